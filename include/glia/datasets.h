@@ -1,0 +1,50 @@
+// Fashion-MNIST and MNIST from files, and the IDX format they come in.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/tensor.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace glia {
+
+/// Inputs and targets, row by row: what fit and evaluate take.
+struct Dataset {
+  Tensor x;                              ///< (rows, ...)
+  Tensor y;                              ///< (rows,) labels or (rows, ...) targets
+  std::vector<std::string> class_names;  ///< in label order; may be empty
+
+  Dataset() = default;
+  explicit Dataset(Tensor inputs, Tensor targets, std::vector<std::string> names = {})
+      : x(std::move(inputs)), y(std::move(targets)), class_names(std::move(names)) {}
+};
+
+struct TrainTest {
+  Dataset train;
+  Dataset test;
+};
+
+/// Reads any IDX file, plain or gzip (told by content, not by name): uint8 -> uint8, int8 and int16 and int32
+/// -> int32, float -> float32, double -> float64; up to eight dimensions. Throws FileError with file and
+/// offset for a file that is missing, truncated, over-long, or lies about its size; sizes are checked before
+/// anything is allocated.
+Tensor read_idx(const std::string& path);
+
+namespace datasets {
+
+/// Fashion-MNIST (Zalando Research, MIT licence): 60,000 training and 10,000 test images, uint8 (rows, 28,
+/// 28) with scale 1/255, labels uint8 (rows,), ten class names. Looks for the four IDX files, plain or .gz,
+/// in `directory`, or where that is empty in $GLIA_DATA_DIR/fashion-mnist, ./data/fashion-mnist and Debian's
+/// share/datasets/fashion-mnist, and verifies the decompressed bytes by SHA-256. Throws FileError: where
+/// nothing is found it lists the folders tried and the command that fetches the data; a wrong checksum names
+/// the file.
+TrainTest fashion_mnist(const std::string& directory = {});
+
+/// MNIST likewise, from `directory`, $GLIA_DATA_DIR/mnist or ./data/mnist. A folder that holds only the test
+/// part gives an empty training part.
+TrainTest mnist(const std::string& directory = {});
+
+}  // namespace datasets
+}  // namespace glia

@@ -1,0 +1,20 @@
+// All of Glia's public interface.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>
+#include <glia/context.h>
+#include <glia/datasets.h>
+#include <glia/descriptors.h>
+#include <glia/device.h>
+#include <glia/dtype.h>
+#include <glia/error.h>
+#include <glia/history.h>
+#include <glia/initializers.h>
+#include <glia/layers.h>
+#include <glia/named.h>
+#include <glia/program.h>
+#include <glia/sequential.h>
+#include <glia/shape.h>
+#include <glia/tensor.h>
+#include <glia/version.h>

@@ -1,0 +1,58 @@
+// Arguments that take a name or an object: activation "relu" or glia::Relu{}, optimizer "adam" or
+// glia::Adam{...}. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/initializers.h>
+#include <glia/math/activations.h>
+#include <glia/math/losses.h>
+#include <glia/math/metrics.h>
+#include <glia/math/optimizers.h>
+
+#include <string>
+#include <type_traits>
+#include <variant>
+
+namespace glia {
+
+/// A member of a closed family (a std::variant), given as an object or by its name. The constructors from a
+/// name throw ValueError for one that is not known, with the nearest that is: unknown activation "relux": did
+/// you mean "relu"?
+template <class Family>
+class Named {
+ public:
+  Named(const char* name) : Named(std::string(name)) {}
+  Named(const std::string& name);  // defined in host/named.cpp for the families below
+  template <class Member,
+            std::enable_if_t<std::is_constructible_v<Family, std::in_place_type_t<Member>, Member>, int> = 0>
+  Named(const Member& member) : value_(member) {}
+
+  const Family& value() const { return value_; }
+  Family& value() { return value_; }
+  /// The member's name, e.g. "relu".
+  std::string name() const {
+    return std::visit([](const auto& member) { return std::string(member.name); }, value_);
+  }
+
+ private:
+  Family value_;
+};
+
+using ActivationName = Named<Activations>;    ///< "linear", "relu", "sigmoid", "tanh", "softmax"
+using InitializerName = Named<Initializers>;  ///< "zeros", "ones", "glorot_uniform", "he_normal", ...
+using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam"
+using LossName = Named<Losses>;               ///< "mse", "mean_squared_error", "binary_crossentropy", ...
+
+extern template class Named<Activations>;
+extern template class Named<Initializers>;
+extern template class Named<Optimizers>;
+extern template class Named<Losses>;
+
+namespace detail {
+/// The candidate nearest to `name` in edit distance, if it is near enough to be meant; else nothing.
+std::string nearest_name(const std::string& name, const std::vector<std::string>& candidates);
+/// ValueError's text: unknown KIND "NAME": did you mean "X"? Known: a, b, c.
+std::string unknown_name(const std::string& kind, const std::string& name,
+                         const std::vector<std::string>& candidates);
+}  // namespace detail
+
+}  // namespace glia

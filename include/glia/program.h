@@ -1,0 +1,54 @@
+// Program: a model compiled for one mode and batch size. A list of Ops, and the arena their temporaries
+// share. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace glia {
+
+/// What a Program does with a batch.
+enum class Mode {
+  train,     ///< forward, loss, gradients, update
+  gradient,  ///< forward, loss, gradients
+  validate,  ///< forward, loss
+  infer,     ///< forward, outputs stored
+};
+
+const char* name_of(Mode mode);
+
+/// Descriptors, placed and prepared. Running, capturing, counting, explaining: all read this one list.
+class Program {
+ public:
+  /// Takes descriptors whose temporaries are placed in an arena of `arena_bytes` and prepares an Op for each.
+  Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<Descriptor> descriptors,
+          const Bindings& bindings, std::int64_t arena_bytes);
+
+  Mode mode() const { return mode_; }
+  std::int64_t batch() const { return batch_; }
+  const std::vector<Descriptor>& descriptors() const { return descriptors_; }
+  std::size_t size() const { return ops_.size(); }
+  std::int64_t arena_bytes() const { return arena_bytes_; }
+
+  /// Enqueues `steps` steps. Neither allocates nor synchronises.
+  void run(std::int64_t steps) const { sequence_->run(steps); }
+  /// Enqueues one step op by op, not as a captured sequence: the same results.
+  void run_eagerly() const;
+
+  /// One line an Op: number, name, operands, what is fused into it, algorithm.
+  std::string explain() const;
+
+ private:
+  Mode mode_;
+  std::int64_t batch_;
+  std::vector<Descriptor> descriptors_;
+  std::int64_t arena_bytes_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  std::unique_ptr<Sequence> sequence_;
+};
+
+}  // namespace glia

@@ -1,0 +1,212 @@
+// Sequential: a stack of layers that is compiled, trained, evaluated and asked, as in Keras.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/context.h>
+#include <glia/datasets.h>  // defines: Dataset
+#include <glia/history.h>   // defines: History, Logs
+#include <glia/layers.h>
+#include <glia/named.h>
+#include <glia/program.h>  // defines: Program, Mode
+#include <glia/tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace glia {
+
+/// A metric, by the name its numbers are to have or as an object. "accuracy" and "acc" resolve by shape to
+/// binary, sparse or categorical accuracy and keep the name they were given under.
+class MetricName {
+ public:
+  MetricName(const char* name) : MetricName(std::string(name)) {}
+  MetricName(const std::string& name);
+  MetricName(const BinaryAccuracy& metric);
+  MetricName(const CategoricalAccuracy& metric);
+  MetricName(const SparseCategoricalAccuracy& metric);
+
+  const std::string& name() const { return name_; }
+  /// The metric; nothing while it is "accuracy", which shapes resolve.
+  const std::optional<Metrics>& metric() const { return metric_; }
+
+ private:
+  std::string name_;
+  std::optional<Metrics> metric_;
+};
+
+/// `.metrics = {"accuracy"}` or the bare `.metrics = "accuracy"`.
+class MetricNames {
+ public:
+  MetricNames() = default;
+  MetricNames(const char* name) : names_{MetricName(name)} {}
+  MetricNames(const std::string& name) : names_{MetricName(name)} {}
+  MetricNames(std::initializer_list<MetricName> names) : names_(names) {}
+  MetricNames(std::vector<MetricName> names) : names_(std::move(names)) {}
+
+  auto begin() const { return names_.begin(); }
+  auto end() const { return names_.end(); }
+  std::size_t size() const { return names_.size(); }
+
+ private:
+  std::vector<MetricName> names_;
+};
+
+struct CompileOptions {
+  OptimizerName optimizer = "rmsprop";
+  std::optional<LossName> loss = {};    ///< needed for fit and evaluate
+  MetricNames metrics = {};             ///< at most eight
+  std::optional<Device> device = {};    ///< default: the model's context, or the automatic device
+  std::optional<Context> context = {};  ///< takes precedence over device
+};
+
+/// Batches made on demand, for data that is generated or does not fit memory. fit calls it on a thread of its
+/// own, ahead of the training step, and uploads while the step before computes.
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+  /// Batches in an epoch; at least 1.
+  virtual std::int64_t batches() const = 0;
+  /// Batch `index` of epoch `epoch`, both from 0. All but the last have the same number of rows; dtypes and
+  /// row shapes never change. An exception it throws ends fit and reaches fit's caller.
+  virtual Dataset batch(std::int64_t epoch, std::int64_t index) = 0;
+};
+
+struct FitOptions {
+  int epochs = 1;
+  std::int64_t batch_size = 32;
+  int verbose = 1;  ///< 0 silent, 1 progress bar (one line an epoch where stdout is not a terminal), 2 one
+                    ///< line an epoch
+  double validation_split = 0.0;             ///< share of the rows, taken from the end, before shuffling
+  const Dataset* validation_data = nullptr;  ///< overrides validation_split
+  std::int64_t validation_batch_size = 0;    ///< 0: batch_size
+  bool shuffle = true;
+  std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
+  int initial_epoch = 0;
+  int validation_freq = 1;  ///< validate after every so many epochs
+  std::int64_t memory_budget =
+      0;  ///< bytes of training data to hold on the device; a larger set streams. 0: no limit
+};
+
+struct EvaluateOptions {
+  std::int64_t batch_size = 32;
+  int verbose = 1;
+};
+
+struct PredictOptions {
+  std::int64_t batch_size = 32;
+  int verbose = 0;
+};
+
+/// The gradients of one batch's mean loss, without an update.
+struct Gradients {
+  double loss = 0;
+  std::vector<Tensor> weights;  ///< one for each of get_weights(), same shapes
+};
+
+/// A linear stack of layers.
+///
+///     glia::Sequential model{glia::Flatten({28, 28}), glia::Dense(128, "relu"), glia::Dense(10, "softmax")};
+///     model.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics =
+///     "accuracy"}); glia::History history = model.fit(train, {.epochs = 5, .validation_split = 0.2});
+///
+/// Shapes are (rows, ...): the first dimension of every tensor counts rows. All calls are synchronous: they
+/// return when the device is done. Programs are built, and device memory allocated, at the first call for a
+/// batch size; a step allocates nothing. Bad input throws ShapeError, ValueError or StateError before any
+/// weight changes. One thread at a time may use a model.
+class Sequential {
+ public:
+  Sequential();
+  Sequential(std::initializer_list<Layer> layers);
+  explicit Sequential(const std::vector<Layer>& layers);
+  Sequential(Sequential&&) noexcept;
+  Sequential& operator=(Sequential&&) noexcept;
+  ~Sequential();
+
+  /// Appends a layer. Throws StateError once the model is built, ValueError for a layer that is in a model
+  /// already.
+  void add(const Layer& layer);
+  /// Governs initial weights, shuffle and dropout; default 0. Throws StateError once the model is built.
+  void set_seed(std::uint64_t seed);
+  /// float32 (default) or float64 (CPU only, plain loops, for checks). Throws StateError once the model is
+  /// built.
+  void set_dtype(DType dtype);
+  /// Builds for rows of this shape (without the row dimension); needed only where no layer says its input
+  /// shape and nothing is fitted or predicted before. Throws ShapeError where layers do not fit.
+  void build(const Shape& input_shape);
+  bool built() const;
+
+  /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights.
+  void compile(const CompileOptions& options);
+
+  /// Trains. y: labels (rows,) or (rows, 1) of any dtype for sparse losses, else (rows, ...) as the output. A
+  /// tensor of labels or one-dimensional targets fits an output (rows, 1).
+  History fit(const TensorView& x, const TensorView& y, const FitOptions& options = {});
+  History fit(const Dataset& data, const FitOptions& options = {});
+  /// batch_size is the source's; validation_split is not possible.
+  History fit(BatchSource& source, const FitOptions& options = {});
+
+  /// Loss and metrics over all rows.
+  Logs evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
+  Logs evaluate(const Dataset& data, const EvaluateOptions& options = {});
+
+  /// The outputs, (rows, ...), where x lives. Needs no compile.
+  Tensor predict(const TensorView& x, const PredictOptions& options = {});
+  Tensor predict(const Tensor& x, const PredictOptions& options = {});
+  /// model(x): the same.
+  Tensor operator()(const Tensor& x) { return predict(x); }
+
+  /// One update on all of x as one batch; returns loss and metrics of that batch.
+  Logs train_on_batch(const TensorView& x, const TensorView& y);
+  Gradients gradients(const TensorView& x, const TensorView& y);
+
+  /// {"loss", "accuracy"}, in compile's order.
+  std::vector<std::string> metrics_names() const;
+  /// Keras's table, to stdout or `out`.
+  void summary() const;
+  void summary(std::ostream& out) const;
+
+  std::vector<Layer> layers() const;
+  /// By position (negative from the end) or name; throws ValueError where there is none.
+  Layer layer(int index) const;
+  Layer layer(const std::string& name) const;
+  const std::string& name() const;
+  void set_name(const std::string& name);
+  std::int64_t count_params() const;
+
+  /// All weights in the order of the layers, on the CPU.
+  std::vector<Tensor> get_weights() const;
+  /// Throws ShapeError where number or shapes differ; nothing changes then.
+  void set_weights(const std::vector<Tensor>& weights);
+  /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
+  /// Names are "dense/kernel", "dense/bias". Throws FileError.
+  void save_weights(const std::string& path) const;
+  /// Throws FileError for a file that is not safetensors, ShapeError for weights that do not fit; nothing
+  /// changes then.
+  void load_weights(const std::string& path);
+
+  /// Of compile's optimizer, at the next update; set_learning_rate replaces number or schedule. Throws
+  /// StateError before compile.
+  double learning_rate() const;
+  void set_learning_rate(const LearningRate& learning_rate);
+  /// Updates made since compile.
+  std::int64_t iterations() const;
+
+  /// The Program for a mode and batch size, built if need be: what explain() prints and tests read. Training
+  /// and validation need compile. Valid until the model is compiled again or destroyed.
+  const Program& program(Mode mode, std::int64_t batch_size);
+  /// The Ops of a training step: shapes, what was fused, algorithms, memory.
+  std::string explain(std::int64_t batch_size = 32);
+  /// The device in use; made, automatic, on first use.
+  Context context() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace glia
