@@ -2,6 +2,7 @@
 // else. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/context.h>  // defines: ContextOptions
 #include <glia/descriptors.h>
 #include <glia/device.h>
 #include <glia/step_state.h>
@@ -103,13 +104,6 @@ class Backend {
   virtual std::unique_ptr<Sequence> sequence(const std::vector<Op*>& ops) = 0;
 
   virtual BackendCounters counters() const = 0;
-};
-
-/// What an application can choose about a device.
-struct BackendOptions {
-  Device device = {};
-  int threads = 0;         ///< CPU: 0 means one for each core
-  void* stream = nullptr;  ///< CUDA: the application's stream, or null for one of our own
 };
 
 }  // namespace glia

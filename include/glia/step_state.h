@@ -25,15 +25,15 @@ struct Feed {
 
 /// Each member is advanced by a kernel that does not otherwise read it: `iteration` and `learning_rate` by
 /// Gather, which reads the cursor; `cursor`, `rows` and the totals by Advance (fused into Optimize), which
-/// reads the iteration.
+/// reads the iteration. What comes before `iteration` is set anew for every run over a data set.
 struct StepState {
   Feed feed;
-  std::int64_t cursor = 0;     ///< rows consumed of this run
+  std::int64_t cursor = 0;  ///< rows consumed of this run
+  std::int64_t rows = 0;    ///< rows in the totals below (outputs of rank 3 count one for each position)
+  double loss = 0;          ///< sum over rows
+  double metrics[max_metrics] = {};
   std::int64_t iteration = 0;  ///< updates made, this step's included while it runs
   double learning_rate = 0;    ///< of this step
-  std::int64_t rows = 0;       ///< rows in the totals below (outputs of rank 3 count one for each position)
-  double loss = 0;             ///< sum over rows
-  double metrics[max_metrics] = {};
 };
 
 }  // namespace glia

@@ -1,5 +1,5 @@
-// Tensor: an owned n-dimensional array on a device. TensorView: the same, not owned. NumPy-like work on the
-// host. SPDX-License-Identifier: Apache-2.0
+// Tensor: an owned n-dimensional array on a device. TensorView: the same, not owned.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/device.h>
@@ -78,7 +78,7 @@ class Tensor {
   static Tensor full(const Shape& shape, double value, DType dtype = DType::float32);
   /// 0, 1, ..., count - 1.
   static Tensor arange(std::int64_t count, DType dtype = DType::float32);
-  /// Unspecified contents, 64-byte aligned, on the CPU. Throws OutOfMemoryError.
+  /// Unspecified contents, 256-byte aligned, on the CPU. Throws OutOfMemoryError.
   static Tensor uninitialized(const Shape& shape, DType dtype = DType::float32);
   /// Takes over `memory`, which lies on `device` and holds shape.elements() elements of `dtype`.
   static Tensor adopt(std::unique_ptr<Memory> memory, const Shape& shape, DType dtype, Device device);
@@ -95,8 +95,8 @@ class Tensor {
   bool empty() const { return size() == 0; }
 
   double scale() const { return scale_; }
-  /// Sets the factor consumers apply; throws ValueError on a tensor that is not uint8, or for a factor not
-  /// finite.
+  /// Sets the factor consumers apply; throws ValueError on a tensor that is not uint8, or for a factor that
+  /// is 0 or not finite.
   Tensor& set_scale(double scale);
 
   /// Raw storage (null when empty), on device(). The typed form throws ValueError for another dtype.
@@ -118,7 +118,7 @@ class Tensor {
   /// A copy on `device` (a clone where it lies there already).
   Tensor to(const Device& device) const;
   /// A copy of another dtype; scale is applied to the values, and is 1 afterwards (it is kept where dtype is
-  /// uint8 both ways).
+  /// uint8 both ways). Throws ValueError for a value that `dtype` cannot hold: 300 in uint8, NaN in int32.
   Tensor cast(DType dtype) const;
   /// All elements as doubles, scaled.
   std::vector<double> values() const;

@@ -1,0 +1,180 @@
+// The CPU backend: Ops over the thread pool.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/error.h>
+#include <glia/version.h>
+#include <host/cpu/backend.h>
+#include <host/cpu/kernel_table.h>
+#include <host/cpu/onednn.h>
+#include <host/cpu/thread_pool.h>
+#include <host/memory.h>  // defines: HostMemory
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace glia::cpu {
+namespace {
+
+/// Any descriptor but a product: one kernel.
+class KernelOp final : public Op {
+ public:
+  KernelOp(ThreadPool& pool, const BoundKernel& kernel) : pool_(pool), kernel_(kernel) {}
+
+  void run() override {
+    const BoundKernel& kernel = kernel_;
+    pool_.run(kernel.slices, [&kernel](std::int64_t i, int) { kernel.run(i, kernel.slices); });
+  }
+  std::string algorithm() const override { return detail::concat("kernel, ", kernel_.slices, " slices"); }
+
+ private:
+  ThreadPool& pool_;
+  BoundKernel kernel_;
+};
+
+// A product is cut where a slice has at least this much work, two operations for each multiply-add, and then
+// into at most this many slices: small enough to share out, large enough that oneDNN packs its operands once
+// for many uses.
+constexpr std::int64_t slice_operations = 1'000'000;
+constexpr std::int64_t max_slices = 64;
+
+/// Cuts rows of out, or columns where there are more of them: the longer side, in multiples of 16.
+std::vector<Region> slices_of(const op::Matmul& d) {
+  const std::int64_t m = d.out.shape[0], n = d.out.shape[1], k = d.a.shape[1];
+  const bool by_rows = m >= n;
+  const std::int64_t length = by_rows ? m : n;
+  const std::int64_t wanted = std::clamp<std::int64_t>(2 * m * n * k / slice_operations, 1, max_slices);
+  const std::int64_t piece = ((length + wanted - 1) / wanted + 15) / 16 * 16;
+  std::vector<Region> regions;
+  for (std::int64_t first = 0; first < length; first += piece) {
+    const std::int64_t count = std::min(piece, length - first);
+    regions.push_back(by_rows ? Region{first, count, 0, n} : Region{0, m, first, count});
+  }
+  return regions;
+}
+
+/// A product: each slice by oneDNN (float32) or plain loops (float64), and its epilogue while it is in the
+/// cache.
+class MatmulOp final : public Op {
+ public:
+  MatmulOp(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels, const op::Matmul& d,
+           const Bindings& at)
+      : pool_(pool), onednn_(onednn) {
+    for (const Region& region : slices_of(d)) {
+      Slice slice;
+      if (d.out.dtype == DType::float32)
+        slice.product.emplace(onednn, d, at, region);
+      else
+        slice.plain = kernels.product(d, at, region);
+      slice.epilogue = kernels.epilogue(d, at, region);
+      slices_.push_back(std::move(slice));
+    }
+    if (d.bias_gradient) bias_gradient_ = kernels.bias_gradient(d, at);
+  }
+
+  void run() override {
+    const auto products = static_cast<std::int64_t>(slices_.size());
+    pool_.run(products + bias_gradient_.slices, [this, products](std::int64_t i, int worker) {
+      if (i < products)
+        slices_[static_cast<std::size_t>(i)].run(onednn_, worker);
+      else
+        bias_gradient_.run(i - products, bias_gradient_.slices);
+    });
+  }
+  std::string algorithm() const override {
+    const Slice& first = slices_.front();
+    return detail::concat(first.product ? "oneDNN " + first.product->implementation() : std::string("loops"),
+                          ", ", slices_.size(), " slices");
+  }
+
+ private:
+  struct Slice {
+    std::optional<OneDnnProduct> product;
+    BoundKernel plain, epilogue;
+
+    void run(const OneDnn& onednn, int worker) const {
+      if (product)
+        product->run(onednn, worker);
+      else
+        for (std::int64_t i = 0; i < plain.slices; ++i) plain.run(i, plain.slices);
+      if (epilogue.function) epilogue.run(0, 1);
+    }
+  };
+
+  ThreadPool& pool_;
+  const OneDnn& onednn_;
+  std::vector<Slice> slices_;
+  BoundKernel bias_gradient_;
+};
+
+class CpuSequence final : public Sequence {
+ public:
+  explicit CpuSequence(std::vector<Op*> ops) : ops_(std::move(ops)) {}
+  void run(std::int64_t times) override {
+    const ComputeMode mode;
+    for (std::int64_t i = 0; i < times; ++i)
+      for (Op* op : ops_) op->run();
+  }
+
+ private:
+  std::vector<Op*> ops_;
+};
+
+int threads_for(int asked) {
+  GLIA_CHECK(asked >= 0 && asked <= 1024, ValueError, "got ", asked,
+             " threads, expected 0 (one for each core) or 1 to 1024");
+  return asked > 0 ? asked : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(int threads) : kernels_(choose_kernels()), pool_(threads), onednn_(threads) {}
+
+  Device device() const override { return Device::cpu(); }
+  int threads() const override { return pool_.threads(); }
+  std::vector<std::pair<std::string, std::string>> versions() const override {
+    return {{"glia", version}, {"oneDNN", onednn_version()}, {"instruction set", kernels_.instruction_set}};
+  }
+
+  std::unique_ptr<Memory> allocate(std::size_t bytes) override {
+    ++counters_.allocations;
+    return std::make_unique<HostMemory>(bytes);
+  }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
+  void download(void* to, const void* from, std::size_t bytes) override {
+    if (bytes) std::memcpy(to, from, bytes);
+  }
+  void clear(void* at, std::size_t bytes) override {
+    if (bytes) std::memset(at, 0, bytes);
+  }
+  void synchronize() override { ++counters_.synchronizations; }
+
+  std::unique_ptr<Op> prepare(const Descriptor& descriptor, const Bindings& bindings) override {
+    if (const auto* matmul = std::get_if<op::Matmul>(&descriptor))
+      return std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings);
+    return std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings));
+  }
+  std::unique_ptr<Sequence> sequence(const std::vector<Op*>& ops) override {
+    return std::make_unique<CpuSequence>(ops);
+  }
+
+  BackendCounters counters() const override { return counters_; }
+
+ private:
+  const Kernels kernels_;
+  ThreadPool pool_;
+  OneDnn onednn_;
+  BackendCounters counters_;
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> make_backend(const ContextOptions& options) {
+  return std::make_shared<CpuBackend>(threads_for(options.threads));
+}
+
+}  // namespace glia::cpu

@@ -1,0 +1,43 @@
+// KernelTable: the kernels as compiled for one instruction set. Plain data and function pointers, so that
+// nothing of the standard library is shared between the copies (see kernels/block.h).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace glia::cpu {
+
+/// A kernel with its arguments, bound: run(i, n) does slice i of n.
+struct BoundKernel {
+  void (*function)(const void* kernel, std::int64_t index, std::int64_t count) = nullptr;
+  std::int64_t slices = 0;  ///< fixed by the shape, never by the number of threads
+  alignas(16) std::byte kernel[368] = {};
+
+  void run(std::int64_t index, std::int64_t count) const { function(kernel, index, count); }
+};
+
+/// A rectangle of a product's output.
+struct Region {
+  std::int64_t row, rows, column, columns;
+};
+
+struct KernelTable {
+  BoundKernel (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul
+  BoundKernel (*product)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
+  /// function is null where there is nothing to do
+  BoundKernel (*epilogue)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
+  BoundKernel (*bias_gradient)(const op::Matmul& matmul, const Bindings& bindings);
+};
+
+/// The fastest that this processor runs; $GLIA_CPU_ISA (x86-64-v2, x86-64-v3, x86-64-v4) asks for a lower
+/// one. Throws ValueError for a name that is none of these, DeviceError for one the processor lacks.
+struct Kernels {
+  const char* instruction_set;  ///< "x86-64-v4"
+  const KernelTable* table;
+};
+Kernels choose_kernels();
+
+}  // namespace glia::cpu

@@ -1,0 +1,113 @@
+// Products by oneDNN 2.6 or 3.x. Primitives are made through its C++ interface and run through the C one,
+// which takes a fixed list of arguments. SPDX-License-Identifier: Apache-2.0
+#include <glia/error.h>
+#include <host/cpu/onednn.h>
+
+#include <cmath>
+#include <dnnl.hpp>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace glia::cpu {
+
+int set_openmp_threads(int threads) {
+#if defined(_OPENMP)
+  const int before = omp_get_max_threads();
+  if (before != threads) omp_set_num_threads(threads);
+  return before;
+#else
+  return threads;
+#endif
+}
+
+std::string onednn_version() {
+  const dnnl::version_t* version = dnnl::version();
+  return detail::concat(version->major, '.', version->minor, '.', version->patch);
+}
+
+struct OneDnn::Handles {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  std::vector<dnnl::stream> streams;
+};
+
+OneDnn::OneDnn(int workers) : handles_(std::make_unique<Handles>()) {
+  for (int worker = 0; worker < workers; ++worker) handles_->streams.emplace_back(handles_->engine);
+}
+OneDnn::~OneDnn() = default;
+
+struct OneDnnProduct::Primitive {
+  dnnl::matmul primitive;
+  dnnl::memory a, b, out, scratchpad;
+  std::string implementation;
+  float* result;
+  std::vector<dnnl_exec_arg_t> arguments;
+};
+
+namespace {
+
+using dnnl::memory;
+
+memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const Shape& strides) {
+  return memory::desc({rows, columns}, memory::data_type::f32, {strides[0], strides[1]});
+}
+
+dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memory::desc& a,
+                                         const memory::desc& b, const memory::desc& out) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl::matmul::primitive_desc(engine, a, b, out, attributes);
+#else
+  return dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, out), attributes, engine);
+#endif
+}
+
+}  // namespace
+
+OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
+  const int threads =
+      set_openmp_threads(1);  // oneDNN chooses its blocking for as many threads as it finds here
+  try {
+    const dnnl::engine& engine = onednn.handles().engine;
+    const std::int64_t k = d.a.shape[1];
+    const memory::desc a = matrix_desc(r.rows, k, d.a.strides), b = matrix_desc(k, r.columns, d.b.strides),
+                       out = matrix_desc(r.rows, r.columns, d.out.strides);
+    const dnnl::matmul::primitive_desc desc = matmul_desc(engine, a, b, out);
+    primitive_ = std::make_unique<Primitive>();
+    Primitive& p = *primitive_;
+    p.primitive = dnnl::matmul(desc);
+    p.implementation = desc.impl_info_str();
+    p.a = memory(a, engine, at.address<float>(d.a) + r.row * d.a.strides[0]);
+    p.b = memory(b, engine, at.address<float>(d.b) + r.column * d.b.strides[1]);
+    p.result = at.address<float>(d.out) + r.row * d.out.strides[0] + r.column;
+    p.out = memory(out, engine, p.result);
+    p.scratchpad = memory(desc.scratchpad_desc(), engine);
+    p.arguments = {{DNNL_ARG_SRC, p.a.get()},
+                   {DNNL_ARG_WEIGHTS, p.b.get()},
+                   {DNNL_ARG_DST, p.out.get()},
+                   {DNNL_ARG_SCRATCHPAD, p.scratchpad.get()}};
+    set_openmp_threads(threads);
+  } catch (const dnnl::error& error) {
+    set_openmp_threads(threads);
+    throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot multiply ", d.a.shape, " by ",
+                                     d.b.shape, ": ", error.what()));
+  }
+}
+
+OneDnnProduct::OneDnnProduct(OneDnnProduct&&) noexcept = default;
+OneDnnProduct::~OneDnnProduct() = default;
+
+void OneDnnProduct::run(const OneDnn& onednn, int worker) const {
+  const Primitive& p = *primitive_;
+  const dnnl_status_t status = dnnl_primitive_execute(
+      p.primitive.get(), onednn.handles().streams[static_cast<std::size_t>(worker)].get(),
+      static_cast<int>(p.arguments.size()), p.arguments.data());
+  if (status != dnnl_success) *p.result = NAN;
+}
+
+std::string OneDnnProduct::implementation() const { return primitive_->implementation; }
+
+}  // namespace glia::cpu

@@ -1,0 +1,23 @@
+// The CUDA backend's library, opened at run time so that a program starts where CUDA is not installed.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>
+
+#include <memory>
+#include <string>
+
+namespace glia::cuda_library {
+
+/// How many CUDA devices can be used, and where none, why not. Opens the library at its first call.
+struct Availability {
+  int devices = 0;
+  std::string reason;       ///< empty where there are devices
+  std::string description;  ///< the devices, for device_report()
+};
+Availability availability();
+
+/// A backend on a CUDA device; throws DeviceError with the reason where it cannot be had.
+std::shared_ptr<Backend> make_backend(const ContextOptions& options);
+
+}  // namespace glia::cuda_library

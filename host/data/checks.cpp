@@ -1,0 +1,93 @@
+// Checks of inputs, targets and labels.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/data/checks.h>
+
+#include <cmath>
+
+namespace glia {
+namespace {
+
+/// The shape of x's rows as the model takes them: a vector of numbers is rows of one number each, as in
+/// Keras.
+Shape row_shape(const TensorView& x) { return x.shape().rank() == 1 ? Shape{1} : x.shape().row(); }
+
+template <class T>
+void check_labels(const T* labels, std::int64_t count, std::int64_t classes) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double label = static_cast<double>(labels[i]);
+    GLIA_CHECK(label >= 0 && label < static_cast<double>(classes) && label == std::floor(label), ValueError,
+               "label ", label, " in row ", i, ", expected whole numbers from 0 to ", classes - 1,
+               ": the model has ", classes, " outputs; correct the labels or the last layer's units");
+  }
+}
+
+void check_label_targets(const TensorView& y, const TargetSpec& targets, std::int64_t classes) {
+  const Shape labels = targets.row.prepend(y.rows());
+  Shape with_one = labels;
+  with_one.push_back(1);
+  const bool one_hot = y.shape().rank() == labels.rank() + 1 && y.shape().back() == classes;
+  GLIA_CHECK(y.shape() == labels || y.shape() == with_one, ShapeError,
+             "sparse_categorical_crossentropy takes one label a row, targets of shape ", labels, ", got ",
+             y.shape(),
+             one_hot ? ": for one-hot targets use categorical_crossentropy" : ": give class numbers");
+  if (!y.device().is_cpu()) return;
+  visit_dtype(y.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    check_labels(static_cast<const T*>(y.raw()), y.shape().elements(), classes);
+  });
+}
+
+void check_dense_targets(const TensorView& y, const Shape& output, const Losses& loss) {
+  const Shape wanted = output.prepend(y.rows());
+  const bool vector_for_one_unit = y.shape().rank() == 1 && output == Shape{1};
+  const bool crossentropy = std::holds_alternative<CategoricalCrossentropy>(loss);
+  const bool looks_like_labels = crossentropy && y.row_elements() == 1;
+  GLIA_CHECK(y.shape() == wanted || vector_for_one_unit, ShapeError, "the model's output has shape ", wanted,
+             ", the targets have ", y.shape(),
+             looks_like_labels ? ": for class numbers use sparse_categorical_crossentropy"
+                               : ": they must be equal; change the last layer's units or the targets");
+}
+
+}  // namespace
+
+void check_inputs(Model& model, const TensorView& x, const char* call) {
+  GLIA_CHECK(x.shape().rank() >= 1, ShapeError, call, " got a scalar, expected data of shape (rows, ...)");
+  const Shape row = row_shape(x);
+  for (std::int64_t dimension : row)
+    GLIA_CHECK(dimension >= 1, ShapeError, call, " got data of shape ", x.shape(),
+               ", whose rows are empty: every dimension but the first must be at least 1");
+  if (!model.built()) {
+    const Shape declared = model.declared_input_shape();
+    GLIA_CHECK(declared.empty() || declared == row, ShapeError, call, " got rows of shape ", row,
+               ", but the first layer was given input_shape ", declared,
+               declared == x.shape() ? ": a single example needs a dimension in front, reshape it to (1, ...)"
+                                     : ": reshape the data or correct input_shape");
+    model.build(row);
+  }
+  GLIA_CHECK(model.input_shape() == row, ShapeError, call, " got data of shape ", x.shape(),
+             ", the model takes rows of shape ", model.input_shape(),
+             model.input_shape() == x.shape()
+                 ? ": a single example needs a dimension in front, reshape it to (1, ...)"
+                 : ": reshape the data, or make a model for its shape");
+}
+
+void check_compiled(const Model& model, const char* call) {
+  GLIA_CHECK(model.compiled(), StateError, call,
+             " needs a compiled model: call compile with an optimizer and a loss first");
+  GLIA_CHECK(model.has_loss(), StateError, call,
+             " needs a loss: the model was compiled without one; compile it with .loss, such as \"mse\"");
+}
+
+void check_targets(const Model& model, const TensorView& x, const TensorView& y, const char* call) {
+  GLIA_CHECK(x.rows() > 0, ValueError, call, " got no rows (x has shape ", x.shape(), "): give at least one");
+  GLIA_CHECK(y.shape().rank() >= 1 && y.rows() == x.rows(), ShapeError, call, " got ", x.rows(),
+             " rows of x (", x.shape(), ") and targets of shape ", y.shape(),
+             ": both need the same number of rows");
+  const TargetSpec targets = model.target_spec();
+  if (targets.kind == Targets::sparse_labels)
+    check_label_targets(y, targets, model.output_shape().back());
+  else
+    check_dense_targets(y, model.output_shape(), model.loss());
+}
+
+}  // namespace glia

@@ -1,0 +1,53 @@
+// Feeder: brings a data set's rows to the device, whole where it fits the memory it may take, else in chunks
+// read ahead. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/context.h>
+#include <glia/datasets.h>
+#include <glia/step_state.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace glia {
+
+/// Rows that steps can read now, until the next chunk is asked for.
+struct Chunk {
+  Feed feed;
+  std::int64_t rows = 0;
+};
+
+/// One pass over a data set after another.
+class Feeder {
+ public:
+  virtual ~Feeder() = default;
+  /// Starts a pass; `order` permutes its rows, where given. `epoch` numbers the pass, for a BatchSource.
+  virtual void begin(const std::optional<Permutation>& order, std::int64_t epoch) = 0;
+  /// The next rows of the pass; nothing when all were given. Rows of every chunk but the last are a multiple
+  /// of the batch size.
+  virtual std::optional<Chunk> next() = 0;
+};
+
+/// Rows first_row .. first_row + rows - 1 of x and, where given, y.
+struct RowRange {
+  TensorView x;
+  std::optional<TensorView> y;
+  std::int64_t first_row, rows;
+};
+
+/// On the device as a whole; where the data lies there already, it is not copied.
+std::unique_ptr<Feeder> resident_feeder(const Context& context, const RowRange& range);
+
+/// In chunks of about half of `budget` bytes, of whole batches, gathered in order by a thread of its own
+/// while the chunk before is used.
+std::unique_ptr<Feeder> streaming_feeder(const Context& context, const RowRange& range,
+                                         std::int64_t batch_size, std::int64_t budget);
+
+/// A chunk for each batch: make(epoch, index) for index 0 .. batches - 1, called one ahead on a thread of its
+/// own.
+std::unique_ptr<Feeder> source_feeder(const Context& context, std::int64_t batches,
+                                      std::function<Dataset(std::int64_t epoch, std::int64_t index)> make);
+
+}  // namespace glia

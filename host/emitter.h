@@ -1,0 +1,42 @@
+// Emitter: what layers write their descriptors into while a Program is built.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/descriptors.h>
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace glia {
+
+class Emitter {
+ public:
+  explicit Emitter(DType dtype) : dtype_(dtype) {}
+
+  /// What the model computes in.
+  DType dtype() const { return dtype_; }
+  /// A new row-major temporary; where it lies is decided when all descriptors are known.
+  View temporary(const Shape& shape, DType dtype) {
+    View view = View::contiguous(Buffer::arena, dtype, shape);
+    view.temporary = temporaries_++;
+    return view;
+  }
+  View temporary(const Shape& shape) { return temporary(shape, dtype_); }
+  void add(const Descriptor& descriptor) { descriptors_.push_back(descriptor); }
+  std::vector<Descriptor> take() { return std::move(descriptors_); }
+
+ private:
+  DType dtype_;
+  int temporaries_ = 0;
+  std::vector<Descriptor> descriptors_;
+};
+
+/// What a layer emitted: its output, and a function that emits its backward part, given the gradient of the
+/// output. That returns the gradient of the input, or an empty view where `wants_input_gradient` is false.
+struct Emitted {
+  View output;
+  std::function<View(Emitter& emitter, const View& output_gradient, bool wants_input_gradient)> backward;
+};
+
+}  // namespace glia

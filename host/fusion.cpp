@@ -1,0 +1,188 @@
+// Fusion: patterns over producers and consumers of temporaries. A temporary is written by one descriptor.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/fusion.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <type_traits>
+
+namespace glia {
+namespace {
+
+using Descriptors = std::vector<Descriptor>;
+constexpr std::size_t none = static_cast<std::size_t>(-1);
+
+/// The descriptor that writes `view`, or none.
+std::size_t producer(const Descriptors& descriptors, const View& view) {
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    bool writes = false;
+    for_each_operand(descriptors[i], [&](const View& v, Access access) {
+      writes |= access != Access::read && v.same_place(view);
+    });
+    if (writes) return i;
+  }
+  return none;
+}
+
+/// Those that read `view`.
+std::vector<std::size_t> consumers(const Descriptors& descriptors, const View& view) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    bool reads = false;
+    for_each_operand(descriptors[i], [&](const View& v, Access access) {
+      reads |= access != Access::write && v.same_place(view);
+    });
+    if (reads) result.push_back(i);
+  }
+  return result;
+}
+
+template <class Kind>
+Kind* find(Descriptors& descriptors, std::size_t index) {
+  return index == none ? nullptr : std::get_if<Kind>(&descriptors[index]);
+}
+
+/// Where the only consumers of `view` are `loss` and, if it wants a gradient, one Kind that turns the
+/// gradient of `view` into that of what `view` was made from: that one's index. none where there is no
+/// gradient. `ok` tells whether the pattern fits.
+template <class Kind>
+std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, const View& view, bool& ok) {
+  const op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
+  const std::vector<std::size_t> readers = consumers(descriptors, view);
+  ok = false;
+  if (!loss.gradient) {
+    ok = readers.size() == 1;
+    return none;
+  }
+  if (readers.size() != 2 || readers[0] != loss_index) return none;
+  const Kind* partner = find<Kind>(descriptors, readers[1]);
+  ok = partner && partner->out_gradient.same_place(loss.gradient) &&
+       consumers(descriptors, loss.gradient).size() == 1;
+  return readers[1];
+}
+
+/// Replaces predictions by the logits they were made from, and drops the makers.
+void take_logits(Descriptors& descriptors, std::size_t loss_index, std::size_t maker, const View& logits,
+                 std::size_t partner, const View& logits_gradient) {
+  op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
+  loss.predictions = logits.matrix();
+  if (partner != none) {
+    loss.gradient = logits_gradient.matrix();
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(partner));
+  }
+  descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(maker));
+}
+
+bool has_binary_accuracy(const op::Loss& loss) {
+  return std::any_of(loss.metrics, loss.metrics + loss.metric_count,
+                     [](const Metrics& m) { return std::holds_alternative<BinaryAccuracy>(m); });
+}
+
+/// softmax -> cross-entropy: the largest logit is the largest probability, so accuracies stay as they are.
+template <class Crossentropy>
+bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
+  op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
+  auto* function = std::get_if<Crossentropy>(&loss.function);
+  if (!function || function->from_logits || has_binary_accuracy(loss)) return false;
+  const std::size_t maker = producer(descriptors, loss.predictions);
+  const op::SoftmaxRows* softmax = find<op::SoftmaxRows>(descriptors, maker);
+  if (!softmax) return false;
+  bool ok = false;
+  const std::size_t partner =
+      gradient_partner<op::SoftmaxGradient>(descriptors, loss_index, loss.predictions, ok);
+  if (!ok) return false;
+  function->from_logits = true;
+  const View gradient =
+      partner == none ? View{} : std::get<op::SoftmaxGradient>(descriptors[partner]).in_gradient;
+  take_logits(descriptors, loss_index, maker, softmax->in, partner, gradient);
+  return true;
+}
+
+/// sigmoid -> binary cross-entropy: a threshold on the probability becomes one on the logit.
+bool fuse_sigmoid(Descriptors& descriptors, std::size_t loss_index) {
+  op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
+  auto* function = std::get_if<BinaryCrossentropy>(&loss.function);
+  if (!function || function->from_logits) return false;
+  const std::size_t maker = producer(descriptors, loss.predictions);
+  const op::Map* map = find<op::Map>(descriptors, maker);
+  if (!map || !std::holds_alternative<Sigmoid>(map->function)) return false;
+  bool ok = false;
+  const std::size_t partner =
+      gradient_partner<op::MapGradient>(descriptors, loss_index, loss.predictions, ok);
+  if (!ok) return false;
+  function->from_logits = true;
+  for (int m = 0; m < loss.metric_count; ++m)
+    if (auto* binary = std::get_if<BinaryAccuracy>(&loss.metrics[m]))
+      binary->threshold = std::log(binary->threshold / (1 - binary->threshold));
+  const View gradient =
+      partner == none ? View{} : std::get<op::MapGradient>(descriptors[partner]).in_gradient;
+  take_logits(descriptors, loss_index, maker, map->in, partner, gradient);
+  return true;
+}
+
+bool fuse_one_loss(Descriptors& descriptors) {
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    if (!find<op::Loss>(descriptors, i)) continue;
+    if (fuse_softmax<CategoricalCrossentropy>(descriptors, i) ||
+        fuse_softmax<SparseCategoricalCrossentropy>(descriptors, i) || fuse_sigmoid(descriptors, i))
+      return true;
+  }
+  return false;
+}
+
+/// The product that makes `view` and nothing after it yet, if `view` has no other reader.
+op::Matmul* bare_product(Descriptors& descriptors, const View& view) {
+  op::Matmul* product = find<op::Matmul>(descriptors, producer(descriptors, view));
+  const bool bare = product && product->out.same_place(view) && !product->saved &&
+                    std::holds_alternative<Linear>(product->activation);
+  return bare && consumers(descriptors, view).size() == 1 ? product : nullptr;
+}
+
+/// product -> activation, and product -> gradient of an activation.
+bool fuse_one_epilogue(Descriptors& descriptors) {
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    if (const auto* map = find<op::Map>(descriptors, i)) {
+      op::Matmul* product = bare_product(descriptors, map->in);
+      if (!product) continue;
+      product->activation = map->function;
+      product->out = map->out.reshaped(product->out.shape);
+    } else if (const auto* gradient = find<op::MapGradient>(descriptors, i)) {
+      op::Matmul* product = bare_product(descriptors, gradient->out_gradient);
+      if (!product || product->bias) continue;
+      product->derivative = gradient->function;
+      product->saved = gradient->saved.reshaped(product->out.shape);
+      product->out = gradient->in_gradient.reshaped(product->out.shape);
+    } else {
+      continue;
+    }
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
+bool fuse_advance(Descriptors& descriptors) {
+  for (std::size_t i = 1; i < descriptors.size(); ++i) {
+    const auto* advance = find<op::Advance>(descriptors, i);
+    auto* optimize = find<op::Optimize>(descriptors, i - 1);
+    if (!advance || !optimize) continue;
+    optimize->advance = *advance;
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void fuse(Descriptors& descriptors) {
+  while (fuse_one_loss(descriptors)) {
+  }
+  while (fuse_one_epilogue(descriptors)) {
+  }
+  while (fuse_advance(descriptors)) {
+  }
+}
+
+}  // namespace glia

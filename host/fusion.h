@@ -1,0 +1,15 @@
+// Fusion: a pass over descriptors that joins what one Op can do at once.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/descriptors.h>
+
+#include <vector>
+
+namespace glia {
+
+/// Fuses softmax or sigmoid and its gradient into the cross-entropy that follows, activations and their
+/// gradients into the products before them, and Advance into Optimize. Results stay the same up to rounding.
+void fuse(std::vector<Descriptor>& descriptors);
+
+}  // namespace glia

@@ -1,0 +1,69 @@
+// History and Logs: loss and metrics by name.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/error.h>
+#include <glia/history.h>
+
+#include "host/number_text.h"
+
+#include <algorithm>
+
+namespace glia {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "nothing" : text;
+}
+
+std::string names_of(const Logs& logs) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : logs) names.push_back(name);
+  return listed(names);
+}
+
+}  // namespace
+
+double Logs::operator[](const std::string& name) const {
+  for (const auto& [key, value] : values_)
+    if (key == name) return value;
+  throw ValueError(detail::concat("no \"", name, "\" here; there is ", names_of(*this),
+                                  " (a metric must be named in compile)"));
+}
+
+double Logs::operator[](int index) const {
+  GLIA_CHECK(index >= 0 && static_cast<std::size_t>(index) < size(), ValueError, "no number ", index,
+             " here; there are ", size(), ", counted from 0: ", names_of(*this));
+  return values_[static_cast<std::size_t>(index)].second;
+}
+
+bool Logs::contains(const std::string& name) const {
+  return std::any_of(values_.begin(), values_.end(), [&](const auto& value) { return value.first == name; });
+}
+
+std::ostream& operator<<(std::ostream& out, const Logs& logs) {
+  std::string text;
+  for (const auto& [name, value] : logs)
+    text += (text.empty() ? "\"" : ", \"") + name + "\": " + detail::shortest(value);
+  return out << '{' + text + '}';
+}
+
+const std::vector<double>& History::operator[](const std::string& key) const {
+  const auto found = values_.find(key);
+  if (found != values_.end()) return found->second;
+  throw ValueError(detail::concat("no \"", key, "\" in the history; there is ", listed(keys_),
+                                  " (a metric must be named in compile, and val_ needs validation in fit)"));
+}
+
+bool History::contains(const std::string& key) const { return values_.count(key) != 0; }
+
+void History::append(int epoch, const Logs& logs, double seconds) {
+  for (const auto& [name, value] : logs) {
+    if (!contains(name)) keys_.push_back(name);
+    values_[name].push_back(value);
+  }
+  epoch_.push_back(epoch);
+  seconds_.push_back(seconds);
+}
+
+}  // namespace glia

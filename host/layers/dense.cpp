@@ -1,0 +1,84 @@
+// Dense: y = activation(x kernel + bias) along the last axis.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/layers.h>
+#include <host/layers/activation.h>  // defines: emit_activation
+#include <host/layers/layer_node.h>
+
+namespace glia {
+namespace {
+
+class DenseNode final : public LayerNode {
+ public:
+  DenseNode(int units, const DenseOptions& options) : units_(units), options_(options) {}
+
+  const char* type() const override { return "Dense"; }
+
+  Shape build(const Shape& input_shape) override {
+    GLIA_CHECK(input_shape.rank() >= 1 && input_shape.back() >= 1, ShapeError, "layer \"", name,
+               "\" (Dense) needs rows whose last dimension is at least 1, got rows of shape ", input_shape,
+               ": give input_shape, or data of shape (rows, features)");
+    variables.clear();
+    variables.push_back({"kernel", {input_shape.back(), units_}, options_.kernel_initializer.value()});
+    if (options_.use_bias) variables.push_back({"bias", {units_}, options_.bias_initializer.value()});
+    Shape output = input_shape;
+    output[output.rank() - 1] = units_;
+    return output;
+  }
+
+  /// x (..., in), kernel (in, units), bias (units,) -> (..., units).
+  Emitted emit(Emitter& e, const View& x) const override {
+    const View kernel = variables[0].value, kernel_gradient = variables[0].gradient;
+    const View bias_gradient = options_.use_bias ? variables[1].gradient : View{};
+    Shape shape = x.shape;
+    shape[shape.rank() - 1] = units_;
+    const View z = e.temporary(shape);
+    op::Matmul product{x.matrix(), kernel, z.matrix()};
+    if (options_.use_bias) product.bias = variables[1].value;
+    e.add(product);
+    const Emitted activation = emit_activation(e, options_.activation.value(), z);
+    return {activation.output, [=](Emitter& e, const View& gradient, bool wants_input_gradient) {
+              const View dz = activation.backward(e, gradient, true);
+              View dx;
+              if (wants_input_gradient) {  // dx = dz kernel^T
+                dx = e.temporary(x.shape);
+                e.add(op::Matmul{dz.matrix(), kernel.transposed(), dx.matrix()});
+              }
+              // dkernel = x^T dz, dbias = sum over rows of dz
+              op::Matmul weights{x.matrix().transposed(), dz.matrix(), kernel_gradient};
+              weights.bias_gradient = bias_gradient;
+              e.add(weights);
+              return dx;
+            }};
+  }
+
+ private:
+  int units_;
+  DenseOptions options_;
+};
+
+Shape input_shape_of(const DenseOptions& options) {
+  if (options.input_dim == 0) return options.input_shape;
+  GLIA_CHECK(options.input_dim > 0, ValueError, "Dense got input_dim ", options.input_dim,
+             ", expected at least 1");
+  GLIA_CHECK(options.input_shape.empty() || options.input_shape == Shape{options.input_dim}, ValueError,
+             "Dense got input_dim ", options.input_dim, " and input_shape ", options.input_shape,
+             ", which differ: give one of them");
+  return {options.input_dim};
+}
+
+}  // namespace
+
+Dense::Dense(int units, const DenseOptions& options) : Layer(std::make_shared<DenseNode>(units, options)) {
+  GLIA_CHECK(units >= 1, ValueError, "Dense got ", units, " units, expected at least 1");
+  node().name = options.name;
+  node().declare_input_shape(input_shape_of(options));
+}
+
+Dense::Dense(int units, const ActivationName& activation, const DenseOptions& options)
+    : Dense(units, [&] {
+        DenseOptions merged = options;
+        merged.activation = activation;
+        return merged;
+      }()) {}
+
+}  // namespace glia

@@ -1,0 +1,56 @@
+// Layer: the handle's side of a layer's names, shapes and weights.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/layers.h>
+#include <host/layers/layer_node.h>
+#include <host/model.h>
+
+namespace glia {
+
+void LayerNode::declare_input_shape(const Shape& shape) {
+  for (std::int64_t dimension : shape)
+    GLIA_CHECK(dimension >= 1, ShapeError, type(), " got input_shape ", shape,
+               ", expected dimensions of at least 1 (the number of rows is not part of it)");
+  declared_input_shape = shape;
+}
+
+namespace {
+
+void expect_built(const LayerNode& node) {
+  GLIA_CHECK(node.built, StateError, "layer \"", node.name, "\" (", node.type(),
+             ") is not built: give the model an input shape, or fit or predict first");
+}
+
+std::shared_ptr<Model> model_of(const LayerNode& node) {
+  expect_built(node);
+  std::shared_ptr<Model> model = node.model.lock();
+  GLIA_CHECK(model, StateError, "layer \"", node.name, "\" outlived its model, which held its weights");
+  return model;
+}
+
+}  // namespace
+
+const std::string& Layer::name() const { return node_->name; }
+std::string Layer::type() const { return node_->type(); }
+
+std::int64_t Layer::count_params() const {
+  expect_built(*node_);
+  std::int64_t count = 0;
+  for (const Variable& variable : node_->variables) count += variable.shape.elements();
+  return count;
+}
+
+Shape Layer::output_shape() const {
+  expect_built(*node_);
+  return node_->output_shape;
+}
+
+std::vector<Tensor> Layer::get_weights() const { return model_of(*node_)->read({node_.get()}); }
+
+void Layer::set_weights(const std::vector<Tensor>& weights) {
+  const std::shared_ptr<Model> model = model_of(*node_);
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& weight : weights) pointers.push_back(&weight);
+  model->write({node_.get()}, pointers);
+}
+
+}  // namespace glia

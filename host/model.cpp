@@ -1,0 +1,298 @@
+// Model: building, compiling, memory and weights. What a step computes is in emission.cpp.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/model.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+namespace glia {
+
+void Model::add(const Layer& layer) {
+  GLIA_CHECK(!built(), StateError, "cannot add a layer to model \"", name,
+             "\": it is built already; make a new model");
+  LayerNode& node = layer.node();
+  GLIA_CHECK(node.model.expired(), ValueError, "layer \"", node.name, "\" (", node.type(),
+             ") is in a model already: make another layer, each has weights of its own");
+  name_layer(node);
+  node.model = weak_from_this();
+  node.built = false;
+  layers_.push_back(layer);
+}
+
+/// Keras's names: "dense", "dense_1", ... for those without one.
+void Model::name_layer(LayerNode& node) {
+  const auto taken = [this](const std::string& wanted) {
+    return std::any_of(layers_.begin(), layers_.end(), [&](const Layer& l) { return l.name() == wanted; });
+  };
+  GLIA_CHECK(node.name.empty() || !taken(node.name), ValueError, "two layers are named \"", node.name,
+             "\": names within a model must differ");
+  if (!node.name.empty()) return;
+  std::string base;
+  for (const char* c = node.type(); *c; ++c) {
+    const bool upper = *c >= 'A' && *c <= 'Z';
+    if (upper && c != node.type()) base += '_';
+    base += upper ? static_cast<char>(*c - 'A' + 'a') : *c;
+  }
+  node.name = base;
+  for (int counter = 1; taken(node.name); ++counter) node.name = base + '_' + std::to_string(counter);
+}
+
+Shape Model::declared_input_shape() const {
+  return layers_.empty() ? Shape{} : layers_[0].node().declared_input_shape;
+}
+
+const Shape& Model::output_shape() const { return layers_.back().node().output_shape; }
+
+void Model::build(const Shape& input_shape) {
+  GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers: add some");
+  Shape shape = input_shape;
+  for (const Layer& layer : layers_) {
+    LayerNode& node = layer.node();
+    GLIA_CHECK(node.declared_input_shape.empty() || node.declared_input_shape == shape, ShapeError,
+               "layer \"", node.name, "\" was given input_shape ", node.declared_input_shape,
+               ", but its input has rows of shape ", shape, ": correct one of them");
+    shape = node.output_shape = node.build(shape);
+  }
+  lay_out_variables();
+  allocate_parameters(initial_parameters());
+  input_shape_ = input_shape;
+  for (const Layer& layer : layers_) layer.node().built = true;
+}
+
+void Model::lay_out_variables() {
+  std::int64_t offset = 0;
+  for (const Layer& layer : layers_) {
+    for (Variable& variable : layer.node().variables) {
+      variable.value = View::contiguous(Buffer::parameters, dtype, variable.shape, offset);
+      variable.gradient = View::contiguous(Buffer::gradients, dtype, variable.shape, offset);
+      offset += align_up(variable.value.bytes());
+    }
+  }
+  parameter_bytes_ = offset;
+}
+
+std::vector<std::byte> Model::initial_parameters() const {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(parameter_bytes_));
+  std::uint64_t number = 0;
+  for (const LayerNode* node : nodes()) {
+    for (const Variable& variable : node->variables) {
+      const std::vector<float> values = initial_values(variable.initializer, variable.shape, seed, number++);
+      std::byte* at = bytes.data() + variable.value.offset;
+      if (dtype == DType::float64)
+        std::copy(values.begin(), values.end(), reinterpret_cast<double*>(at));
+      else
+        std::copy(values.begin(), values.end(), reinterpret_cast<float*>(at));
+    }
+  }
+  return bytes;
+}
+
+void Model::allocate_parameters(const std::vector<std::byte>& values) {
+  Backend& b = backend();
+  std::unique_ptr<Memory> parameters = b.allocate(std::max<std::size_t>(values.size(), 1));
+  std::unique_ptr<Memory> state = b.allocate(sizeof(StepState));
+  b.upload(parameters->data(), values.data(), values.size());
+  const StepState initial;
+  b.upload(state->data(), &initial, sizeof initial);
+  parameters_ = std::move(parameters);
+  state_ = std::move(state);
+  reset_optimizer();
+}
+
+void Model::reset_optimizer() {
+  plans_.clear();
+  arena_.reset();
+  gradients_.reset();
+  slots_.reset();
+  if (built() && compiled()) write_optimizer_state(0, learning_rate());
+}
+
+namespace {
+
+void check_optimizer(const Optimizers& optimizer) {
+  std::visit(
+      [](const auto& o) {
+        const std::string reason = o.invalid();
+        GLIA_CHECK(reason.empty(), ValueError, reason);
+        const double rate = o.learning_rate.at(0);
+        GLIA_CHECK(std::isfinite(rate) && rate >= 0, ValueError, "optimizer \"", o.name,
+                   "\" got learning rate ", rate, ", expected a finite number of at least 0, such as 0.001");
+      },
+      optimizer);
+}
+
+std::vector<MetricName> checked_metrics(const MetricNames& names) {
+  GLIA_CHECK(names.size() <= static_cast<std::size_t>(max_metrics), ValueError, "got ", names.size(),
+             " metrics, at most ", max_metrics, " are possible");
+  std::set<std::string> seen{"loss"};
+  for (const MetricName& metric : names)
+    GLIA_CHECK(seen.insert(metric.name()).second, ValueError, "metric \"", metric.name(),
+               "\" is named twice, or like the loss: name each once");
+  return {names.begin(), names.end()};
+}
+
+}  // namespace
+
+void Model::compile(const CompileOptions& options) {
+  check_optimizer(options.optimizer.value());
+  std::vector<MetricName> metrics = checked_metrics(options.metrics);
+  GLIA_CHECK(options.loss || metrics.empty(), ValueError,
+             "compile got metrics but no loss; give .loss as well, such as \"mse\"");
+  std::optional<Context> context = options.context;
+  if (!context && options.device && (!context_ || context_->device() != *options.device))
+    context.emplace(ContextOptions{.device = *options.device});
+  if (context && built() && &context->backend() != &backend()) {
+    std::vector<std::byte> values(static_cast<std::size_t>(parameter_bytes_));
+    backend().download(values.data(), parameters_->data(), values.size());
+    reset_optimizer();  // Programs and slots go before the backend they were made by
+    context_ = context;
+    allocate_parameters(values);
+  } else if (context) {
+    context_ = context;
+  }
+  optimizer_ = options.optimizer.value();
+  loss_ = options.loss ? std::optional<Losses>(options.loss->value()) : std::nullopt;
+  metric_names_ = std::move(metrics);
+  reset_optimizer();
+}
+
+const Context& Model::context() const {
+  if (!context_) context_.emplace();
+  return *context_;
+}
+
+double Model::learning_rate() const {
+  return std::visit(
+      [this](const auto& o) { return o.learning_rate.at(o.learning_rate.is_constant() ? 0 : iterations()); },
+      *optimizer_);
+}
+
+void Model::set_learning_rate(const LearningRate& rate) {
+  Optimizers changed = *optimizer_;
+  std::visit([&](auto& o) { o.learning_rate = rate; }, changed);
+  check_optimizer(changed);
+  const bool was_constant =
+      std::visit([](const auto& o) { return o.learning_rate.is_constant(); }, *optimizer_);
+  optimizer_ = changed;
+  if (!was_constant || !rate.is_constant()) plans_.clear();  // a schedule is part of the step
+  if (built()) write_optimizer_state(iterations(), learning_rate());
+}
+
+std::int64_t Model::iterations() const { return built() ? state().iteration : 0; }
+
+void Model::write_optimizer_state(std::int64_t iteration, double rate) const {
+  backend().upload(state_->data() + offsetof(StepState, iteration), &iteration, sizeof iteration);
+  backend().upload(state_->data() + offsetof(StepState, learning_rate), &rate, sizeof rate);
+}
+
+void Model::clear_totals() const {
+  constexpr std::size_t first = offsetof(StepState, rows);
+  backend().clear(state_->data() + first, offsetof(StepState, iteration) - first);
+}
+
+void Model::set_feed(const Feed& feed) const {
+  StepState fresh;
+  fresh.feed = feed;
+  backend().upload(state_->data(), &fresh, offsetof(StepState, rows));
+}
+
+StepState Model::state() const {
+  StepState result;
+  backend().download(&result, state_->data(), sizeof result);
+  return result;
+}
+
+void Model::ensure_training_memory() {
+  if (gradients_) return;
+  Backend& b = backend();
+  const std::size_t bytes = std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1);
+  const int slots = std::visit([](const auto& o) { return o.slots(); }, *optimizer_);
+  std::unique_ptr<Memory> gradients = b.allocate(bytes);
+  if (slots > 0) {
+    std::unique_ptr<Memory> memory = b.allocate(bytes * static_cast<std::size_t>(slots));
+    b.clear(memory->data(), memory->bytes());
+    slots_ = std::move(memory);
+  }
+  b.clear(gradients->data(), gradients->bytes());  // the gaps between variables are optimised along
+  gradients_ = std::move(gradients);
+}
+
+std::vector<const LayerNode*> Model::nodes() const {
+  std::vector<const LayerNode*> result;
+  for (const Layer& layer : layers_) result.push_back(&layer.node());
+  return result;
+}
+
+std::vector<Tensor> Model::read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const {
+  const Bindings at = bindings();
+  std::vector<Tensor> result;
+  for (const LayerNode* node : nodes) {
+    for (const Variable& variable : node->variables) {
+      const View& view = buffer == Buffer::gradients ? variable.gradient : variable.value;
+      Tensor tensor = Tensor::uninitialized(variable.shape, dtype);
+      backend().download(tensor.raw(), at.address<>(view), static_cast<std::size_t>(view.bytes()));
+      result.push_back(std::move(tensor));
+    }
+  }
+  return result;
+}
+
+std::vector<Tensor> Model::read(const std::vector<const LayerNode*>& nodes) const {
+  return read_buffer(Buffer::parameters, nodes);
+}
+std::vector<Tensor> Model::read_gradients() const { return read_buffer(Buffer::gradients, nodes()); }
+
+void Model::write(const std::vector<const LayerNode*>& nodes, const std::vector<const Tensor*>& values) {
+  std::vector<std::pair<const LayerNode*, const Variable*>> variables;
+  for (const LayerNode* node : nodes)
+    for (const Variable& variable : node->variables) variables.emplace_back(node, &variable);
+  GLIA_CHECK(values.size() == variables.size(), ShapeError, "got ", values.size(), " weights, expected ",
+             variables.size(), ": as many as get_weights() returns");
+  std::vector<Tensor> cast;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto& [node, variable] = variables[i];
+    GLIA_CHECK(values[i]->shape() == variable->shape, ShapeError, "weight \"", node->name, "/",
+               variable->name, "\" has shape ", variable->shape, ", got ", values[i]->shape());
+    cast.push_back(values[i]->to(Device::cpu()).cast(dtype));
+  }
+  const Bindings at = bindings();
+  for (std::size_t i = 0; i < cast.size(); ++i)
+    backend().upload(at.address<>(variables[i].second->value), cast[i].raw(),
+                     static_cast<std::size_t>(cast[i].bytes()));
+}
+
+std::vector<std::string> Model::weight_names() const {
+  std::vector<std::string> names;
+  for (const LayerNode* node : nodes())
+    for (const Variable& variable : node->variables) names.push_back(node->name + '/' + variable.name);
+  return names;
+}
+
+std::int64_t Model::parameter_count() const {
+  std::int64_t count = 0;
+  for (const LayerNode* node : nodes())
+    for (const Variable& variable : node->variables) count += variable.shape.elements();
+  return count;
+}
+
+std::int64_t Model::optimizer_parameter_count() const {
+  if (!gradients_ || !compiled()) return -1;
+  return std::visit([this](const auto& o) { return o.slots() * parameter_count() + 2; }, *optimizer_);
+}
+
+Bindings Model::bindings() const {
+  Bindings result;
+  const auto bind = [&result](Buffer buffer, const std::unique_ptr<Memory>& memory) {
+    if (memory) result.base[static_cast<std::size_t>(buffer)] = memory->data();
+  };
+  bind(Buffer::parameters, parameters_);
+  bind(Buffer::gradients, gradients_);
+  bind(Buffer::slots, slots_);
+  bind(Buffer::state, state_);
+  if (arena_) result.base[static_cast<std::size_t>(Buffer::arena)] = arena_->data();
+  return result;
+}
+
+}  // namespace glia

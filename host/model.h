@@ -1,0 +1,127 @@
+// Model: layers with their memory. It owns the flat buffers, builds Programs on first use, and knows nothing
+// of data sets or epochs. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/context.h>
+#include <glia/layers.h>
+#include <glia/program.h>
+#include <glia/sequential.h>  // defines: CompileOptions, MetricName
+#include <host/layers/layer_node.h>
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace glia {
+
+/// Whether targets are labels or dense, and of which shape a batch's are.
+struct TargetSpec {
+  Targets kind = Targets::dense;
+  Shape row;  ///< of one row: () or (positions,) for labels, else the output's
+};
+
+class Model : public std::enable_shared_from_this<Model> {
+ public:
+  std::string name = "sequential";
+  std::uint64_t seed = 0;
+  DType dtype = DType::float32;
+
+  void add(const Layer& layer);
+  const std::vector<Layer>& layers() const { return layers_; }
+  /// The shape of one input row, where a layer says it; else empty.
+  Shape declared_input_shape() const;
+
+  /// Sets shapes, allocates parameters and state, draws initial weights. Throws ShapeError; nothing changes
+  /// then.
+  void build(const Shape& input_shape);
+  bool built() const { return parameters_ != nullptr; }
+  const Shape& input_shape() const { return input_shape_; }
+  const Shape& output_shape() const;
+
+  /// Validates and keeps the options, moves weights to the context asked for, resets slots and iterations.
+  void compile(const CompileOptions& options);
+  bool compiled() const { return optimizer_.has_value(); }
+  bool has_loss() const { return loss_.has_value(); }
+  const Losses& loss() const { return *loss_; }
+  const Optimizers& optimizer() const { return *optimizer_; }
+  const std::vector<MetricName>& metrics() const { return metric_names_; }
+  TargetSpec target_spec() const;
+
+  double learning_rate() const;
+  void set_learning_rate(const LearningRate& rate);
+  std::int64_t iterations() const;
+
+  /// Weights of these layers, in order, as tensors on the CPU.
+  std::vector<Tensor> read(const std::vector<const LayerNode*>& nodes) const;
+  /// The same from the gradients' buffer.
+  std::vector<Tensor> read_gradients() const;
+  /// Throws ShapeError where number or shapes differ, before anything changes.
+  void write(const std::vector<const LayerNode*>& nodes, const std::vector<const Tensor*>& values);
+  std::vector<const LayerNode*> nodes() const;
+  /// "dense/kernel", one for each of all weights.
+  std::vector<std::string> weight_names() const;
+
+  /// The Program for a batch of rows of these dtypes, from the cache or new. Shared, so that the cache may
+  /// drop it.
+  std::shared_ptr<const Program> program(Mode mode, std::int64_t batch, DType x_from, DType y_from);
+
+  Backend& backend() const { return context().backend(); }
+  const Context& context() const;
+
+  /// Zeroes the totals of loss and metrics.
+  void clear_totals() const;
+  /// The rows that the next steps read, from the first on.
+  void set_feed(const Feed& feed) const;
+  /// All of the step state; synchronises.
+  StepState state() const;
+
+  std::int64_t parameter_count() const;
+  /// Numbers the optimizer keeps, its iteration and learning rate among them as Keras counts; -1 before
+  /// training memory is there.
+  std::int64_t optimizer_parameter_count() const;
+
+ private:
+  /// A Program with what it was built for and the arena it computes in.
+  struct Plan {
+    struct Built {
+      std::shared_ptr<Memory> arena;
+      Program program;
+    };
+    Mode mode;
+    std::int64_t batch;
+    DType x_from, y_from;
+    std::shared_ptr<Built> built;
+  };
+
+  void name_layer(LayerNode& node);
+  void lay_out_variables();
+  void allocate_parameters(const std::vector<std::byte>& values);
+  std::vector<std::byte> initial_parameters() const;
+  void ensure_training_memory();
+  void reset_optimizer();
+  void write_optimizer_state(std::int64_t iteration, double rate) const;
+  std::vector<Tensor> read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const;
+  std::vector<Metrics> resolved_metrics() const;
+  std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from) const;
+  void emit_loss(Emitter& emitter, Mode mode, const View& predictions, const View& targets,
+                 const std::vector<Emitted>& stack) const;
+  Bindings bindings() const;
+
+  std::vector<Layer> layers_;
+  Shape input_shape_;
+  std::int64_t parameter_bytes_ = 0;
+
+  mutable std::optional<Context> context_;  // made on first use where compile gives none
+  std::optional<Optimizers> optimizer_;
+  std::optional<Losses> loss_;
+  std::vector<MetricName> metric_names_;
+
+  std::unique_ptr<Memory> parameters_, gradients_, slots_, state_;
+  std::shared_ptr<Memory> arena_;
+  std::list<Plan> plans_;  // latest used first
+};
+
+}  // namespace glia

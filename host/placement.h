@@ -1,0 +1,16 @@
+// Placement: where the temporaries of a Program lie in its arena.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/descriptors.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace glia {
+
+/// Sets the offset of every view of the arena, so that temporaries whose lives overlap do not, and returns
+/// the bytes needed. A temporary lives from the first descriptor that names it to the last, both included.
+std::int64_t place(std::vector<Descriptor>& descriptors);
+
+}  // namespace glia

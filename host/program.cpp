@@ -1,0 +1,111 @@
+// Program: prepared Ops, and what they are in words.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/program.h>
+
+#include <iomanip>
+#include <sstream>
+#include <type_traits>
+#include <utility>
+
+namespace glia {
+
+const char* name_of(Mode mode) {
+  switch (mode) {
+    case Mode::train:
+      return "train";
+    case Mode::gradient:
+      return "gradient";
+    case Mode::validate:
+      return "validate";
+    case Mode::infer:
+      return "infer";
+  }
+  return "?";
+}
+
+Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<Descriptor> descriptors,
+                 const Bindings& bindings, std::int64_t arena_bytes)
+    : mode_(mode), batch_(batch), descriptors_(std::move(descriptors)), arena_bytes_(arena_bytes) {
+  std::vector<Op*> ops;
+  for (const Descriptor& descriptor : descriptors_) {
+    ops_.push_back(backend.prepare(descriptor, bindings));
+    ops.push_back(ops_.back().get());
+  }
+  sequence_ = backend.sequence(ops);
+}
+
+void Program::run_eagerly() const {
+  for (const std::unique_ptr<Op>& op : ops_) op->run();
+}
+
+namespace {
+
+template <class Family>
+const char* name_in(const Family& family) {
+  return std::visit([](const auto& member) { return member.name; }, family);
+}
+
+std::string words(const op::Gather& d) {
+  std::ostringstream out;
+  out << "x " << d.x.shape << " of " << d.x_from;
+  if (d.y) out << ", y " << d.y.shape << " of " << d.y_from;
+  return out.str();
+}
+
+std::string words(const op::Matmul& d) {
+  std::ostringstream out;
+  out << d.a.shape << " x " << d.b.shape;
+  if (d.bias) out << " + bias";
+  if (!std::holds_alternative<Linear>(d.activation)) out << ", " << name_in(d.activation);
+  if (d.saved) out << ", gradient of " << name_in(d.derivative);
+  if (d.bias_gradient) out << ", bias gradient";
+  return out.str();
+}
+
+std::string words(const op::Map& d) { return detail::concat(name_in(d.function), " of ", d.in.shape); }
+std::string words(const op::MapGradient& d) {
+  return detail::concat("of ", name_in(d.function), ", ", d.in_gradient.shape);
+}
+std::string words(const op::SoftmaxRows& d) { return detail::concat("of ", d.in.shape); }
+std::string words(const op::SoftmaxGradient& d) { return detail::concat("of ", d.in_gradient.shape); }
+
+std::string words(const op::Loss& d) {
+  std::ostringstream out;
+  std::visit(
+      [&](const auto& loss) {
+        out << loss.name;
+        if constexpr (requires { loss.from_logits; }) out << (loss.from_logits ? " of logits" : "");
+      },
+      d.function);
+  out << ' ' << d.predictions.shape;
+  if (d.gradient) out << ", gradient";
+  for (int m = 0; m < d.metric_count; ++m) out << ", " << name_in(d.metrics[m]);
+  return out.str();
+}
+
+std::string words(const op::Scatter& d) { return detail::concat("of ", d.in.shape); }
+std::string words(const op::Advance& d) { return detail::concat("by ", d.batch, " rows"); }
+
+std::string words(const op::Optimize& d) {
+  return detail::concat(name_in(d.optimizer), ", ", d.parameters.elements(), " parameters",
+                        d.advance.batch ? ", totals and cursor" : "");
+}
+
+}  // namespace
+
+std::string Program::explain() const {
+  std::ostringstream out;
+  out << name_of(mode_) << ", batch " << batch_ << ": " << ops_.size() << " Ops, arena " << arena_bytes_
+      << " bytes\n";
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    std::visit(
+        [&](const auto& d) {
+          out << std::setw(3) << i << "  " << std::left << std::setw(16) << d.name << std::setw(64)
+              << words(d) << std::right << ops_[i]->algorithm() << '\n';
+        },
+        descriptors_[i]);
+  }
+  return out.str();
+}
+
+}  // namespace glia

@@ -1,0 +1,238 @@
+// Sequential: the public face of a Model and its loops.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/sequential.h>
+#include <host/io/safetensors.h>
+#include <host/model.h>
+#include <host/summary.h>
+#include <host/training.h>
+
+#include <iostream>
+#include <map>
+#include <utility>
+
+namespace glia {
+
+struct Sequential::State {
+  std::shared_ptr<Model> model = std::make_shared<Model>();
+  std::int64_t trained_epochs = 0;
+
+  /// The model, built where a layer says the input's shape.
+  Model& built_model(const char* call) {
+    if (!model->built()) {
+      const Shape shape = model->declared_input_shape();
+      GLIA_CHECK(
+          !shape.empty(), StateError, call,
+          " needs a built model: give the first layer an input_shape, call build, or fit or predict first");
+      model->build(shape);
+    }
+    return *model;
+  }
+};
+
+namespace {
+
+/// ".safetensors" goes to a file name without extension.
+std::string with_extension(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::size_t dot = path.rfind('.');
+  const bool has_one = dot != std::string::npos && (slash == std::string::npos || dot > slash + 1);
+  return has_one ? path : path + ".safetensors";
+}
+
+std::string names_in(const std::vector<io::NamedTensor>& tensors) {
+  std::string names = tensors.empty() ? "it has none" : "it has ";
+  for (std::size_t i = 0; i < tensors.size() && i < 12; ++i) names += (i ? ", " : "") + tensors[i].name;
+  return names + (tensors.size() > 12 ? ", ..." : "");
+}
+
+}  // namespace
+
+Sequential::Sequential() : state_(std::make_unique<State>()) {}
+Sequential::Sequential(std::initializer_list<Layer> layers) : Sequential(std::vector<Layer>(layers)) {}
+Sequential::Sequential(const std::vector<Layer>& layers) : Sequential() {
+  for (const Layer& layer : layers) add(layer);
+}
+Sequential::Sequential(Sequential&&) noexcept = default;
+Sequential& Sequential::operator=(Sequential&&) noexcept = default;
+Sequential::~Sequential() = default;
+
+void Sequential::add(const Layer& layer) { state_->model->add(layer); }
+
+void Sequential::set_seed(std::uint64_t seed) {
+  GLIA_CHECK(!built(), StateError,
+             "set_seed came after the initial weights were drawn: call it right after making the model");
+  state_->model->seed = seed;
+}
+
+void Sequential::set_dtype(DType dtype) {
+  GLIA_CHECK(!built(), StateError,
+             "set_dtype came after the weights were made: call it right after making the model");
+  GLIA_CHECK(is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
+             ", expected float32 or float64");
+  state_->model->dtype = dtype;
+}
+
+void Sequential::build(const Shape& input_shape) {
+  GLIA_CHECK(!built() || state_->model->input_shape() == input_shape, StateError,
+             "the model is built for rows of shape ", state_->model->input_shape(), " already, got ",
+             input_shape, ": make a new model");
+  for (std::int64_t dimension : input_shape)
+    GLIA_CHECK(dimension >= 1, ShapeError, "build got rows of shape ", input_shape,
+               ", expected dimensions of at least 1");
+  GLIA_CHECK(!input_shape.empty(), ShapeError,
+             "build got the shape (), expected that of one row, such as (784,)");
+  if (!built()) state_->model->build(input_shape);
+}
+
+bool Sequential::built() const { return state_->model->built(); }
+
+void Sequential::compile(const CompileOptions& options) { state_->model->compile(options); }
+
+History Sequential::fit(const TensorView& x, const TensorView& y, const FitOptions& options) {
+  return training::fit(*state_->model, x, y, options, state_->trained_epochs);
+}
+History Sequential::fit(const Dataset& data, const FitOptions& options) {
+  return fit(data.x, data.y, options);
+}
+History Sequential::fit(BatchSource& source, const FitOptions& options) {
+  return training::fit(*state_->model, source, options, state_->trained_epochs);
+}
+
+Logs Sequential::evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
+  return training::evaluate(*state_->model, x, y, options);
+}
+Logs Sequential::evaluate(const Dataset& data, const EvaluateOptions& options) {
+  return evaluate(data.x, data.y, options);
+}
+
+Tensor Sequential::predict(const TensorView& x, const PredictOptions& options) {
+  return training::predict(*state_->model, x, options);
+}
+Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) {
+  return predict(TensorView(x), options);
+}
+
+Logs Sequential::train_on_batch(const TensorView& x, const TensorView& y) {
+  return training::train_on_batch(*state_->model, x, y);
+}
+Gradients Sequential::gradients(const TensorView& x, const TensorView& y) {
+  return training::gradients(*state_->model, x, y);
+}
+
+std::vector<std::string> Sequential::metrics_names() const { return training::metrics_names(*state_->model); }
+
+void Sequential::summary() const { summary(std::cout); }
+
+void Sequential::summary(std::ostream& out) const {
+  Model& model = *state_->model;
+  if (!model.built() && !model.declared_input_shape().empty()) model.build(model.declared_input_shape());
+  std::vector<SummaryRow> rows;
+  for (const Layer& layer : model.layers()) {
+    const LayerNode& node = layer.node();
+    if (!node.is_listed()) continue;
+    rows.push_back(
+        {node.name, node.type(), node.output_shape, model.built(), model.built() ? layer.count_params() : 0});
+  }
+  print_summary(out, model.name, rows, model.built() ? model.parameter_count() : 0, 0,
+                model.optimizer_parameter_count(), model.dtype);
+}
+
+std::vector<Layer> Sequential::layers() const {
+  std::vector<Layer> listed;
+  for (const Layer& layer : state_->model->layers())
+    if (layer.node().is_listed()) listed.push_back(layer);
+  return listed;
+}
+
+Layer Sequential::layer(int index) const {
+  const std::vector<Layer> all = layers();
+  const int count = static_cast<int>(all.size());
+  const int position = index < 0 ? index + count : index;
+  GLIA_CHECK(position >= 0 && position < count, ValueError, "there is no layer ", index, ": the model has ",
+             count, ", numbered from 0");
+  return all[static_cast<std::size_t>(position)];
+}
+
+Layer Sequential::layer(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const Layer& layer : layers()) {
+    if (layer.name() == name) return layer;
+    names.push_back(layer.name());
+  }
+  throw ValueError(detail::unknown_name("layer", name, names));
+}
+
+const std::string& Sequential::name() const { return state_->model->name; }
+void Sequential::set_name(const std::string& name) { state_->model->name = name; }
+std::int64_t Sequential::count_params() const {
+  return state_->built_model("count_params").parameter_count();
+}
+
+std::vector<Tensor> Sequential::get_weights() const {
+  Model& model = state_->built_model("get_weights");
+  return model.read(model.nodes());
+}
+
+void Sequential::set_weights(const std::vector<Tensor>& weights) {
+  Model& model = state_->built_model("set_weights");
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& weight : weights) pointers.push_back(&weight);
+  model.write(model.nodes(), pointers);
+}
+
+void Sequential::save_weights(const std::string& path) const {
+  Model& model = state_->built_model("save_weights");
+  const std::vector<std::string> names = model.weight_names();
+  const std::vector<Tensor> weights = model.read(model.nodes());
+  std::vector<io::NamedView> named;
+  for (std::size_t i = 0; i < weights.size(); ++i) named.push_back({names[i], weights[i]});
+  io::save_safetensors(with_extension(path), named, {{"format", "glia"}});
+}
+
+void Sequential::load_weights(const std::string& path) {
+  Model& model = state_->built_model("load_weights");
+  const std::string file = with_extension(path);
+  const std::vector<io::NamedTensor> loaded = io::load_safetensors(file);
+  std::map<std::string, const Tensor*> by_name;
+  for (const io::NamedTensor& weight : loaded) by_name[weight.name] = &weight.tensor;
+  std::vector<const Tensor*> values;
+  const std::vector<std::string> names = model.weight_names();
+  for (const std::string& name : names) {
+    const auto found = by_name.find(name);
+    GLIA_CHECK(found != by_name.end(), ShapeError, file, " has no weight \"", name, "\"; ", names_in(loaded),
+               ": load it into a model with the layers it was saved from");
+    values.push_back(found->second);
+  }
+  GLIA_CHECK(loaded.size() == names.size(), ShapeError, file, " has ", loaded.size(), " weights, the model ",
+             names.size(), "; ", names_in(loaded),
+             ": load it into a model with the layers it was saved from");
+  model.write(model.nodes(), values);
+}
+
+double Sequential::learning_rate() const {
+  GLIA_CHECK(state_->model->compiled(), StateError,
+             "learning_rate needs a compiled model: call compile first");
+  return state_->model->learning_rate();
+}
+void Sequential::set_learning_rate(const LearningRate& learning_rate) {
+  GLIA_CHECK(state_->model->compiled(), StateError,
+             "set_learning_rate needs a compiled model: call compile first");
+  state_->model->set_learning_rate(learning_rate);
+}
+std::int64_t Sequential::iterations() const { return state_->model->iterations(); }
+
+const Program& Sequential::program(Mode mode, std::int64_t batch_size) {
+  GLIA_CHECK(batch_size >= 1, ValueError, "got batch size ", batch_size, ", expected at least 1");
+  Model& model = state_->built_model("program");
+  GLIA_CHECK(mode == Mode::infer || model.has_loss(), StateError,
+             "a program that computes a loss needs one: call compile first");
+  return *model.program(mode, batch_size, DType::float32, DType::float32);
+}
+
+std::string Sequential::explain(std::int64_t batch_size) {
+  return program(Mode::train, batch_size).explain();
+}
+
+Context Sequential::context() const { return state_->model->context(); }
+
+}  // namespace glia

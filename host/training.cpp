@@ -1,0 +1,323 @@
+// The loops of fit, evaluate and predict.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/backend.h>
+#include <host/data/checks.h>
+#include <host/data/feeder.h>
+#include <host/memory.h>
+#include <host/progress.h>
+#include <host/training.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+namespace glia::training {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+
+Logs logs_of(const Model& model, const StepState& state) {
+  const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
+  std::vector<std::pair<std::string, double>> values{{"loss", state.loss / rows}};
+  for (std::size_t m = 0; m < model.metrics().size(); ++m)
+    values.emplace_back(model.metrics()[m].name(), state.metrics[m] / rows);
+  return Logs(std::move(values));
+}
+
+/// How many steps go in one launch: at most about 20 ms of them, so that progress shows and Ctrl-C is heard.
+class LaunchSize {
+ public:
+  std::int64_t steps() const { return steps_; }
+  void took(double seconds) {
+    if (seconds < 0.01 && steps_ < 4096) steps_ *= 2;
+    if (seconds > 0.04 && steps_ > 1) steps_ /= 2;
+  }
+
+ private:
+  std::int64_t steps_ = 1;
+};
+
+/// Which Programs a pass runs.
+struct Pass {
+  Mode mode;
+  std::int64_t batch_size;
+  DType x_from, y_from;
+};
+
+/// Runs steps over all chunks of a pass, the partial last batch included. Returns the totals.
+StepState run_pass(Model& model, const Pass& pass, Feeder& feeder, Progress& progress) {
+  LaunchSize launch;
+  std::int64_t done = 0;
+  model.clear_totals();
+  const auto run = [&](std::int64_t batch, std::int64_t steps) {
+    const std::shared_ptr<const Program> program = model.program(pass.mode, batch, pass.x_from, pass.y_from);
+    while (steps > 0) {
+      const std::int64_t count = std::min(steps, launch.steps());
+      const double start = now();
+      program->run(count);
+      launch.took(now() - start);
+      steps -= count;
+      done += count;
+      if (progress.wants_update()) progress.update(done, logs_of(model, model.state()));
+    }
+  };
+  while (const std::optional<Chunk> chunk = feeder.next()) {
+    model.set_feed(chunk->feed);
+    run(pass.batch_size, chunk->rows / pass.batch_size);
+    if (const std::int64_t rest = chunk->rows % pass.batch_size) run(rest, 1);
+  }
+  return model.state();
+}
+
+std::int64_t steps_for(std::int64_t rows, std::int64_t batch_size) {
+  return (rows + batch_size - 1) / batch_size;
+}
+
+void check_batch_size(std::int64_t batch_size) {
+  GLIA_CHECK(batch_size >= 1, ValueError, "got batch_size ", batch_size, ", expected at least 1");
+}
+void check_verbose(int verbose) {
+  GLIA_CHECK(verbose >= 0 && verbose <= 2, ValueError, "got verbose ", verbose,
+             ", expected 0 (silent), 1 (progress bar) or 2 (one line an epoch)");
+}
+
+void check_fit(const FitOptions& o) {
+  check_batch_size(o.batch_size);
+  check_verbose(o.verbose);
+  GLIA_CHECK(o.epochs >= 0, ValueError, "got epochs ", o.epochs, ", expected at least 0");
+  GLIA_CHECK(o.initial_epoch >= 0, ValueError, "got initial_epoch ", o.initial_epoch,
+             ", expected at least 0");
+  GLIA_CHECK(o.validation_split >= 0 && o.validation_split < 1, ValueError, "got validation_split ",
+             o.validation_split, ", expected a share of at least 0 and below 1");
+  GLIA_CHECK(o.validation_freq >= 1, ValueError, "got validation_freq ", o.validation_freq,
+             ", expected at least 1");
+  GLIA_CHECK(o.validation_batch_size >= 0, ValueError, "got validation_batch_size ", o.validation_batch_size,
+             ", expected at least 1, or 0 for batch_size");
+  GLIA_CHECK(o.memory_budget >= 0, ValueError, "got memory_budget ", o.memory_budget,
+             ", expected bytes, or 0 for no limit");
+}
+
+/// Rows held on the device, or streamed where they are more than the budget.
+std::unique_ptr<Feeder> make_feeder(const Model& model, const RowRange& range, std::int64_t batch_size,
+                                    std::int64_t budget) {
+  const std::int64_t bytes = range.rows * (range.x.row_bytes() + range.y->row_bytes());
+  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), range, batch_size, budget);
+  return resident_feeder(model.context(), range);
+}
+
+/// The rows a fit validates on, ready to be read once an epoch.
+struct Validation {
+  std::unique_ptr<Feeder> feeder;
+  Pass pass;
+};
+
+Logs validate(Model& model, Validation& validation) {
+  Progress silent(std::cout, 0, false);
+  validation.feeder->begin(std::nullopt, 0);
+  return logs_of(model, run_pass(model, validation.pass, *validation.feeder, silent));
+}
+
+Logs joined(const Logs& train, const Logs& validation) {
+  std::vector<std::pair<std::string, double>> all(train.begin(), train.end());
+  for (const auto& [name, value] : validation) all.emplace_back("val_" + name, value);
+  return Logs(std::move(all));
+}
+
+/// The epochs of a fit, whatever feeds them. `order(epoch)` gives the shuffle.
+template <class Order>
+History run_epochs(Model& model, const FitOptions& options, const Pass& pass, std::int64_t steps,
+                   Feeder& feeder, std::optional<Validation>& validation, const Order& order) {
+  History history;
+  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  for (int epoch = options.initial_epoch; epoch < options.epochs; ++epoch) {
+    const double start = now();
+    progress.begin_epoch(epoch, options.epochs, steps);
+    feeder.begin(order(), epoch);
+    Logs logs = logs_of(model, run_pass(model, pass, feeder, progress));
+    if (validation && (epoch + 1) % options.validation_freq == 0)
+      logs = joined(logs, validate(model, *validation));
+    progress.end(logs);
+    history.append(epoch, logs, now() - start);
+  }
+  return history;
+}
+
+Validation validation_of(Model& model, const TensorView& x, const TensorView& y, std::int64_t first,
+                         std::int64_t rows, const FitOptions& options) {
+  const std::int64_t batch =
+      std::min(rows, options.validation_batch_size > 0 ? options.validation_batch_size : options.batch_size);
+  return {make_feeder(model, {x, y, first, rows}, batch, options.memory_budget),
+          {Mode::validate, batch, x.dtype(), y.dtype()}};
+}
+
+std::optional<Validation> given_validation(Model& model, const FitOptions& options) {
+  if (!options.validation_data) return std::nullopt;
+  const TensorView x(options.validation_data->x), y(options.validation_data->y);
+  check_inputs(model, x, "fit's validation_data");
+  check_targets(model, x, y, "fit's validation_data");
+  return validation_of(model, x, y, 0, x.rows(), options);
+}
+
+/// Rows that are trained on; the rest, at the end, are validated on.
+std::int64_t training_rows(std::int64_t rows, const FitOptions& options) {
+  if (options.validation_data || options.validation_split == 0) return rows;
+  const auto split =
+      static_cast<std::int64_t>(std::floor(static_cast<double>(rows) * (1 - options.validation_split)));
+  GLIA_CHECK(split > 0 && split < rows, ValueError, "validation_split ", options.validation_split, " of ",
+             rows, " rows leaves ", split, " to train on and ", rows - split,
+             " to validate on: both need at least one");
+  return split;
+}
+
+}  // namespace
+
+std::vector<std::string> metrics_names(const Model& model) {
+  std::vector<std::string> names;
+  if (model.has_loss()) names.push_back("loss");
+  for (const MetricName& metric : model.metrics()) names.push_back(metric.name());
+  return names;
+}
+
+History fit(Model& model, const TensorView& x, const TensorView& y, const FitOptions& options,
+            std::int64_t& trained_epochs) {
+  check_fit(options);
+  check_compiled(model, "fit");
+  check_inputs(model, x, "fit");
+  check_targets(model, x, y, "fit");
+  const std::int64_t rows = training_rows(x.rows(), options);
+  const std::int64_t batch = std::min(options.batch_size, rows);
+
+  std::optional<Validation> validation = given_validation(model, options);
+  if (rows < x.rows()) validation = validation_of(model, x, y, rows, x.rows() - rows, options);
+  const auto feeder = make_feeder(model, {x, y, 0, rows}, batch, options.memory_budget);
+  const auto order = [&]() -> std::optional<Permutation> {
+    const auto epoch = static_cast<std::uint64_t>(trained_epochs++);
+    if (!options.shuffle) return std::nullopt;
+    return Permutation(static_cast<std::uint64_t>(rows), options.seed.value_or(model.seed), epoch);
+  };
+  return run_epochs(model, options, {Mode::train, batch, x.dtype(), y.dtype()}, steps_for(rows, batch),
+                    *feeder, validation, order);
+}
+
+History fit(Model& model, BatchSource& source, const FitOptions& options, std::int64_t& trained_epochs) {
+  check_fit(options);
+  check_compiled(model, "fit");
+  GLIA_CHECK(
+      options.validation_split == 0, ValueError,
+      "validation_split needs data that is there as a whole: give validation_data along with a BatchSource");
+  const std::int64_t batches = source.batches();
+  GLIA_CHECK(batches >= 1, ValueError, "the BatchSource says ", batches,
+             " batches an epoch, expected at least 1");
+  Dataset first =
+      source.batch(options.initial_epoch, 0);  // tells the shapes; it is then the first to be trained on
+  check_inputs(model, first.x, "fit");
+  const std::int64_t batch = first.x.rows();
+  const Pass pass{Mode::train, batch, first.x.dtype(), first.y.dtype()};
+  bool first_used = false;
+  const auto make = [&](std::int64_t epoch, std::int64_t index) {
+    Dataset data = std::exchange(first_used, true) ? source.batch(epoch, index) : std::move(first);
+    check_inputs(model, data.x, "fit");
+    check_targets(model, data.x, data.y, "fit");
+    GLIA_CHECK(data.x.rows() == batch || (index + 1 == batches && data.x.rows() < batch), ShapeError,
+               "batch ", index, " of the BatchSource has ", data.x.rows(), " rows, expected ", batch,
+               " as in its first; only the last may be smaller");
+    GLIA_CHECK(data.x.dtype() == pass.x_from && data.y.dtype() == pass.y_from, ValueError, "batch ", index,
+               " of the BatchSource is of ", data.x.dtype(), " and ", data.y.dtype(), ", its first of ",
+               pass.x_from, " and ", pass.y_from, ": all must be alike");
+    return data;
+  };
+  std::optional<Validation> validation = given_validation(model, options);
+  const auto feeder = source_feeder(model.context(), batches, make);
+  const auto order = [&]() -> std::optional<Permutation> {
+    ++trained_epochs;
+    return std::nullopt;
+  };
+  return run_epochs(model, options, pass, batches, *feeder, validation, order);
+}
+
+Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
+  check_batch_size(options.batch_size);
+  check_verbose(options.verbose);
+  check_compiled(model, "evaluate");
+  check_inputs(model, x, "evaluate");
+  check_targets(model, x, y, "evaluate");
+  const std::int64_t batch = std::min(options.batch_size, x.rows());
+  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  progress.begin(steps_for(x.rows(), batch));
+  const auto feeder = resident_feeder(model.context(), {x, y, 0, x.rows()});
+  feeder->begin(std::nullopt, 0);
+  const Logs logs =
+      logs_of(model, run_pass(model, {Mode::validate, batch, x.dtype(), y.dtype()}, *feeder, progress));
+  progress.end(logs);
+  return logs;
+}
+
+Tensor predict(Model& model, const TensorView& x, const PredictOptions& options) {
+  check_batch_size(options.batch_size);
+  check_verbose(options.verbose);
+  check_inputs(model, x, "predict");
+  const Shape shape = model.output_shape().prepend(x.rows());
+  if (x.rows() == 0) return Tensor::zeros(shape, model.dtype);
+  const std::int64_t batch = std::min(options.batch_size, x.rows());
+  const auto feeder = resident_feeder(model.context(), {x, std::nullopt, 0, x.rows()});
+  auto out = std::make_unique<ContextMemory>(model.context(),
+                                             static_cast<std::size_t>(checked_bytes(shape, model.dtype)));
+  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  progress.begin(steps_for(x.rows(), batch));
+  feeder->begin(std::nullopt, 0);
+  Chunk chunk = *feeder->next();
+  chunk.feed.out = out->data();
+  model.set_feed(chunk.feed);
+  const Pass pass{Mode::infer, batch, x.dtype(), x.dtype()};
+  LaunchSize launch;
+  for (std::int64_t done = 0; done < x.rows();) {
+    const std::int64_t left = x.rows() - done;
+    const std::int64_t rows = std::min(left, batch), steps = std::min(left / rows, launch.steps());
+    const double start = now();
+    model.program(pass.mode, rows, pass.x_from, pass.y_from)->run(steps);
+    launch.took(now() - start);
+    done += rows * steps;
+    if (progress.wants_update()) progress.update(done / batch, Logs());
+  }
+  model.backend().synchronize();
+  progress.end(Logs());
+  Tensor result = Tensor::adopt(std::move(out), shape, model.dtype, model.context().device());
+  return x.device() == result.device() ? std::move(result) : result.to(x.device());
+}
+
+namespace {
+
+/// One step on all of x as one batch; returns loss and metrics.
+Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorView& y, const char* call) {
+  check_compiled(model, call);
+  check_inputs(model, x, call);
+  check_targets(model, x, y, call);
+  const auto feeder = resident_feeder(model.context(), {x, y, 0, x.rows()});
+  feeder->begin(std::nullopt, 0);
+  model.clear_totals();
+  const std::shared_ptr<const Program> program = model.program(mode, x.rows(), x.dtype(), y.dtype());
+  model.set_feed(feeder->next()->feed);
+  program->run(1);
+  return logs_of(model, model.state());
+}
+
+}  // namespace
+
+Logs train_on_batch(Model& model, const TensorView& x, const TensorView& y) {
+  return run_one_batch(model, Mode::train, x, y, "train_on_batch");
+}
+
+Gradients gradients(Model& model, const TensorView& x, const TensorView& y) {
+  const double loss = run_one_batch(model, Mode::gradient, x, y, "gradients")["loss"];
+  return {loss, model.read_gradients()};
+}
+
+}  // namespace glia::training

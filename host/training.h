@@ -1,0 +1,23 @@
+// The loops of fit, evaluate and predict: which rows, which Programs, how many steps at once, and what is
+// shown meanwhile. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/sequential.h>  // defines: FitOptions, EvaluateOptions, PredictOptions
+#include <host/model.h>
+
+namespace glia::training {
+
+/// As the functions of Sequential of the same names; `trained_epochs` counts the passes of earlier fits, and
+/// numbers the shuffles.
+History fit(Model& model, const TensorView& x, const TensorView& y, const FitOptions& options,
+            std::int64_t& trained_epochs);
+History fit(Model& model, BatchSource& source, const FitOptions& options, std::int64_t& trained_epochs);
+Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options);
+Tensor predict(Model& model, const TensorView& x, const PredictOptions& options);
+Logs train_on_batch(Model& model, const TensorView& x, const TensorView& y);
+Gradients gradients(Model& model, const TensorView& x, const TensorView& y);
+
+/// {"loss", ...} in compile's order.
+std::vector<std::string> metrics_names(const Model& model);
+
+}  // namespace glia::training

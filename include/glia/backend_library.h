@@ -1,0 +1,21 @@
+// What a backend's library exports: one function, glia_backend_library, that answers with this table. Plain
+// data and function pointers; strings are copied before the next call. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>
+
+namespace glia {
+
+struct BackendLibrary {
+  int abi;  ///< backend_abi as the library was compiled; nothing else is read where it differs
+  /// Devices that can be used; 0 with *reason set where there are none. *description says what they are.
+  int (*devices)(const char** reason, const char** description);
+  /// Throws glia::Error kin.
+  Backend* (*make)(const ContextOptions& options);
+};
+
+/// The type of the exported function:  extern "C" const glia::BackendLibrary* glia_backend_library();
+using BackendLibraryFunction = const BackendLibrary* (*)();
+inline constexpr const char* backend_library_symbol = "glia_backend_library";
+
+}  // namespace glia

@@ -1,0 +1,98 @@
+// Block: what a kernel sees of the device. A kernel is a functor `template <class Block> void
+// operator()(Block&) const`; indices, shared memory, barriers and reductions go through the Block and nothing
+// else. Here is the one the CPU uses: a block is one slice of the work, with a single thread. cuda/ has the
+// GPU's, tests/ has one whose lanes are fibres. SPDX-License-Identifier: Apache-2.0
+//
+// A Block offers
+//   index(), count()      which block of the launch this is, and of how many
+//   rank(), size()        which thread of the block this is, and of how many
+//   lane(), lanes()       the same within the thread's group (a warp); groups work on rows of their own
+//   group(), groups()     which group of the block, and of how many
+//   elements(n)           the Range of 0..n-1 that falls to this thread in the whole launch
+//   sync()                barrier of the block; every thread must come
+//   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets
+//   it group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i
+//   of a greatest x tile                  how many neighbouring outputs a thread should compute together
+#pragma once
+
+#include <glia/macros.h>          // defines: GLIA_HD
+#include <glia/math/functions.h>  // defines: math::max_nan
+
+#include <cstdint>
+
+// Kernels are compiled once for each instruction set. The namespace keeps the copies apart: the linker would
+// otherwise merge functions of one name, and an old processor would meet new instructions.
+#ifndef GLIA_ISA
+#define GLIA_ISA portable
+#endif
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// begin, begin + stride, ... below end.
+template <class Stride>
+struct Range {
+  std::int64_t begin, end;
+  Stride stride;
+};
+
+/// A stride of one that the compiler sees, so that it can vectorise.
+struct UnitStride {
+  GLIA_HD constexpr operator std::int64_t() const { return 1; }
+};
+
+class SerialBlock {
+ public:
+  static constexpr int tile = 16;
+
+  GLIA_HD SerialBlock(std::int64_t index, std::int64_t count) : index_(index), count_(count) {}
+
+  GLIA_HD std::int64_t index() const { return index_; }
+  GLIA_HD std::int64_t count() const { return count_; }
+  GLIA_HD static constexpr std::int64_t rank() { return 0; }
+  GLIA_HD static constexpr std::int64_t size() { return 1; }
+  GLIA_HD static constexpr std::int64_t lane() { return 0; }
+  GLIA_HD static constexpr std::int64_t lanes() { return 1; }
+  GLIA_HD static constexpr std::int64_t group() { return 0; }
+  GLIA_HD static constexpr std::int64_t groups() { return 1; }
+
+  /// A contiguous piece; pieces start at multiples of 64 elements, so that no two slices write one cache
+  /// line.
+  GLIA_HD Range<UnitStride> elements(std::int64_t n) const {
+    const std::int64_t piece = ((n + count_ - 1) / count_ + 63) / 64 * 64;
+    const std::int64_t begin = index_ * piece < n ? index_ * piece : n;
+    return {begin, begin + piece < n ? begin + piece : n, {}};
+  }
+
+  GLIA_HD void sync() const {}
+  template <class T>
+  GLIA_HD T sum(T x) const {
+    return x;
+  }
+  template <class T>
+  GLIA_HD T group_sum(T x) const {
+    return x;
+  }
+  template <class T>
+  GLIA_HD T group_max(T x) const {
+    return x;
+  }
+  template <class T>
+  GLIA_HD std::int64_t group_first_max(T, std::int64_t i) const {
+    return i;
+  }
+
+ private:
+  std::int64_t index_, count_;
+};
+
+/// How much work a launch has, from which a backend chooses its blocks. `exactly` blocks where a kernel ties
+/// data to them.
+struct Work {
+  enum Kind { elements, rows, exactly } kind;
+  std::int64_t count;        ///< elements, rows or blocks
+  std::int64_t columns = 1;  ///< elements in a row
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels

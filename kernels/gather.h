@@ -1,0 +1,88 @@
+// The ends of a step: Gather brings its rows in, Scatter stores what inference computed.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/step_state.h>  // defines: StepState
+#include <kernels/block.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// to = from * scale, `columns` elements, shared by the threads of a block.
+template <class From, class To, class Block>
+GLIA_HD void copy_row(Block& block, const From* from, To* to, std::int64_t columns, To scale) {
+  for (std::int64_t c = block.rank(); c < columns; c += block.size())
+    to[c] = static_cast<To>(from[c]) * scale;
+}
+
+/// Row `row` of a data set of `dtype`, converted.
+template <class To, class Block>
+GLIA_HD void load_row(Block& block, DType dtype, const void* data, std::int64_t row, To* to,
+                      std::int64_t columns, To scale) {
+  const std::int64_t first = row * columns;
+  switch (dtype) {
+    case DType::float32:
+      return copy_row(block, static_cast<const float*>(data) + first, to, columns, scale);
+    case DType::float64:
+      return copy_row(block, static_cast<const double*>(data) + first, to, columns, scale);
+    case DType::uint8:
+      return copy_row(block, static_cast<const std::uint8_t*>(data) + first, to, columns, scale);
+    case DType::int32:
+      return copy_row(block, static_cast<const std::int32_t*>(data) + first, to, columns, scale);
+    case DType::int64:
+      return copy_row(block, static_cast<const std::int64_t*>(data) + first, to, columns, scale);
+  }
+}
+
+/// The step's rows into x (rows, x_columns) of T and, where wanted, y: labels (rows, y_columns) int32 or targets (rows,
+/// y_columns) of T.
+template <class T, class Schedule>
+struct GatherKernel {
+  StepState* state;
+  T* x;
+  std::int32_t* labels;
+  T* targets;
+  std::int64_t rows, x_columns, y_columns;
+  DType x_from, y_from;
+  bool advance_iteration, scheduled;
+  Schedule schedule;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const Feed& feed = state->feed;
+    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+      const std::int64_t position = state->cursor + row;
+      const std::int64_t source =
+          feed.first_row +
+          (feed.shuffled ? static_cast<std::int64_t>(feed.permutation(static_cast<std::uint64_t>(position)))
+                         : position);
+      load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale));
+      if (labels) load_row(block, y_from, feed.y, source, labels + row * y_columns, y_columns, std::int32_t{1});
+      if (targets)
+        load_row(block, y_from, feed.y, source, targets + row * y_columns, y_columns,
+                 static_cast<T>(feed.y_scale));
+    }
+    if (advance_iteration && block.index() == 0 && block.rank() == 0) {
+      if (scheduled) state->learning_rate = schedule.at(state->iteration);
+      state->iteration += 1;
+    }
+  }
+};
+
+/// state.feed.out, rows cursor.. of it, = in (rows, columns).
+template <class T>
+struct ScatterKernel {
+  const StepState* state;
+  const T* in;
+  std::int64_t rows, columns;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    T* const out = static_cast<T*>(state->feed.out) + state->cursor * columns;
+    for (std::int64_t row = block.index(); row < rows; row += block.count())
+      copy_row(block, in + row * columns, out + row * columns, columns, T(1));
+  }
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels

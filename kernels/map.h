@@ -1,0 +1,84 @@
+// Element-wise activations and their gradients, alone or as epilogue of a product.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/block.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// out = function(in); n elements.
+template <class Function, class T>
+struct MapKernel {
+  Function function;
+  const T* in;
+  T* out;
+  std::int64_t n;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) out[i] = function.forward(in[i]);
+  }
+};
+
+/// in_gradient = out_gradient * function'(saved); n elements.
+template <class Function, class T>
+struct MapGradientKernel {
+  Function function;
+  const T* saved;
+  const T* out_gradient;
+  T* in_gradient;
+  std::int64_t n;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
+      in_gradient[i] = function.backward(out_gradient[i], saved[i]);
+  }
+};
+
+/// out = function(out + bias), in place in a (rows, columns) region of a matrix with `stride` elements a row;
+/// bias (columns,) or null.
+template <class Function, class T>
+struct BiasActivationKernel {
+  Function function;
+  T* out;
+  const T* bias;
+  std::int64_t rows, columns, stride;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+      T* const o = out + row * stride;
+      if (bias)
+        for (std::int64_t c = block.rank(); c < columns; c += block.size())
+          o[c] = function.forward(o[c] + bias[c]);
+      else
+        for (std::int64_t c = block.rank(); c < columns; c += block.size()) o[c] = function.forward(o[c]);
+    }
+  }
+};
+
+/// out *= function'(saved), in place in a (rows, columns) region; both matrices have `stride` elements a row.
+template <class Function, class T>
+struct DerivativeKernel {
+  Function function;
+  T* out;
+  const T* saved;
+  std::int64_t rows, columns, stride;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+      T* const o = out + row * stride;
+      const T* const s = saved + row * stride;
+      for (std::int64_t c = block.rank(); c < columns; c += block.size())
+        o[c] = function.backward(o[c], s[c]);
+    }
+  }
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels

@@ -1,0 +1,66 @@
+// Matrix product by plain loops: the float64 path, and the fallback where a library has no algorithm. And the
+// column sums that are a bias's gradient. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/block.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// out (m, n) = a (m, k) b (k, n), strides in elements, rows of `out` contiguous. A thread computes
+/// Block::tile outputs of a row together, so that the inner loop is a vector's; each is summed over k in
+/// ascending order.
+template <class T>
+struct MatmulKernel {
+  const T* a;
+  const T* b;
+  T* out;
+  std::int64_t m, n, k;
+  std::int64_t a_row, a_column, b_row, b_column, out_row;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    constexpr int tile = Block::tile;
+    for (std::int64_t row = block.index(); row < m; row += block.count()) {
+      for (std::int64_t first = block.rank() * tile; first < n; first += block.size() * tile) {
+        const std::int64_t width = n - first < tile ? n - first : tile;
+        T sum[tile] = {};
+        for (std::int64_t i = 0; i < k; ++i) {
+          const T x = a[row * a_row + i * a_column];
+          const T* const y = b + i * b_row + first * b_column;
+          if (width == tile && b_column == 1)
+            for (int j = 0; j < tile; ++j) sum[j] += x * y[j];
+          else
+            for (int j = 0; j < width; ++j) sum[j] += x * y[j * b_column];
+        }
+        for (int j = 0; j < width; ++j) out[row * out_row + first + j] = sum[j];
+      }
+    }
+  }
+};
+
+/// out (columns,) = sum over the rows of in (rows, columns), row-major with `stride` elements a row.
+template <class T>
+struct ColumnSumsKernel {
+  const T* in;
+  T* out;
+  std::int64_t rows, columns, stride;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    constexpr int tile = Block::tile;
+    const std::int64_t tiles = (columns + tile - 1) / tile;
+    const std::int64_t first_tile = block.index() * block.size() + block.rank();
+    for (std::int64_t t = first_tile; t < tiles; t += block.count() * block.size()) {
+      const std::int64_t first = t * tile;
+      const std::int64_t width = columns - first < tile ? columns - first : tile;
+      T sum[tile] = {};
+      for (std::int64_t row = 0; row < rows; ++row)
+        for (int j = 0; j < width; ++j) sum[j] += in[row * stride + first + j];
+      for (int j = 0; j < width; ++j) out[first + j] = sum[j];
+    }
+  }
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels

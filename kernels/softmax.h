@@ -1,0 +1,66 @@
+// Softmax along the rows of a matrix, and its gradient. One group a row.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/block.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// Greatest element of a row, NaN where there is one; every lane of the group gets it.
+template <class T, class Block>
+GLIA_HD T row_max(Block& block, const T* row, std::int64_t columns) {
+  T greatest = -HUGE_VALF;
+  for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
+    greatest = math::max_nan(greatest, row[c]);
+  return block.group_max(greatest);
+}
+
+/// out = e^(in - max) / sum, (rows, columns) row-major. A row of NaN or with +Inf becomes NaN.
+template <class T>
+struct SoftmaxKernel {
+  const T* in;
+  T* out;
+  std::int64_t rows, columns;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t stride = block.count() * block.groups();
+    for (std::int64_t row = block.index() * block.groups() + block.group(); row < rows; row += stride) {
+      const T* const x = in + row * columns;
+      T* const y = out + row * columns;
+      const T greatest = row_max(block, x, columns);
+      T sum = 0;
+      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp(x[c] - greatest);
+      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) sum += y[c];
+      const T scale = T(1) / block.group_sum(sum);
+      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] *= scale;
+    }
+  }
+};
+
+/// in_gradient = y * (out_gradient - sum(y * out_gradient)), y the softmax; (rows, columns) row-major.
+template <class T>
+struct SoftmaxGradientKernel {
+  const T* y;
+  const T* out_gradient;
+  T* in_gradient;
+  std::int64_t rows, columns;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t stride = block.count() * block.groups();
+    for (std::int64_t row = block.index() * block.groups() + block.group(); row < rows; row += stride) {
+      const std::int64_t first = row * columns;
+      T dot = 0;
+      for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
+        dot += y[first + c] * out_gradient[first + c];
+      dot = block.group_sum(dot);
+      for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
+        in_gradient[first + c] = y[first + c] * (out_gradient[first + c] - dot);
+    }
+  }
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels
