@@ -1,5 +1,6 @@
 // Finds and opens libglia_cuda: $GLIA_CUDA_LIBRARY, else beside the file that holds this code; never the
-// working directory. SPDX-License-Identifier: Apache-2.0
+// working directory.
+// SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <glia/backend_library.h>
 #include <host/cuda_library.h>

@@ -1,5 +1,6 @@
 // Model: layers with their memory. It owns the flat buffers, builds Programs on first use, and knows nothing
-// of data sets or epochs. SPDX-License-Identifier: Apache-2.0
+// of data sets or epochs.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/context.h>

@@ -1,5 +1,6 @@
 // Look-up by name, folded over the members of each family: a new activation, loss or optimizer is found here
-// without a line of its own. SPDX-License-Identifier: Apache-2.0
+// without a line of its own.
+// SPDX-License-Identifier: Apache-2.0
 #include <glia/named.h>
 
 #include <glia/error.h>

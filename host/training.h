@@ -1,5 +1,6 @@
 // The loops of fit, evaluate and predict: which rows, which Programs, how many steps at once, and what is
-// shown meanwhile. SPDX-License-Identifier: Apache-2.0
+// shown meanwhile.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/sequential.h>  // defines: FitOptions, EvaluateOptions, PredictOptions

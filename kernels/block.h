@@ -1,7 +1,7 @@
-// Block: what a kernel sees of the device. A kernel is a functor `template <class Block> void
-// operator()(Block&) const`; indices, shared memory, barriers and reductions go through the Block and nothing
-// else. Here is the one the CPU uses: a block is one slice of the work, with a single thread. cuda/ has the
-// GPU's, tests/ has one whose lanes are fibres. SPDX-License-Identifier: Apache-2.0
+// Block: what a kernel sees of the device. A kernel is a functor with `template <class Block> void operator()(Block&) const`;
+// indices, shared memory, barriers and reductions go through the Block and nothing else. Here is the one the CPU uses: a
+// block is one slice of the work, with a single thread. cuda/ has the GPU's, tests/ has one whose lanes are fibres.
+// SPDX-License-Identifier: Apache-2.0
 //
 // A Block offers
 //   index(), count()      which block of the launch this is, and of how many
@@ -10,9 +10,9 @@
 //   group(), groups()     which group of the block, and of how many
 //   elements(n)           the Range of 0..n-1 that falls to this thread in the whole launch
 //   sync()                barrier of the block; every thread must come
-//   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets
-//   it group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i
-//   of a greatest x tile                  how many neighbouring outputs a thread should compute together
+//   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets it
+//   group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i of a greatest x
+//   tile                  how many neighbouring outputs a thread should compute together
 #pragma once
 
 #include <glia/macros.h>          // defines: GLIA_HD

@@ -57,7 +57,8 @@ struct GatherKernel {
           (feed.shuffled ? static_cast<std::int64_t>(feed.permutation(static_cast<std::uint64_t>(position)))
                          : position);
       load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale));
-      if (labels) load_row(block, y_from, feed.y, source, labels + row * y_columns, y_columns, std::int32_t{1});
+      if (labels)
+        load_row(block, y_from, feed.y, source, labels + row * y_columns, y_columns, std::int32_t{1});
       if (targets)
         load_row(block, y_from, feed.y, source, targets + row * y_columns, y_columns,
                  static_cast<T>(feed.y_scale));

@@ -1,5 +1,6 @@
 // Matrix product by plain loops: the float64 path, and the fallback where a library has no algorithm. And the
-// column sums that are a bias's gradient. SPDX-License-Identifier: Apache-2.0
+// column sums that are a bias's gradient.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <kernels/block.h>

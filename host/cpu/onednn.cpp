@@ -1,5 +1,6 @@
 // Products by oneDNN 2.6 or 3.x. Primitives are made through its C++ interface and run through the C one,
-// which takes a fixed list of arguments. SPDX-License-Identifier: Apache-2.0
+// which takes a fixed list of arguments.
+// SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <host/cpu/onednn.h>
 

@@ -1,5 +1,6 @@
 // Products by oneDNN: single-threaded primitives on slices that the shape alone fixes. All calls of oneDNN,
-// and of the OpenMP runtime it brings, are in onednn.cpp. SPDX-License-Identifier: Apache-2.0
+// and of the OpenMP runtime it brings, are in onednn.cpp.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/backend.h>

@@ -1,5 +1,6 @@
 // ThreadPool: the one pool that a CPU context computes with. Between the many small Ops of a step its workers
-// spin, because waking a thread costs more than most Ops. SPDX-License-Identifier: Apache-2.0
+// spin, because waking a thread costs more than most Ops.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,6 @@
 // Feeder: brings a data set's rows to the device, whole where it fits the memory it may take, else in chunks
-// read ahead. SPDX-License-Identifier: Apache-2.0
+// read ahead.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/context.h>

@@ -1,5 +1,6 @@
 // LayerNode: what stands behind a Layer handle. A layer says the shapes of its variables and emits
-// descriptors; it computes nothing. SPDX-License-Identifier: Apache-2.0
+// descriptors; it computes nothing.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/initializers.h>

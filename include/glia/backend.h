@@ -1,5 +1,6 @@
 // Backend: what the host asks of a device. host/ and cuda/ meet here and at one factory function, and nowhere
-// else. SPDX-License-Identifier: Apache-2.0
+// else.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/context.h>  // defines: ContextOptions

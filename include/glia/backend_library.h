@@ -1,5 +1,6 @@
 // What a backend's library exports: one function, glia_backend_library, that answers with this table. Plain
-// data and function pointers; strings are copied before the next call. SPDX-License-Identifier: Apache-2.0
+// data and function pointers; strings are copied before the next call.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/backend.h>

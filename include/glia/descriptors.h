@@ -1,5 +1,6 @@
 // Descriptors: plain structs that say what a step computes, never how. A layer, loss or optimizer emits them;
-// a Backend prepares an Op of each. Trivially copyable. SPDX-License-Identifier: Apache-2.0
+// a Backend prepares an Op of each. Trivially copyable.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/math/activations.h>

@@ -1,5 +1,6 @@
 // The one family of exceptions that leaves Glia. Every message says what was got, what was expected, and what
-// to do. SPDX-License-Identifier: Apache-2.0
+// to do.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <sstream>

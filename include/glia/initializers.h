@@ -1,5 +1,6 @@
 // Initializers: how weights start. Drawn on the host, keyed by the model's seed and the number of the
-// variable. SPDX-License-Identifier: Apache-2.0
+// variable.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/shape.h>

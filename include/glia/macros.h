@@ -1,6 +1,7 @@
 // GLIA_HD marks scalar mathematics that runs on the host and on a CUDA device. It is always inlined: kernels
 // are compiled once for each instruction set, and an out-of-line copy would be merged by the linker across
-// them. SPDX-License-Identifier: Apache-2.0
+// them.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #if defined(__CUDACC__)

@@ -1,5 +1,6 @@
 // Arguments that take a name or an object: activation "relu" or glia::Relu{}, optimizer "adam" or
-// glia::Adam{...}. SPDX-License-Identifier: Apache-2.0
+// glia::Adam{...}.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/initializers.h>

@@ -1,5 +1,6 @@
 // Program: a model compiled for one mode and batch size. A list of Ops, and the arena their temporaries
-// share. SPDX-License-Identifier: Apache-2.0
+// share.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/backend.h>

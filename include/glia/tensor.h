@@ -231,7 +231,9 @@ std::string to_string(const Tensor& tensor);
 /// fit. The memory must stay valid and unchanged while a call uses it. Contiguous, row-major.
 class TensorView {
  public:
-  TensorView(const Tensor& tensor)
+  /// A template so that braces, which could mean a Tensor, never mean a view of one that is gone at once.
+  template <class T, std::enable_if_t<std::is_same_v<T, Tensor>, int> = 0>
+  TensorView(const T& tensor)
       : data_(tensor.raw()),
         shape_(tensor.shape()),
         dtype_(tensor.dtype()),

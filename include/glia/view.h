@@ -1,5 +1,6 @@
 // View: an operand of a descriptor. Where it lies (which flat buffer, which offset), its shape, strides and
-// dtype. SPDX-License-Identifier: Apache-2.0
+// dtype.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/dtype.h>  // defines: DType

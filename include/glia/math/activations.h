@@ -1,5 +1,6 @@
 // Activation functions: one struct each, with its derivative. Adding one is a struct here, a name in the
-// variant, and golden values in tests/golden. SPDX-License-Identifier: Apache-2.0
+// variant, and golden values in tests/golden.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/math/functions.h>  // defines: math::exp, sigmoid, tanh

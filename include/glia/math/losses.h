@@ -1,6 +1,7 @@
 // Losses: options under Keras's names, and the scalar mathematics of the element-wise ones. A loss is a mean
 // over rows; an element-wise loss is in each row a mean over the last axis. Adding one is a struct here, a
-// name in the variant, and golden values. SPDX-License-Identifier: Apache-2.0
+// name in the variant, and golden values.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/math/functions.h>  // defines: math::log, log1p, exp, sigmoid

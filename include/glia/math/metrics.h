@@ -1,5 +1,6 @@
 // Metrics computed on the device, inside the pass that computes the loss: a number for each row, averaged
-// over rows. SPDX-License-Identifier: Apache-2.0
+// over rows.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/macros.h>  // defines: GLIA_HD

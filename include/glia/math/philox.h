@@ -1,6 +1,7 @@
 // Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
 // easy as 1, 2, 3" (SC 2011), and a shuffle made of it. The same numbers on every device, in any order of
-// calls. SPDX-License-Identifier: Apache-2.0
+// calls.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/macros.h>  // defines: GLIA_HD

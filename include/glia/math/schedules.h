@@ -1,5 +1,6 @@
 // Learning-rate schedules: a pure function of the optimizer's iteration, evaluated on the device inside the
-// step. SPDX-License-Identifier: Apache-2.0
+// step.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/macros.h>  // defines: GLIA_HD

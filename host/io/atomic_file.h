@@ -1,0 +1,35 @@
+// Writes files whole or not at all: whatever fails, and whenever the process dies, the path holds the old
+// file or the new one.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace glia::io {
+
+/// The system calls of a save, with POSIX results and errno. Tests override one to make it fail.
+struct FileSystem {
+  virtual ~FileSystem() = default;
+  virtual int open(const char* path, int flags, mode_t mode);
+  virtual int fchmod(int descriptor, mode_t mode);
+  virtual ssize_t write(int descriptor, const void* data, std::size_t bytes);
+  virtual int fsync(int descriptor);
+  virtual int close(int descriptor);
+  virtual int rename(const char* from, const char* to);
+};
+
+using Bytes = std::span<const std::byte>;
+
+/// Writes `parts`, one after the other, to a temporary file beside `path`, syncs it, and renames it to
+/// `path`. A file that is there keeps its mode bits; a symbolic link stays, and the file it names is written.
+/// Throws FileError with the system's reason and the remedy; the old file is then unchanged and no temporary
+/// file is left. One failure comes too late for that, syncing the folder after the rename: the new file is
+/// then in place, whole, and the error says so. Synchronous; copies nothing.
+void write_file_atomically(const std::string& path, std::span<const Bytes> parts);
+void write_file_atomically(const std::string& path, std::span<const Bytes> parts, FileSystem& system);
+
+}  // namespace glia::io

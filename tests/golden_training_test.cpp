@@ -1,0 +1,235 @@
+// What Keras computes, Glia computes: the weights after 100 steps of every optimizer, what evaluate returns,
+// and the history of fit. The tables mirror those of tests/golden/make_keras.py.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/sequential.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/close.h"
+#include "tests/devices.h"
+#include "tests/golden.h"
+
+namespace glia::test {
+namespace {
+
+std::set<std::string> sorted(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+
+// optimizers
+
+struct OptimizerCase {
+  std::string name;
+  OptimizerName optimizer;
+
+  friend std::ostream& operator<<(std::ostream& out, const OptimizerCase& one) { return out << one.name; }
+};
+
+std::vector<OptimizerCase> optimizer_cases() {
+  const ExponentialDecay smooth = {.initial_learning_rate = 0.05, .decay_steps = 10, .decay_rate = 0.8};
+  ExponentialDecay staircase = smooth;
+  staircase.staircase = true;
+  const ExponentialDecay slow = {.initial_learning_rate = 0.005, .decay_steps = 20, .decay_rate = 0.7};
+  return {
+      {"sgd", "sgd"},
+      {"sgd_momentum", SGD{.learning_rate = 0.005, .momentum = 0.9}},
+      {"sgd_nesterov", SGD{.learning_rate = 0.005, .momentum = 0.8, .nesterov = true}},
+      {"sgd_decay", SGD{.learning_rate = smooth}},
+      {"sgd_decay_staircase", SGD{.learning_rate = staircase}},
+      {"rmsprop", "rmsprop"},
+      {"rmsprop_odd", RMSprop{.learning_rate = 0.002, .rho = 0.7, .epsilon = 1e-2}},
+      {"rmsprop_momentum", RMSprop{.momentum = 0.8}},
+      {"rmsprop_centered", RMSprop{.epsilon = 0.1, .centered = true}},
+      {"rmsprop_centered_momentum", RMSprop{.momentum = 0.7, .epsilon = 0.1, .centered = true}},
+      {"adam", "adam"},
+      {"adam_odd", Adam{.learning_rate = 0.003, .beta_1 = 0.7, .beta_2 = 0.93, .epsilon = 1e-2}},
+      {"adam_decay", Adam{.learning_rate = slow}},
+  };
+}
+
+const Golden& optimizer_values() {
+  static const Golden golden("optimizer_steps.safetensors");
+  return golden;
+}
+
+using GoldenOptimizers = GoldenTest<OptimizerCase>;
+
+TEST_P(GoldenOptimizers, A_hundred_steps_are_those_of_Keras) {
+  const Golden& golden = optimizer_values();
+  const Tensor& x = golden["problem/x"];
+  const Tensor& y = golden["problem/y"];
+  Sequential model = this->model({Dense(7, "tanh"), Dense(3)}, {5}, golden.list("problem/weights", dtype()),
+                                 {.optimizer = one().optimizer, .loss = "mse"});
+  std::vector<double> losses;
+  for (int step = 1; step <= 100; ++step) {
+    losses.push_back(model.train_on_batch(x, y)["loss"]);
+    if (step != 1 && step != 10 && step != 100) continue;
+    EXPECT_TRUE(close(model.get_weights(), golden.list(one().name + "/" + std::to_string(step)),
+                      golden_tolerance(dtype())))
+        << one().name << " after step " << step;
+  }
+  EXPECT_TRUE(close(Tensor(losses), golden[one().name + "/losses"], golden_tolerance(dtype()))) << one().name;
+  EXPECT_EQ(model.iterations(), 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, GoldenOptimizers,
+                         ::testing::Combine(::testing::ValuesIn(optimizer_cases()),
+                                            ::testing::ValuesIn(test_runs())),
+                         name_of_case<OptimizerCase>);
+
+TEST(GoldenFiles, Every_optimizer_of_the_file_is_tested) {
+  std::set<std::string> names = names_of(optimizer_cases());
+  names.insert("problem");
+  EXPECT_EQ(names, optimizer_values().cases());
+}
+
+// evaluate
+
+struct EvaluateCase {
+  std::string name;
+  int units;
+  std::string activation;
+  LossName loss;
+  std::vector<std::string> metrics;
+
+  friend std::ostream& operator<<(std::ostream& out, const EvaluateCase& one) { return out << one.name; }
+};
+
+std::vector<EvaluateCase> evaluate_cases() {
+  const LossName sparse = "sparse_categorical_crossentropy", binary = "binary_crossentropy";
+  const LossName sparse_logits = SparseCategoricalCrossentropy{.from_logits = true};
+  const std::vector<std::string> three = {"accuracy", "binary_accuracy", "categorical_accuracy"};
+  return {
+      {"sparse", 4, "softmax", sparse, {"accuracy"}},
+      {"sparse_column", 4, "softmax", sparse, {"acc"}},
+      {"sparse_named", 4, "softmax", sparse, {"sparse_categorical_accuracy", "accuracy"}},
+      {"sparse_logits", 4, "linear", sparse_logits, {"accuracy"}},
+      {"sparse_rank_3", 4, "softmax", sparse, {"accuracy"}},
+      {"one_hot", 4, "softmax", "categorical_crossentropy", three},
+      {"multi_label", 3, "sigmoid", binary, three},
+      {"one_unit_sigmoid", 1, "sigmoid", binary, {"accuracy", "binary_accuracy"}},
+      {"one_unit_linear", 1, "linear", "mse", {"accuracy"}},
+      {"one_unit_logits", 1, "linear", BinaryCrossentropy{.from_logits = true}, {"accuracy"}},
+      {"no_metrics", 1, "linear", "mse", {}},
+  };
+}
+
+const Golden& evaluate_values() {
+  static const Golden golden("evaluate.safetensors");
+  return golden;
+}
+
+using GoldenEvaluate = GoldenTest<EvaluateCase>;
+
+TEST_P(GoldenEvaluate, Loss_and_metrics_are_those_of_Keras) {
+  const Golden& golden = evaluate_values();
+  const std::string& name = one().name;
+  const Tensor& x = golden[name + "/x"];
+  const MetricNames metrics(std::vector<MetricName>(one().metrics.begin(), one().metrics.end()));
+  Sequential model =
+      this->model({Dense(7, "tanh"), Dense(one().units, one().activation)}, x.shape().row(),
+                  golden.list(name + "/weights", dtype()), {.loss = one().loss, .metrics = metrics});
+  for (const std::int64_t batch_size : {16, 1, 100}) {  // 45 rows: the last of 16 is partial
+    const Logs logs = model.evaluate(x, golden[name + "/y"], {.batch_size = batch_size, .verbose = 0});
+    EXPECT_EQ(logs.size(), one().metrics.size() + 1) << name;
+    for (const std::string& key : golden.below(name + "/logs/"))
+      EXPECT_TRUE(close(logs[key], golden[name + "/logs/" + key].item(), golden_tolerance(dtype())))
+          << key << " of " << name << ", batch_size " << batch_size;
+  }
+  std::vector<std::string> in_order = {"loss"};
+  in_order.insert(in_order.end(), one().metrics.begin(), one().metrics.end());
+  EXPECT_EQ(model.metrics_names(), in_order);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, GoldenEvaluate,
+                         ::testing::Combine(::testing::ValuesIn(evaluate_cases()),
+                                            ::testing::ValuesIn(test_runs())),
+                         name_of_case<EvaluateCase>);
+
+TEST(GoldenFiles, Every_evaluation_of_the_file_is_tested) {
+  EXPECT_EQ(names_of(evaluate_cases()), evaluate_values().cases());
+}
+
+class Ties : public DeviceTest {};
+
+TEST_P(Ties, The_first_of_equal_outputs_is_the_class_as_in_Keras) {
+  Sequential model{Dense(3, "softmax", {.kernel_initializer = "zeros", .input_dim = 2})};
+  model.compile({.loss = "sparse_categorical_crossentropy", .metrics = "accuracy", .context = context()});
+  const Tensor labels(std::vector<std::int32_t>{0, 1, 2, 0});
+  EXPECT_EQ(model.evaluate(Tensor::ones({4, 2}), labels, {.verbose = 0})["accuracy"], 0.5);
+}
+
+TEST_P(Ties, An_output_of_one_half_is_class_0_as_in_Keras) {
+  Sequential model{Dense(1, "sigmoid", {.kernel_initializer = "zeros", .input_dim = 2})};
+  model.compile({.loss = "binary_crossentropy", .metrics = "accuracy", .context = context()});
+  EXPECT_EQ(model.evaluate(Tensor::ones({4, 2}), Tensor{0, 1, 0, 0}, {.verbose = 0})["accuracy"], 0.75);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Ties, ::testing::ValuesIn(test_devices()), device_name);
+
+// fit
+
+struct FitCase {
+  std::string name;
+  Layers (*layers)();
+  std::string loss;
+  OptimizerName optimizer;
+  FitOptions options;
+
+  friend std::ostream& operator<<(std::ostream& out, const FitCase& one) { return out << one.name; }
+};
+
+Layers classifier() { return {Dense(7, "relu"), Dense(4, "softmax")}; }
+Layers decider() { return {Dense(7, "tanh"), Dense(1, "sigmoid")}; }
+
+std::vector<FitCase> fit_cases() {
+  const std::string sparse = "sparse_categorical_crossentropy", binary = "binary_crossentropy";
+  const Adam adam = {.learning_rate = 0.01};
+  const SGD momentum = {.learning_rate = 0.05, .momentum = 0.5};
+  return {
+      {"split", classifier, sparse, adam, {.batch_size = 8, .validation_split = 0.2}},
+      {"partial", classifier, sparse, adam, {.batch_size = 16, .validation_split = 0.2}},
+      {"no_validation", decider, binary, SGD{.learning_rate = 0.1}, {.batch_size = 8}},
+      {"one_batch", decider, binary, RMSprop{.learning_rate = 0.01}, {.batch_size = 64}},
+      {"batch_1", classifier, sparse, momentum, {.batch_size = 1}},
+  };
+}
+
+const Golden& fit_values() {
+  static const Golden golden("fit.safetensors");
+  return golden;
+}
+
+using GoldenFit = GoldenTest<FitCase>;
+
+TEST_P(GoldenFit, Five_epochs_are_those_of_Keras) {
+  const Golden& golden = fit_values();
+  const std::string& name = one().name;
+  Sequential model = this->model(one().layers(), {5}, golden.list(name + "/weights", dtype()),
+                                 {.optimizer = one().optimizer, .loss = one().loss, .metrics = "accuracy"});
+  FitOptions options = one().options;
+  options.epochs = 5;
+  options.shuffle = false;
+  options.verbose = 0;
+  const History history = model.fit(golden[name + "/x"], golden[name + "/y"], options);
+
+  EXPECT_EQ(sorted(history.keys()), sorted(golden.below(name + "/history/")));
+  for (const std::string& key : history.keys())
+    EXPECT_TRUE(close(Tensor(history[key]), golden[name + "/history/" + key], golden_tolerance(dtype())))
+        << key << " of " << name;
+  EXPECT_TRUE(close(model.get_weights(), golden.list(name + "/after"), golden_tolerance(dtype())))
+      << "weights after " << name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, GoldenFit,
+                         ::testing::Combine(::testing::ValuesIn(fit_cases()),
+                                            ::testing::ValuesIn(test_runs())),
+                         name_of_case<FitCase>);
+
+TEST(GoldenFiles, Every_fit_of_the_file_is_tested) { EXPECT_EQ(names_of(fit_cases()), fit_values().cases()); }
+
+}  // namespace
+}  // namespace glia::test
