@@ -56,14 +56,7 @@ void check_inputs(Model& model, const TensorView& x, const char* call) {
   for (std::int64_t dimension : row)
     GLIA_CHECK(dimension >= 1, ShapeError, call, " got data of shape ", x.shape(),
                ", whose rows are empty: every dimension but the first must be at least 1");
-  if (!model.built()) {
-    const Shape declared = model.declared_input_shape();
-    GLIA_CHECK(declared.empty() || declared == row, ShapeError, call, " got rows of shape ", row,
-               ", but the first layer was given input_shape ", declared,
-               declared == x.shape() ? ": a single example needs a dimension in front, reshape it to (1, ...)"
-                                     : ": reshape the data or correct input_shape");
-    model.build(row);
-  }
+  if (!model.built()) model.build(model.declared_input_shape().empty() ? row : model.declared_input_shape());
   GLIA_CHECK(model.input_shape() == row, ShapeError, call, " got data of shape ", x.shape(),
              ", the model takes rows of shape ", model.input_shape(),
              model.input_shape() == x.shape()
