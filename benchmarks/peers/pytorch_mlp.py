@@ -1,0 +1,98 @@
+# The same training and inference in PyTorch, as fast as it goes without changing the work: data in memory as float
+# tensors, no DataLoader, rows picked by a shuffled index, nothing read back in a step.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Alone: python pytorch_mlp.py --batch-size 32 --threads 2. benchmarks/compare.py uses it beside Glia.
+import argparse
+import functools
+import time
+
+import torch
+from torch.nn import functional
+
+TRAINING_ROWS = 60_000
+INPUTS, CLASSES = 784, 10
+ADAMS = ("plain", "fused")  # torch.optim.Adam as it comes, and with fused=True
+
+
+def make_model(hidden):
+    torch.manual_seed(1)
+    widths = [INPUTS, *hidden]
+    layers = []
+    for inputs, outputs in zip(widths, hidden):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(widths[-1], CLASSES))
+
+
+@functools.cache
+def make_data():
+    """Images of ten classes, each a pattern under noise: labels that can be learned, as in training_benchmark.cpp."""
+    generator = torch.Generator().manual_seed(1)
+    patterns = torch.randint(128, (CLASSES, INPUTS), generator=generator)
+    labels = torch.randint(CLASSES, (TRAINING_ROWS,), generator=generator)
+    noise = torch.randint(128, (TRAINING_ROWS, INPUTS), generator=generator)
+    return (patterns[labels] + noise).float() / 255, labels
+
+
+class Training:
+    """A model and its optimizer; epoch() returns seconds."""
+
+    def __init__(self, hidden, batch_size, threads, adam="plain"):
+        self.batch_size = batch_size
+        self.threads = threads
+        self.model = make_model(hidden)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True if adam == "fused" else None)
+
+    def epoch(self):
+        torch.set_num_threads(self.threads)
+        x, y = make_data()
+        start = time.perf_counter()
+        for rows in torch.randperm(TRAINING_ROWS).split(self.batch_size):
+            loss = functional.cross_entropy(self.model(x.index_select(0, rows)), y.index_select(0, rows))
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+        return time.perf_counter() - start
+
+
+class Inference:
+    """A model; latency() returns the mean seconds of one call over about `duration` seconds."""
+
+    def __init__(self, hidden, batch_size, threads):
+        self.threads = threads
+        self.model = make_model(hidden).append(torch.nn.Softmax(dim=1)).eval()
+        self.x = make_data()[0][:batch_size].clone()
+
+    def latency(self, duration=0.5):
+        torch.set_num_threads(self.threads)
+        calls = 0
+        with torch.inference_mode():
+            self.model(self.x)
+            start = now = time.perf_counter()
+            while now - start < duration:
+                for _ in range(10):
+                    self.model(self.x)
+                calls += 10
+                now = time.perf_counter()
+        return (now - start) / calls
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hidden", type=int, nargs="*", default=[128])
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--adam", choices=ADAMS, default="plain")
+    parser.add_argument("--epochs", type=int, default=3)
+    options = parser.parse_args()
+    training = Training(options.hidden, options.batch_size, options.threads, options.adam)
+    training.epoch()  # unmeasured
+    for _ in range(options.epochs):
+        seconds = training.epoch()
+        print(f"{seconds:.3f} s, {TRAINING_ROWS / seconds:.0f} samples/s")
+    inference = Inference(options.hidden, options.batch_size, options.threads)
+    print(f"inference: {inference.latency() * 1e6:.1f} us")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+// Training and inference of multi-layer perceptrons, through the public interface, on data of Fashion-MNIST's
+// size.
+// SPDX-License-Identifier: Apache-2.0
+//
+// training_benchmark --benchmark_filter=train/784-128-10/batch:32  Training reports samples a second
+// (items_per_second) and time_per_step, inference the time of one predict.
+#include <glia/glia.h>
+
+#include <benchmark/benchmark.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+constexpr std::int64_t training_rows = 60'000;
+constexpr int classes = 10;
+constexpr int pixels = 28 * 28;
+using Hidden = std::vector<int>;  // units of each hidden layer
+
+/// `count` numbers below `limit`.
+std::vector<std::uint8_t> random_bytes(std::int64_t count, int limit, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_int_distribution<int> number(0, limit - 1);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(number(generator));
+  return bytes;
+}
+
+/// Images of ten classes, each a pattern of its own under as much noise. Labels that cannot be learned would let
+/// units die, and what is then timed is how an optimizer bears denormals.
+glia::Dataset make_data(std::int64_t rows) {
+  const std::vector<std::uint8_t> patterns = random_bytes(classes * pixels, 128, 1);
+  const std::vector<std::uint8_t> labels = random_bytes(rows, classes, 2);
+  std::vector<std::uint8_t> images = random_bytes(rows * pixels, 128, 3);
+  for (std::size_t i = 0; i < images.size(); ++i)
+    images[i] += patterns[static_cast<std::size_t>(labels[i / pixels] * pixels) + i % pixels];
+  glia::Tensor x(images, {rows, 28, 28});
+  x.set_scale(1.0 / 255);
+  return glia::Dataset(std::move(x), glia::Tensor(labels));
+}
+
+glia::Sequential make_model(const Hidden& hidden, int threads) {
+  glia::Sequential model{glia::Flatten({28, 28})};
+  for (int units : hidden) model.add(glia::Dense(units, "relu"));
+  model.add(glia::Dense(classes, "softmax"));
+  model.compile({.optimizer = "adam",
+                 .loss = "sparse_categorical_crossentropy",
+                 .metrics = "accuracy",
+                 .context = glia::Context({.device = "cpu", .threads = threads})});
+  return model;
+}
+
+void train(benchmark::State& state, const Hidden& hidden, std::int64_t batch_size, int threads) {
+  static const glia::Dataset data = make_data(training_rows);
+  glia::Sequential model = make_model(hidden, threads);
+  const glia::FitOptions epoch{.batch_size = batch_size, .verbose = 0};
+  model.fit(data, epoch);  // the first epoch also plans and allocates
+  for (auto _ : state) model.fit(data, epoch);
+
+  const auto epochs = static_cast<double>(state.iterations());
+  const auto steps = static_cast<double>((training_rows + batch_size - 1) / batch_size);
+  state.SetItemsProcessed(state.iterations() * training_rows);
+  state.counters["time_per_step"] =
+      benchmark::Counter(epochs * steps, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+void predict(benchmark::State& state, const Hidden& hidden, std::int64_t batch_size, int threads) {
+  glia::Sequential model = make_model(hidden, threads);
+  const glia::Tensor x = make_data(batch_size).x.cast(glia::DType::float32);
+  const glia::PredictOptions whole{.batch_size = batch_size};
+  model.predict(x, whole);
+  for (auto _ : state) benchmark::DoNotOptimize(model.predict(x, whole).raw());
+  state.SetItemsProcessed(state.iterations() * batch_size);
+}
+
+void register_all() {
+  struct Case {
+    std::string name;
+    Hidden hidden;
+    std::vector<std::int64_t> batch_sizes;
+  };
+  const Case trained[] = {{"784-128-10", {128}, {32, 128, 512}}, {"784-512-512-10", {512, 512}, {128}}};
+  const Case asked[] = {{"784-128-10", {128}, {1, 1024}}};
+
+  std::vector<int> thread_counts{1};
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  if (cores > 1) thread_counts.push_back(cores);
+
+  const auto name = [](const char* what, const Case& of, std::int64_t batch_size, int threads) {
+    return what + ("/" + of.name) + "/batch:" + std::to_string(batch_size) +
+           "/threads:" + std::to_string(threads);
+  };
+  for (int threads : thread_counts) {
+    for (const Case& of : trained)
+      for (std::int64_t batch_size : of.batch_sizes)
+        benchmark::RegisterBenchmark(name("train", of, batch_size, threads).c_str(), train, of.hidden,
+                                     batch_size, threads)
+            ->Iterations(2)  // epochs; the library's own search would repeat the first, untimed one
+            ->UseRealTime()
+            ->Unit(benchmark::kMillisecond);
+    for (const Case& of : asked)
+      for (std::int64_t batch_size : of.batch_sizes)
+        benchmark::RegisterBenchmark(name("predict", of, batch_size, threads).c_str(), predict, of.hidden,
+                                     batch_size, threads)
+            ->UseRealTime()
+            ->Unit(benchmark::kMicrosecond);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    register_all();
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+    benchmark::RunSpecifiedBenchmarks();
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 2;
+  }
+}

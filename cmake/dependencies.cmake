@@ -1,0 +1,43 @@
+# Finds what Glia is built on; whatever is missing is named in one message, with its Debian packages.
+# SPDX-License-Identifier: Apache-2.0
+
+set(CMAKE_THREAD_PREFER_PTHREAD ON)
+set(THREADS_PREFER_PTHREAD_FLAG OFF)
+find_package(Threads)
+find_package(ZLIB QUIET)
+find_package(OpenSSL QUIET COMPONENTS Crypto)
+find_package(nlohmann_json QUIET)
+find_package(OneDNN QUIET)
+find_package(OpenMP QUIET COMPONENTS CXX)
+
+set(missing)
+set(missing_packages)
+macro(glia_need target library package)
+  if(NOT TARGET ${target})
+    list(APPEND missing "${library}")
+    list(APPEND missing_packages ${package})
+  endif()
+endmacro()
+glia_need(Threads::Threads "POSIX threads" libc6-dev)
+glia_need(ZLIB::ZLIB "zlib" zlib1g-dev)
+glia_need(OpenSSL::Crypto "OpenSSL's libcrypto" libssl-dev)
+glia_need(nlohmann_json::nlohmann_json "nlohmann/json" nlohmann-json3-dev)
+glia_need(OneDNN::OneDNN "oneDNN" libdnnl-dev)
+if(missing)
+  list(JOIN missing ", " missing)
+  list(JOIN missing_packages " " missing_packages)
+  message(FATAL_ERROR "Glia needs ${missing}, not found here. "
+    "On Debian and Ubuntu: sudo apt-get install ${missing_packages}; "
+    "elsewhere install them and point CMAKE_PREFIX_PATH at them.")
+endif()
+
+# oneDNN's own threads are turned off through the OpenMP runtime, in the one file that calls oneDNN.
+function(glia_use_openmp_in target source)
+  if(TARGET OpenMP::OpenMP_CXX)
+    set_source_files_properties("${PROJECT_SOURCE_DIR}/${source}" PROPERTIES COMPILE_OPTIONS "${OpenMP_CXX_FLAGS}")
+    target_link_libraries(${target} PRIVATE "$<LINK_ONLY:OpenMP::OpenMP_CXX>")
+  else()
+    message(STATUS "Glia: no OpenMP for this compiler; run programs with OMP_NUM_THREADS=1, or results may depend on "
+      "oneDNN's threads (Debian: libgomp comes with g++, libomp-dev serves clang)")
+  endif()
+endfunction()

@@ -1,0 +1,29 @@
+# Compiles the CPU kernels once for each instruction set; the library chooses among them at run time.
+# SPDX-License-Identifier: Apache-2.0
+
+set(GLIA_KERNEL_SOURCE "${PROJECT_SOURCE_DIR}/host/cpu/kernels.cpp")
+
+# One build of the kernels, in the inline namespace `isa`. Always at -O3: unoptimised kernels make every other build too
+# slow to test with, and vectors must be what users run. No kernel reads errno or the floating-point flags.
+function(glia_add_kernels_for target isa)
+  set(objects ${target}_kernels_${isa})
+  add_library(${objects} OBJECT "${GLIA_KERNEL_SOURCE}")
+  glia_target_defaults(${objects})
+  set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_definitions(${objects} PRIVATE GLIA_ISA=${isa})
+  target_include_directories(${objects} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
+  target_compile_options(${objects} PRIVATE ${ARGN} -O3 -fno-math-errno -fno-trapping-math)
+  target_sources(${target} PRIVATE "$<TARGET_OBJECTS:${objects}>")
+  set_property(TARGET ${target} APPEND PROPERTY GLIA_KERNEL_LIBRARIES ${objects})
+endfunction()
+
+function(glia_add_kernels target)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+    target_compile_definitions(${target} PRIVATE GLIA_KERNELS_X86_64=1)
+    glia_add_kernels_for(${target} x86_64_v2 -march=x86-64-v2)
+    glia_add_kernels_for(${target} x86_64_v3 -march=x86-64-v3)
+    glia_add_kernels_for(${target} x86_64_v4 -march=x86-64-v4 -mprefer-vector-width=512)
+  else()
+    glia_add_kernels_for(${target} baseline)
+  endif()
+endfunction()

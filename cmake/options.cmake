@@ -1,0 +1,37 @@
+# How Glia's own code is compiled: build type, ccache, warnings, sanitizers.
+# SPDX-License-Identifier: Apache-2.0
+
+get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(PROJECT_IS_TOP_LEVEL AND NOT multi_config AND NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(GLIA_CCACHE ccache)
+  if(GLIA_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${GLIA_CCACHE}")
+  endif()
+endif()
+
+# Every target of this project goes through here; nothing of it reaches the code of a project that embeds Glia, except
+# the sanitizers, without which its programs would not link.
+function(glia_target_defaults target)
+  set_target_properties(${target} PROPERTIES CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE -Wall -Wextra $<$<BOOL:${GLIA_WERROR}>:-Werror>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)  # g++ 12 warns of its own std::string (GCC bug 105651)
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # g++ 12 sees overlaps in `"text" + std::string` that are not there (gcc.gnu.org/PR105651).
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
+  if(GLIA_BUILD_FUZZERS)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+  if(GLIA_SANITIZE)
+    set(flags -fsanitize=${GLIA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_compile_options(${target} PRIVATE ${flags})
+    target_link_options(${target} PRIVATE ${flags} INTERFACE "$<BUILD_INTERFACE:-fsanitize=${GLIA_SANITIZE}>")
+  endif()
+endfunction()

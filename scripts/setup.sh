@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Installs what building Glia needs and this machine lacks (Debian, Ubuntu), and settles which compiler is used.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Usage: scripts/setup.sh [train|test|ci]     (each includes the one before; default: test)
+# The other scripts source it: they use say, quietly and the CXX it may export.
+set -euo pipefail
+
+glia_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+least_compiler=12
+least_cmake=3.25
+
+say() { printf '==> %s\n' "$*"; }
+
+# quietly LOG COMMAND...: the command's output goes to LOG, and is shown only if the command fails.
+quietly() {
+  local log=$1
+  shift
+  mkdir -p "$(dirname "$log")"
+  "$@" >"$log" 2>&1 && return
+  local status=$?
+  tail -n 60 "$log" >&2
+  say "failed: $* (all of its output: $log)" >&2
+  return "$status"
+}
+
+at_least() { [[ $(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1) == "$1" ]]; }
+
+# The newest g++ that will do, where the plain one will not (Ubuntu 22.04 has 11).
+choose_compiler() {
+  if [[ -n ${CXX:-} ]] || at_least "$least_compiler" "$(g++ -dumpversion 2>/dev/null || echo 0)"; then return; fi
+  local version
+  for version in 15 14 13 12; do
+    if command -v "g++-$version" >/dev/null; then
+      export CXX="g++-$version"
+      return
+    fi
+  done
+  return 1
+}
+
+cmake_will_do() {
+  local version
+  version=$(cmake --version 2>/dev/null | sed -n 's/^cmake version //p')
+  [[ -n $version ]] && at_least "$least_cmake" "$version"
+}
+
+has_dataset() {
+  [[ -d $glia_root/data/fashion-mnist || -d ${GLIA_DATA_DIR:-/nonexistent}/fashion-mnist ]]
+}
+
+# What has a package of its own is asked of the package system, tools are asked for by name: they may come from elsewhere.
+missing_packages() {
+  local wanted=(libdnnl-dev zlib1g-dev libssl-dev nlohmann-json3-dev libcli11-dev) package
+  command -v make >/dev/null && command -v g++ >/dev/null || wanted+=(build-essential)
+  if command -v g++ >/dev/null && ! choose_compiler; then wanted+=("g++-$least_compiler"); fi
+  cmake_will_do || wanted+=(cmake)
+  command -v ninja >/dev/null || wanted+=(ninja-build)
+  command -v ccache >/dev/null || wanted+=(ccache)
+  has_dataset || wanted+=(dataset-fashion-mnist)
+  [[ $1 == train ]] || wanted+=(libgtest-dev libgmock-dev libbenchmark-dev)
+  [[ $1 != ci ]] || command -v clang-format >/dev/null || wanted+=(clang-format)
+  for package in "${wanted[@]}"; do
+    [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || echo "$package"
+  done
+}
+
+install_packages() {
+  local as_root=()
+  if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+      say "missing: $*; as root, run: apt-get update && apt-get install $*" >&2
+      return 1
+    fi
+    as_root=(sudo)
+  fi
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0)
+  local log="$glia_root/build/setup.log"
+  say "Installing $*"
+  # A source that does not answer need not be the one that has these packages.
+  quietly "$log" "${apt[@]}" update || say "apt-get update failed; trying with the lists that are there" >&2
+  quietly "$log" "${apt[@]}" install -y --no-install-recommends "$@"
+}
+
+setup() {
+  local purpose=$1
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "This is not Debian or Ubuntu, so nothing is installed. Needed: g++ $least_compiler or clang 14, CMake $least_cmake, Ninja," \
+      "oneDNN, zlib, OpenSSL, nlohmann/json, CLI11, and for the tests GoogleTest and Google Benchmark"
+    return
+  fi
+  # Twice, because only the g++ that a first round installs tells whether a newer one is needed.
+  local missing
+  for _ in 1 2; do
+    mapfile -t missing < <(missing_packages "$purpose")
+    if ((${#missing[@]} == 0)); then break; fi
+    install_packages "${missing[@]}"
+  done
+  if ! choose_compiler; then
+    say "g++ is $(g++ -dumpversion), Glia needs $least_compiler: apt-get install g++-$least_compiler" >&2
+    return 1
+  fi
+  if ! cmake_will_do; then
+    say "$(cmake --version | head -n1), Glia needs $least_cmake: pip install 'cmake>=$least_cmake' has it" >&2
+    return 1
+  fi
+  say "Set-up is complete"
+}
+
+case ${1:-test} in
+  train | test | ci) setup "${1:-test}" ;;
+  *)
+    say "setup.sh: got '$1', expected train, test or ci" >&2
+    exit 2
+    ;;
+esac
