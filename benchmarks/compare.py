@@ -2,7 +2,7 @@
 # Glia against PyTorch on the same work, alternately in one run; prints a Markdown table of medians and ratios.
 # SPDX-License-Identifier: Apache-2.0
 #
-#     python benchmarks/compare.py build/cpu/benchmarks/training_benchmark [--json FILE] [--rounds 5] [--only TEXT]
+#     python benchmarks/compare.py build/cpu/benchmarks/training_benchmark [--json FILE] [--rounds 5] [--only TEXT] [--threads 1]
 #
 # Needs a Python with torch, and a machine that does nothing else: with two threads on two busy cores PyTorch's OpenMP
 # waits for itself, and its numbers fall a hundredfold. Each engine gets its best number of threads out of one and all
@@ -28,15 +28,13 @@ INFERENCE = [("784-128-10", 1, None), ("784-128-10", 1024, None)]
 
 def main():
     options = parse()
-    threads = sorted({1, os.cpu_count()})
     results = []
     for what, cases in (("train", TRAINING), ("predict", INFERENCE)):
         for model, batch_size, target in cases:
             if options.only in f"{what}/{model}/batch:{batch_size}":
                 case = {"what": what, "model": model, "batch_size": batch_size, "target": target}
-                results.append(measure(case, options, threads))
-                print(".", end="", flush=True, file=sys.stderr)
-    print(file=sys.stderr)
+                results.append(measure(case, options))
+                print(f"{what} {model}, batch {batch_size}: {results[-1]['ratio']:.2f}", file=sys.stderr)
     report = {"machine": machine(), "rounds": options.rounds, "results": results}
     print(table(report))
     if options.json:
@@ -47,6 +45,8 @@ def parse():
     parser = argparse.ArgumentParser(description="Glia against PyTorch on the same work.")
     parser.add_argument("program", type=Path, help="Glia's training_benchmark")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", choices={1, os.cpu_count()}, default=sorted({1, os.cpu_count()}),
+                        help="numbers of threads to choose from")
     parser.add_argument("--only", default="", help="cases whose name contains this, e.g. train/784-128-10/batch:32")
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     options = parser.parse_args()
@@ -56,10 +56,10 @@ def parse():
     return options
 
 
-def measure(case, options, threads):
+def measure(case, options):
     """Adds the seconds of every round (an epoch, or a call) under each engine's settings, and the best of each."""
-    peers = make_peers(case, threads)
-    rounds = [{**glia(case, options.program), **{name: run() for name, run in peers.items()}}
+    peers = make_peers(case, options.threads)
+    rounds = [{**glia(case, options), **{name: run() for name, run in peers.items()}}
               for _ in range(options.rounds)]
     seconds = {name: [one[name] for one in rounds] for name in rounds[0]}
     best = {engine: min((name for name in seconds if name.startswith(engine)),
@@ -82,15 +82,16 @@ def make_peers(case, threads):
     return peers
 
 
-def glia(case, program):
+def glia(case, options):
     name = f"{case['what']}/{case['model']}/batch:{case['batch_size']}/"
-    output = subprocess.run([program, f"--benchmark_filter=^{name}", "--benchmark_format=json"],
+    counts = "|".join(map(str, options.threads))
+    output = subprocess.run([options.program, f"--benchmark_filter=^{name}threads:({counts})/", "--benchmark_format=json"],
                             check=True, stdout=subprocess.PIPE).stdout
     rows = pytorch_mlp.TRAINING_ROWS if case["what"] == "train" else case["batch_size"]
     found = {f"Glia, threads {one['name'].split('threads:')[1].split('/')[0]}": rows / one["items_per_second"]
              for one in json.loads(output)["benchmarks"]}
     if not found:
-        sys.exit(f"{program} has no benchmark {name}: build the one of this version")
+        sys.exit(f"{options.program} has no benchmark {name}threads:({counts}): build the one of this version")
     return found
 
 

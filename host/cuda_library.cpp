@@ -6,7 +6,9 @@
 #include <host/cuda_library.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 namespace glia::cuda_library {
 namespace {
@@ -16,8 +18,13 @@ constexpr const char* file_name = "libglia_cuda.so";
 /// The folder of the program or library that this function is linked into.
 std::string own_folder() {
   Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&own_folder), &info) == 0 || !info.dli_fname) return {};
-  const std::string path = info.dli_fname;
+  if (dladdr(reinterpret_cast<void*>(&own_folder), &info) == 0 || !info.dli_fname || !*info.dli_fname)
+    return {};
+  std::string path = info.dli_fname;
+  if (path.front() != '/') {  // linked into the program: the loader knows it by the name it was started under
+    std::error_code error;
+    path = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  }
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? std::string() : path.substr(0, slash + 1);
 }

@@ -244,7 +244,21 @@ std::vector<Tensor> Model::read(const std::vector<const LayerNode*>& nodes) cons
 }
 std::vector<Tensor> Model::read_gradients() const { return read_buffer(Buffer::gradients, nodes()); }
 
-void Model::write(const std::vector<const LayerNode*>& nodes, const std::vector<const Tensor*>& values) {
+namespace {
+
+/// The elements of a view as a tensor on the CPU, of `dtype`.
+Tensor host_copy(const TensorView& view, DType dtype) {
+  GLIA_CHECK(view.device().is_cpu(), DeviceError, "weights are set from the CPU, got a tensor on ",
+             view.device(), ": move it with to(\"cpu\")");
+  Tensor copy = Tensor::uninitialized(view.shape(), view.dtype());
+  if (view.dtype() == DType::uint8) copy.set_scale(view.scale());
+  if (copy.bytes() > 0) std::memcpy(copy.raw(), view.raw(), static_cast<std::size_t>(copy.bytes()));
+  return copy.cast(dtype);
+}
+
+}  // namespace
+
+void Model::write(const std::vector<const LayerNode*>& nodes, const std::vector<TensorView>& values) {
   std::vector<std::pair<const LayerNode*, const Variable*>> variables;
   for (const LayerNode* node : nodes)
     for (const Variable& variable : node->variables) variables.emplace_back(node, &variable);
@@ -253,9 +267,9 @@ void Model::write(const std::vector<const LayerNode*>& nodes, const std::vector<
   std::vector<Tensor> cast;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto& [node, variable] = variables[i];
-    GLIA_CHECK(values[i]->shape() == variable->shape, ShapeError, "weight \"", node->name, "/",
-               variable->name, "\" has shape ", variable->shape, ", got ", values[i]->shape());
-    cast.push_back(values[i]->to(Device::cpu()).cast(dtype));
+    GLIA_CHECK(values[i].shape() == variable->shape, ShapeError, "weight \"", node->name, "/", variable->name,
+               "\" has shape ", variable->shape, ", got ", values[i].shape());
+    cast.push_back(host_copy(values[i], dtype));
   }
   const Bindings at = bindings();
   for (std::size_t i = 0; i < cast.size(); ++i)

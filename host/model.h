@@ -60,7 +60,7 @@ class Model : public std::enable_shared_from_this<Model> {
   /// The same from the gradients' buffer.
   std::vector<Tensor> read_gradients() const;
   /// Throws ShapeError where number or shapes differ, before anything changes.
-  void write(const std::vector<const LayerNode*>& nodes, const std::vector<const Tensor*>& values);
+  void write(const std::vector<const LayerNode*>& nodes, const std::vector<TensorView>& values);
   std::vector<const LayerNode*> nodes() const;
   /// "dense/kernel", one for each of all weights.
   std::vector<std::string> weight_names() const;

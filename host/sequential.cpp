@@ -175,9 +175,11 @@ std::vector<Tensor> Sequential::get_weights() const {
 
 void Sequential::set_weights(const std::vector<Tensor>& weights) {
   Model& model = state_->built_model("set_weights");
-  std::vector<const Tensor*> pointers;
-  for (const Tensor& weight : weights) pointers.push_back(&weight);
-  model.write(model.nodes(), pointers);
+  model.write(model.nodes(), {weights.begin(), weights.end()});
+}
+void Sequential::set_weights(std::initializer_list<TensorView> weights) {
+  Model& model = state_->built_model("set_weights");
+  model.write(model.nodes(), weights);
 }
 
 void Sequential::save_weights(const std::string& path) const {
@@ -195,13 +197,13 @@ void Sequential::load_weights(const std::string& path) {
   const std::vector<io::NamedTensor> loaded = io::load_safetensors(file);
   std::map<std::string, const Tensor*> by_name;
   for (const io::NamedTensor& weight : loaded) by_name[weight.name] = &weight.tensor;
-  std::vector<const Tensor*> values;
+  std::vector<TensorView> values;
   const std::vector<std::string> names = model.weight_names();
   for (const std::string& name : names) {
     const auto found = by_name.find(name);
     GLIA_CHECK(found != by_name.end(), ShapeError, file, " has no weight \"", name, "\"; ", names_in(loaded),
                ": load it into a model with the layers it was saved from");
-    values.push_back(found->second);
+    values.push_back(*found->second);
   }
   GLIA_CHECK(loaded.size() == names.size(), ShapeError, file, " has ", loaded.size(), " weights, the model ",
              names.size(), "; ", names_in(loaded),

@@ -144,12 +144,8 @@ TEST(Sequential, Acc_is_accuracy_under_its_own_name) {
 TEST(Sequential, A_one_unit_output_is_cut_at_a_half_even_when_linear) {
   Sequential model{Dense(1, {.input_dim = 1})};
   model.compile({.loss = "mse", .metrics = "accuracy", .device = "cpu"});
-  model.set_weights([] {
-    std::vector<Tensor> weights;
-    weights.push_back(Tensor{{1}});
-    weights.push_back(Tensor{0});
-    return weights;
-  }());
+  const Tensor kernel{{1}}, bias{0};
+  model.set_weights({kernel, bias});
   // 0.4 -> 0 and 0.6 -> 1 are right, 0.5 -> 0 (not above), 0.9 -> 1 against a target of 0 is wrong.
   const Logs score = model.evaluate(Tensor{{0.4}, {0.6}, {0.5}, {0.9}}, Tensor{0, 1, 0, 0}, {.verbose = 0});
   EXPECT_DOUBLE_EQ(score["accuracy"], 0.75);

@@ -47,10 +47,10 @@ Shape Layer::output_shape() const {
 std::vector<Tensor> Layer::get_weights() const { return model_of(*node_)->read({node_.get()}); }
 
 void Layer::set_weights(const std::vector<Tensor>& weights) {
-  const std::shared_ptr<Model> model = model_of(*node_);
-  std::vector<const Tensor*> pointers;
-  for (const Tensor& weight : weights) pointers.push_back(&weight);
-  model->write({node_.get()}, pointers);
+  model_of(*node_)->write({node_.get()}, {weights.begin(), weights.end()});
+}
+void Layer::set_weights(std::initializer_list<TensorView> weights) {
+  model_of(*node_)->write({node_.get()}, weights);
 }
 
 }  // namespace glia

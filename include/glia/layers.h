@@ -6,6 +6,7 @@
 #include <glia/shape.h>
 #include <glia/tensor.h>
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,7 @@ class Layer {
   /// Sets them; throws ShapeError where number or shapes differ from get_weights()'s, and changes nothing
   /// then.
   void set_weights(const std::vector<Tensor>& weights);
+  void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
 
   LayerNode& node() const { return *node_; }
   const std::shared_ptr<LayerNode>& shared_node() const { return node_; }

@@ -182,6 +182,7 @@ class Sequential {
   std::vector<Tensor> get_weights() const;
   /// Throws ShapeError where number or shapes differ; nothing changes then.
   void set_weights(const std::vector<Tensor>& weights);
+  void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
   /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
   /// Names are "dense/kernel", "dense/bias". Throws FileError.
   void save_weights(const std::string& path) const;

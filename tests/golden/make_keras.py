@@ -4,8 +4,8 @@
 """Run:  python3 -m pip install keras torch safetensors;  python3 tests/golden/make_keras.py
 
 Keras computes in float64 from inputs that are exact in float32, so that the values hold for Glia's float32
-and, to many more digits, for its float64. Every case is computed in float32 too and must agree with itself, or
-it would test rounding. The names of the cases and their models are those of the tables in the C++ tests.
+and, to many more digits, for its float64. Every case is computed in float32 too and must agree with itself,
+or it would test rounding. The names of the cases and their models are those of the tables in the C++ tests.
 """
 
 import os
