@@ -2,11 +2,11 @@
 # Glia against PyTorch on the same work, alternately in one run; prints a Markdown table of medians and ratios.
 # SPDX-License-Identifier: Apache-2.0
 #
-#     python benchmarks/compare.py build/cpu/benchmarks/training_benchmark [--json FILE] [--rounds 5] [--only TEXT] [--threads 1]
+#     python benchmarks/compare.py build/cpu/benchmarks/training_benchmark [--rounds 5] [--json FILE]
 #
 # Needs a Python with torch, and a machine that does nothing else: with two threads on two busy cores PyTorch's OpenMP
 # waits for itself, and its numbers fall a hundredfold. Each engine gets its best number of threads out of one and all
-# cores, and PyTorch the better of its two Adams.
+# cores, and PyTorch the better of its two Adams. On a machine in use, --threads 1 still compares like with like.
 import argparse
 import itertools
 import json
@@ -45,8 +45,8 @@ def parse():
     parser = argparse.ArgumentParser(description="Glia against PyTorch on the same work.")
     parser.add_argument("program", type=Path, help="Glia's training_benchmark")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, nargs="+", choices={1, os.cpu_count()}, default=sorted({1, os.cpu_count()}),
-                        help="numbers of threads to choose from")
+    counts = sorted({1, os.cpu_count()})
+    parser.add_argument("--threads", type=int, nargs="+", choices=counts, default=counts, help="counts to choose from")
     parser.add_argument("--only", default="", help="cases whose name contains this, e.g. train/784-128-10/batch:32")
     parser.add_argument("--json", type=Path, help="write every measurement to this file")
     options = parser.parse_args()
@@ -85,8 +85,8 @@ def make_peers(case, threads):
 def glia(case, options):
     name = f"{case['what']}/{case['model']}/batch:{case['batch_size']}/"
     counts = "|".join(map(str, options.threads))
-    output = subprocess.run([options.program, f"--benchmark_filter=^{name}threads:({counts})/", "--benchmark_format=json"],
-                            check=True, stdout=subprocess.PIPE).stdout
+    command = [options.program, f"--benchmark_filter=^{name}threads:({counts})/", "--benchmark_format=json"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     rows = pytorch_mlp.TRAINING_ROWS if case["what"] == "train" else case["batch_size"]
     found = {f"Glia, threads {one['name'].split('threads:')[1].split('/')[0]}": rows / one["items_per_second"]
              for one in json.loads(output)["benchmarks"]}

@@ -100,8 +100,8 @@ std::string Program::explain() const {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
     std::visit(
         [&](const auto& d) {
-          out << std::setw(3) << i << "  " << std::left << std::setw(16) << d.name << std::setw(64)
-              << words(d) << std::right << ops_[i]->algorithm() << '\n';
+          out << std::setw(3) << i << "  " << std::left << std::setw(9) << d.name << std::right << words(d)
+              << "  [" << ops_[i]->algorithm() << "]\n";
         },
         descriptors_[i]);
   }

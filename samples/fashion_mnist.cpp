@@ -92,7 +92,7 @@ void print_data(const glia::TrainTest& data) {
 }
 
 void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::int64_t count) {
-  const glia::Tensor probabilities = model.predict(test.x.rows(0, count));
+  const glia::Tensor probabilities = model(test.x.rows(0, count));
   const glia::Tensor predicted = probabilities.argmax(1);
   std::cout << "\nImage  Predicted    Probability  Truth\n" << std::fixed << std::setprecision(3);
   for (std::int64_t i = 0; i < count; ++i) {

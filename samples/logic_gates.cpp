@@ -37,7 +37,7 @@ glia::Sequential hidden_layer(std::uint64_t seed) {
 /// Trains, and prints what came of it.
 void learn(glia::Sequential& model, const glia::Tensor& inputs, const glia::Tensor& truth) {
   model.fit(inputs, truth, {.epochs = 500, .batch_size = 1, .verbose = 0});
-  const glia::Tensor predictions = model.predict(inputs);  // (4, 1)
+  const glia::Tensor predictions = model(inputs);  // (4, 1)
   const glia::Tensor answers = predictions > 0.5;
   std::cout << "  x1  x2  truth  prediction  answer\n" << std::fixed;
   for (std::int64_t i = 0; i < inputs.rows(); ++i)

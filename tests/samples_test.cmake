@@ -156,8 +156,8 @@ function(case_fashion_mnist)
   check_curve("${json}" "loss;accuracy;val_loss;val_accuracy;seconds")
   expect_number("test accuracy" "${json}" "\"test\": {[^}]*\"accuracy\": ([0-9.]+)" 0.75 0.9)
 
-  run_sample("${FASHION_MNIST}" --data "${data}" --device cpu --epochs 1 --batch-size 512 --hidden 0 --validation-split 0
-    --verbose 0 --json curve.json)
+  run_sample("${FASHION_MNIST}" --data "${data}" --device cpu --epochs 1 --batch-size 512 --hidden 0
+    --validation-split 0 --verbose 0 --json curve.json)
   expect_success()
   expect("a model without a hidden layer" out MATCHES "Total params: 7,850")
   file(READ "${FOLDER}/curve.json" json)

@@ -18,6 +18,10 @@
 namespace glia::cpu {
 namespace {
 
+std::string slices_in_words(std::int64_t count) {
+  return std::to_string(count) + (count == 1 ? " slice" : " slices");
+}
+
 /// Any descriptor but a product: one kernel.
 class KernelOp final : public Op {
  public:
@@ -27,7 +31,7 @@ class KernelOp final : public Op {
     const BoundKernel& kernel = kernel_;
     pool_.run(kernel.slices, [&kernel](std::int64_t i, int) { kernel.run(i, kernel.slices); });
   }
-  std::string algorithm() const override { return detail::concat("kernel, ", kernel_.slices, " slices"); }
+  std::string algorithm() const override { return "kernel, " + slices_in_words(kernel_.slices); }
 
  private:
   ThreadPool& pool_;
@@ -85,8 +89,8 @@ class MatmulOp final : public Op {
   }
   std::string algorithm() const override {
     const Slice& first = slices_.front();
-    return detail::concat(first.product ? "oneDNN " + first.product->implementation() : std::string("loops"),
-                          ", ", slices_.size(), " slices");
+    return (first.product ? "oneDNN " + first.product->implementation() : std::string("loops")) + ", " +
+           slices_in_words(static_cast<std::int64_t>(slices_.size()));
   }
 
  private:

@@ -99,7 +99,7 @@ struct EvaluateOptions {
 
 struct PredictOptions {
   std::int64_t batch_size = 32;
-  int verbose = 0;
+  int verbose = 1;
 };
 
 /// The gradients of one batch's mean loss, without an update.
@@ -157,8 +157,8 @@ class Sequential {
   /// The outputs, (rows, ...), where x lives. Needs no compile.
   Tensor predict(const TensorView& x, const PredictOptions& options = {});
   Tensor predict(const Tensor& x, const PredictOptions& options = {});
-  /// model(x): the same.
-  Tensor operator()(const Tensor& x) { return predict(x); }
+  /// model(x): the same, silent.
+  Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
 
   /// One update on all of x as one batch; returns loss and metrics of that batch.
   Logs train_on_batch(const TensorView& x, const TensorView& y);
