@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/dtype.h>       // defines: DType
 #include <glia/step_state.h>  // defines: StepState
 #include <kernels/block.h>
 
