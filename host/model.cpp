@@ -1,10 +1,12 @@
 // Model: building, compiling, memory and weights. What a step computes is in emission.cpp.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/memory.h>  // defines: checked_bytes
 #include <host/model.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <set>
 
 namespace glia {
@@ -56,7 +58,14 @@ void Model::build(const Shape& input_shape) {
     shape = node.output_shape = node.build(shape);
   }
   lay_out_variables();
-  allocate_parameters(initial_parameters());
+  try {
+    Weights weights = allocate_weights(backend());
+    draw_initial_values(backend(), weights);
+    adopt(context(), std::move(weights));
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemoryError(detail::concat("memory ran out while the weights of model \"", name, "\", ",
+                                          parameter_bytes_, " bytes, were drawn: make its layers smaller"));
+  }
   input_shape_ = input_shape;
   for (const Layer& layer : layers_) layer.node().built = true;
 }
@@ -67,45 +76,53 @@ void Model::lay_out_variables() {
     for (Variable& variable : layer.node().variables) {
       variable.value = View::contiguous(Buffer::parameters, dtype, variable.shape, offset);
       variable.gradient = View::contiguous(Buffer::gradients, dtype, variable.shape, offset);
-      offset += align_up(variable.value.bytes());
+      offset += align_up(checked_bytes(variable.shape, dtype));
     }
   }
   parameter_bytes_ = offset;
 }
 
-std::vector<std::byte> Model::initial_parameters() const {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(parameter_bytes_));
+/// Parameters, zero, and state of a model on a backend.
+Model::Weights Model::allocate_weights(Backend& backend) const {
+  Weights weights{backend.allocate(std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1)),
+                  backend.allocate(sizeof(StepState))};
+  backend.clear(weights.parameters->data(), weights.parameters->bytes());
+  const StepState initial;
+  backend.upload(weights.state->data(), &initial, sizeof initial);
+  return weights;
+}
+
+void Model::draw_initial_values(Backend& backend, const Weights& weights) const {
   std::uint64_t number = 0;
   for (const LayerNode* node : nodes()) {
     for (const Variable& variable : node->variables) {
       const std::vector<float> values = initial_values(variable.initializer, variable.shape, seed, number++);
-      std::byte* at = bytes.data() + variable.value.offset;
-      if (dtype == DType::float64)
-        std::copy(values.begin(), values.end(), reinterpret_cast<double*>(at));
-      else
-        std::copy(values.begin(), values.end(), reinterpret_cast<float*>(at));
+      const Tensor tensor = Tensor(values, variable.shape).cast(dtype);
+      backend.upload(weights.parameters->data() + variable.value.offset, tensor.raw(),
+                     static_cast<std::size_t>(tensor.bytes()));
     }
   }
-  return bytes;
 }
 
-void Model::allocate_parameters(const std::vector<std::byte>& values) {
-  Backend& b = backend();
-  std::unique_ptr<Memory> parameters = b.allocate(std::max<std::size_t>(values.size(), 1));
-  std::unique_ptr<Memory> state = b.allocate(sizeof(StepState));
-  b.upload(parameters->data(), values.data(), values.size());
-  const StepState initial;
-  b.upload(state->data(), &initial, sizeof initial);
-  parameters_ = std::move(parameters);
-  state_ = std::move(state);
+/// Takes weights on `new_context`, which becomes the model's. What the backend before made goes before that backend.
+void Model::adopt(const Context& new_context, Weights weights) {
+  const Context kept = new_context;  // it may be context_ itself
+  drop_programs();
+  parameters_ = std::move(weights.parameters);
+  state_ = std::move(weights.state);
+  context_ = kept;
   reset_optimizer();
 }
 
-void Model::reset_optimizer() {
+void Model::drop_programs() {
   plans_.clear();
   arena_.reset();
   gradients_.reset();
   slots_.reset();
+}
+
+void Model::reset_optimizer() {
+  drop_programs();
   if (built() && compiled()) write_optimizer_state(0, learning_rate());
 }
 
@@ -145,10 +162,10 @@ void Model::compile(const CompileOptions& options) {
     context.emplace(ContextOptions{.device = *options.device});
   if (context && built() && &context->backend() != &backend()) {
     std::vector<std::byte> values(static_cast<std::size_t>(parameter_bytes_));
+    Weights weights = allocate_weights(context->backend());
     backend().download(values.data(), parameters_->data(), values.size());
-    reset_optimizer();  // Programs and slots go before the backend they were made by
-    context_ = context;
-    allocate_parameters(values);
+    context->backend().upload(weights.parameters->data(), values.data(), values.size());
+    adopt(*context, std::move(weights));
   } else if (context) {
     context_ = context;
   }

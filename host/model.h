@@ -99,8 +99,14 @@ class Model : public std::enable_shared_from_this<Model> {
 
   void name_layer(LayerNode& node);
   void lay_out_variables();
-  void allocate_parameters(const std::vector<std::byte>& values);
-  std::vector<std::byte> initial_parameters() const;
+  /// What lives as long as the model is built.
+  struct Weights {
+    std::unique_ptr<Memory> parameters, state;
+  };
+  Weights allocate_weights(Backend& backend) const;
+  void draw_initial_values(Backend& backend, const Weights& weights) const;
+  void adopt(const Context& new_context, Weights weights);
+  void drop_programs();
   void ensure_training_memory();
   void reset_optimizer();
   void write_optimizer_state(std::int64_t iteration, double rate) const;

@@ -87,7 +87,7 @@ std::string words(const op::Scatter& d) { return detail::concat("of ", d.in.shap
 std::string words(const op::Advance& d) { return detail::concat("by ", d.batch, " rows"); }
 
 std::string words(const op::Optimize& d) {
-  return detail::concat(name_in(d.optimizer), ", ", d.parameters.elements(), " parameters",
+  return detail::concat(name_in(d.optimizer), ", ", d.parameters.elements(), " elements",
                         d.advance.batch ? ", totals and cursor" : "");
 }
 

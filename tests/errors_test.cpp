@@ -164,6 +164,16 @@ TEST(Errors, Empty_data) {
   expect_error<StateError>([] { Sequential{}.predict(x()); }, {"no layers"});
 }
 
+TEST(Errors, A_model_too_large_for_memory_leaves_a_typed_error) {
+  // 2^62 elements fit no count of bytes; 2^45 bytes fit no memory.
+  expect_error<OutOfMemoryError>(
+      [] {
+        Sequential{Dense(1 << 30)}.predict(TensorView::of("", {0, std::int64_t{1} << 32}));
+      },
+      {});
+  expect_error<OutOfMemoryError>([] { Sequential{Dense(1 << 30)}.build({1 << 13}); }, {"bytes"});
+}
+
 TEST(Errors, Calls_in_the_wrong_order) {
   expect_error<StateError>([] { Sequential{Dense(3)}.fit(x(), labels(), {.verbose = 0}); },
                            {"fit", "compile"});
