@@ -23,7 +23,7 @@ TargetSpec Model::target_spec() const {
   return {kind, output.slice(0, output.rank() - 1)};
 }
 
-/// "accuracy" by shape, as Keras resolves it; and metrics named in full checked against the targets.
+/// "accuracy" by shape, as Keras resolves it.
 std::vector<Metrics> Model::resolved_metrics() const {
   const TargetSpec targets = target_spec();
   const bool sparse = targets.kind == Targets::sparse_labels;
@@ -38,10 +38,6 @@ std::vector<Metrics> Model::resolved_metrics() const {
         result.push_back(CategoricalAccuracy{});
       continue;
     }
-    const bool wants_labels = std::holds_alternative<SparseCategoricalAccuracy>(*metric.metric());
-    GLIA_CHECK(wants_labels == sparse, ValueError, "metric \"", metric.name(), "\" is for ",
-               wants_labels ? "labels" : "dense targets", ", but the loss takes ",
-               sparse ? "labels" : "dense targets", ": use \"accuracy\", which fits either");
     result.push_back(*metric.metric());
   }
   return result;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/descriptors.h>
+#include <host/memory.h>  // defines: checked_bytes
 
 #include <functional>
 #include <utility>
@@ -17,7 +18,9 @@ class Emitter {
   /// What the model computes in.
   DType dtype() const { return dtype_; }
   /// A new row-major temporary; where it lies is decided when all descriptors are known.
+  /// Throws OutOfMemoryError for one that no memory can hold.
   View temporary(const Shape& shape, DType dtype) {
+    checked_bytes(shape, dtype);
     View view = View::contiguous(Buffer::arena, dtype, shape);
     view.temporary = temporaries_++;
     return view;

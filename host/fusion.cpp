@@ -66,9 +66,9 @@ std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, c
 void take_logits(Descriptors& descriptors, std::size_t loss_index, std::size_t maker, const View& logits,
                  std::size_t partner, const View& logits_gradient) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
-  loss.predictions = logits.matrix();
+  loss.predictions = logits.reshaped(loss.predictions.shape);
   if (partner != none) {
-    loss.gradient = logits_gradient.matrix();
+    loss.gradient = logits_gradient.reshaped(loss.predictions.shape);
     descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(partner));
   }
   descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(maker));
@@ -87,7 +87,8 @@ bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
   if (!function || function->from_logits || has_binary_accuracy(loss)) return false;
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::SoftmaxRows* softmax = find<op::SoftmaxRows>(descriptors, maker);
-  if (!softmax) return false;
+  // A reshape in between would make other rows of it: the loss's are not the softmax's.
+  if (!softmax || softmax->out.shape != loss.predictions.shape) return false;
   bool ok = false;
   const std::size_t partner =
       gradient_partner<op::SoftmaxGradient>(descriptors, loss_index, loss.predictions, ok);

@@ -15,6 +15,7 @@ void Model::add(const Layer& layer) {
   GLIA_CHECK(!built(), StateError, "cannot add a layer to model \"", name,
              "\": it is built already; make a new model");
   LayerNode& node = layer.node();
+  if (node.named_by_model && node.model.expired()) node.name.clear();  // another model's counter
   GLIA_CHECK(node.model.expired(), ValueError, "layer \"", node.name, "\" (", node.type(),
              ") is in a model already: make another layer, each has weights of its own");
   name_layer(node);
@@ -31,6 +32,7 @@ void Model::name_layer(LayerNode& node) {
   GLIA_CHECK(node.name.empty() || !taken(node.name), ValueError, "two layers are named \"", node.name,
              "\": names within a model must differ");
   if (!node.name.empty()) return;
+  node.named_by_model = true;
   std::string base;
   for (const char* c = node.type(); *c; ++c) {
     const bool upper = *c >= 'A' && *c <= 'Z';
@@ -68,6 +70,13 @@ void Model::build(const Shape& input_shape) {
   }
   input_shape_ = input_shape;
   for (const Layer& layer : layers_) layer.node().built = true;
+}
+
+void Model::discard_build() {
+  drop_programs();
+  parameters_.reset();
+  state_.reset();
+  for (const Layer& layer : layers_) layer.node().built = false;
 }
 
 void Model::lay_out_variables() {
@@ -133,20 +142,38 @@ void check_optimizer(const Optimizers& optimizer) {
       [](const auto& o) {
         const std::string reason = o.invalid();
         GLIA_CHECK(reason.empty(), ValueError, reason);
-        const double rate = o.learning_rate.at(0);
-        GLIA_CHECK(std::isfinite(rate) && rate >= 0, ValueError, "optimizer \"", o.name,
-                   "\" got learning rate ", rate, ", expected a finite number of at least 0, such as 0.001");
+        const std::string rate =
+            std::visit([](const auto& schedule) { return schedule.invalid(); }, o.learning_rate.schedule);
+        GLIA_CHECK(rate.empty(), ValueError, "optimizer \"", o.name, "\" got learning rate ",
+                   o.learning_rate.at(0), ": ", rate, "; 0.001 is a common start");
       },
       optimizer);
 }
 
-std::vector<MetricName> checked_metrics(const MetricNames& names) {
+/// A metric named in full goes with targets of its own kind.
+void check_metric(const MetricName& metric, Targets targets) {
+  if (!metric.metric()) return;
+  const bool wants_labels = std::holds_alternative<SparseCategoricalAccuracy>(*metric.metric());
+  const bool sparse = targets == Targets::sparse_labels;
+  GLIA_CHECK(wants_labels == sparse, ValueError, "metric \"", metric.name(), "\" is for ",
+             wants_labels ? "labels" : "dense targets", ", but the loss takes ",
+             sparse ? "labels" : "dense targets", ": use \"accuracy\", which fits either");
+  const auto* binary = std::get_if<BinaryAccuracy>(&*metric.metric());
+  GLIA_CHECK(!binary || (binary->threshold > 0 && binary->threshold < 1), ValueError,
+             "binary_accuracy got threshold ", binary->threshold, ", expected one between 0 and 1");
+}
+
+std::vector<MetricName> checked_metrics(const MetricNames& names, const std::optional<LossName>& loss) {
+  GLIA_CHECK(loss || names.size() == 0, ValueError,
+             "compile got metrics but no loss; give .loss as well, such as \"mse\"");
   GLIA_CHECK(names.size() <= static_cast<std::size_t>(max_metrics), ValueError, "got ", names.size(),
              " metrics, at most ", max_metrics, " are possible");
   std::set<std::string> seen{"loss"};
-  for (const MetricName& metric : names)
+  for (const MetricName& metric : names) {
+    check_metric(metric, std::visit([](const auto& l) { return l.targets; }, loss->value()));
     GLIA_CHECK(seen.insert(metric.name()).second, ValueError, "metric \"", metric.name(),
                "\" is named twice, or like the loss: name each once");
+  }
   return {names.begin(), names.end()};
 }
 
@@ -154,9 +181,7 @@ std::vector<MetricName> checked_metrics(const MetricNames& names) {
 
 void Model::compile(const CompileOptions& options) {
   check_optimizer(options.optimizer.value());
-  std::vector<MetricName> metrics = checked_metrics(options.metrics);
-  GLIA_CHECK(options.loss || metrics.empty(), ValueError,
-             "compile got metrics but no loss; give .loss as well, such as \"mse\"");
+  std::vector<MetricName> metrics = checked_metrics(options.metrics, options.loss);
   std::optional<Context> context = options.context;
   if (!context && options.device && (!context_ || context_->device() != *options.device))
     context.emplace(ContextOptions{.device = *options.device});

@@ -39,6 +39,8 @@ class Model : public std::enable_shared_from_this<Model> {
   /// then.
   void build(const Shape& input_shape);
   bool built() const { return parameters_ != nullptr; }
+  /// As before build.
+  void discard_build();
   const Shape& input_shape() const { return input_shape_; }
   const Shape& output_shape() const;
 

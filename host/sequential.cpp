@@ -56,12 +56,17 @@ Sequential::Sequential(Sequential&&) noexcept = default;
 Sequential& Sequential::operator=(Sequential&&) noexcept = default;
 Sequential::~Sequential() = default;
 
-void Sequential::add(const Layer& layer) { state_->model->add(layer); }
+Sequential::State& Sequential::state() const {
+  GLIA_CHECK(state_, StateError, "this Sequential was moved from: use the one it was moved to");
+  return *state_;
+}
+
+void Sequential::add(const Layer& layer) { state().model->add(layer); }
 
 void Sequential::set_seed(std::uint64_t seed) {
   GLIA_CHECK(!built(), StateError,
              "set_seed came after the initial weights were drawn: call it right after making the model");
-  state_->model->seed = seed;
+  state().model->seed = seed;
 }
 
 void Sequential::set_dtype(DType dtype) {
@@ -69,62 +74,62 @@ void Sequential::set_dtype(DType dtype) {
              "set_dtype came after the weights were made: call it right after making the model");
   GLIA_CHECK(is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
              ", expected float32 or float64");
-  state_->model->dtype = dtype;
+  state().model->dtype = dtype;
 }
 
 void Sequential::build(const Shape& input_shape) {
-  GLIA_CHECK(!built() || state_->model->input_shape() == input_shape, StateError,
-             "the model is built for rows of shape ", state_->model->input_shape(), " already, got ",
+  GLIA_CHECK(!built() || state().model->input_shape() == input_shape, StateError,
+             "the model is built for rows of shape ", state().model->input_shape(), " already, got ",
              input_shape, ": make a new model");
   for (std::int64_t dimension : input_shape)
     GLIA_CHECK(dimension >= 1, ShapeError, "build got rows of shape ", input_shape,
                ", expected dimensions of at least 1");
   GLIA_CHECK(!input_shape.empty(), ShapeError,
              "build got the shape (), expected that of one row, such as (784,)");
-  if (!built()) state_->model->build(input_shape);
+  if (!built()) state().model->build(input_shape);
 }
 
-bool Sequential::built() const { return state_->model->built(); }
+bool Sequential::built() const { return state().model->built(); }
 
-void Sequential::compile(const CompileOptions& options) { state_->model->compile(options); }
+void Sequential::compile(const CompileOptions& options) { state().model->compile(options); }
 
 History Sequential::fit(const TensorView& x, const TensorView& y, const FitOptions& options) {
-  return training::fit(*state_->model, x, y, options, state_->trained_epochs);
+  return training::fit(*state().model, x, y, options, state().trained_epochs);
 }
 History Sequential::fit(const Dataset& data, const FitOptions& options) {
   return fit(data.x, data.y, options);
 }
 History Sequential::fit(BatchSource& source, const FitOptions& options) {
-  return training::fit(*state_->model, source, options, state_->trained_epochs);
+  return training::fit(*state().model, source, options, state().trained_epochs);
 }
 
 Logs Sequential::evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
-  return training::evaluate(*state_->model, x, y, options);
+  return training::evaluate(*state().model, x, y, options);
 }
 Logs Sequential::evaluate(const Dataset& data, const EvaluateOptions& options) {
   return evaluate(data.x, data.y, options);
 }
 
 Tensor Sequential::predict(const TensorView& x, const PredictOptions& options) {
-  return training::predict(*state_->model, x, options);
+  return training::predict(*state().model, x, options);
 }
 Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) {
   return predict(TensorView(x), options);
 }
 
 Logs Sequential::train_on_batch(const TensorView& x, const TensorView& y) {
-  return training::train_on_batch(*state_->model, x, y);
+  return training::train_on_batch(*state().model, x, y);
 }
 Gradients Sequential::gradients(const TensorView& x, const TensorView& y) {
-  return training::gradients(*state_->model, x, y);
+  return training::gradients(*state().model, x, y);
 }
 
-std::vector<std::string> Sequential::metrics_names() const { return training::metrics_names(*state_->model); }
+std::vector<std::string> Sequential::metrics_names() const { return training::metrics_names(*state().model); }
 
 void Sequential::summary() const { summary(std::cout); }
 
 void Sequential::summary(std::ostream& out) const {
-  Model& model = *state_->model;
+  Model& model = *state().model;
   if (!model.built() && !model.declared_input_shape().empty()) model.build(model.declared_input_shape());
   std::vector<SummaryRow> rows;
   for (const Layer& layer : model.layers()) {
@@ -139,7 +144,7 @@ void Sequential::summary(std::ostream& out) const {
 
 std::vector<Layer> Sequential::layers() const {
   std::vector<Layer> listed;
-  for (const Layer& layer : state_->model->layers())
+  for (const Layer& layer : state().model->layers())
     if (layer.node().is_listed()) listed.push_back(layer);
   return listed;
 }
@@ -162,28 +167,28 @@ Layer Sequential::layer(const std::string& name) const {
   throw ValueError(detail::unknown_name("layer", name, names));
 }
 
-const std::string& Sequential::name() const { return state_->model->name; }
-void Sequential::set_name(const std::string& name) { state_->model->name = name; }
+const std::string& Sequential::name() const { return state().model->name; }
+void Sequential::set_name(const std::string& name) { state().model->name = name; }
 std::int64_t Sequential::count_params() const {
-  return state_->built_model("count_params").parameter_count();
+  return state().built_model("count_params").parameter_count();
 }
 
 std::vector<Tensor> Sequential::get_weights() const {
-  Model& model = state_->built_model("get_weights");
+  Model& model = state().built_model("get_weights");
   return model.read(model.nodes());
 }
 
 void Sequential::set_weights(const std::vector<Tensor>& weights) {
-  Model& model = state_->built_model("set_weights");
+  Model& model = state().built_model("set_weights");
   model.write(model.nodes(), {weights.begin(), weights.end()});
 }
 void Sequential::set_weights(std::initializer_list<TensorView> weights) {
-  Model& model = state_->built_model("set_weights");
+  Model& model = state().built_model("set_weights");
   model.write(model.nodes(), weights);
 }
 
 void Sequential::save_weights(const std::string& path) const {
-  Model& model = state_->built_model("save_weights");
+  Model& model = state().built_model("save_weights");
   const std::vector<std::string> names = model.weight_names();
   const std::vector<Tensor> weights = model.read(model.nodes());
   std::vector<io::NamedView> named;
@@ -192,7 +197,7 @@ void Sequential::save_weights(const std::string& path) const {
 }
 
 void Sequential::load_weights(const std::string& path) {
-  Model& model = state_->built_model("load_weights");
+  Model& model = state().built_model("load_weights");
   const std::string file = with_extension(path);
   const std::vector<io::NamedTensor> loaded = io::load_safetensors(file);
   std::map<std::string, const Tensor*> by_name;
@@ -212,20 +217,20 @@ void Sequential::load_weights(const std::string& path) {
 }
 
 double Sequential::learning_rate() const {
-  GLIA_CHECK(state_->model->compiled(), StateError,
+  GLIA_CHECK(state().model->compiled(), StateError,
              "learning_rate needs a compiled model: call compile first");
-  return state_->model->learning_rate();
+  return state().model->learning_rate();
 }
 void Sequential::set_learning_rate(const LearningRate& learning_rate) {
-  GLIA_CHECK(state_->model->compiled(), StateError,
+  GLIA_CHECK(state().model->compiled(), StateError,
              "set_learning_rate needs a compiled model: call compile first");
-  state_->model->set_learning_rate(learning_rate);
+  state().model->set_learning_rate(learning_rate);
 }
-std::int64_t Sequential::iterations() const { return state_->model->iterations(); }
+std::int64_t Sequential::iterations() const { return state().model->iterations(); }
 
 const Program& Sequential::program(Mode mode, std::int64_t batch_size) {
   GLIA_CHECK(batch_size >= 1, ValueError, "got batch size ", batch_size, ", expected at least 1");
-  Model& model = state_->built_model("program");
+  Model& model = state().built_model("program");
   GLIA_CHECK(mode == Mode::infer || model.has_loss(), StateError,
              "a program that computes a loss needs one: call compile first");
   return *model.program(mode, batch_size, DType::float32, DType::float32);
@@ -235,6 +240,6 @@ std::string Sequential::explain(std::int64_t batch_size) {
   return program(Mode::train, batch_size).explain();
 }
 
-Context Sequential::context() const { return state_->model->context(); }
+Context Sequential::context() const { return state().model->context(); }
 
 }  // namespace glia

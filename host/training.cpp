@@ -106,11 +106,11 @@ void check_fit(const FitOptions& o) {
 }
 
 /// Rows held on the device, or streamed where they are more than the budget.
-std::unique_ptr<Feeder> make_feeder(const Model& model, const RowRange& range, std::int64_t batch_size,
+std::unique_ptr<Feeder> make_feeder(const Model& model, const Rows& data, std::int64_t batch_size,
                                     std::int64_t budget) {
-  const std::int64_t bytes = range.rows * (range.x.row_bytes() + range.y->row_bytes());
-  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), range, batch_size, budget);
-  return resident_feeder(model.context(), range);
+  const std::int64_t bytes = data.x.rows() * (data.x.row_bytes() + data.y->row_bytes());
+  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, batch_size, budget);
+  return resident_feeder(model.context(), data);
 }
 
 /// The rows a fit validates on, ready to be read once an epoch.
@@ -150,20 +150,19 @@ History run_epochs(Model& model, const FitOptions& options, const Pass& pass, st
   return history;
 }
 
-Validation validation_of(Model& model, const TensorView& x, const TensorView& y, std::int64_t first,
-                         std::int64_t rows, const FitOptions& options) {
-  const std::int64_t batch =
-      std::min(rows, options.validation_batch_size > 0 ? options.validation_batch_size : options.batch_size);
-  return {make_feeder(model, {x, y, first, rows}, batch, options.memory_budget),
-          {Mode::validate, batch, x.dtype(), y.dtype()}};
+Validation validation_of(const Model& model, const Rows& data, const FitOptions& options) {
+  const std::int64_t wanted =
+      options.validation_batch_size > 0 ? options.validation_batch_size : options.batch_size;
+  const std::int64_t batch = std::min(data.x.rows(), wanted);
+  return {make_feeder(model, data, batch, options.memory_budget),
+          {Mode::validate, batch, data.x.dtype(), data.y->dtype()}};
 }
 
 std::optional<Validation> given_validation(Model& model, const FitOptions& options) {
   if (!options.validation_data) return std::nullopt;
   const TensorView x(options.validation_data->x), y(options.validation_data->y);
-  check_inputs(model, x, "fit's validation_data");
-  check_targets(model, x, y, "fit's validation_data");
-  return validation_of(model, x, y, 0, x.rows(), options);
+  check_data(model, x, y, "fit's validation_data");
+  return validation_of(model, {x, y}, options);
 }
 
 /// Rows that are trained on; the rest, at the end, are validated on.
@@ -190,14 +189,15 @@ History fit(Model& model, const TensorView& x, const TensorView& y, const FitOpt
             std::int64_t& trained_epochs) {
   check_fit(options);
   check_compiled(model, "fit");
-  check_inputs(model, x, "fit");
-  check_targets(model, x, y, "fit");
+  check_data(model, x, y, "fit");
+  if (options.initial_epoch >= options.epochs) return {};
   const std::int64_t rows = training_rows(x.rows(), options);
   const std::int64_t batch = std::min(options.batch_size, rows);
 
   std::optional<Validation> validation = given_validation(model, options);
-  if (rows < x.rows()) validation = validation_of(model, x, y, rows, x.rows() - rows, options);
-  const auto feeder = make_feeder(model, {x, y, 0, rows}, batch, options.memory_budget);
+  if (rows < x.rows())
+    validation = validation_of(model, {x.rows(rows, x.rows()), y.rows(rows, x.rows())}, options);
+  const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows)}, batch, options.memory_budget);
   const auto order = [&]() -> std::optional<Permutation> {
     const auto epoch = static_cast<std::uint64_t>(trained_epochs++);
     if (!options.shuffle) return std::nullopt;
@@ -218,14 +218,13 @@ History fit(Model& model, BatchSource& source, const FitOptions& options, std::i
              " batches an epoch, expected at least 1");
   Dataset first =
       source.batch(options.initial_epoch, 0);  // tells the shapes; it is then the first to be trained on
-  check_inputs(model, first.x, "fit");
+  check_data(model, first.x, first.y, "fit");
   const std::int64_t batch = first.x.rows();
   const Pass pass{Mode::train, batch, first.x.dtype(), first.y.dtype()};
   bool first_used = false;
   const auto make = [&](std::int64_t epoch, std::int64_t index) {
     Dataset data = std::exchange(first_used, true) ? source.batch(epoch, index) : std::move(first);
-    check_inputs(model, data.x, "fit");
-    check_targets(model, data.x, data.y, "fit");
+    check_data(model, data.x, data.y, "fit");
     GLIA_CHECK(data.x.rows() == batch || (index + 1 == batches && data.x.rows() < batch), ShapeError,
                "batch ", index, " of the BatchSource has ", data.x.rows(), " rows, expected ", batch,
                " as in its first; only the last may be smaller");
@@ -247,12 +246,11 @@ Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const Eval
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_compiled(model, "evaluate");
-  check_inputs(model, x, "evaluate");
-  check_targets(model, x, y, "evaluate");
+  check_data(model, x, y, "evaluate");
   const std::int64_t batch = std::min(options.batch_size, x.rows());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   progress.begin(steps_for(x.rows(), batch));
-  const auto feeder = resident_feeder(model.context(), {x, y, 0, x.rows()});
+  const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
   const Logs logs =
       logs_of(model, run_pass(model, {Mode::validate, batch, x.dtype(), y.dtype()}, *feeder, progress));
@@ -267,7 +265,7 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   const Shape shape = model.output_shape().prepend(x.rows());
   if (x.rows() == 0) return Tensor::zeros(shape, model.dtype);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
-  const auto feeder = resident_feeder(model.context(), {x, std::nullopt, 0, x.rows()});
+  const auto feeder = resident_feeder(model.context(), {x, std::nullopt});
   auto out = std::make_unique<ContextMemory>(model.context(),
                                              static_cast<std::size_t>(checked_bytes(shape, model.dtype)));
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
@@ -298,9 +296,8 @@ namespace {
 /// One step on all of x as one batch; returns loss and metrics.
 Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorView& y, const char* call) {
   check_compiled(model, call);
-  check_inputs(model, x, call);
-  check_targets(model, x, y, call);
-  const auto feeder = resident_feeder(model.context(), {x, y, 0, x.rows()});
+  check_data(model, x, y, call);
+  const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
   model.clear_totals();
   const std::shared_ptr<const Program> program = model.program(mode, x.rows(), x.dtype(), y.dtype());

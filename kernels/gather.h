@@ -54,9 +54,8 @@ struct GatherKernel {
     for (std::int64_t row = block.index(); row < rows; row += block.count()) {
       const std::int64_t position = state->cursor + row;
       const std::int64_t source =
-          feed.first_row +
-          (feed.shuffled ? static_cast<std::int64_t>(feed.permutation(static_cast<std::uint64_t>(position)))
-                         : position);
+          feed.shuffled ? static_cast<std::int64_t>(feed.permutation(static_cast<std::uint64_t>(position)))
+                        : position;
       load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale));
       if (labels)
         load_row(block, y_from, feed.y, source, labels + row * y_columns, y_columns, std::int32_t{1});

@@ -8,12 +8,14 @@
 namespace glia {
 namespace {
 
-// Sanitizers make training many times slower: there, one epoch shows that nothing is wrong.
+// Sanitizers make training many times slower: there, one epoch over a part of the rows shows that nothing is wrong.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int epochs = 1;
-constexpr double slack = 0.06;
+constexpr std::int64_t rows = 6000;
+constexpr double slack = 0.25;
 #else
 constexpr int epochs = 5;
+constexpr std::int64_t rows = 60000;
 constexpr double slack = 0;
 #endif
 
@@ -34,7 +36,8 @@ double test_accuracy(Sequential& model, std::uint64_t seed) {
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
                  .device = "cpu"});
-  model.fit(data()->train, {.epochs = epochs, .batch_size = 32, .verbose = 0});
+  model.fit(TensorView(data()->train.x).rows(0, rows), TensorView(data()->train.y).rows(0, rows),
+            {.epochs = epochs, .batch_size = 32, .verbose = 0});
   return model.evaluate(data()->test, {.verbose = 0})["accuracy"];
 }
 

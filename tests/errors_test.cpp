@@ -7,6 +7,10 @@
 #include <functional>
 #include <limits>
 
+// Where memory runs out, sanitizers are to behave as the system does.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+
 namespace glia {
 namespace {
 
@@ -121,6 +125,13 @@ TEST(Errors, Labels_outside_the_classes) {
   expect_error<ValueError>([&] { classifier().evaluate(x(), with(-1), {.verbose = 0}); }, {"label -1"});
   expect_error<ValueError>([&] { classifier().train_on_batch(x(), with(0.5)); }, {"label 0.5"});
   expect_error<ValueError>([&] { classifier().train_on_batch(x(), with(NAN)); }, {"label nan"});
+  expect_error<ValueError>(
+      [] {
+        Sequential model{Dense(3, "softmax", {.input_shape = {2, 4}})};
+        model.compile({.loss = "sparse_categorical_crossentropy", .device = "cpu"});
+        model.evaluate(Tensor::ones({2, 2, 4}), Tensor{{0, 1}, {2, 9}}, {.verbose = 0});
+      },
+      {"label 9", "row 1"});
 }
 
 TEST(Errors, Numbers_that_cannot_be) {
@@ -147,6 +158,47 @@ TEST(Errors, Numbers_that_cannot_be) {
   expect_error<ValueError>([] { classifier().fit(x(), labels(), {.verbose = 0, .validation_split = 0.99}); },
                            {"leaves 0"});
   expect_error<ValueError>([] { Context({.device = "cpu", .threads = -2}); }, {"-2 threads"});
+}
+
+TEST(Errors, Schedules_thresholds_scales_and_batches_that_cannot_be) {
+  const auto compile_with = [](const LearningRate& rate) {
+    classifier().compile({.optimizer = Adam{.learning_rate = rate}, .loss = "mse"});
+  };
+  expect_error<ValueError>([&] { compile_with(ExponentialDecay{.decay_rate = NAN}); }, {"decay_rate"});
+  expect_error<ValueError>([&] { compile_with(ExponentialDecay{.decay_rate = -0.5}); }, {"decay_rate"});
+  expect_error<ValueError>([&] { compile_with(ExponentialDecay{.decay_steps = 0}); }, {"decay_steps"});
+  expect_error<ValueError>(
+      [] { classifier().compile({.loss = "mse", .metrics = {BinaryAccuracy{.threshold = 1.5}}}); }, {"1.5"});
+  expect_error<ValueError>(
+      [] { classifier().compile({.loss = "mse", .metrics = "sparse_categorical_accuracy"}); },
+      {"\"accuracy\""});
+  const float numbers[4] = {};
+  expect_error<ValueError>([&] { TensorView::of(numbers, {4}, DType::float32, Device::cpu(), 10); },
+                           {"scale 10"});
+  Tensor scaled = Tensor::zeros({6}, DType::uint8);
+  scaled.set_scale(0.5);
+  expect_error<ValueError>([&] { classifier().train_on_batch(x(), scaled); }, {"scale 0.5"});
+  expect_error<OutOfMemoryError>([] { classifier().program(Mode::infer, std::int64_t{1} << 62); }, {});
+}
+
+TEST(Errors, A_call_that_fails_does_not_fix_the_shape_of_the_model) {
+  Sequential model{Dense(3, "softmax")};
+  model.compile({.loss = "sparse_categorical_crossentropy", .device = "cpu"});
+  expect_error<ShapeError>(
+      [&] {
+        model.fit(Tensor::ones({6, 9}), Tensor::ones({5}), {.verbose = 0});
+      },
+      {"(5,)"});
+  EXPECT_FALSE(model.built());
+  model.fit(x(), labels(), {.verbose = 0});
+  EXPECT_EQ(model.get_weights()[0].shape(), (Shape{4, 3}));
+}
+
+TEST(Errors, A_model_that_was_moved_from_says_so) {
+  Sequential model{Dense(3)};
+  const Sequential other = std::move(model);
+  expect_error<StateError>([&] { model.built(); }, {"moved"});
+  EXPECT_EQ(other.layers().size(), 1u);
 }
 
 TEST(Errors, Empty_data) {

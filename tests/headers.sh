@@ -11,16 +11,20 @@ cd "$2"
 mapfile -t headers < <(find include kernels -name '*.h' | LC_ALL=C sort)
 ((${#headers[@]} > 0)) || { echo "headers: none found in $2" >&2; exit 1; }
 
-failures=0
-for header in "${headers[@]}"; do
-  if ! "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Iinclude -I. -x c++ -include "$header" /dev/null; then
+check() {
+  local header=$1 status=0
+  "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Iinclude -I. -x c++ -include "$header" /dev/null || {
     echo "$header: does not compile alone" >&2
-    failures=$((failures + 1))
-  fi
+    status=1
+  }
   if grep -nE '#[[:space:]]*include[[:space:]]*[<"](cuda|cublas|cudnn|thrust/|cub/|nccl)' "$header" /dev/null >&2; then
     echo "$header: includes a header of CUDA, which belongs in cuda/" >&2
-    failures=$((failures + 1))
+    status=1
   fi
-done
-echo "${#headers[@]} headers, $failures failures"
-((failures == 0))
+  return "$status"
+}
+export -f check
+export compiler
+
+printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check {}'
+echo "${#headers[@]} headers compile alone"

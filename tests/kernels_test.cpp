@@ -229,9 +229,8 @@ TEST_P(Rows, Gather_brings_the_permuted_scaled_rows_for_every_cut) {
     state.feed.x = x.data();
     state.feed.y = y.data();
     state.feed.x_scale = 0.5;
-    state.feed.first_row = 1;
     state.feed.shuffled = true;
-    state.feed.permutation = Permutation(static_cast<std::uint64_t>(total - 1), 5, 0);
+    state.feed.permutation = Permutation(static_cast<std::uint64_t>(total), 5, 0);
     state.cursor = rows;
     op::Gather gather{arena({rows, columns}, 0), arena({rows}, 1 << 18, DType::int32), DType::uint8,
                       DType::uint8};
@@ -242,7 +241,7 @@ TEST_P(Rows, Gather_brings_the_permuted_scaled_rows_for_every_cut) {
     EXPECT_DOUBLE_EQ(state.learning_rate, 0.5);
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto source =
-          1 + static_cast<std::int64_t>(state.feed.permutation(static_cast<std::uint64_t>(rows + r)));
+          static_cast<std::int64_t>(state.feed.permutation(static_cast<std::uint64_t>(rows + r)));
       ASSERT_EQ(m.at<std::int32_t>(gather.y)[r], y[static_cast<std::size_t>(source)]);
       for (std::int64_t c = 0; c < columns; ++c)
         ASSERT_EQ(m.at<float>(gather.x)[r * columns + c],

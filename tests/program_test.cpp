@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -130,6 +131,34 @@ TEST(Program, Fused_and_unfused_crossentropy_give_the_same_loss_and_gradients) {
   EXPECT_NEAR(a.loss, b.loss, 1e-5);
   EXPECT_TRUE(all_close(a.weights[0], b.weights[0], 1e-4, 1e-6));
   EXPECT_TRUE(all_close(a.weights[1], b.weights[1], 1e-4, 1e-6));
+}
+
+/// Loss as evaluate gives it, against the mean over rows of -sum(y log p) of what predict gives.
+TEST(Program, A_reshape_between_activation_and_loss_keeps_the_losss_rows) {
+  const std::int64_t rows = 40, positions = 5, units = 3;
+  const Tensor x = Tensor::arange(rows * positions * 4).reshape({rows, positions, 4}) * 0.001;
+  Tensor y = Tensor::zeros({rows, positions * units});
+  for (std::int64_t r = 0; r < rows; ++r) y.set({r, r % (positions * units)}, 1);
+  for (const char* activation : {"softmax", "sigmoid"}) {
+    for (const char* loss : {"categorical_crossentropy", "binary_crossentropy"}) {
+      SCOPED_TRACE(std::string(activation) + ", " + loss);
+      Sequential model{Dense(3, activation, {.input_shape = {positions, 4}}), Flatten()};
+      model.compile({.loss = loss, .device = "cpu"});
+      const Tensor p = model(x);
+      double expected = 0;
+      for (std::int64_t r = 0; r < rows; ++r) {
+        double sum = 0, categorical = 0, binary = 0;
+        for (std::int64_t c = 0; c < positions * units; ++c) sum += p(r, c);
+        for (std::int64_t c = 0; c < positions * units; ++c) {
+          categorical -= y(r, c) * std::log(p(r, c) / sum);
+          binary -= y(r, c) * std::log(p(r, c)) + (1 - y(r, c)) * std::log(1 - p(r, c));
+        }
+        expected += (std::string(loss)[0] == 'c' ? categorical : binary / (positions * units)) / rows;
+      }
+      EXPECT_NEAR(model.evaluate(x, y, {.verbose = 0})["loss"], expected, 1e-5 * expected);
+      EXPECT_NEAR(model.gradients(x, y).loss, expected, 1e-5 * expected);
+    }
+  }
 }
 
 TEST(Placement, Temporaries_that_live_together_do_not_overlap_and_others_share) {

@@ -257,6 +257,23 @@ TEST(Sequential, Layers_are_named_as_in_keras_and_found_by_name_and_place) {
   EXPECT_EQ(model.layer("last").count_params(), 9);
 }
 
+TEST(Sequential, Layers_of_a_model_that_is_gone_are_named_anew) {
+  Dense hidden(4), output(1);
+  { Sequential first{hidden}; }
+  { Sequential second{output}; }
+  Sequential both{hidden, output};
+  EXPECT_EQ(both.layer(0).name(), "dense");
+  EXPECT_EQ(both.layer(1).name(), "dense_1");
+}
+
+TEST(Sequential, Targets_may_lack_or_have_a_last_dimension_of_one) {
+  Sequential model{Dense(1, {.input_shape = {3, 2}})};
+  model.compile({.loss = "mse", .device = "cpu"});
+  const Tensor x = Tensor::ones({4, 3, 2});
+  const double loss = model.evaluate(x, Tensor::ones({4, 3, 1}), {.verbose = 0})["loss"];
+  EXPECT_DOUBLE_EQ(model.evaluate(x, Tensor::ones({4, 3}), {.verbose = 0})["loss"], loss);
+}
+
 TEST(Sequential, Predictions_of_nothing_are_nothing_and_of_float64_are_float64) {
   Sequential model{Dense(2, {.input_dim = 3})};
   EXPECT_EQ(model.predict(Tensor::zeros({0, 3})).shape(), (Shape{0, 2}));

@@ -9,6 +9,7 @@
 #include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <optional>
 #include <thread>
@@ -81,11 +82,13 @@ class MatmulOp final : public Op {
   void run() override {
     const auto products = static_cast<std::int64_t>(slices_.size());
     pool_.run(products + bias_gradient_.slices, [this, products](std::int64_t i, int worker) {
-      if (i < products)
-        slices_[static_cast<std::size_t>(i)].run(onednn_, worker);
-      else
+      if (i >= products)
         bias_gradient_.run(i - products, bias_gradient_.slices);
+      else if (!slices_[static_cast<std::size_t>(i)].run(onednn_, worker))
+        failed_.store(true, std::memory_order_relaxed);
     });
+    GLIA_CHECK(!failed_.exchange(false), OutOfMemoryError,
+               "oneDNN could not multiply: memory ran out; use smaller batches");
   }
   std::string algorithm() const override {
     const Slice& first = slices_.front();
@@ -98,12 +101,12 @@ class MatmulOp final : public Op {
     std::optional<OneDnnProduct> product;
     BoundKernel plain, epilogue;
 
-    void run(const OneDnn& onednn, int worker) const {
-      if (product)
-        product->run(onednn, worker);
-      else
+    bool run(const OneDnn& onednn, int worker) const {
+      if (product && !product->run(onednn, worker)) return false;
+      if (!product)
         for (std::int64_t i = 0; i < plain.slices; ++i) plain.run(i, plain.slices);
       if (epilogue.function) epilogue.run(0, 1);
+      return true;
     }
   };
 
@@ -111,6 +114,7 @@ class MatmulOp final : public Op {
   const OneDnn& onednn_;
   std::vector<Slice> slices_;
   BoundKernel bias_gradient_;
+  std::atomic<bool> failed_{false};
 };
 
 class CpuSequence final : public Sequence {

@@ -4,7 +4,6 @@
 #include <glia/error.h>
 #include <host/cpu/onednn.h>
 
-#include <cmath>
 #include <dnnl.hpp>
 #include <vector>
 
@@ -43,7 +42,6 @@ struct OneDnnProduct::Primitive {
   dnnl::matmul primitive;
   dnnl::memory a, b, out, scratchpad;
   std::string implementation;
-  float* result;
   std::vector<dnnl_exec_arg_t> arguments;
 };
 
@@ -83,8 +81,7 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
     p.implementation = desc.impl_info_str();
     p.a = memory(a, engine, at.address<float>(d.a) + r.row * d.a.strides[0]);
     p.b = memory(b, engine, at.address<float>(d.b) + r.column * d.b.strides[1]);
-    p.result = at.address<float>(d.out) + r.row * d.out.strides[0] + r.column;
-    p.out = memory(out, engine, p.result);
+    p.out = memory(out, engine, at.address<float>(d.out) + r.row * d.out.strides[0] + r.column);
     p.scratchpad = memory(desc.scratchpad_desc(), engine);
     p.arguments = {{DNNL_ARG_SRC, p.a.get()},
                    {DNNL_ARG_WEIGHTS, p.b.get()},
@@ -101,12 +98,11 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
 OneDnnProduct::OneDnnProduct(OneDnnProduct&&) noexcept = default;
 OneDnnProduct::~OneDnnProduct() = default;
 
-void OneDnnProduct::run(const OneDnn& onednn, int worker) const {
+bool OneDnnProduct::run(const OneDnn& onednn, int worker) const {
   const Primitive& p = *primitive_;
-  const dnnl_status_t status = dnnl_primitive_execute(
-      p.primitive.get(), onednn.handles().streams[static_cast<std::size_t>(worker)].get(),
-      static_cast<int>(p.arguments.size()), p.arguments.data());
-  if (status != dnnl_success) *p.result = NAN;
+  return dnnl_primitive_execute(p.primitive.get(),
+                                onednn.handles().streams[static_cast<std::size_t>(worker)].get(),
+                                static_cast<int>(p.arguments.size()), p.arguments.data()) == dnnl_success;
 }
 
 std::string OneDnnProduct::implementation() const { return primitive_->implementation; }

@@ -39,8 +39,8 @@ class OneDnnProduct {
   OneDnnProduct(OneDnnProduct&&) noexcept;
   ~OneDnnProduct();
 
-  /// Computes on the calling thread. oneDNN fails here only when memory is exhausted; NaN is then the result.
-  void run(const OneDnn& onednn, int worker) const;
+  /// Computes on the calling thread. False where oneDNN failed, which it does only when memory is exhausted.
+  bool run(const OneDnn& onednn, int worker) const;
   /// oneDNN's name of its implementation, e.g. "brgemm:avx512_core".
   std::string implementation() const;
 

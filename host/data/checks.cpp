@@ -12,11 +12,11 @@ namespace {
 Shape row_shape(const TensorView& x) { return x.shape().rank() == 1 ? Shape{1} : x.shape().row(); }
 
 template <class T>
-void check_labels(const T* labels, std::int64_t count, std::int64_t classes) {
+void check_labels(const T* labels, std::int64_t count, std::int64_t per_row, std::int64_t classes) {
   for (std::int64_t i = 0; i < count; ++i) {
     const double label = static_cast<double>(labels[i]);
     GLIA_CHECK(label >= 0 && label < static_cast<double>(classes) && label == std::floor(label), ValueError,
-               "label ", label, " in row ", i, ", expected whole numbers from 0 to ", classes - 1,
+               "label ", label, " in row ", i / per_row, ", expected whole numbers from 0 to ", classes - 1,
                ": the model has ", classes, " outputs; correct the labels or the last layer's units");
   }
 }
@@ -30,22 +30,44 @@ void check_label_targets(const TensorView& y, const TargetSpec& targets, std::in
              "sparse_categorical_crossentropy takes one label a row, targets of shape ", labels, ", got ",
              y.shape(),
              one_hot ? ": for one-hot targets use categorical_crossentropy" : ": give class numbers");
+  GLIA_CHECK(y.scale() == 1, ValueError, "labels got scale ", y.scale(),
+             ", expected 1: they are numbers of classes");
   if (!y.device().is_cpu()) return;
   visit_dtype(y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    check_labels(static_cast<const T*>(y.raw()), y.shape().elements(), classes);
+    check_labels(static_cast<const T*>(y.raw()), y.shape().elements(), targets.row.elements(), classes);
   });
+}
+
+/// Whether shapes are equal, or would be if the longer had not a last dimension of 1, which Keras adds or drops.
+bool equal_but_for_a_last_one(const Shape& a, const Shape& b) {
+  if (a.rank() == b.rank()) return a == b;
+  const Shape& longer = a.rank() > b.rank() ? a : b;
+  const Shape& shorter = a.rank() > b.rank() ? b : a;
+  return longer.rank() == shorter.rank() + 1 && longer.back() == 1 &&
+         longer.slice(0, shorter.rank()) == shorter;
 }
 
 void check_dense_targets(const TensorView& y, const Shape& output, const Losses& loss) {
   const Shape wanted = output.prepend(y.rows());
-  const bool vector_for_one_unit = y.shape().rank() == 1 && output == Shape{1};
   const bool crossentropy = std::holds_alternative<CategoricalCrossentropy>(loss);
   const bool looks_like_labels = crossentropy && y.row_elements() == 1;
-  GLIA_CHECK(y.shape() == wanted || vector_for_one_unit, ShapeError, "the model's output has shape ", wanted,
+  GLIA_CHECK(equal_but_for_a_last_one(y.shape(), wanted), ShapeError, "the model's output has shape ", wanted,
              ", the targets have ", y.shape(),
              looks_like_labels ? ": for class numbers use sparse_categorical_crossentropy"
                                : ": they must be equal; change the last layer's units or the targets");
+}
+
+void check_targets(const Model& model, const TensorView& x, const TensorView& y, const char* call) {
+  GLIA_CHECK(x.rows() > 0, ValueError, call, " got no rows (x has shape ", x.shape(), "): give at least one");
+  GLIA_CHECK(y.shape().rank() >= 1 && y.rows() == x.rows(), ShapeError, call, " got ", x.rows(),
+             " rows of x (", x.shape(), ") and targets of shape ", y.shape(),
+             ": both need the same number of rows");
+  const TargetSpec targets = model.target_spec();
+  if (targets.kind == Targets::sparse_labels)
+    check_label_targets(y, targets, model.output_shape().back());
+  else
+    check_dense_targets(y, model.output_shape(), model.loss());
 }
 
 }  // namespace
@@ -71,16 +93,15 @@ void check_compiled(const Model& model, const char* call) {
              " needs a loss: the model was compiled without one; compile it with .loss, such as \"mse\"");
 }
 
-void check_targets(const Model& model, const TensorView& x, const TensorView& y, const char* call) {
-  GLIA_CHECK(x.rows() > 0, ValueError, call, " got no rows (x has shape ", x.shape(), "): give at least one");
-  GLIA_CHECK(y.shape().rank() >= 1 && y.rows() == x.rows(), ShapeError, call, " got ", x.rows(),
-             " rows of x (", x.shape(), ") and targets of shape ", y.shape(),
-             ": both need the same number of rows");
-  const TargetSpec targets = model.target_spec();
-  if (targets.kind == Targets::sparse_labels)
-    check_label_targets(y, targets, model.output_shape().back());
-  else
-    check_dense_targets(y, model.output_shape(), model.loss());
+void check_data(Model& model, const TensorView& x, const TensorView& y, const char* call) {
+  const bool built_before = model.built();
+  try {
+    check_inputs(model, x, call);
+    check_targets(model, x, y, call);
+  } catch (...) {
+    if (!built_before) model.discard_build();
+    throw;
+  }
 }
 
 }  // namespace glia

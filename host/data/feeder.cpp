@@ -12,7 +12,7 @@
 namespace glia {
 namespace {
 
-/// Data where steps can read it: the caller's memory if it is on the device, else a copy there.
+/// Rows where steps can read them: the caller's memory if it is on the device, else a copy there.
 class OnDevice {
  public:
   OnDevice(const Context& context, const TensorView& view) : address_(view.raw()) {
@@ -44,13 +44,11 @@ Feed feed_of(const OnDevice& x, double x_scale, const OnDevice* y, double y_scal
 
 class ResidentFeeder final : public Feeder {
  public:
-  ResidentFeeder(const Context& context, const RowRange& range)
-      : x_(context, range.x), rows_(range.rows), feed_(feed_of(x_, range.x.scale(), nullptr, 1)) {
-    if (range.y) {
-      y_.emplace(context, *range.y);
-      feed_ = feed_of(x_, range.x.scale(), &*y_, range.y->scale());
-    }
-    feed_.first_row = range.first_row;
+  ResidentFeeder(const Context& context, const Rows& rows)
+      : x_(context, rows.x), rows_(rows.x.rows()), feed_(feed_of(x_, rows.x.scale(), nullptr, 1)) {
+    if (!rows.y) return;
+    y_.emplace(context, *rows.y);
+    feed_ = feed_of(x_, rows.x.scale(), &*y_, rows.y->scale());
   }
 
   void begin(const std::optional<Permutation>& order, std::int64_t) override {
@@ -102,8 +100,8 @@ class PrefetchingFeeder : public Feeder {
   std::unique_ptr<Prefetcher<Dataset>> prefetcher_;
 };
 
-/// Rows `order` of a view, from row `first_row` on, copied to the host.
-Tensor gathered(const TensorView& view, std::int64_t first_row, std::int64_t begin, std::int64_t end,
+/// Rows order(begin) .. order(end - 1) of a view, copied on the host.
+Tensor gathered(const TensorView& view, std::int64_t begin, std::int64_t end,
                 const std::optional<Permutation>& order) {
   Tensor result = Tensor::uninitialized(view.shape().row().prepend(end - begin), view.dtype());
   if (view.dtype() == DType::uint8) result.set_scale(view.scale());
@@ -112,31 +110,30 @@ Tensor gathered(const TensorView& view, std::int64_t first_row, std::int64_t beg
   for (std::int64_t position = begin; position < end; ++position, to += bytes) {
     const std::int64_t row =
         order ? static_cast<std::int64_t>((*order)(static_cast<std::uint64_t>(position))) : position;
-    std::memcpy(to, static_cast<const char*>(view.raw()) + static_cast<std::size_t>(first_row + row) * bytes,
-                bytes);
+    std::memcpy(to, static_cast<const char*>(view.raw()) + static_cast<std::size_t>(row) * bytes, bytes);
   }
   return result;
 }
 
 class StreamingFeeder final : public PrefetchingFeeder {
  public:
-  StreamingFeeder(const Context& context, const RowRange& range, std::int64_t batch_size, std::int64_t budget)
-      : PrefetchingFeeder(context), range_(range) {
-    const std::int64_t row_bytes = std::max<std::int64_t>(1, range.x.row_bytes() + range.y->row_bytes());
+  StreamingFeeder(const Context& context, const Rows& rows, std::int64_t batch_size, std::int64_t budget)
+      : PrefetchingFeeder(context), rows_(rows) {
+    const std::int64_t row_bytes = std::max<std::int64_t>(1, rows.x.row_bytes() + rows.y->row_bytes());
     chunk_rows_ = std::max<std::int64_t>(1, budget / 2 / row_bytes / batch_size) * batch_size;
   }
   ~StreamingFeeder() override { stop(); }
 
   void begin(const std::optional<Permutation>& order, std::int64_t) override {
-    start((range_.rows + chunk_rows_ - 1) / chunk_rows_, [this, order](std::int64_t index) {
-      const std::int64_t begin = index * chunk_rows_, end = std::min(begin + chunk_rows_, range_.rows);
-      return Dataset(gathered(range_.x, range_.first_row, begin, end, order),
-                     gathered(*range_.y, range_.first_row, begin, end, order));
+    const std::int64_t count = rows_.x.rows();
+    start((count + chunk_rows_ - 1) / chunk_rows_, [this, order, count](std::int64_t index) {
+      const std::int64_t begin = index * chunk_rows_, end = std::min(begin + chunk_rows_, count);
+      return Dataset(gathered(rows_.x, begin, end, order), gathered(*rows_.y, begin, end, order));
     });
   }
 
  private:
-  RowRange range_;
+  Rows rows_;
   std::int64_t chunk_rows_;
 };
 
@@ -158,15 +155,15 @@ class SourceFeeder final : public PrefetchingFeeder {
 
 }  // namespace
 
-std::unique_ptr<Feeder> resident_feeder(const Context& context, const RowRange& range) {
-  return std::make_unique<ResidentFeeder>(context, range);
+std::unique_ptr<Feeder> resident_feeder(const Context& context, const Rows& rows) {
+  return std::make_unique<ResidentFeeder>(context, rows);
 }
 
-std::unique_ptr<Feeder> streaming_feeder(const Context& context, const RowRange& range,
-                                         std::int64_t batch_size, std::int64_t budget) {
-  GLIA_CHECK(range.x.device().is_cpu() && range.y->device().is_cpu(), DeviceError, "data on ",
-             range.x.device(), " cannot stream from there: leave memory_budget at 0, or move it to the CPU");
-  return std::make_unique<StreamingFeeder>(context, range, batch_size, budget);
+std::unique_ptr<Feeder> streaming_feeder(const Context& context, const Rows& rows, std::int64_t batch_size,
+                                         std::int64_t budget) {
+  GLIA_CHECK(rows.x.device().is_cpu() && rows.y->device().is_cpu(), DeviceError, "data on ", rows.x.device(),
+             " cannot stream from there: leave memory_budget at 0, or move it to the CPU");
+  return std::make_unique<StreamingFeeder>(context, rows, batch_size, budget);
 }
 
 std::unique_ptr<Feeder> source_feeder(const Context& context, std::int64_t batches,

@@ -31,20 +31,19 @@ class Feeder {
   virtual std::optional<Chunk> next() = 0;
 };
 
-/// Rows first_row .. first_row + rows - 1 of x and, where given, y.
-struct RowRange {
+/// Inputs and, where given, targets; row by row.
+struct Rows {
   TensorView x;
   std::optional<TensorView> y;
-  std::int64_t first_row, rows;
 };
 
 /// On the device as a whole; where the data lies there already, it is not copied.
-std::unique_ptr<Feeder> resident_feeder(const Context& context, const RowRange& range);
+std::unique_ptr<Feeder> resident_feeder(const Context& context, const Rows& rows);
 
 /// In chunks of about half of `budget` bytes, of whole batches, gathered in order by a thread of its own
 /// while the chunk before is used.
-std::unique_ptr<Feeder> streaming_feeder(const Context& context, const RowRange& range,
-                                         std::int64_t batch_size, std::int64_t budget);
+std::unique_ptr<Feeder> streaming_feeder(const Context& context, const Rows& rows, std::int64_t batch_size,
+                                         std::int64_t budget);
 
 /// A chunk for each batch: make(epoch, index) for index 0 .. batches - 1, called one ahead on a thread of its
 /// own.

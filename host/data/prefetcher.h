@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/error.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -19,7 +22,14 @@ template <class Item>
 class Prefetcher {
  public:
   Prefetcher(std::int64_t count, std::function<Item(std::int64_t)> make)
-      : count_(count), make_(std::move(make)), thread_([this] { produce(); }) {}
+      : count_(count), make_(std::move(make)) {
+    try {
+      thread_ = std::thread([this] { produce(); });
+    } catch (const std::system_error& error) {
+      throw DeviceError(detail::concat("no thread could be started to read ahead (", error.what(),
+                                       "): end other programs"));
+    }
+  }
 
   ~Prefetcher() {
     {
@@ -77,7 +87,7 @@ class Prefetcher {
   std::optional<Item> ready_;
   std::exception_ptr failure_;
   bool stopping_ = false;
-  std::thread thread_;  // last: it uses the rest
+  std::thread thread_;
 };
 
 }  // namespace glia

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/layers/layer_node.h>
+#include <host/memory.h>  // defines: checked_elements
 
 namespace glia {
 namespace {
@@ -9,7 +10,7 @@ namespace {
 class FlattenNode final : public LayerNode {
  public:
   const char* type() const override { return "Flatten"; }
-  Shape build(const Shape& input_shape) override { return {input_shape.elements()}; }
+  Shape build(const Shape& input_shape) override { return {checked_elements(input_shape)}; }
 
   Emitted emit(Emitter&, const View& x) const override {
     return {x.reshaped({x.shape[0], x.elements() / x.shape[0]}),

@@ -40,7 +40,8 @@ class LayerNode {
   virtual bool is_listed() const { return true; }
 
   std::string name;
-  Shape declared_input_shape;  ///< of one row; empty where the layer does not say
+  bool named_by_model = false;  ///< not by the user
+  Shape declared_input_shape;   ///< of one row; empty where the layer does not say
   Shape output_shape;
   bool built = false;
   std::vector<Variable> variables;

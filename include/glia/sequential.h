@@ -64,8 +64,8 @@ struct CompileOptions {
   std::optional<Context> context = {};  ///< takes precedence over device
 };
 
-/// Batches made on demand, for data that is generated or does not fit memory. fit calls it on a thread of its
-/// own, ahead of the training step, and uploads while the step before computes.
+/// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of its own, one ahead of
+/// the training step; the very first, which tells the shapes, on the caller's thread.
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
@@ -198,8 +198,8 @@ class Sequential {
   std::int64_t iterations() const;
 
   /// The Program for a mode and batch size, built if need be: what explain() prints and tests read. Training
-  /// and validation need compile. Valid until the model is compiled again, or sixteen
-  /// others were built since. Data are taken to be float32.
+  /// and validation need compile. Valid until the model is compiled again, a learning-rate
+  /// schedule is set or replaced, or sixteen others were built since. Data are taken to be float32.
   const Program& program(Mode mode, std::int64_t batch_size);
   /// The Ops of a training step: shapes, what was fused, algorithms, memory.
   std::string explain(std::int64_t batch_size = 32);
@@ -208,6 +208,7 @@ class Sequential {
 
  private:
   struct State;
+  State& state() const;
   std::unique_ptr<State> state_;
 };
 

@@ -10,13 +10,11 @@
 
 namespace glia {
 
-/// The rows a run reads. Row r of a step is row first_row + order(cursor + r) of x and y, where order is
-/// `permutation` if shuffled.
+/// The rows a run reads. Row r of a step is row order(cursor + r) of x and y, where order is `permutation` if shuffled.
 struct Feed {
   const void* x = nullptr;  ///< device memory
   const void* y = nullptr;  ///< device memory; null in inference
   void* out = nullptr;      ///< where inference stores its outputs, from row `cursor` on
-  std::int64_t first_row = 0;
   double x_scale = 1;
   double y_scale = 1;
   bool shuffled = false;

@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <variant>
 
 namespace glia {
@@ -14,6 +15,11 @@ namespace glia {
 /// A fixed learning rate.
 struct ConstantRate {
   double value = 1e-3;
+
+  /// The reason why these numbers cannot be taken, or nothing.
+  std::string invalid() const {
+    return std::isfinite(value) && value >= 0 ? "" : "it must be finite and at least 0";
+  }
   GLIA_HD double at(std::int64_t) const { return value; }
 };
 
@@ -24,6 +30,13 @@ struct ExponentialDecay {
   double decay_steps = 1000;
   double decay_rate = 0.9;
   bool staircase = false;
+
+  std::string invalid() const {
+    if (!std::isfinite(initial_learning_rate) || initial_learning_rate < 0)
+      return "initial_learning_rate must be finite and at least 0";
+    if (!std::isfinite(decay_steps) || decay_steps <= 0) return "decay_steps must be finite and above 0";
+    return std::isfinite(decay_rate) && decay_rate > 0 ? "" : "decay_rate must be finite and above 0";
+  }
   GLIA_HD double at(std::int64_t iteration) const {
     const double power = static_cast<double>(iteration) / decay_steps;
     return initial_learning_rate * std::pow(decay_rate, staircase ? std::floor(power) : power);
