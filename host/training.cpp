@@ -131,7 +131,7 @@ Logs joined(const Logs& train, const Logs& validation) {
   return Logs(std::move(all));
 }
 
-/// The epochs of a fit, whatever feeds them. `order(epoch)` gives the shuffle.
+/// The epochs of a fit, whatever feeds them. `order()` gives the next epoch's shuffle.
 template <class Order>
 History run_epochs(Model& model, const FitOptions& options, const Pass& pass, std::int64_t steps,
                    Feeder& feeder, std::optional<Validation>& validation, const Order& order) {
@@ -216,8 +216,9 @@ History fit(Model& model, BatchSource& source, const FitOptions& options, std::i
   const std::int64_t batches = source.batches();
   GLIA_CHECK(batches >= 1, ValueError, "the BatchSource says ", batches,
              " batches an epoch, expected at least 1");
-  Dataset first =
-      source.batch(options.initial_epoch, 0);  // tells the shapes; it is then the first to be trained on
+  if (options.initial_epoch >= options.epochs) return {};
+  // The first batch tells the shapes; it is then the first to be trained on.
+  Dataset first = source.batch(options.initial_epoch, 0);
   check_data(model, first.x, first.y, "fit");
   const std::int64_t batch = first.x.rows();
   const Pass pass{Mode::train, batch, first.x.dtype(), first.y.dtype()};
