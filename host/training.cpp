@@ -160,7 +160,7 @@ Validation validation_of(const Model& model, const Rows& data, const FitOptions&
 
 std::optional<Validation> given_validation(Model& model, const FitOptions& options) {
   if (!options.validation_data) return std::nullopt;
-  const TensorView x(options.validation_data->x), y(options.validation_data->y);
+  const TensorView &x = options.validation_data.x(), &y = options.validation_data.y();
   check_data(model, x, y, "fit's validation_data");
   return validation_of(model, {x, y}, options);
 }

@@ -97,10 +97,13 @@ TEST(Sequential, Validation_data_overrides_the_split_and_validation_freq_skips_e
                                            .batch_size = 16,
                                            .verbose = 0,
                                            .validation_split = 0.5,
-                                           .validation_data = &held_out,
+                                           .validation_data = held_out,
                                            .validation_freq = 2});
   EXPECT_EQ(model.iterations(), 12);
   EXPECT_EQ(history["val_loss"].size(), 2u);
+  const History again =
+      model.fit(data.x, data.y, {.verbose = 0, .validation_data = {held_out.x, held_out.y}});
+  EXPECT_EQ(again["val_loss"][0], model.evaluate(held_out, {.verbose = 0})["loss"]);
 }
 
 TEST(Sequential, Keras_2_forms_build_and_train) {

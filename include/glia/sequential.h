@@ -76,14 +76,29 @@ class BatchSource {
   virtual Dataset batch(std::int64_t epoch, std::int64_t index) = 0;
 };
 
+/// Rows to validate on: `.validation_data = test` or `.validation_data = {x, y}`. Not owned: they must live while fit runs.
+class ValidationData {
+ public:
+  ValidationData() = default;
+  ValidationData(const Dataset& data) : ValidationData(data.x, data.y) {}
+  ValidationData(const TensorView& x, const TensorView& y) : x_(x), y_(y) {}
+
+  explicit operator bool() const { return x_.has_value(); }
+  const TensorView& x() const { return *x_; }
+  const TensorView& y() const { return *y_; }
+
+ private:
+  std::optional<TensorView> x_, y_;
+};
+
 struct FitOptions {
   int epochs = 1;
   std::int64_t batch_size = 32;
   int verbose = 1;  ///< 0 silent, 1 progress bar (one line an epoch where stdout is not a terminal), 2 one
                     ///< line an epoch
-  double validation_split = 0.0;             ///< share of the rows, taken from the end, before shuffling
-  const Dataset* validation_data = nullptr;  ///< overrides validation_split
-  std::int64_t validation_batch_size = 0;    ///< 0: batch_size
+  double validation_split = 0.0;           ///< share of the rows, taken from the end, before shuffling
+  ValidationData validation_data = {};     ///< overrides validation_split
+  std::int64_t validation_batch_size = 0;  ///< 0: batch_size
   bool shuffle = true;
   std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
   int initial_epoch = 0;
