@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/tensor_values.h"
+
 namespace glia {
 namespace {
 
@@ -15,14 +17,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-Tensor scaled_bytes(const std::vector<std::uint8_t>& values, double scale) {
-  Tensor result(values);
-  result.set_scale(scale);
-  return result;
-}
+using testing::infinity;
+using testing::nan;
+using testing::scaled_bytes;
 
 TEST(TensorRound, Takes_ties_to_even) {
   EXPECT_THAT(Tensor({0.5, 1.5, 2.5, -0.5, -1.5, 2.4}).round().values(), ElementsAre(0, 2, 2, 0, -2, 2));
