@@ -49,7 +49,6 @@ class Model : public std::enable_shared_from_this<Model> {
   bool compiled() const { return optimizer_.has_value(); }
   bool has_loss() const { return loss_.has_value(); }
   const Losses& loss() const { return *loss_; }
-  const Optimizers& optimizer() const { return *optimizer_; }
   const std::vector<MetricName>& metrics() const { return metric_names_; }
   TargetSpec target_spec() const;
 

@@ -154,6 +154,7 @@ class CpuBackend final : public Backend {
     if (bytes) std::memcpy(to, from, bytes);
   }
   void download(void* to, const void* from, std::size_t bytes) override {
+    ++counters_.synchronizations;
     if (bytes) std::memcpy(to, from, bytes);
   }
   void clear(void* at, std::size_t bytes) override {

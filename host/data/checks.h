@@ -11,8 +11,9 @@ namespace glia {
 /// fit. `call` is "fit", "evaluate" or "predict", for messages.
 void check_inputs(Model& model, const TensorView& x, const char* call);
 
-/// The same, and throws ShapeError or ValueError for targets that do not fit x, the model's output and its loss, labels outside the
-/// classes among them. A model that this call built is not built any more then. The model must be compiled.
+/// The same, and throws ShapeError or ValueError for targets that do not fit x, the model's output and its loss,
+/// labels outside the classes among them. A model that this call built is not built any more then. The model must
+/// be compiled.
 void check_data(Model& model, const TensorView& x, const TensorView& y, const char* call);
 
 /// Throws StateError where the model was not compiled with a loss.

@@ -16,8 +16,8 @@
 
 namespace glia {
 
-/// Calls make(0), make(1), ... make(count - 1), each when next() takes the one before, so that at most two exist. An exception
-/// from make comes out of next(). The destructor waits for a make that is running.
+/// Calls make(0), make(1), ... make(count - 1), each when next() takes the one before, so that at most two exist.
+/// An exception from make comes out of next(). The destructor waits for a make that is running.
 template <class Item>
 class Prefetcher {
  public:

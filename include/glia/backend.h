@@ -68,7 +68,7 @@ class Sequence {
   virtual void run(std::int64_t times) = 0;
 };
 
-/// What a backend did, for tests: a step may raise none of these.
+/// What a backend did, for tests: a step may raise none of these. A download is a synchronisation too.
 struct BackendCounters {
   std::int64_t allocations = 0;
   std::int64_t synchronizations = 0;
@@ -83,7 +83,7 @@ class Backend {
   Backend& operator=(const Backend&) = delete;
 
   virtual Device device() const = 0;
-  /// Device, threads, library versions: one line each of "name: value".
+  /// Names and versions of what computes: {"oneDNN", "2.6.3"}, ...
   virtual std::vector<std::pair<std::string, std::string>> versions() const = 0;
   /// Host threads that compute; 1 on a GPU.
   virtual int threads() const = 0;
@@ -96,6 +96,7 @@ class Backend {
   virtual void download(void* host_to, const void* device_from, std::size_t bytes) = 0;
   /// Sets bytes to zero, in order.
   virtual void clear(void* device, std::size_t bytes) = 0;
+  /// Waits for all the work enqueued before.
   virtual void synchronize() = 0;
 
   /// Settles algorithms, workspace and library objects for one descriptor. Throws ShapeError or ValueError

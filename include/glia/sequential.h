@@ -64,8 +64,8 @@ struct CompileOptions {
   std::optional<Context> context = {};  ///< takes precedence over device
 };
 
-/// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of its own, one ahead of
-/// the training step; the very first, which tells the shapes, on the caller's thread.
+/// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of
+/// its own, one ahead of the training step; the very first, which tells the shapes, on the caller's thread.
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
@@ -76,7 +76,8 @@ class BatchSource {
   virtual Dataset batch(std::int64_t epoch, std::int64_t index) = 0;
 };
 
-/// Rows to validate on: `.validation_data = test` or `.validation_data = {x, y}`. Not owned: they must live while fit runs.
+/// Rows to validate on: `.validation_data = test` or `.validation_data = {x, y}`. Not owned: they must live
+/// while fit runs.
 class ValidationData {
  public:
   ValidationData() = default;
@@ -94,8 +95,8 @@ class ValidationData {
 struct FitOptions {
   int epochs = 1;
   std::int64_t batch_size = 32;
-  int verbose = 1;  ///< 0 silent, 1 progress bar (one line an epoch where stdout is not a terminal), 2 one
-                    ///< line an epoch
+  /// 0 silent, 1 progress bar (one line an epoch where stdout is not a terminal), 2 one line an epoch.
+  int verbose = 1;
   double validation_split = 0.0;           ///< share of the rows, taken from the end, before shuffling
   ValidationData validation_data = {};     ///< overrides validation_split
   std::int64_t validation_batch_size = 0;  ///< 0: batch_size
@@ -103,8 +104,8 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
   int initial_epoch = 0;
   int validation_freq = 1;  ///< validate after every so many epochs
-  std::int64_t memory_budget =
-      0;  ///< bytes of training data to hold on the device; a larger set streams. 0: no limit
+  /// Bytes of training data to hold on the device; a larger set streams. 0: no limit.
+  std::int64_t memory_budget = 0;
 };
 
 struct EvaluateOptions {
@@ -126,12 +127,12 @@ struct Gradients {
 /// A linear stack of layers.
 ///
 ///     glia::Sequential model{glia::Flatten({28, 28}), glia::Dense(128, "relu"), glia::Dense(10, "softmax")};
-///     model.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics =
-///     "accuracy"}); glia::History history = model.fit(train, {.epochs = 5, .validation_split = 0.2});
+///     model.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics = "accuracy"});
+///     glia::History history = model.fit(train, {.epochs = 5, .validation_split = 0.2});
 ///
 /// Shapes are (rows, ...): the first dimension of every tensor counts rows. All calls are synchronous: they
 /// return when the device is done. Programs are built, and device memory allocated, at the first call for a
-/// batch size; a step allocates nothing. Bad input throws ShapeError, ValueError or StateError before any
+/// batch size; a step allocates nothing of Glia's. Bad input throws ShapeError, ValueError or StateError before any
 /// weight changes. One thread at a time may use a model.
 class Sequential {
  public:
@@ -155,28 +156,32 @@ class Sequential {
   void build(const Shape& input_shape);
   bool built() const;
 
-  /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights.
+  /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights. Throws ValueError for
+  /// options that cannot be, DeviceError where the device asked for cannot be had; nothing changes then.
   void compile(const CompileOptions& options);
 
-  /// Trains. y: labels (rows,) or (rows, 1) of any dtype for sparse losses, else (rows, ...) as the output. A
-  /// tensor of labels or one-dimensional targets fits an output (rows, 1).
+  /// Trains. y: labels (rows,) or (rows, 1) of any dtype for sparse losses, else (rows, ...) as the output; a
+  /// last dimension of 1 may be missing or extra. Throws StateError before compile, ShapeError and ValueError for
+  /// data that do not fit the model, labels outside its classes among them, and for options that cannot be.
   History fit(const TensorView& x, const TensorView& y, const FitOptions& options = {});
   History fit(const Dataset& data, const FitOptions& options = {});
   /// batch_size is the source's; validation_split is not possible.
   History fit(BatchSource& source, const FitOptions& options = {});
 
-  /// Loss and metrics over all rows.
+  /// Loss and metrics over all rows, each a mean. Shapes and errors as fit's.
   Logs evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
   Logs evaluate(const Dataset& data, const EvaluateOptions& options = {});
 
-  /// The outputs, (rows, ...), where x lives. Needs no compile.
+  /// The outputs, (rows, ...), in a new tensor where x lives. Needs no compile. Throws ShapeError for rows of
+  /// another shape than the model's.
   Tensor predict(const TensorView& x, const PredictOptions& options = {});
   Tensor predict(const Tensor& x, const PredictOptions& options = {});
   /// model(x): the same, silent.
   Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
 
-  /// One update on all of x as one batch; returns loss and metrics of that batch.
+  /// One update on all of x as one batch; returns loss and metrics of that batch. Shapes and errors as fit's.
   Logs train_on_batch(const TensorView& x, const TensorView& y);
+  /// The same without the update: the loss of the batch and its gradients, as tensors on the CPU.
   Gradients gradients(const TensorView& x, const TensorView& y);
 
   /// {"loss", "accuracy"}, in compile's order.
@@ -185,15 +190,18 @@ class Sequential {
   void summary() const;
   void summary(std::ostream& out) const;
 
+  /// Handles of the layers; Input is not among them.
   std::vector<Layer> layers() const;
   /// By position (negative from the end) or name; throws ValueError where there is none.
   Layer layer(int index) const;
   Layer layer(const std::string& name) const;
   const std::string& name() const;
   void set_name(const std::string& name);
+  /// Number of weights; throws StateError where the input's shape is not known.
   std::int64_t count_params() const;
 
-  /// All weights in the order of the layers, on the CPU.
+  /// Copies of all weights in the order of the layers, on the CPU. Throws StateError where the input's shape is not
+  /// known; so do the functions below.
   std::vector<Tensor> get_weights() const;
   /// Throws ShapeError where number or shapes differ; nothing changes then.
   void set_weights(const std::vector<Tensor>& weights);

@@ -239,8 +239,8 @@ class TensorView {
         dtype_(tensor.dtype()),
         device_(tensor.device()),
         scale_(tensor.scale()) {}
-  /// `data` points to shape.elements() elements of `dtype` on `device`. Throws ValueError for a scale other than 1 on a dtype that is
-  /// not uint8, or one that is 0 or not finite.
+  /// `data` points to shape.elements() elements of `dtype` on `device`. Throws ValueError for a scale other than
+  /// 1 on a dtype that is not uint8, or one that is 0 or not finite.
   static TensorView of(const void* data, const Shape& shape, DType dtype = DType::float32,
                        Device device = Device::cpu(), double scale = 1) {
     GLIA_CHECK(scale == 1 || (dtype == DType::uint8 && scale * 0 == 0 && scale != 0), ValueError,
