@@ -124,8 +124,8 @@ std::shared_ptr<const Program> Model::program(Mode mode, std::int64_t batch, DTy
   // Programs share the largest arena so far; those built on a smaller one keep that until they go.
   if (!arena_ || static_cast<std::int64_t>(arena_->bytes()) < arena_bytes)
     arena_ = backend().allocate(static_cast<std::size_t>(arena_bytes));
-  auto built = std::make_shared<Plan::Built>(
-      Plan::Built{arena_, Program(backend(), mode, batch, std::move(descriptors), bindings(), arena_bytes)});
+  auto built = std::make_shared<Plan::Built>(Plan::Built{
+      arena_, Program(backend(), mode, batch, std::move(descriptors), bindings(mode), arena_bytes)});
   plans_.push_front({mode, batch, x_from, y_from, built});
   if (plans_.size() > max_plans) plans_.pop_back();
   return {built, &built->program};

@@ -74,6 +74,7 @@ void Model::build(const Shape& input_shape) {
 
 void Model::discard_build() {
   drop_programs();
+  drop_passes();
   parameters_.reset();
   state_.reset();
   for (const Layer& layer : layers_) layer.node().built = false;
@@ -94,10 +95,10 @@ void Model::lay_out_variables() {
 /// Parameters, zero, and state of a model on a backend.
 Model::Weights Model::allocate_weights(Backend& backend) const {
   Weights weights{backend.allocate(std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1)),
-                  backend.allocate(sizeof(StepState))};
+                  backend.allocate(sizeof(StepState) * 2)};
   backend.clear(weights.parameters->data(), weights.parameters->bytes());
-  const StepState initial;
-  backend.upload(weights.state->data(), &initial, sizeof initial);
+  const StepState initial[2];
+  backend.upload(weights.state->data(), initial, sizeof initial);
   return weights;
 }
 
@@ -120,6 +121,7 @@ void Model::adopt(const Context& new_context, Weights weights) {
   parameters_ = std::move(weights.parameters);
   state_ = std::move(weights.state);
   context_ = kept;
+  prepare_passes();
   reset_optimizer();
 }
 
@@ -222,27 +224,55 @@ void Model::set_learning_rate(const LearningRate& rate) {
   if (built()) write_optimizer_state(iterations(), learning_rate());
 }
 
-std::int64_t Model::iterations() const { return built() ? state().iteration : 0; }
+std::int64_t Model::iterations() const {
+  std::int64_t result = 0;
+  if (built())
+    backend().download(&result, state_address(Mode::train) + offsetof(StepState, iteration), sizeof result);
+  return result;
+}
 
 void Model::write_optimizer_state(std::int64_t iteration, double rate) const {
-  backend().upload(state_->data() + offsetof(StepState, iteration), &iteration, sizeof iteration);
-  backend().upload(state_->data() + offsetof(StepState, learning_rate), &rate, sizeof rate);
+  std::byte* const state = state_address(Mode::train);
+  backend().upload(state + offsetof(StepState, iteration), &iteration, sizeof iteration);
+  backend().upload(state + offsetof(StepState, learning_rate), &rate, sizeof rate);
 }
 
-void Model::clear_totals() const {
-  constexpr std::size_t first = offsetof(StepState, rows);
-  backend().clear(state_->data() + first, offsetof(StepState, iteration) - first);
+/// What a pass needs beside its Programs; before them, so that a pass in an epoch allocates nothing.
+void Model::prepare_passes() {
+  drop_passes();
+  for (const Mode mode : {Mode::train, Mode::validate})
+    passes_[state_of(mode)].begin = backend().prepare({op::Begin{}}, bindings(mode));
+  for (std::unique_ptr<Reader>& reader : readers_) reader = backend().reader(sizeof(StepState));
 }
 
-void Model::set_feed(const Feed& feed) const {
+void Model::drop_passes() {
+  for (Pass& pass : passes_) pass = {};
+  for (std::unique_ptr<Reader>& reader : readers_) reader.reset();
+}
+
+/// The feed and, beside it, a cursor of zero.
+void Model::upload_feed(Mode mode, const Feed& feed) {
   StepState fresh;
   fresh.feed = feed;
-  backend().upload(state_->data(), &fresh, offsetof(StepState, rows));
+  backend().upload(state_address(mode), &fresh, offsetof(StepState, order));
+  passes_[state_of(mode)].feed = feed;
 }
 
-StepState Model::state() const {
+void Model::begin_pass(Mode mode, const Feed& feed) {
+  Pass& pass = passes_[state_of(mode)];
+  if (pass.feed != feed) upload_feed(mode, feed);
+  pass.begin->run(1);
+  pass.feed->pass += 1;  // as the device does
+  reads_started_ = reads_taken_ = 0;
+}
+
+void Model::continue_pass(Mode mode, const Feed& feed) { upload_feed(mode, feed); }
+
+void Model::request_state(Mode mode) { readers_[reads_started_++ % max_reads]->start(state_address(mode)); }
+
+StepState Model::take_state() {
   StepState result;
-  backend().download(&result, state_->data(), sizeof result);
+  std::memcpy(&result, readers_[reads_taken_++ % max_reads]->wait(), sizeof result);
   return result;
 }
 
@@ -268,7 +298,7 @@ std::vector<const LayerNode*> Model::nodes() const {
 }
 
 std::vector<Tensor> Model::read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const {
-  const Bindings at = bindings();
+  const Bindings at = bindings(Mode::train);
   std::vector<Tensor> result;
   for (const LayerNode* node : nodes) {
     for (const Variable& variable : node->variables) {
@@ -313,7 +343,7 @@ void Model::write(const std::vector<const LayerNode*>& nodes, const std::vector<
                "\" has shape ", variable->shape, ", got ", values[i].shape());
     cast.push_back(host_copy(values[i], dtype));
   }
-  const Bindings at = bindings();
+  const Bindings at = bindings(Mode::train);
   for (std::size_t i = 0; i < cast.size(); ++i)
     backend().upload(at.address<>(variables[i].second->value), cast[i].raw(),
                      static_cast<std::size_t>(cast[i].bytes()));
@@ -338,8 +368,9 @@ std::int64_t Model::optimizer_parameter_count() const {
   return std::visit([this](const auto& o) { return o.slots() * parameter_count() + 2; }, *optimizer_);
 }
 
-Bindings Model::bindings() const {
+Bindings Model::bindings(Mode mode) const {
   Bindings result;
+  result.state = reinterpret_cast<StepState*>(state_address(mode));
   const auto bind = [&result](Buffer buffer, const std::unique_ptr<Memory>& memory) {
     if (memory) result.base[static_cast<std::size_t>(buffer)] = memory->data();
   };

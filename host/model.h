@@ -73,12 +73,16 @@ class Model : public std::enable_shared_from_this<Model> {
   Backend& backend() const { return context().backend(); }
   const Context& context() const;
 
-  /// Zeroes the totals of loss and metrics.
-  void clear_totals() const;
-  /// The rows that the next steps read, from the first on.
-  void set_feed(const Feed& feed) const;
-  /// All of the step state; synchronises.
-  StepState state() const;
+  /// Starts a pass over the feed's rows with the step state of `mode`: totals and cursor to zero, the next order.
+  /// Uploads nothing where the device has this feed already, its number of passes counted along.
+  void begin_pass(Mode mode, const Feed& feed);
+  /// Goes on with other rows in the same pass: the totals stay.
+  void continue_pass(Mode mode, const Feed& feed);
+  /// Starts reading the step state of `mode` as it is after the work enqueued so far. At most two reads are
+  /// under way.
+  void request_state(Mode mode);
+  /// What the oldest read under way found; waits for it.
+  StepState take_state();
 
   std::int64_t parameter_count() const;
   /// Numbers the optimizer keeps, its iteration and learning rate among them as Keras counts; -1 before
@@ -111,12 +115,27 @@ class Model : public std::enable_shared_from_this<Model> {
   void ensure_training_memory();
   void reset_optimizer();
   void write_optimizer_state(std::int64_t iteration, double rate) const;
+  void upload_feed(Mode mode, const Feed& feed);
+  void prepare_passes();
+  void drop_passes();
   std::vector<Tensor> read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const;
   std::vector<Metrics> resolved_metrics() const;
   std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from) const;
   void emit_loss(Emitter& emitter, Mode mode, const View& predictions, const View& targets,
                  const std::vector<Emitted>& stack) const;
-  Bindings bindings() const;
+  /// Which of the two step states a mode uses: training its own, so that nothing else disturbs it.
+  static int state_of(Mode mode) { return mode == Mode::train ? 0 : 1; }
+  std::byte* state_address(Mode mode) const {
+    return state_->data() + static_cast<std::size_t>(state_of(mode)) * sizeof(StepState);
+  }
+  Bindings bindings(Mode mode) const;
+
+  /// What starts passes and reads their state, for each of the two step states.
+  struct Pass {
+    std::unique_ptr<Sequence> begin;
+    std::optional<Feed> feed;  // that the device has
+  };
+  static constexpr int max_reads = 2;
 
   std::vector<Layer> layers_;
   Shape input_shape_;
@@ -130,6 +149,9 @@ class Model : public std::enable_shared_from_this<Model> {
   std::unique_ptr<Memory> parameters_, gradients_, slots_, state_;
   std::shared_ptr<Memory> arena_;
   std::list<Plan> plans_;  // latest used first
+  Pass passes_[2];
+  std::unique_ptr<Reader> readers_[max_reads];
+  int reads_started_ = 0, reads_taken_ = 0;
 };
 
 }  // namespace glia

@@ -26,16 +26,11 @@ const char* name_of(Mode mode) {
 Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<Descriptor> descriptors,
                  const Bindings& bindings, std::int64_t arena_bytes)
     : mode_(mode), batch_(batch), descriptors_(std::move(descriptors)), arena_bytes_(arena_bytes) {
-  std::vector<Op*> ops;
-  for (const Descriptor& descriptor : descriptors_) {
-    ops_.push_back(backend.prepare(descriptor, bindings));
-    ops.push_back(ops_.back().get());
-  }
-  sequence_ = backend.sequence(ops);
+  sequence_ = backend.prepare(descriptors_, bindings);
 }
 
 void Program::run_eagerly() const {
-  for (const std::unique_ptr<Op>& op : ops_) op->run();
+  for (const std::unique_ptr<Op>& op : sequence_->ops()) op->run();
 }
 
 namespace {
@@ -44,6 +39,8 @@ template <class Family>
 const char* name_in(const Family& family) {
   return std::visit([](const auto& member) { return member.name; }, family);
 }
+
+std::string words(const op::Begin&) { return "of a pass"; }
 
 std::string words(const op::Gather& d) {
   std::ostringstream out;
@@ -95,13 +92,14 @@ std::string words(const op::Optimize& d) {
 
 std::string Program::explain() const {
   std::ostringstream out;
-  out << name_of(mode_) << ", batch " << batch_ << ": " << ops_.size() << " Ops, arena " << arena_bytes_
+  const std::vector<std::unique_ptr<Op>>& ops = sequence_->ops();
+  out << name_of(mode_) << ", batch " << batch_ << ": " << ops.size() << " Ops, arena " << arena_bytes_
       << " bytes\n";
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
+  for (std::size_t i = 0; i < ops.size(); ++i) {
     std::visit(
         [&](const auto& d) {
           out << std::setw(3) << i << "  " << std::left << std::setw(9) << d.name << std::right << words(d)
-              << "  [" << ops_[i]->algorithm() << "]\n";
+              << "  [" << ops[i]->algorithm() << "]\n";
         },
         descriptors_[i]);
   }

@@ -32,7 +32,7 @@ Logs logs_of(const Model& model, const StepState& state) {
   return Logs(std::move(values));
 }
 
-/// How many steps go in one launch: at most about 20 ms of them, so that progress shows and Ctrl-C is heard.
+/// How many steps go in one launch: about 20 ms of them, so that progress shows and Ctrl-C is heard.
 class LaunchSize {
  public:
   std::int64_t steps() const { return steps_; }
@@ -52,29 +52,63 @@ struct Pass {
   DType x_from, y_from;
 };
 
-/// Runs steps over all chunks of a pass, the partial last batch included. Returns the totals.
-StepState run_pass(Model& model, const Pass& pass, Feeder& feeder, Progress& progress) {
-  LaunchSize launch;
-  std::int64_t done = 0;
-  model.clear_totals();
-  const auto run = [&](std::int64_t batch, std::int64_t steps) {
-    const std::shared_ptr<const Program> program = model.program(pass.mode, batch, pass.x_from, pass.y_from);
+/// Launches the steps of a pass, two launches ahead of the device, and reads the totals behind each.
+class Launcher {
+ public:
+  Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress)
+      : model_(model), pass_(pass), size_(size), progress_(progress), last_(now()) {}
+
+  void run(std::int64_t batch, std::int64_t steps) {
+    const std::shared_ptr<const Program> program =
+        model_.program(pass_.mode, batch, pass_.x_from, pass_.y_from);
     while (steps > 0) {
-      const std::int64_t count = std::min(steps, launch.steps());
-      const double start = now();
+      const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
-      launch.took(now() - start);
+      model_.request_state(pass_.mode);
       steps -= count;
-      done += count;
-      if (progress.wants_update()) progress.update(done, logs_of(model, model.state()));
+      if (waiting_ > 0) take();
+      waiting_ = count;
     }
-  };
-  while (const std::optional<Chunk> chunk = feeder.next()) {
-    model.set_feed(chunk->feed);
-    run(pass.batch_size, chunk->rows / pass.batch_size);
-    if (const std::int64_t rest = chunk->rows % pass.batch_size) run(rest, 1);
   }
-  return model.state();
+  /// The totals after the last step.
+  StepState finish() {
+    if (waiting_ > 0) take();
+    return state_;
+  }
+
+ private:
+  void take() {
+    state_ = model_.take_state();
+    const double time = now();
+    size_.took(time - std::exchange(last_, time));
+    done_ += std::exchange(waiting_, 0);
+    if (progress_.wants_update())
+      progress_.update(done_, pass_.mode == Mode::infer ? Logs() : logs_of(model_, state_));
+  }
+
+  Model& model_;
+  const Pass& pass_;
+  LaunchSize& size_;
+  Progress& progress_;
+  double last_;               // when the launch before was seen to be done
+  std::int64_t waiting_ = 0;  // steps of the launch whose totals are being read
+  std::int64_t done_ = 0;
+  StepState state_;
+};
+
+/// Runs steps over all chunks of a pass, the partial last batch included. Returns the totals.
+StepState run_pass(Model& model, const Pass& pass, Feeder& feeder, LaunchSize& size, Progress& progress) {
+  Launcher launcher(model, pass, size, progress);
+  bool first = true;
+  while (const std::optional<Chunk> chunk = feeder.next()) {
+    if (std::exchange(first, false))
+      model.begin_pass(pass.mode, chunk->feed);
+    else
+      model.continue_pass(pass.mode, chunk->feed);
+    launcher.run(pass.batch_size, chunk->rows / pass.batch_size);
+    if (const std::int64_t rest = chunk->rows % pass.batch_size) launcher.run(rest, 1);
+  }
+  return launcher.finish();
 }
 
 std::int64_t steps_for(std::int64_t rows, std::int64_t batch_size) {
@@ -117,12 +151,13 @@ std::unique_ptr<Feeder> make_feeder(const Model& model, const Rows& data, std::i
 struct Validation {
   std::unique_ptr<Feeder> feeder;
   Pass pass;
+  LaunchSize size = {};
 };
 
 Logs validate(Model& model, Validation& validation) {
   Progress silent(std::cout, 0, false);
   validation.feeder->begin(std::nullopt, 0);
-  return logs_of(model, run_pass(model, validation.pass, *validation.feeder, silent));
+  return logs_of(model, run_pass(model, validation.pass, *validation.feeder, validation.size, silent));
 }
 
 Logs joined(const Logs& train, const Logs& validation) {
@@ -131,17 +166,18 @@ Logs joined(const Logs& train, const Logs& validation) {
   return Logs(std::move(all));
 }
 
-/// The epochs of a fit, whatever feeds them. `order()` gives the next epoch's shuffle.
-template <class Order>
+/// The epochs of a fit, whatever feeds them. `shuffle()` gives the next epoch's.
+template <class NextShuffle>
 History run_epochs(Model& model, const FitOptions& options, const Pass& pass, std::int64_t steps,
-                   Feeder& feeder, std::optional<Validation>& validation, const Order& order) {
+                   Feeder& feeder, std::optional<Validation>& validation, const NextShuffle& shuffle) {
   History history;
+  LaunchSize size;
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   for (int epoch = options.initial_epoch; epoch < options.epochs; ++epoch) {
     const double start = now();
     progress.begin_epoch(epoch, options.epochs, steps);
-    feeder.begin(order(), epoch);
-    Logs logs = logs_of(model, run_pass(model, pass, feeder, progress));
+    feeder.begin(shuffle(), epoch);
+    Logs logs = logs_of(model, run_pass(model, pass, feeder, size, progress));
     if (validation && (epoch + 1) % options.validation_freq == 0)
       logs = joined(logs, validate(model, *validation));
     progress.end(logs);
@@ -198,13 +234,13 @@ History fit(Model& model, const TensorView& x, const TensorView& y, const FitOpt
   if (rows < x.rows())
     validation = validation_of(model, {x.rows(rows, x.rows()), y.rows(rows, x.rows())}, options);
   const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows)}, batch, options.memory_budget);
-  const auto order = [&]() -> std::optional<Permutation> {
-    const auto epoch = static_cast<std::uint64_t>(trained_epochs++);
+  const auto shuffle = [&]() -> std::optional<Shuffle> {
+    const auto pass = static_cast<std::uint64_t>(trained_epochs++);
     if (!options.shuffle) return std::nullopt;
-    return Permutation(static_cast<std::uint64_t>(rows), options.seed.value_or(model.seed), epoch);
+    return Shuffle{options.seed.value_or(model.seed), pass};
   };
   return run_epochs(model, options, {Mode::train, batch, x.dtype(), y.dtype()}, steps_for(rows, batch),
-                    *feeder, validation, order);
+                    *feeder, validation, shuffle);
 }
 
 History fit(Model& model, BatchSource& source, const FitOptions& options, std::int64_t& trained_epochs) {
@@ -236,11 +272,11 @@ History fit(Model& model, BatchSource& source, const FitOptions& options, std::i
   };
   std::optional<Validation> validation = given_validation(model, options);
   const auto feeder = source_feeder(model.context(), batches, make);
-  const auto order = [&]() -> std::optional<Permutation> {
+  const auto shuffle = [&]() -> std::optional<Shuffle> {
     ++trained_epochs;
     return std::nullopt;
   };
-  return run_epochs(model, options, pass, batches, *feeder, validation, order);
+  return run_epochs(model, options, pass, batches, *feeder, validation, shuffle);
 }
 
 Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
@@ -253,8 +289,9 @@ Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const Eval
   progress.begin(steps_for(x.rows(), batch));
   const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
-  const Logs logs =
-      logs_of(model, run_pass(model, {Mode::validate, batch, x.dtype(), y.dtype()}, *feeder, progress));
+  LaunchSize size;
+  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype()};
+  const Logs logs = logs_of(model, run_pass(model, pass, *feeder, size, progress));
   progress.end(logs);
   return logs;
 }
@@ -266,27 +303,14 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   const Shape shape = model.output_shape().prepend(x.rows());
   if (x.rows() == 0) return Tensor::zeros(shape, model.dtype);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
-  const auto feeder = resident_feeder(model.context(), {x, std::nullopt});
   auto out = std::make_unique<ContextMemory>(model.context(),
                                              static_cast<std::size_t>(checked_bytes(shape, model.dtype)));
+  const auto feeder = resident_feeder(model.context(), {x, std::nullopt}, out->data());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   progress.begin(steps_for(x.rows(), batch));
   feeder->begin(std::nullopt, 0);
-  Chunk chunk = *feeder->next();
-  chunk.feed.out = out->data();
-  model.set_feed(chunk.feed);
-  const Pass pass{Mode::infer, batch, x.dtype(), x.dtype()};
-  LaunchSize launch;
-  for (std::int64_t done = 0; done < x.rows();) {
-    const std::int64_t left = x.rows() - done;
-    const std::int64_t rows = std::min(left, batch), steps = std::min(left / rows, launch.steps());
-    const double start = now();
-    model.program(pass.mode, rows, pass.x_from, pass.y_from)->run(steps);
-    launch.took(now() - start);
-    done += rows * steps;
-    if (progress.wants_update()) progress.update(done / batch, Logs());
-  }
-  model.backend().synchronize();
+  LaunchSize size;
+  run_pass(model, {Mode::infer, batch, x.dtype(), x.dtype()}, *feeder, size, progress);
   progress.end(Logs());
   Tensor result = Tensor::adopt(std::move(out), shape, model.dtype, model.context().device());
   return x.device() == result.device() ? std::move(result) : result.to(x.device());
@@ -300,11 +324,11 @@ Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorVie
   check_data(model, x, y, call);
   const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
-  model.clear_totals();
   const std::shared_ptr<const Program> program = model.program(mode, x.rows(), x.dtype(), y.dtype());
-  model.set_feed(feeder->next()->feed);
+  model.begin_pass(mode, feeder->next()->feed);
   program->run(1);
-  return logs_of(model, model.state());
+  model.request_state(mode);
+  return logs_of(model, model.take_state());
 }
 
 }  // namespace

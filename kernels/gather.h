@@ -1,4 +1,5 @@
-// The ends of a step: Gather brings its rows in, Scatter stores what inference computed.
+// The ends of a step: Gather brings its rows in, Scatter stores what inference computed. And Begin, which starts a
+// pass over the rows.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -8,6 +9,22 @@
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
+
+/// Cursor and totals to zero, and the order of the pass.
+struct BeginKernel {
+  StepState* state;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    if (block.index() != 0 || block.rank() != 0) return;
+    state->cursor = state->rows = 0;
+    state->loss = 0;
+    for (double& metric : state->metrics) metric = 0;
+    Feed& feed = state->feed;
+    if (feed.shuffled) state->order = Permutation(feed.count, feed.seed, feed.pass);
+    feed.pass += 1;
+  }
+};
 
 /// to = from * scale, `columns` elements, shared by the threads of a block.
 template <class From, class To, class Block>
@@ -54,7 +71,7 @@ struct GatherKernel {
     for (std::int64_t row = block.index(); row < rows; row += block.count()) {
       const std::int64_t position = state->cursor + row;
       const std::int64_t source =
-          feed.shuffled ? static_cast<std::int64_t>(feed.permutation(static_cast<std::uint64_t>(position)))
+          feed.shuffled ? static_cast<std::int64_t>(state->order(static_cast<std::uint64_t>(position)))
                         : position;
       load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale));
       if (labels)

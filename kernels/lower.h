@@ -39,12 +39,17 @@ inline std::int64_t columns_of(const View& view) {
 inline std::int64_t last_of(const View& view) { return view.shape.rank() ? view.shape.back() : 1; }
 
 inline AdvanceKernel advance_kernel(const op::Advance& d, const Bindings& at) {
-  return {at.state(),
+  return {at.state,
           at.template address<double>(d.partials),
           d.partials ? d.partials.shape[0] : 0,
           d.partials ? d.partials.shape[1] : 0,
           d.batch,
           d.loss_rows};
+}
+
+template <class Launch>
+void lower(const op::Begin&, const Bindings& at, Launch&& launch) {
+  launch(BeginKernel{at.state}, Work{Work::exactly, 1});
 }
 
 template <class Launch>
@@ -56,7 +61,7 @@ void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
           const bool labels = d.y && d.y.dtype == DType::int32;
           constexpr bool constant = std::is_same_v<std::decay_t<decltype(schedule)>, ConstantRate>;
           GatherKernel<T, std::decay_t<decltype(schedule)>> kernel{
-              at.state(),
+              at.state,
               at.template address<T>(d.x),
               labels ? at.template address<std::int32_t>(d.y) : nullptr,
               labels ? nullptr : at.template address<T>(d.y),
@@ -157,7 +162,7 @@ template <class Launch>
 void lower(const op::Scatter& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(ScatterKernel<T>{at.state(), at.template address<T>(d.in), d.in.shape[0], columns_of(d.in)},
+    launch(ScatterKernel<T>{at.state, at.template address<T>(d.in), d.in.shape[0], columns_of(d.in)},
            Work{Work::rows, d.in.shape[0], columns_of(d.in)});
   });
 }

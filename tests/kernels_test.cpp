@@ -23,10 +23,11 @@ class Memories {
       bytes_[b] = numbers;
       bindings_.base[static_cast<std::size_t>(b)] = reinterpret_cast<std::byte*>(bytes_[b].data());
     }
+    bindings_.state = reinterpret_cast<StepState*>(bytes_[static_cast<int>(Buffer::state)].data());
     *state() = StepState{};
   }
 
-  StepState* state() { return bindings_.state(); }
+  StepState* state() { return bindings_.state; }
   const Bindings& bindings() const { return bindings_; }
   template <class T>
   T* at(const View& view) {
@@ -229,8 +230,8 @@ TEST_P(Rows, Gather_brings_the_permuted_scaled_rows_for_every_cut) {
     state.feed.x = x.data();
     state.feed.y = y.data();
     state.feed.x_scale = 0.5;
-    state.feed.shuffled = true;
-    state.feed.permutation = Permutation(static_cast<std::uint64_t>(total), 5, 0);
+    state.feed.shuffled = 1;
+    state.order = Permutation(static_cast<std::uint64_t>(total), 5, 0);
     state.cursor = rows;
     op::Gather gather{arena({rows, columns}, 0), arena({rows}, 1 << 18, DType::int32), DType::uint8,
                       DType::uint8};
@@ -240,8 +241,7 @@ TEST_P(Rows, Gather_brings_the_permuted_scaled_rows_for_every_cut) {
     EXPECT_EQ(state.iteration, 1);
     EXPECT_DOUBLE_EQ(state.learning_rate, 0.5);
     for (std::int64_t r = 0; r < rows; ++r) {
-      const auto source =
-          static_cast<std::int64_t>(state.feed.permutation(static_cast<std::uint64_t>(rows + r)));
+      const auto source = static_cast<std::int64_t>(state.order(static_cast<std::uint64_t>(rows + r)));
       ASSERT_EQ(m.at<std::int32_t>(gather.y)[r], y[static_cast<std::size_t>(source)]);
       for (std::int64_t c = 0; c < columns; ++c)
         ASSERT_EQ(m.at<float>(gather.x)[r * columns + c],

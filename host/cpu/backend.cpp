@@ -119,15 +119,34 @@ class MatmulOp final : public Op {
 
 class CpuSequence final : public Sequence {
  public:
-  explicit CpuSequence(std::vector<Op*> ops) : ops_(std::move(ops)) {}
+  using Sequence::Sequence;
   void run(std::int64_t times) override {
     const ComputeMode mode;
     for (std::int64_t i = 0; i < times; ++i)
-      for (Op* op : ops_) op->run();
+      for (const std::unique_ptr<Op>& op : ops()) op->run();
   }
+};
+
+/// The state as it was at start(), since the device may go on.
+class CpuReader final : public Reader {
+ public:
+  explicit CpuReader(std::size_t bytes) : memory_(bytes) {}
+  void start(const void* from) override { std::memcpy(memory_.data(), from, memory_.bytes()); }
+  const std::byte* wait() override { return memory_.data(); }
 
  private:
-  std::vector<Op*> ops_;
+  HostMemory memory_;
+};
+
+/// Steps read what the host writes; they are over when run() returns.
+class CpuStaging final : public Staging {
+ public:
+  explicit CpuStaging(std::size_t bytes) : memory_(bytes) { host_ = device_ = memory_.data(); }
+  void send(std::size_t) override {}
+  void reuse() override {}
+
+ private:
+  HostMemory memory_;
 };
 
 int threads_for(int asked) {
@@ -162,13 +181,22 @@ class CpuBackend final : public Backend {
   }
   void synchronize() override { ++counters_.synchronizations; }
 
-  std::unique_ptr<Op> prepare(const Descriptor& descriptor, const Bindings& bindings) override {
-    if (const auto* matmul = std::get_if<op::Matmul>(&descriptor))
-      return std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings);
-    return std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings));
+  std::unique_ptr<Reader> reader(std::size_t bytes) override { return std::make_unique<CpuReader>(bytes); }
+  std::unique_ptr<Staging> staging(std::size_t bytes) override {
+    ++counters_.allocations;
+    return std::make_unique<CpuStaging>(bytes);
   }
-  std::unique_ptr<Sequence> sequence(const std::vector<Op*>& ops) override {
-    return std::make_unique<CpuSequence>(ops);
+
+  std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
+                                    const Bindings& bindings) override {
+    std::vector<std::unique_ptr<Op>> ops;
+    for (const Descriptor& descriptor : descriptors) {
+      if (const auto* matmul = std::get_if<op::Matmul>(&descriptor))
+        ops.push_back(std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings));
+      else
+        ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
+    }
+    return std::make_unique<CpuSequence>(std::move(ops));
   }
 
   BackendCounters counters() const override { return counters_; }

@@ -31,29 +31,29 @@ class OnDevice {
   std::unique_ptr<ContextMemory> copy_;
 };
 
-Feed feed_of(const OnDevice& x, double x_scale, const OnDevice* y, double y_scale) {
+Feed feed_of(const void* x, double x_scale, const void* y, double y_scale) {
   Feed feed;
-  feed.x = x.address();
+  feed.x = x;
   feed.x_scale = x_scale;
-  if (y) {
-    feed.y = y->address();
-    feed.y_scale = y_scale;
-  }
+  feed.y = y;
+  feed.y_scale = y_scale;
   return feed;
 }
 
 class ResidentFeeder final : public Feeder {
  public:
-  ResidentFeeder(const Context& context, const Rows& rows)
-      : x_(context, rows.x), rows_(rows.x.rows()), feed_(feed_of(x_, rows.x.scale(), nullptr, 1)) {
-    if (!rows.y) return;
-    y_.emplace(context, *rows.y);
-    feed_ = feed_of(x_, rows.x.scale(), &*y_, rows.y->scale());
+  ResidentFeeder(const Context& context, const Rows& rows, void* out)
+      : x_(context, rows.x), rows_(rows.x.rows()) {
+    if (rows.y) y_.emplace(context, *rows.y);
+    feed_ = feed_of(x_.address(), rows.x.scale(), y_ ? y_->address() : nullptr, rows.y ? rows.y->scale() : 1);
+    feed_.out = out;
   }
 
-  void begin(const std::optional<Permutation>& order, std::int64_t) override {
-    feed_.shuffled = order.has_value();
-    if (order) feed_.permutation = *order;
+  void begin(const std::optional<Shuffle>& shuffle, std::int64_t) override {
+    feed_.shuffled = shuffle.has_value();
+    feed_.count = shuffle ? static_cast<std::uint64_t>(rows_) : 0;
+    feed_.seed = shuffle ? shuffle->seed : 0;
+    feed_.pass = shuffle ? shuffle->pass : feed_.pass + 1;
     given_ = false;
   }
   std::optional<Chunk> next() override {
@@ -69,94 +69,142 @@ class ResidentFeeder final : public Feeder {
   bool given_ = false;
 };
 
-/// Chunks that a Prefetcher makes; the one in use is held here.
-class PrefetchingFeeder : public Feeder {
+/// Two buffers in turn, each with rows of x and behind them rows of y.
+class DoubleBuffer {
  public:
-  explicit PrefetchingFeeder(const Context& context) : context_(context) {}
+  DoubleBuffer(const Context& context, std::int64_t x_bytes, std::int64_t y_bytes)
+      : context_(context), y_offset_(align_up(x_bytes)) {
+    for (std::unique_ptr<Staging>& slot : slots_)
+      slot = context.backend().staging(static_cast<std::size_t>(y_offset_ + y_bytes));
+  }
+
+  std::byte* x(std::int64_t chunk) const { return slot(chunk).host(); }
+  std::byte* y(std::int64_t chunk) const { return slot(chunk).host() + y_offset_; }
+  /// Steps enqueued from now on find the chunk at the feed's addresses.
+  Feed send(std::int64_t chunk, double x_scale, std::int64_t y_bytes, double y_scale) const {
+    slot(chunk).send(static_cast<std::size_t>(y_offset_ + y_bytes));
+    return feed_of(slot(chunk).device(), x_scale, slot(chunk).device() + y_offset_, y_scale);
+  }
+  /// All steps that read the chunk are enqueued; the host may soon write the one after the next in its place.
+  void reuse(std::int64_t chunk) const { slot(chunk).reuse(); }
+
+ private:
+  Staging& slot(std::int64_t chunk) const { return *slots_[chunk % 2]; }
+
+  Context context_;  // before slots_: they go first
+  std::int64_t y_offset_;
+  std::unique_ptr<Staging> slots_[2];
+};
+
+/// Copies rows order(begin) .. order(end - 1) of a view to `to`.
+void gather_rows(const TensorView& view, std::int64_t begin, std::int64_t end,
+                 const std::optional<Permutation>& order, std::byte* to) {
+  const auto bytes = static_cast<std::size_t>(view.row_bytes());
+  for (std::int64_t position = begin; position < end; ++position, to += bytes) {
+    const std::int64_t row =
+        order ? static_cast<std::int64_t>((*order)(static_cast<std::uint64_t>(position))) : position;
+    std::memcpy(to, static_cast<const std::byte*>(view.raw()) + static_cast<std::size_t>(row) * bytes, bytes);
+  }
+}
+
+class StreamingFeeder final : public Feeder {
+ public:
+  StreamingFeeder(const Context& context, const Rows& rows, std::int64_t batch_size, std::int64_t budget)
+      : rows_(rows),
+        chunk_rows_(rows_of_a_chunk(rows, batch_size, budget)),
+        buffer_(context, chunk_rows_ * rows.x.row_bytes(), chunk_rows_ * rows.y->row_bytes()) {}
+
+  void begin(const std::optional<Shuffle>& shuffle, std::int64_t) override {
+    prefetcher_.reset();
+    chunk_ = 0;
+    std::optional<Permutation> order;
+    if (shuffle) order.emplace(static_cast<std::uint64_t>(rows_.x.rows()), shuffle->seed, shuffle->pass);
+    prefetcher_ = std::make_unique<Prefetcher<std::int64_t>>(chunks(), [this, order](std::int64_t chunk) {
+      const std::int64_t first = chunk * chunk_rows_, last = std::min(first + chunk_rows_, rows_.x.rows());
+      gather_rows(rows_.x, first, last, order, buffer_.x(chunk));
+      gather_rows(*rows_.y, first, last, order, buffer_.y(chunk));
+      return last - first;
+    });
+  }
+
+  std::optional<Chunk> next() override {
+    // Taking a chunk lets the thread write the next, where the chunk before lay.
+    if (chunk_ > 0) buffer_.reuse(chunk_ - 1);
+    const std::optional<std::int64_t> rows = prefetcher_->next();
+    if (!rows) return std::nullopt;
+    const Feed feed = buffer_.send(chunk_++, rows_.x.scale(), *rows * rows_.y->row_bytes(), rows_.y->scale());
+    return Chunk{feed, *rows};
+  }
+
+ private:
+  static std::int64_t rows_of_a_chunk(const Rows& rows, std::int64_t batch_size, std::int64_t budget) {
+    const std::int64_t row_bytes = std::max<std::int64_t>(1, rows.x.row_bytes() + rows.y->row_bytes());
+    const std::int64_t all = (rows.x.rows() + batch_size - 1) / batch_size;
+    return std::clamp<std::int64_t>(budget / 2 / row_bytes / batch_size, 1, all) * batch_size;
+  }
+  std::int64_t chunks() const { return (rows_.x.rows() + chunk_rows_ - 1) / chunk_rows_; }
+
+  Rows rows_;
+  std::int64_t chunk_rows_;
+  DoubleBuffer buffer_;
+  std::int64_t chunk_ = 0;                                // the next
+  std::unique_ptr<Prefetcher<std::int64_t>> prefetcher_;  // last: its thread writes into buffer_
+};
+
+/// Batches that the application makes. Those on the host go through the buffers; one on the device is read
+/// where it is.
+class SourceFeeder final : public Feeder {
+ public:
+  SourceFeeder(const Context& context, std::int64_t batches,
+               std::function<Dataset(std::int64_t, std::int64_t)> make)
+      : context_(context), batches_(batches), make_(std::move(make)) {}
+
+  void begin(const std::optional<Shuffle>&, std::int64_t epoch) override {
+    prefetcher_.reset();
+    prefetcher_ = std::make_unique<Prefetcher<Dataset>>(
+        batches_, [this, epoch](std::int64_t index) { return make_(epoch, index); });
+  }
 
   std::optional<Chunk> next() override {
     std::optional<Dataset> data = prefetcher_->next();
     if (!data) return std::nullopt;
-    // Work that still reads the chunk before must end before its memory goes.
-    if (!context_.device().is_cpu()) context_.backend().synchronize();
-    data_ = std::move(*data);
-    x_.emplace(context_, data_.x);
-    y_.emplace(context_, data_.y);
-    return Chunk{feed_of(*x_, data_.x.scale(), &*y_, data_.y.scale()), data_.x.rows()};
+    const std::int64_t rows = data->x.rows();
+    const bool on_host = data->x.device().is_cpu() && data->y.device().is_cpu();
+    return Chunk{on_host && !context_.device().is_cpu() ? sent(*data) : held(std::move(*data)), rows};
   }
-
- protected:
-  void start(std::int64_t chunks, std::function<Dataset(std::int64_t)> make) {
-    stop();
-    prefetcher_ = std::make_unique<Prefetcher<Dataset>>(chunks, std::move(make));
-  }
-  /// Joins the thread: derived classes do so before the members go that it reads.
-  void stop() { prefetcher_.reset(); }
 
  private:
+  Feed sent(const Dataset& data) {
+    if (!buffer_) buffer_.emplace(context_, data.x.bytes(), data.y.bytes());
+    if (chunk_ > 0) buffer_->reuse(chunk_ - 1);
+    std::memcpy(buffer_->x(chunk_), data.x.raw(), static_cast<std::size_t>(data.x.bytes()));
+    std::memcpy(buffer_->y(chunk_), data.y.raw(), static_cast<std::size_t>(data.y.bytes()));
+    return buffer_->send(chunk_++, data.x.scale(), data.y.bytes(), data.y.scale());
+  }
+
+  Feed held(Dataset data) {
+    // Steps that still read the batch before must end before its memory goes.
+    if (!context_.device().is_cpu()) context_.backend().synchronize();
+    held_ = std::move(data);
+    x_.emplace(context_, held_.x);
+    y_.emplace(context_, held_.y);
+    return feed_of(x_->address(), held_.x.scale(), y_->address(), held_.y.scale());
+  }
+
   Context context_;
-  Dataset data_;
+  std::int64_t batches_;
+  std::function<Dataset(std::int64_t, std::int64_t)> make_;
+  std::optional<DoubleBuffer> buffer_;
+  std::int64_t chunk_ = 0;
+  Dataset held_;
   std::optional<OnDevice> x_, y_;
   std::unique_ptr<Prefetcher<Dataset>> prefetcher_;
 };
 
-/// Rows order(begin) .. order(end - 1) of a view, copied on the host.
-Tensor gathered(const TensorView& view, std::int64_t begin, std::int64_t end,
-                const std::optional<Permutation>& order) {
-  Tensor result = Tensor::uninitialized(view.shape().row().prepend(end - begin), view.dtype());
-  if (view.dtype() == DType::uint8) result.set_scale(view.scale());
-  const auto bytes = static_cast<std::size_t>(view.row_bytes());
-  char* to = static_cast<char*>(result.raw());
-  for (std::int64_t position = begin; position < end; ++position, to += bytes) {
-    const std::int64_t row =
-        order ? static_cast<std::int64_t>((*order)(static_cast<std::uint64_t>(position))) : position;
-    std::memcpy(to, static_cast<const char*>(view.raw()) + static_cast<std::size_t>(row) * bytes, bytes);
-  }
-  return result;
-}
-
-class StreamingFeeder final : public PrefetchingFeeder {
- public:
-  StreamingFeeder(const Context& context, const Rows& rows, std::int64_t batch_size, std::int64_t budget)
-      : PrefetchingFeeder(context), rows_(rows) {
-    const std::int64_t row_bytes = std::max<std::int64_t>(1, rows.x.row_bytes() + rows.y->row_bytes());
-    chunk_rows_ = std::max<std::int64_t>(1, budget / 2 / row_bytes / batch_size) * batch_size;
-  }
-  ~StreamingFeeder() override { stop(); }
-
-  void begin(const std::optional<Permutation>& order, std::int64_t) override {
-    const std::int64_t count = rows_.x.rows();
-    start((count + chunk_rows_ - 1) / chunk_rows_, [this, order, count](std::int64_t index) {
-      const std::int64_t begin = index * chunk_rows_, end = std::min(begin + chunk_rows_, count);
-      return Dataset(gathered(rows_.x, begin, end, order), gathered(*rows_.y, begin, end, order));
-    });
-  }
-
- private:
-  Rows rows_;
-  std::int64_t chunk_rows_;
-};
-
-class SourceFeeder final : public PrefetchingFeeder {
- public:
-  SourceFeeder(const Context& context, std::int64_t batches,
-               std::function<Dataset(std::int64_t, std::int64_t)> make)
-      : PrefetchingFeeder(context), batches_(batches), make_(std::move(make)) {}
-  ~SourceFeeder() override { stop(); }
-
-  void begin(const std::optional<Permutation>&, std::int64_t epoch) override {
-    start(batches_, [this, epoch](std::int64_t index) { return make_(epoch, index); });
-  }
-
- private:
-  std::int64_t batches_;
-  std::function<Dataset(std::int64_t, std::int64_t)> make_;
-};
-
 }  // namespace
 
-std::unique_ptr<Feeder> resident_feeder(const Context& context, const Rows& rows) {
-  return std::make_unique<ResidentFeeder>(context, rows);
+std::unique_ptr<Feeder> resident_feeder(const Context& context, const Rows& rows, void* out) {
+  return std::make_unique<ResidentFeeder>(context, rows, out);
 }
 
 std::unique_ptr<Feeder> streaming_feeder(const Context& context, const Rows& rows, std::int64_t batch_size,

@@ -13,13 +13,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 1;
+inline constexpr int backend_abi = 2;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -38,16 +39,16 @@ class Memory {
   std::size_t bytes_;
 };
 
-/// Where each flat buffer starts on the device: what turns a View into an address.
+/// Where each flat buffer starts on the device, which turns a View into an address, and which step state counts.
 struct Bindings {
   std::array<std::byte*, buffer_count> base = {};
+  StepState* state = nullptr;
 
   template <class T = void>
   T* address(const View& view) const {
     if (!view) return nullptr;
     return reinterpret_cast<T*>(base[static_cast<int>(view.buffer)] + view.offset);
   }
-  StepState* state() const { return reinterpret_cast<StepState*>(base[static_cast<int>(Buffer::state)]); }
 };
 
 /// A prepared descriptor: every choice is made. It keeps the addresses it was prepared with.
@@ -63,9 +64,46 @@ class Op {
 /// A list of Ops that is run as one: on a GPU a captured graph.
 class Sequence {
  public:
+  explicit Sequence(std::vector<std::unique_ptr<Op>> ops) : ops_(std::move(ops)) {}
   virtual ~Sequence() = default;
-  /// Enqueues the whole list `times` times. Neither allocates nor synchronises.
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+
+  /// Enqueues the whole list `times` times. Neither synchronises nor, once it has run as often, allocates.
   virtual void run(std::int64_t times) = 0;
+  /// One for each descriptor, to be run one by one.
+  const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
+
+ private:
+  std::vector<std::unique_ptr<Op>> ops_;
+};
+
+/// Device memory read without holding up the device.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  /// Enqueues the read, in order after what was enqueued before. Neither allocates nor waits.
+  virtual void start(const void* device_from) = 0;
+  /// What the last start() read; waits for it.
+  virtual const std::byte* wait() = 0;
+};
+
+/// Memory that the host fills for steps to read: two of them are the double buffers of a stream of data.
+class Staging {
+ public:
+  virtual ~Staging() = default;
+  /// Where the host writes. Any thread may, between reuse() and send().
+  std::byte* host() const { return host_; }
+  /// Where steps read; the same memory on the CPU.
+  const std::byte* device() const { return device_; }
+  /// Starts copying the first `bytes` to the device beside the steps that run; steps enqueued from now on wait for them.
+  virtual void send(std::size_t bytes) = 0;
+  /// To be called when the last step that reads what was sent is enqueued: waits until the host may write again.
+  virtual void reuse() = 0;
+
+ protected:
+  std::byte* host_ = nullptr;
+  std::byte* device_ = nullptr;
 };
 
 /// What a backend did, for tests: a step may raise none of these. A download is a synchronisation too.
@@ -98,12 +136,15 @@ class Backend {
   virtual void clear(void* device, std::size_t bytes) = 0;
   /// Waits for all the work enqueued before.
   virtual void synchronize() = 0;
+  /// Throws OutOfMemoryError.
+  virtual std::unique_ptr<Reader> reader(std::size_t bytes) = 0;
+  /// Throws OutOfMemoryError.
+  virtual std::unique_ptr<Staging> staging(std::size_t bytes) = 0;
 
-  /// Settles algorithms, workspace and library objects for one descriptor. Throws ShapeError or ValueError
+  /// Settles algorithms, workspace and library objects for each descriptor. Throws ShapeError or ValueError
   /// for one that it cannot do, naming it.
-  virtual std::unique_ptr<Op> prepare(const Descriptor& descriptor, const Bindings& bindings) = 0;
-  /// The Ops must outlive the Sequence.
-  virtual std::unique_ptr<Sequence> sequence(const std::vector<Op*>& ops) = 0;
+  virtual std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
+                                            const Bindings& bindings) = 0;
 
   virtual BackendCounters counters() const = 0;
 };

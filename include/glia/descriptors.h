@@ -20,6 +20,13 @@ enum class Access { read, write, update };
 
 namespace op {
 
+/// Start of a pass over the feed's rows: cursor and totals to zero, the next order of the rows.
+struct Begin {
+  static constexpr auto name = "Begin";
+  template <class F>
+  void operands(F&&) {}
+};
+
 /// The step's rows, shuffled and scaled, into a batch: x (batch, ...), y (batch,) labels int32 or (batch,
 /// ...) targets. With `advance_iteration` also makes state.iteration the number of this update and
 /// state.learning_rate its rate.
@@ -153,7 +160,7 @@ struct Optimize {
 
 }  // namespace op
 
-using Descriptor = std::variant<op::Gather, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
+using Descriptor = std::variant<op::Begin, op::Gather, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
                                 op::SoftmaxGradient, op::Loss, op::Scatter, op::Advance, op::Optimize>;
 
 /// Calls f(view, access) for each operand that is there.

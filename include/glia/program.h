@@ -32,10 +32,10 @@ class Program {
   Mode mode() const { return mode_; }
   std::int64_t batch() const { return batch_; }
   const std::vector<Descriptor>& descriptors() const { return descriptors_; }
-  std::size_t size() const { return ops_.size(); }
+  std::size_t size() const { return sequence_->ops().size(); }
   std::int64_t arena_bytes() const { return arena_bytes_; }
 
-  /// Enqueues `steps` steps. Neither allocates nor synchronises.
+  /// Enqueues `steps` steps. Neither synchronises nor, once it has run as many, allocates.
   void run(std::int64_t steps) const { sequence_->run(steps); }
   /// Enqueues one step op by op, not as a captured sequence: the same results.
   void run_eagerly() const;
@@ -48,7 +48,6 @@ class Program {
   std::int64_t batch_;
   std::vector<Descriptor> descriptors_;
   std::int64_t arena_bytes_;
-  std::vector<std::unique_ptr<Op>> ops_;
   std::unique_ptr<Sequence> sequence_;
 };
 

@@ -1,5 +1,5 @@
-// StepState: what changes from step to step. It lies at the start of the state buffer, on the device, and is
-// advanced there, so that a captured step stays valid. The host writes it before a run and reads it after.
+// StepState: what changes from step to step. It lies on the device and is advanced there, so that a captured
+// step stays valid. A model has two: one that training steps use, and one for all else.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -10,23 +10,29 @@
 
 namespace glia {
 
-/// The rows a run reads. Row r of a step is row order(cursor + r) of x and y, where order is `permutation` if shuffled.
+/// The rows a pass reads, as the host says it. Row r of a step is row order(cursor + r) of x and y, where order
+/// is the permutation (count, seed, pass) if shuffled.
 struct Feed {
   const void* x = nullptr;  ///< device memory
   const void* y = nullptr;  ///< device memory; null in inference
   void* out = nullptr;      ///< where inference stores its outputs, from row `cursor` on
   double x_scale = 1;
   double y_scale = 1;
-  bool shuffled = false;
-  Permutation permutation;
+  std::uint64_t shuffled = 0;  ///< 0 or 1
+  std::uint64_t count = 0;     ///< rows to shuffle
+  std::uint64_t seed = 0;
+  std::uint64_t pass = 0;  ///< number of the next pass: each has an order of its own
+
+  friend bool operator==(const Feed&, const Feed&) = default;
 };
 
-/// Each member is advanced by a kernel that does not otherwise read it: `iteration` and `learning_rate` by
-/// Gather, which reads the cursor; `cursor`, `rows` and the totals by Advance (fused into Optimize), which
-/// reads the iteration. What comes before `iteration` is set anew for every run over a data set.
+/// Each member is advanced by a kernel that does not otherwise read it: `order` and feed.pass by Begin, which
+/// also zeroes the cursor and the totals; `iteration` and `learning_rate` by Gather, which reads the cursor;
+/// `cursor`, `rows` and the totals by Advance (fused into Optimize), which reads the iteration.
 struct StepState {
   Feed feed;
-  std::int64_t cursor = 0;  ///< rows consumed of this run
+  std::int64_t cursor = 0;  ///< rows consumed of the feed
+  Permutation order;        ///< of this pass, where feed.shuffled
   std::int64_t rows = 0;    ///< rows in the totals below (outputs of rank 3 count one for each position)
   double loss = 0;          ///< sum over rows
   double metrics[max_metrics] = {};
