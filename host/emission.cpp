@@ -73,7 +73,10 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
   } else {
     emit_loss(e, mode, x, gather.y, stack);
   }
-  return e.take();
+  std::vector<Descriptor> descriptors = e.take();
+  for (Descriptor& descriptor : descriptors)
+    if (auto* product = std::get_if<op::Matmul>(&descriptor)) product->precision = precision_;
+  return descriptors;
 }
 
 void Model::emit_loss(Emitter& e, Mode mode, const View& predictions, const View& targets,

@@ -183,6 +183,9 @@ std::vector<MetricName> checked_metrics(const MetricNames& names, const std::opt
 
 void Model::compile(const CompileOptions& options) {
   check_optimizer(options.optimizer.value());
+  GLIA_CHECK(dtype == DType::float32 || std::holds_alternative<Float32>(options.precision.value()),
+             ValueError, "precision \"", options.precision.name(),
+             "\" is for models of float32, this one computes in ", dtype, ": leave .precision out");
   std::vector<MetricName> metrics = checked_metrics(options.metrics, options.loss);
   std::optional<Context> context = options.context;
   if (!context && options.device && (!context_ || context_->device() != *options.device))
@@ -199,6 +202,7 @@ void Model::compile(const CompileOptions& options) {
   optimizer_ = options.optimizer.value();
   loss_ = options.loss ? std::optional<Losses>(options.loss->value()) : std::nullopt;
   metric_names_ = std::move(metrics);
+  precision_ = options.precision.value();
   reset_optimizer();
 }
 

@@ -145,6 +145,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::optional<Optimizers> optimizer_;
   std::optional<Losses> loss_;
   std::vector<MetricName> metric_names_;
+  Precisions precision_;
 
   std::unique_ptr<Memory> parameters_, gradients_, slots_, state_;
   std::shared_ptr<Memory> arena_;

@@ -40,6 +40,8 @@ template <>
 constexpr const char* kind<Losses> = "loss";
 template <>
 constexpr const char* kind<Metrics> = "metric";
+template <>
+constexpr const char* kind<Precisions> = "precision";
 
 /// "RMSprop" for glia::RMSprop: the structs are called as Keras's classes are, and Keras takes those names
 /// too.
@@ -147,6 +149,7 @@ template class Named<Activations>;
 template class Named<Initializers>;
 template class Named<Optimizers>;
 template class Named<Losses>;
+template class Named<Precisions>;
 
 MetricName::MetricName(const std::string& name) : name_(name) {
   if (name == "accuracy" || name == "acc") return;  // shapes resolve it

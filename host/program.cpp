@@ -29,9 +29,7 @@ Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<De
   sequence_ = backend.prepare(descriptors_, bindings);
 }
 
-void Program::run_eagerly() const {
-  for (const std::unique_ptr<Op>& op : sequence_->ops()) op->run();
-}
+void Program::run_eagerly() const { sequence_->run_one_by_one(); }
 
 namespace {
 
@@ -56,6 +54,7 @@ std::string words(const op::Matmul& d) {
   if (!std::holds_alternative<Linear>(d.activation)) out << ", " << name_in(d.activation);
   if (d.saved) out << ", gradient of " << name_in(d.derivative);
   if (d.bias_gradient) out << ", bias gradient";
+  if (!std::holds_alternative<Float32>(d.precision)) out << ", " << name_in(d.precision);
   return out.str();
 }
 

@@ -71,7 +71,11 @@ class Sequence {
 
   /// Enqueues the whole list `times` times. Neither synchronises nor, once it has run as often, allocates.
   virtual void run(std::int64_t times) = 0;
-  /// One for each descriptor, to be run one by one.
+  /// Enqueues the list once, Op by Op: the same results.
+  virtual void run_one_by_one() {
+    for (const std::unique_ptr<Op>& op : ops_) op->run();
+  }
+  /// One for each descriptor.
   const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
 
  private:

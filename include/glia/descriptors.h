@@ -7,6 +7,7 @@
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
 #include <glia/math/optimizers.h>
+#include <glia/math/precision.h>
 #include <glia/view.h>
 
 #include <cstdint>
@@ -44,7 +45,8 @@ struct Gather {
 
 /// out = derivative(saved) * activation(a b + bias); shapes (m, k) (k, n) -> (m, n), any of a, b transposed
 /// by its strides. bias (n,). `derivative` multiplies by the activation's derivative at `saved` (m, n), its
-/// output or input. bias_gradient (n,) = sum over the rows of b, for the weight gradient x^T dy.
+/// output or input. bias_gradient (n,) = sum over the rows of b, for the weight gradient x^T dy. `precision` is
+/// how a GPU may multiply float32.
 struct Matmul {
   static constexpr auto name = "Matmul";
   View a, b, out;
@@ -53,6 +55,7 @@ struct Matmul {
   View saved = {};
   ElementwiseActivation derivative = Linear{};
   View bias_gradient = {};
+  Precisions precision = Float32{};
   template <class F>
   void operands(F&& f) {
     f(a, Access::read), f(b, Access::read), f(bias, Access::read), f(saved, Access::read);

@@ -8,6 +8,7 @@
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
 #include <glia/math/optimizers.h>
+#include <glia/math/precision.h>
 
 #include <string>
 #include <type_traits>
@@ -43,10 +44,13 @@ using InitializerName = Named<Initializers>;  ///< "zeros", "ones", "glorot_unif
 using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam"
 using LossName = Named<Losses>;               ///< "mse", "mean_squared_error", "binary_crossentropy", ...
 
+using PrecisionName = Named<Precisions>;  ///< "float32", "tf32"
+
 extern template class Named<Activations>;
 extern template class Named<Initializers>;
 extern template class Named<Optimizers>;
 extern template class Named<Losses>;
+extern template class Named<Precisions>;
 
 namespace detail {
 /// The candidate nearest to `name` in edit distance, if it is near enough to be meant; else nothing.

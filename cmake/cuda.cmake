@@ -1,0 +1,70 @@
+# The CUDA backend, a library of its own that programs open at run time, and CUDA's headers for its double in the tests.
+# SPDX-License-Identifier: Apache-2.0
+
+set(GLIA_CUDA_SOURCES check.cpp gpu.cpp transfer.cpp cublaslt.cpp prepare.cpp backend.cpp library.cpp)
+list(TRANSFORM GLIA_CUDA_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/cuda/")
+set(GLIA_CUDA_KERNELS "${PROJECT_SOURCE_DIR}/cuda/kernels.cu")
+
+set(GLIA_HAS_CUDA FALSE)
+if(NOT GLIA_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    # Machine code from Turing to Blackwell, and PTX of the last for what comes after. `native`: this machine's GPU alone.
+    if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+      set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING "GPU architectures")
+    endif()
+    enable_language(CUDA)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has it
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+    endif()
+    find_package(CUDAToolkit 12.8 QUIET)
+    if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt)
+      set(GLIA_HAS_CUDA TRUE)
+    endif()
+  endif()
+  if(NOT GLIA_HAS_CUDA AND NOT GLIA_CUDA STREQUAL "AUTO")
+    message(FATAL_ERROR "GLIA_CUDA is ${GLIA_CUDA}, but no CUDA toolkit of version 12.8 or later with cuBLAS was found: "
+      "put its nvcc on PATH or set CUDACXX, or set GLIA_CUDA to OFF")
+  elseif(NOT GLIA_HAS_CUDA)
+    message(STATUS "Glia: without the CUDA backend, because no CUDA toolkit of version 12.8 or later was found")
+  endif()
+  if(GLIA_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER "${GLIA_CCACHE}")
+  endif()
+endif()
+
+# The headers are enough for the double, which g++ compiles.
+find_package(CUDAToolkit 12.8 QUIET)
+find_path(GLIA_CUDA_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
+mark_as_advanced(GLIA_CUDA_INCLUDE_DIR)
+
+# What the backend and its double share. Nothing but the factory is exported, and no symbol of glia is needed: what they
+# share is inline.
+function(glia_cuda_target_defaults target)
+  glia_target_defaults(${target})
+  set_target_properties(${target} PROPERTIES
+    CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
+endfunction()
+
+function(glia_add_cuda_backend)
+  if(NOT GLIA_HAS_CUDA)
+    return()
+  endif()
+  add_library(glia_cuda MODULE ${GLIA_CUDA_SOURCES} "${GLIA_CUDA_KERNELS}")
+  add_library(glia::cuda ALIAS glia_cuda)
+  glia_cuda_target_defaults(glia_cuda)
+  target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
+  target_link_options(glia_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
+endfunction()
+
+# Lets a program of this build find the backend: it looks beside itself.
+function(glia_put_cuda_beside target)
+  if(GLIA_HAS_CUDA)
+    add_dependencies(${target} glia_cuda)
+    add_custom_command(TARGET ${target} POST_BUILD
+      COMMAND "${CMAKE_COMMAND}" -E create_symlink "$<TARGET_FILE:glia_cuda>" "$<TARGET_FILE_DIR:${target}>/libglia_cuda.so")
+  endif()
+endfunction()

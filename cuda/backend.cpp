@@ -1,0 +1,188 @@
+// The CUDA backend: the parts of cuda/ behind glia's interface, and the graphs that a step is captured in.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/backend.h>
+#include <cuda/check.h>
+#include <cuda/kernels.h>
+#include <cuda/prepare.h>
+#include <cuda/transfer.h>
+#include <glia/version.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace glia::cuda {
+namespace {
+
+/// Steps in the larger graph: enough that launching it costs nothing beside running it.
+constexpr std::int64_t steps_in_graph = 16;
+
+class CudaSequence final : public Sequence {
+ public:
+  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> ops)
+      : Sequence(std::move(ops)), gpu_(gpu), one_(captured(1)) {}
+
+  void run(std::int64_t times) override {
+    const CurrentDevice current(gpu_.index());
+    if (gpu_.application_captures()) {  // the steps become part of its graph
+      for (; times > 0; --times) Sequence::run_one_by_one();
+      return;
+    }
+    if (times >= steps_in_graph && !many_) many_ = captured(steps_in_graph);
+    for (; times >= steps_in_graph; times -= steps_in_graph) GLIA_CUDA(cudaGraphLaunch(many_, gpu_.stream()));
+    for (; times > 0; --times) GLIA_CUDA(cudaGraphLaunch(one_, gpu_.stream()));
+  }
+  void run_one_by_one() override {
+    const CurrentDevice current(gpu_.index());
+    Sequence::run_one_by_one();
+  }
+
+ private:
+  ExecutableGraph captured(std::int64_t times) {
+    Gpu::Recording recording(gpu_);
+    for (; times > 0; --times) Sequence::run_one_by_one();
+    const Graph graph = recording.finish();
+    ExecutableGraph executable;
+    GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
+    return executable;
+  }
+
+  Gpu& gpu_;
+  ExecutableGraph one_, many_;
+};
+
+/// "13.0" of 13000.
+std::string version_in_words(int version) {
+  return std::to_string(version / 1000) + '.' + std::to_string(version % 1000 / 10);
+}
+
+std::string cublaslt_version() {
+  const std::size_t version = cublasLtGetVersion();  // major * 10000 + minor * 100 + patch
+  return detail::concat(version / 10000, '.', version / 100 % 100, '.', version % 100);
+}
+
+std::string device_in_words(int index) {
+  cudaDeviceProp properties;
+  GLIA_CUDA(cudaGetDeviceProperties(&properties, index));
+  return detail::concat(properties.name, ", sm_", properties.major, properties.minor, ", ",
+                        properties.multiProcessorCount, " multiprocessors, ", properties.totalGlobalMem >> 20,
+                        " MiB");
+}
+
+int driver_version() {
+  int version = 0;
+  GLIA_CUDA(cudaDriverGetVersion(&version));
+  return version;
+}
+
+int runtime_version() {
+  int version = 0;
+  GLIA_CUDA(cudaRuntimeGetVersion(&version));
+  return version;
+}
+
+/// Throws where the device cannot run this library's kernels.
+void expect_kernel_image(int index) {
+  const CurrentDevice current(index);
+  cudaFuncAttributes attributes;
+  GLIA_CUDA(cudaFuncGetAttributes(&attributes, elementary_kernel(op::Begin{}, {}, 1).function));
+}
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int index, cudaStream_t stream) : gpu_(index, stream), lt_(gpu_), transfer_(gpu_) {}
+
+  Device device() const override { return Device::cuda(gpu_.index()); }
+  int threads() const override { return 1; }
+  std::vector<std::pair<std::string, std::string>> versions() const override {
+    return {{"glia", version},
+            {"CUDA runtime", version_in_words(runtime_version())},
+            {"CUDA driver", version_in_words(driver_version())},
+            {"cuBLASLt", cublaslt_version()},
+            {"GPU", device_in_words(gpu_.index())}};
+  }
+
+  std::unique_ptr<Memory> allocate(std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    return gpu_.allocate(bytes);
+  }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    transfer_.upload(to, from, bytes);
+  }
+  void download(void* to, const void* from, std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    transfer_.download(to, from, bytes);
+  }
+  void clear(void* at, std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    if (bytes > 0) GLIA_CUDA(cudaMemsetAsync(at, 0, bytes, gpu_.stream()));
+  }
+  void synchronize() override {
+    const CurrentDevice current(gpu_.index());
+    gpu_.wait();
+  }
+  std::unique_ptr<Reader> reader(std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    return make_reader(gpu_, bytes);
+  }
+  std::unique_ptr<Staging> staging(std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    return make_staging(gpu_, bytes);
+  }
+
+  std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
+                                    const Bindings& bindings) override {
+    const CurrentDevice current(gpu_.index());
+    return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, descriptors, bindings));
+  }
+
+  BackendCounters counters() const override { return gpu_.counters(); }
+
+ private:
+  Gpu gpu_;
+  CublasLt lt_;
+  Transfer transfer_;
+};
+
+/// Why cudaGetDeviceCount found nothing, in the user's words.
+std::string reason_of(cudaError_t error) {
+  if (error == cudaErrorNoDevice) return "there is no CUDA device";
+  if (error != cudaErrorInsufficientDriver) return "CUDA cannot start: " + in_words(error);
+  int driver = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "there is no NVIDIA driver";
+  return detail::concat("the NVIDIA driver is too old: it serves CUDA ", version_in_words(driver),
+                        ", this build needs ", version_in_words(CUDART_VERSION), "; update the driver");
+}
+
+}  // namespace
+
+Devices find_devices() {
+  Devices devices;
+  const cudaError_t error = cudaGetDeviceCount(&devices.count);
+  if (error != cudaSuccess || devices.count == 0) {
+    devices = {0, reason_of(error == cudaSuccess ? cudaErrorNoDevice : error), {}};
+    static_cast<void>(cudaGetLastError());
+    return devices;
+  }
+  try {
+    expect_kernel_image(0);  // of the others when they are asked for: each start costs time
+    for (int i = 0; i < devices.count; ++i)
+      devices.description += detail::concat(i ? "; " : "", "cuda:", i, ' ', device_in_words(i));
+    devices.description +=
+        detail::concat("; CUDA ", version_in_words(runtime_version()), ", driver for ",
+                       version_in_words(driver_version()), ", cuBLASLt ", cublaslt_version());
+  } catch (const Error& failure) {
+    devices = {0, failure.what(), {}};
+  }
+  return devices;
+}
+
+Backend* make_backend(const ContextOptions& options) {
+  const int index = options.device.index();
+  expect_kernel_image(index);
+  const CurrentDevice current(index);
+  return new CudaBackend(index, static_cast<cudaStream_t>(options.stream));
+}
+
+}  // namespace glia::cuda

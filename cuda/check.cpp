@@ -1,0 +1,46 @@
+// What CUDA's and cuBLASLt's errors mean to the user.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/check.h>
+
+namespace glia::cuda {
+namespace {
+
+/// Errors after which every call of the process on this device fails (CUDA Runtime API, cudaError_t).
+bool is_sticky(cudaError_t error) {
+  return error == cudaErrorIllegalAddress || error == cudaErrorLaunchTimeout || error == cudaErrorAssert ||
+         (error >= cudaErrorHardwareStackError && error <= cudaErrorLaunchFailure);
+}
+
+const char* remedy(cudaError_t error) {
+  if (is_sticky(error))
+    return "the device's context is lost with all its memory: end the process and start again; "
+           "compute-sanitizer shows where it began";
+  if (error == cudaErrorNoKernelImageForDevice)
+    return "Glia's CUDA backend was not built for this GPU: add its architecture to CMAKE_CUDA_ARCHITECTURES";
+  return "see device_report(), and nvidia-smi for the driver's view";
+}
+
+}  // namespace
+
+std::string in_words(cudaError_t error) {
+  return detail::concat(cudaGetErrorName(error), " (", cudaGetErrorString(error), ")");
+}
+
+void fail(cudaError_t error, const char* call, SourceLocation where) {
+  cudaGetLastError();  // an error that is not sticky is done with
+  const std::string message = detail::concat(call, " failed: ", in_words(error), "; ");
+  if (error == cudaErrorMemoryAllocation)
+    throw OutOfMemoryError(message + "use smaller batches, a memory_budget, or free other tensors first",
+                           where);
+  throw DeviceError(message + remedy(error), where);
+}
+
+void fail(cublasStatus_t status, const char* call, SourceLocation where) {
+  const std::string message = detail::concat(call, " failed: ", cublasLtGetStatusName(status), " (",
+                                             cublasLtGetStatusString(status), "); ");
+  if (status == CUBLAS_STATUS_ALLOC_FAILED)
+    throw OutOfMemoryError(message + "use smaller batches, or free other tensors first", where);
+  throw DeviceError(message + "check that cuBLAS's version goes with the driver's", where);
+}
+
+}  // namespace glia::cuda

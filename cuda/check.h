@@ -1,0 +1,28 @@
+// Checks of CUDA's and cuBLASLt's answers: each failure becomes a glia::Error that names the call, the error and
+// the remedy.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <glia/error.h>
+
+namespace glia::cuda {
+
+/// Throws OutOfMemoryError for cudaErrorMemoryAllocation, DeviceError for all else.
+[[noreturn]] void fail(cudaError_t error, const char* call, SourceLocation where);
+[[noreturn]] void fail(cublasStatus_t status, const char* call, SourceLocation where);
+
+/// "cudaErrorNoDevice (no CUDA-capable device is detected)".
+std::string in_words(cudaError_t error);
+
+inline void check(cudaError_t error, const char* call, SourceLocation where = SourceLocation::here()) {
+  if (error != cudaSuccess) fail(error, call, where);
+}
+inline void check(cublasStatus_t status, const char* call, SourceLocation where = SourceLocation::here()) {
+  if (status != CUBLAS_STATUS_SUCCESS) fail(status, call, where);
+}
+
+#define GLIA_CUDA(...) ::glia::cuda::check(__VA_ARGS__, #__VA_ARGS__)
+
+}  // namespace glia::cuda

@@ -1,0 +1,158 @@
+// Every call of cuBLASLt (cuBLAS Library documentation, chapter "Using the cuBLASLt API").
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/check.h>
+#include <cuda/cublaslt.h>
+#include <cuda/faults.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace glia::cuda {
+namespace {
+
+/// As NVIDIA recommends: 32 MiB on Hopper and later, 4 MiB before.
+std::size_t workspace_bytes(const Gpu& gpu) {
+  return std::size_t{gpu.compute_capability() >= 90 ? 32u : 4u} << 20;
+}
+
+template <class T>
+void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, const T& value) {
+  GLIA_CUDA(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value));
+}
+
+/// A row-major matrix as cuBLASLt, which is column-major, sees it: its transpose, or, where its columns are
+/// contiguous, itself to be transposed.
+struct ColumnMajor {
+  std::int64_t rows, columns, stride;
+  cublasOperation_t operation;
+};
+
+ColumnMajor column_major(const View& view) {
+  const std::int64_t m = view.shape[0], n = view.shape[1];
+  const bool transposed = view.strides[1] != 1 && n > 1;
+  ColumnMajor seen = transposed ? ColumnMajor{m, n, std::max(view.strides[1], m), CUBLAS_OP_T}
+                                : ColumnMajor{n, m, std::max(view.strides[0], n), CUBLAS_OP_N};
+  if (planted("swapped_leading_dimension")) seen.stride = std::max(seen.rows, seen.columns);
+  return seen;
+}
+
+LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix) {
+  LtLayout result;
+  GLIA_CUDA(cublasLtMatrixLayoutCreate(result.made_here(), type, static_cast<std::uint64_t>(matrix.rows),
+                                       static_cast<std::uint64_t>(matrix.columns), matrix.stride));
+  return result;
+}
+
+cublasComputeType_t compute_type(const op::Matmul& matmul) {
+  if (matmul.out.dtype == DType::float64) return CUBLAS_COMPUTE_64F;
+  return std::holds_alternative<TF32>(matmul.precision) ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+void set_epilogue(cublasLtMatmulDesc_t operation, const Epilogue& epilogue) {
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue.kind);
+  if (epilogue.bias) set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, epilogue.bias);
+  if (!epilogue.relu_bits) return;
+  const bool wrong = planted("wrong_aux_stride") && epilogue.kind == CUBLASLT_EPILOGUE_DRELU_BGRAD;
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, epilogue.relu_bits);
+  set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, epilogue.relu_stride + (wrong ? 128 : 0));
+}
+
+const char* name_of(cublasLtEpilogue_t epilogue) {
+  switch (epilogue) {
+    case CUBLASLT_EPILOGUE_DEFAULT:
+      return "";
+    case CUBLASLT_EPILOGUE_BIAS:
+      return " BIAS";
+    case CUBLASLT_EPILOGUE_RELU:
+      return " RELU";
+    case CUBLASLT_EPILOGUE_RELU_BIAS:
+      return " RELU_BIAS";
+    case CUBLASLT_EPILOGUE_RELU_AUX:
+      return " RELU_AUX";
+    case CUBLASLT_EPILOGUE_RELU_AUX_BIAS:
+      return " RELU_AUX_BIAS";
+    case CUBLASLT_EPILOGUE_DRELU:
+      return " DRELU";
+    case CUBLASLT_EPILOGUE_DRELU_BGRAD:
+      return " DRELU_BGRAD";
+    default:
+      return " BGRADA";
+  }
+}
+
+}  // namespace
+
+void CublasLt::start() {
+  if (!handle_) GLIA_CUDA(cublasLtCreate(handle_.made_here()));
+  if (!workspace_) workspace_ = gpu_.allocate(workspace_bytes(gpu_));
+}
+
+std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue& epilogue) {
+  start();
+  LtProduct product(*this);
+  product.epilogue_ = epilogue.kind;
+  product.is_double_ = matmul.out.dtype == DType::float64;
+  const cudaDataType_t type = product.is_double_ ? CUDA_R_64F : CUDA_R_32F;
+  // out^T (n, m) = b^T (n, k) a^T (k, m): cuBLASLt's A is our b, its B our a.
+  const ColumnMajor left = column_major(matmul.b), right = column_major(matmul.a);
+  const ColumnMajor out{matmul.out.shape[1], matmul.out.shape[0], matmul.out.strides[0], CUBLAS_OP_N};
+  product.left_ = layout(type, left);
+  product.right_ = layout(type, right);
+  product.out_ = layout(type, out);
+  GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul), type));
+  set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSA, left.operation);
+  set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSB, right.operation);
+  set_epilogue(product.operation_, epilogue);
+
+  LtPreference preference;
+  GLIA_CUDA(cublasLtMatmulPreferenceCreate(preference.made_here()));
+  const std::size_t most = workspace_->bytes();
+  GLIA_CUDA(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most,
+                                                 sizeof most));
+  cublasLtMatmulHeuristicResult_t result = {};
+  int found = 0;
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle_, product.operation_, product.left_, product.right_, product.out_,
+                                     product.out_, preference, 1, &result, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
+  check(status, "cublasLtMatmulAlgoGetHeuristic");
+  product.algorithm_ = result.algo;
+  return product;
+}
+
+bool CublasLt::keeps_nan(const LtProduct& product, const op::Matmul& matmul) {
+  const auto bytes = [](const View& view) { return static_cast<std::size_t>(view.bytes()); };
+  const std::unique_ptr<Memory> a = gpu_.allocate(bytes(matmul.a)), b = gpu_.allocate(bytes(matmul.b)),
+                                out = gpu_.allocate(bytes(matmul.out));
+  const std::size_t element = static_cast<std::size_t>(size_of(matmul.out.dtype));
+  const PageLocked seen = gpu_.page_locked(element);
+  // All bits set is a NaN.
+  GLIA_CUDA(cudaMemsetAsync(a->data(), 0xFF, a->bytes(), gpu_.stream()));
+  GLIA_CUDA(cudaMemsetAsync(b->data(), 0xFF, b->bytes(), gpu_.stream()));
+  product.run(a->data(), b->data(), out->data());
+  GLIA_CUDA(cudaMemcpyAsync(seen, out->data(), element, cudaMemcpyDeviceToHost, gpu_.stream()));
+  gpu_.wait();
+  if (matmul.out.dtype == DType::float64) {
+    double value;
+    std::memcpy(&value, seen, sizeof value);
+    return value != value;
+  }
+  float value;
+  std::memcpy(&value, seen, sizeof value);
+  return value != value;
+}
+
+void LtProduct::run(const void* a, const void* b, void* out) const {
+  const double one = 1, beta = planted("missing_beta") ? 1 : 0;
+  const float one_float = 1, beta_float = static_cast<float>(beta);
+  const void* alpha = is_double_ ? static_cast<const void*>(&one) : &one_float;
+  const void* nothing = is_double_ ? static_cast<const void*>(&beta) : &beta_float;
+  GLIA_CUDA(cublasLtMatmul(owner_->handle_, operation_, alpha, b, left_, a, right_, nothing, out, out_, out,
+                           out_, &algorithm_, owner_->workspace_->data(), owner_->workspace_->bytes(),
+                           owner_->gpu_.target()));
+}
+
+std::string LtProduct::name() const { return std::string("cuBLASLt") + name_of(epilogue_); }
+
+}  // namespace glia::cuda

@@ -1,0 +1,68 @@
+// Products by cuBLASLt: algorithms found once, then only launched. All of its calls are in cublaslt.cpp.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda/gpu.h>
+#include <glia/descriptors.h>  // defines: op::Matmul
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace glia::cuda {
+
+/// What a product does beside multiplying, in the one call. The pointers are those that its epilogue wants.
+struct Epilogue {
+  cublasLtEpilogue_t kind = CUBLASLT_EPILOGUE_DEFAULT;
+  const void* bias = nullptr;    ///< read by BIAS, written by BGRADA and DRELU_BGRAD
+  void* relu_bits = nullptr;     ///< written by RELU_AUX, read by DRELU
+  std::int64_t relu_stride = 0;  ///< bits from one row of out to the next
+};
+
+/// Bits from row to row of a mask for rows of n elements, as cuBLASLt wants it.
+constexpr std::int64_t relu_stride_for(std::int64_t n) { return (n + 127) / 128 * 128; }
+
+class LtProduct;
+
+/// cuBLASLt's handle and the workspace of a context, which its products share: they run one after another. Both
+/// are made at the first product.
+class CublasLt {
+ public:
+  explicit CublasLt(Gpu& gpu) : gpu_(gpu) {}
+
+  /// The heuristics' first algorithm for out = a b with this epilogue; nothing where there is none.
+  std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue);
+  /// Whether a product with a ReLU epilogue passes NaN on, which cuBLASLt leaves open. Tries it, and waits.
+  bool keeps_nan(const LtProduct& product, const op::Matmul& matmul);
+
+ private:
+  friend class LtProduct;
+  void start();
+
+  Gpu& gpu_;
+  LtHandle handle_;
+  std::unique_ptr<Memory> workspace_;
+};
+
+/// A prepared product.
+class LtProduct {
+ public:
+  /// Launches out = a b, with its epilogue.
+  void run(const void* a, const void* b, void* out) const;
+  /// "cuBLASLt RELU_AUX_BIAS".
+  std::string name() const;
+
+ private:
+  friend class CublasLt;
+  explicit LtProduct(CublasLt& owner) : owner_(&owner) {}
+
+  CublasLt* owner_;
+  cublasLtEpilogue_t epilogue_ = CUBLASLT_EPILOGUE_DEFAULT;
+  bool is_double_ = false;
+  LtOperation operation_;
+  LtLayout left_, right_, out_;
+  cublasLtMatmulAlgo_t algorithm_ = {};
+};
+
+}  // namespace glia::cuda

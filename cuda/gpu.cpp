@@ -1,0 +1,159 @@
+// Gpu: streams, pool, capture.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/check.h>
+#include <cuda/gpu.h>
+
+#include <cstdint>
+#include <limits>
+
+namespace glia::cuda {
+namespace {
+
+int attribute(int device, cudaDeviceAttr which) {
+  int value = 0;
+  GLIA_CUDA(cudaDeviceGetAttribute(&value, which, device));
+  return value;
+}
+
+Stream make_stream() {
+  Stream stream;
+  // Not blocking: work of the application on stream 0 does not order ours.
+  GLIA_CUDA(cudaStreamCreateWithFlags(stream.made_here(), cudaStreamNonBlocking));
+  return stream;
+}
+
+/// A pool that keeps what is freed, so that models which come and go do not pay the driver.
+Pool make_pool(int device) {
+  cudaMemPoolProps properties = {};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = device;
+  Pool pool;
+  GLIA_CUDA(cudaMemPoolCreate(pool.made_here(), &properties));
+  std::uint64_t all = std::numeric_limits<std::uint64_t>::max();
+  GLIA_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all));
+  return pool;
+}
+
+/// Freed in order on the stream it was allocated on.
+class PoolMemory final : public Memory {
+ public:
+  PoolMemory(std::byte* data, std::size_t bytes, const Gpu& gpu) : Memory(data, bytes), gpu_(gpu) {}
+  ~PoolMemory() override {
+    if (data_) static_cast<void>(cudaFreeAsync(data_, gpu_.stream()));
+  }
+
+ private:
+  const Gpu& gpu_;
+};
+
+}  // namespace
+
+CurrentDevice::CurrentDevice(int index) : before_(index) {
+  GLIA_CUDA(cudaGetDevice(&before_));
+  if (before_ == index) return;
+  GLIA_CUDA(cudaSetDevice(index));
+}
+
+CurrentDevice::~CurrentDevice() {
+  int now = before_;
+  if (cudaGetDevice(&now) == cudaSuccess && now != before_) static_cast<void>(cudaSetDevice(before_));
+}
+
+Gpu::Gpu(int index, cudaStream_t stream)
+    : index_(index),
+      own_stream_(stream ? Stream() : make_stream()),
+      copies_(make_stream()),
+      recorded_(make_stream()),
+      stream_(stream ? stream : static_cast<cudaStream_t>(own_stream_)),
+      target_(stream_),
+      pool_(make_pool(index)),
+      compute_capability_(10 * attribute(index, cudaDevAttrComputeCapabilityMajor) +
+                          attribute(index, cudaDevAttrComputeCapabilityMinor)),
+      most_blocks_(8u * static_cast<unsigned>(attribute(index, cudaDevAttrMultiProcessorCount))) {}
+
+/// Waits, so that no work reads the page-locked memory or the pool that goes with us.
+Gpu::~Gpu() {
+  try {
+    wait();
+  } catch (const Error&) {  // a lost device has nothing left to wait for
+  }
+}
+
+bool Gpu::application_captures() const {
+  if (own_stream_) return false;
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  GLIA_CUDA(cudaStreamIsCapturing(stream_, &status));
+  return status != cudaStreamCaptureStatusNone;
+}
+
+std::unique_ptr<Memory> Gpu::allocate(std::size_t bytes) {
+  ++counters_.allocations;
+  void* data = nullptr;
+  if (bytes > 0) {
+    cudaError_t error = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+    if (error == cudaErrorMemoryAllocation) {
+      static_cast<void>(cudaGetLastError());
+      wait();  // for what is being freed
+      GLIA_CUDA(cudaMemPoolTrimTo(pool_, 0));
+      error = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+    }
+    if (error == cudaErrorMemoryAllocation) {
+      static_cast<void>(cudaGetLastError());
+      throw OutOfMemoryError(
+          detail::concat("GPU ", index_, " has no ", bytes,
+                         " bytes of memory left: use smaller batches, a memory_budget for fit, "
+                         "or free other tensors and models first"));
+    }
+    check(error, "cudaMallocFromPoolAsync");
+  }
+  return std::make_unique<PoolMemory>(static_cast<std::byte*>(data), bytes, *this);
+}
+
+PageLocked Gpu::page_locked(std::size_t bytes) {
+  ++counters_.allocations;
+  PageLocked memory;
+  GLIA_CUDA(cudaMallocHost(memory.made_here(), bytes > 0 ? bytes : 1));
+  return memory;
+}
+
+Event Gpu::event() const {
+  Event event;
+  GLIA_CUDA(cudaEventCreateWithFlags(event.made_here(), cudaEventDisableTiming));
+  return event;
+}
+
+void Gpu::wait() {
+  const Event done = event();
+  GLIA_CUDA(cudaEventRecord(done, stream_));
+  wait(done);
+}
+
+void Gpu::wait(const Event& event) {
+  ++counters_.synchronizations;
+  GLIA_CUDA(cudaEventSynchronize(event));
+}
+
+Gpu::Recording::Recording(Gpu& gpu) : gpu_(gpu) {
+  // Thread-local: another thread of the application may allocate meanwhile.
+  GLIA_CUDA(cudaStreamBeginCapture(gpu.recorded_, cudaStreamCaptureModeThreadLocal));
+  gpu.target_ = gpu.recorded_;
+}
+
+Graph Gpu::Recording::finish() {
+  recording_ = false;
+  gpu_.target_ = gpu_.stream_;
+  Graph graph;
+  GLIA_CUDA(cudaStreamEndCapture(gpu_.recorded_, graph.made_here()));
+  return graph;
+}
+
+Gpu::Recording::~Recording() {
+  if (!recording_) return;
+  gpu_.target_ = gpu_.stream_;
+  Graph broken;
+  static_cast<void>(cudaStreamEndCapture(gpu_.recorded_, broken.made_here()));
+  static_cast<void>(cudaGetLastError());
+}
+
+}  // namespace glia::cuda

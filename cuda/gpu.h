@@ -1,0 +1,83 @@
+// Gpu: what all parts of the backend share of one device: its streams, its memory pool, and what it can do.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda/handle.h>
+#include <glia/backend.h>  // defines: Memory, BackendCounters
+
+#include <cstddef>
+#include <memory>
+
+namespace glia::cuda {
+
+/// Makes a device current while it lives, and then the one that was.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(int index);
+  ~CurrentDevice();
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  int before_;
+};
+
+/// A device, with one stream that all work is in order on. It is never synchronised, since it may be the
+/// application's: the host waits for events.
+class Gpu {
+ public:
+  /// `stream` null: one of our own.
+  Gpu(int index, cudaStream_t stream);
+  ~Gpu();
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  int index() const { return index_; }
+  cudaStream_t stream() const { return stream_; }
+  /// A second stream, for copies beside the work.
+  cudaStream_t copies() const { return copies_; }
+  /// Where Ops launch: stream(), or the one that a Recording captures.
+  cudaStream_t target() const { return target_; }
+  /// Whether the application captures its stream just now.
+  bool application_captures() const;
+
+  int compute_capability() const { return compute_capability_; }  ///< major * 10 + minor
+  unsigned most_blocks() const { return most_blocks_; }           ///< of a launch whose blocks take turns
+
+  /// From the pool, in order; 0xFF in tests. Throws OutOfMemoryError after what is free but kept was given back.
+  std::unique_ptr<Memory> allocate(std::size_t bytes);
+  /// Page-locked memory of the host.
+  PageLocked page_locked(std::size_t bytes);
+  Event event() const;
+  /// The host waits for all work so far.
+  void wait();
+  /// The host waits for an event.
+  void wait(const Event& event);
+
+  const BackendCounters& counters() const { return counters_; }
+
+  /// While it lives, Ops are captured, not run.
+  class Recording {
+   public:
+    explicit Recording(Gpu& gpu);
+    /// Ends a capture that an exception broke off.
+    ~Recording();
+    /// What was captured.
+    Graph finish();
+
+   private:
+    Gpu& gpu_;
+    bool recording_ = true;
+  };
+
+ private:
+  int index_;
+  Stream own_stream_, copies_, recorded_;
+  cudaStream_t stream_, target_;
+  Pool pool_;
+  int compute_capability_ = 0;
+  unsigned most_blocks_ = 0;
+  BackendCounters counters_;
+};
+
+}  // namespace glia::cuda

@@ -1,0 +1,45 @@
+// Handle: the one owner of a CUDA or cuBLASLt object. Its destructor ignores errors, since it must not throw.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+
+#include <utility>
+
+namespace glia::cuda {
+
+template <class T, auto destroy>
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(T handle) : handle_(handle) {}
+  Handle(Handle&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    return *this;
+  }
+  ~Handle() {
+    if (handle_) static_cast<void>(destroy(handle_));
+  }
+
+  operator T() const { return handle_; }
+  /// For calls that make the object. Only of an empty handle.
+  T* made_here() { return &handle_; }
+
+ private:
+  T handle_ = nullptr;
+};
+
+using Stream = Handle<cudaStream_t, cudaStreamDestroy>;
+using Event = Handle<cudaEvent_t, cudaEventDestroy>;
+using Graph = Handle<cudaGraph_t, cudaGraphDestroy>;
+using ExecutableGraph = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
+using Pool = Handle<cudaMemPool_t, cudaMemPoolDestroy>;
+using PageLocked = Handle<void*, cudaFreeHost>;
+using LtHandle = Handle<cublasLtHandle_t, cublasLtDestroy>;
+using LtOperation = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
+using LtLayout = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
+using LtPreference = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+
+}  // namespace glia::cuda

@@ -1,0 +1,36 @@
+// What cuda/kernels.cu compiles: for each descriptor, the GPU function that does it, with its arguments and
+// launch shape. Everything else in cuda/ is plain C++.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>  // defines: Descriptor, Bindings
+
+#include <cstddef>
+#include <vector>
+
+namespace glia::cuda {
+
+/// A kernel functor as bytes. Every GPU function takes exactly one of these, so that launching needs to know
+/// no type.
+struct KernelParameter {
+  alignas(16) std::byte bytes[368];
+};
+
+/// A GPU function with its arguments, ready for cudaLaunchKernel.
+struct KernelLaunch {
+  const void* function;  ///< void (KernelParameter)
+  unsigned blocks, threads;
+  KernelParameter parameter;
+};
+
+/// The kernel of any descriptor but a product. `most_blocks` is what fills the device.
+KernelLaunch elementary_kernel(const Descriptor& descriptor, const Bindings& bindings, unsigned most_blocks);
+
+/// A product by plain loops, its bias gradient by column sums, and its epilogue: where no library algorithm is.
+KernelLaunch product_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);
+KernelLaunch bias_gradient_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);
+/// Empty where the product has neither bias, activation nor derivative.
+std::vector<KernelLaunch> epilogue_kernels(const op::Matmul& matmul, const Bindings& bindings,
+                                           unsigned most_blocks);
+
+}  // namespace glia::cuda

@@ -1,0 +1,83 @@
+// The one __global__ function, and the Block that a kernel functor sees inside it: CUDA's threads, warps and
+// shared memory under the names of kernels/block.h.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda/kernels.h>   // defines: KernelParameter
+#include <kernels/block.h>  // defines: Range, math::max_nan
+
+#include <cstdint>
+
+namespace glia::cuda {
+
+constexpr unsigned warp_threads = 32;
+constexpr unsigned most_threads = 256;
+constexpr unsigned whole_warp = 0xffffffffu;
+
+/// One-dimensional blocks of whole warps; a group is a warp. All reductions add in an order fixed by the
+/// block's size, so results repeat bit for bit.
+class CudaBlock {
+ public:
+  static constexpr int tile = 1;
+
+  __device__ std::int64_t index() const { return blockIdx.x; }
+  __device__ std::int64_t count() const { return gridDim.x; }
+  __device__ std::int64_t rank() const { return threadIdx.x; }
+  __device__ std::int64_t size() const { return blockDim.x; }
+  __device__ std::int64_t lane() const { return threadIdx.x % warp_threads; }
+  __device__ std::int64_t lanes() const { return warp_threads; }
+  __device__ std::int64_t group() const { return threadIdx.x / warp_threads; }
+  __device__ std::int64_t groups() const { return blockDim.x / warp_threads; }
+
+  /// Neighbouring threads take neighbouring elements, so that a warp's accesses are one.
+  __device__ kernels::Range<std::int64_t> elements(std::int64_t n) const {
+    return {static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x, n,
+            static_cast<std::int64_t>(gridDim.x) * blockDim.x};
+  }
+
+  __device__ void sync() const { __syncthreads(); }
+
+  template <class T>
+  __device__ T sum(T x) const {
+    __shared__ T sums[most_threads / warp_threads];
+    x = group_sum(x);
+    if (lane() == 0) sums[group()] = x;
+    __syncthreads();
+    T total = 0;
+    for (std::int64_t g = 0; g < groups(); ++g) total += sums[g];
+    __syncthreads();  // the next sum writes there again
+    return total;
+  }
+  /// Butterfly: every lane adds the same pairs, so every lane has the same bits.
+  template <class T>
+  __device__ T group_sum(T x) const {
+    for (unsigned distance = warp_threads / 2; distance > 0; distance /= 2)
+      x += __shfl_xor_sync(whole_warp, x, distance);
+    return x;
+  }
+  template <class T>
+  __device__ T group_max(T x) const {
+    for (unsigned distance = warp_threads / 2; distance > 0; distance /= 2)
+      x = math::max_nan(x, __shfl_xor_sync(whole_warp, x, distance));
+    return x;
+  }
+  template <class T>
+  __device__ std::int64_t group_first_max(T x, std::int64_t i) const {
+    for (unsigned distance = warp_threads / 2; distance > 0; distance /= 2) {
+      const T other = __shfl_xor_sync(whole_warp, x, distance);
+      const auto other_i =
+          static_cast<std::int64_t>(__shfl_xor_sync(whole_warp, static_cast<long long>(i), distance));
+      if (other > x || (other == x && other_i < i)) x = other, i = other_i;
+    }
+    return i;
+  }
+};
+
+/// Runs one functor on every block of a launch.
+template <class Kernel>
+__global__ void __launch_bounds__(most_threads) run(const __grid_constant__ KernelParameter parameter) {
+  CudaBlock block;
+  (*reinterpret_cast<const Kernel*>(parameter.bytes))(block);
+}
+
+}  // namespace glia::cuda

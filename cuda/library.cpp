@@ -1,0 +1,21 @@
+// The one symbol that the backend's library exports.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/backend.h>
+#include <glia/backend_library.h>
+
+namespace {
+
+int devices(const char** reason, const char** description) {
+  static glia::cuda::Devices found;
+  found = glia::cuda::find_devices();
+  *reason = found.reason.c_str();
+  *description = found.description.c_str();
+  return found.count;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const glia::BackendLibrary* glia_backend_library() {
+  static const glia::BackendLibrary library{glia::backend_abi, &devices, &glia::cuda::make_backend};
+  return &library;
+}

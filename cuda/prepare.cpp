@@ -1,0 +1,201 @@
+// Ops of a list of descriptors. cuBLASLt's epilogues reach across descriptors: the forward product of a ReLU
+// leaves a mask of bits, and the backward product that multiplies by ReLU's derivative reads it and sums the bias
+// gradient on the way. Each of that is asked for, best first; what has no algorithm is left to kernels.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/check.h>
+#include <cuda/kernels.h>
+#include <cuda/prepare.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace glia::cuda {
+namespace {
+
+void launch(const KernelLaunch& kernel, const Gpu& gpu) {
+  void* arguments[] = {const_cast<KernelParameter*>(&kernel.parameter)};
+  GLIA_CUDA(cudaLaunchKernel(kernel.function, dim3(kernel.blocks), dim3(kernel.threads), arguments, 0,
+                             gpu.target()));
+}
+
+std::string in_words(const KernelLaunch& kernel) {
+  return detail::concat(kernel.blocks, kernel.blocks == 1 ? " block of " : " blocks of ", kernel.threads);
+}
+
+/// Any descriptor but a product.
+class KernelOp final : public Op {
+ public:
+  KernelOp(const Gpu& gpu, const KernelLaunch& kernel) : gpu_(gpu), kernel_(kernel) {}
+  void run() override { launch(kernel_, gpu_); }
+  std::string algorithm() const override { return "kernel, " + in_words(kernel_); }
+
+ private:
+  const Gpu& gpu_;
+  KernelLaunch kernel_;
+};
+
+/// A product: by cuBLASLt or by a kernel, and after it whatever the product did not do on the way.
+class ProductOp final : public Op {
+ public:
+  /// `rest` is what is still to be done when `product`, if there is one, has run.
+  ProductOp(const Gpu& gpu, std::optional<LtProduct> product, const op::Matmul& rest, const Bindings& at)
+      : gpu_(gpu),
+        product_(std::move(product)),
+        a_(at.address<>(rest.a)),
+        b_(at.address<>(rest.b)),
+        out_(at.address<>(rest.out)) {
+    if (!product_) kernels_.push_back(product_kernel(rest, at, gpu.most_blocks()));
+    for (const KernelLaunch& kernel : epilogue_kernels(rest, at, gpu.most_blocks()))
+      kernels_.push_back(kernel);
+    if (rest.bias_gradient) kernels_.push_back(bias_gradient_kernel(rest, at, gpu.most_blocks()));
+  }
+  void set_mask(std::shared_ptr<Memory> mask) { mask_ = std::move(mask); }
+
+  void run() override {
+    if (product_) product_->run(a_, b_, out_);
+    for (const KernelLaunch& kernel : kernels_) launch(kernel, gpu_);
+  }
+  std::string algorithm() const override {
+    std::string words = product_ ? product_->name() : std::string("loops");
+    const std::size_t kernels = kernels_.size() - (product_ ? 0 : 1);
+    if (kernels > 0) words += detail::concat(" and ", kernels, kernels == 1 ? " kernel" : " kernels");
+    return words;
+  }
+
+ private:
+  const Gpu& gpu_;
+  std::optional<LtProduct> product_;
+  const void *a_, *b_;
+  void* out_;
+  std::vector<KernelLaunch> kernels_;
+  std::shared_ptr<Memory> mask_;
+};
+
+/// An epilogue, and the product without what it does.
+struct Choice {
+  Epilogue epilogue;
+  op::Matmul rest;
+};
+
+class Preparation {
+ public:
+  Preparation(Gpu& gpu, CublasLt& lt, const std::vector<Descriptor>& descriptors, const Bindings& at)
+      : gpu_(gpu), lt_(lt), descriptors_(descriptors), at_(at), ops_(descriptors.size()) {}
+
+  std::vector<std::unique_ptr<Op>> ops() {
+    for (std::size_t i = 0; i < descriptors_.size(); ++i) {
+      if (ops_[i]) continue;  // prepared along with one before
+      const op::Matmul* matmul = std::get_if<op::Matmul>(&descriptors_[i]);
+      if (!matmul)
+        ops_[i] =
+            std::make_unique<KernelOp>(gpu_, elementary_kernel(descriptors_[i], at_, gpu_.most_blocks()));
+      else if (!prepare_relu_pair(i))
+        ops_[i] = prepare_product(*matmul);
+    }
+    return std::move(ops_);
+  }
+
+ private:
+  const op::Matmul* matmul_at(std::size_t i) const { return std::get_if<op::Matmul>(&descriptors_[i]); }
+
+  /// The first product from `first` on for which `wanted` holds, or the number of descriptors.
+  template <class Wanted>
+  std::size_t find(std::size_t first, const Wanted& wanted) const {
+    std::size_t i = first;
+    while (i < descriptors_.size() && !(matmul_at(i) && wanted(*matmul_at(i)))) ++i;
+    return i;
+  }
+
+  static bool is_relu(const ElementwiseActivation& function) {
+    return std::holds_alternative<Relu>(function);
+  }
+  const void* bias_of(const op::Matmul& d) const { return at_.address<>(d.bias); }
+
+  /// Forward and backward of a ReLU with its bits between them, and the bias gradient that goes with it. False,
+  /// and nothing prepared, where the list has no such pair or cuBLASLt lacks an algorithm for it.
+  bool prepare_relu_pair(std::size_t forward) {
+    const op::Matmul& f = *matmul_at(forward);
+    if (!is_relu(f.activation)) return false;
+    const std::size_t backward = find(forward + 1, [&](const op::Matmul& d) {
+      return is_relu(d.derivative) && d.saved.same_place(f.out) && d.out.shape == f.out.shape;
+    });
+    if (backward == descriptors_.size()) return false;
+    const op::Matmul& b = *matmul_at(backward);
+
+    const std::int64_t stride = relu_stride_for(f.out.shape[1]);
+    const std::shared_ptr<Memory> mask = gpu_.allocate(static_cast<std::size_t>(f.out.shape[0] * stride / 8));
+    op::Matmul forward_rest = f;
+    forward_rest.bias = {}, forward_rest.activation = Linear{};
+    std::optional<LtProduct> forward_product =
+        lt_.find(f, {f.bias ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX, bias_of(f),
+                     mask->data(), stride});
+    if (!forward_product || !lt_.keeps_nan(*forward_product, f)) return false;
+
+    op::Matmul backward_rest = b;
+    backward_rest.saved = {}, backward_rest.derivative = Linear{};
+    const std::size_t weights = find(backward + 1, [&](const op::Matmul& d) {
+      return d.bias_gradient && d.b.same_place(b.out) && d.b.shape == b.out.shape;
+    });
+    std::optional<LtProduct> backward_product;
+    if (weights < descriptors_.size()) {
+      op::Matmul weights_rest = *matmul_at(weights);
+      const void* gradient = at_.address<>(std::exchange(weights_rest.bias_gradient, {}));
+      backward_product = lt_.find(b, {CUBLASLT_EPILOGUE_DRELU_BGRAD, gradient, mask->data(), stride});
+      if (backward_product) ops_[weights] = prepare_product(weights_rest);
+    }
+    if (!backward_product)
+      backward_product = lt_.find(b, {CUBLASLT_EPILOGUE_DRELU, nullptr, mask->data(), stride});
+    if (!backward_product) return false;
+
+    auto op = std::make_unique<ProductOp>(gpu_, std::move(forward_product), forward_rest, at_);
+    op->set_mask(mask);
+    ops_[forward] = std::move(op);
+    ops_[backward] = std::make_unique<ProductOp>(gpu_, std::move(backward_product), backward_rest, at_);
+    return true;
+  }
+
+  /// The ways to do a product alone, the most in one call first.
+  std::vector<Choice> choices(const op::Matmul& d) const {
+    std::vector<Choice> result;
+    const auto add = [&](cublasLtEpilogue_t kind, const void* bias) -> op::Matmul& {
+      result.push_back({{kind, bias, nullptr, 0}, d});
+      return result.back().rest;
+    };
+    if (is_relu(d.activation)) {
+      op::Matmul& rest = add(d.bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU, bias_of(d));
+      rest.bias = {}, rest.activation = Linear{};
+    }
+    if (d.bias) add(CUBLASLT_EPILOGUE_BIAS, bias_of(d)).bias = {};
+    if (d.bias_gradient) add(CUBLASLT_EPILOGUE_BGRADA, at_.address<>(d.bias_gradient)).bias_gradient = {};
+    add(CUBLASLT_EPILOGUE_DEFAULT, nullptr);
+    return result;
+  }
+
+  std::unique_ptr<Op> prepare_product(const op::Matmul& d) {
+    for (const Choice& choice : choices(d)) {
+      std::optional<LtProduct> product = lt_.find(d, choice.epilogue);
+      if (!product) continue;
+      const bool fused_relu = is_relu(d.activation) && !is_relu(choice.rest.activation);
+      if (fused_relu && !lt_.keeps_nan(*product, d)) continue;
+      return std::make_unique<ProductOp>(gpu_, std::move(product), choice.rest, at_);
+    }
+    return std::make_unique<ProductOp>(gpu_, std::nullopt, d, at_);
+  }
+
+  Gpu& gpu_;
+  CublasLt& lt_;
+  const std::vector<Descriptor>& descriptors_;
+  const Bindings& at_;
+  std::vector<std::unique_ptr<Op>> ops_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt,
+                                             const std::vector<Descriptor>& descriptors,
+                                             const Bindings& bindings) {
+  return Preparation(gpu, lt, descriptors, bindings).ops();
+}
+
+}  // namespace glia::cuda
