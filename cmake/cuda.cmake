@@ -39,6 +39,11 @@ endif()
 find_package(CUDAToolkit 12.8 QUIET)
 find_path(GLIA_CUDA_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
 mark_as_advanced(GLIA_CUDA_INCLUDE_DIR)
+set(double_by_default OFF)
+if(GLIA_CUDA_INCLUDE_DIR AND NOT GLIA_SANITIZE MATCHES "thread")  # ThreadSanitizer does not follow fibres
+  set(double_by_default ON)
+endif()
+option(GLIA_CUDA_DOUBLE "Build the double of CUDA, on which tests run the CUDA backend without a GPU" ${double_by_default})
 
 # What the backend and its double share. Nothing but the factory is exported, and no symbol of glia is needed: what they
 # share is inline.

@@ -6,6 +6,9 @@ set(glia_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/glia")
 get_target_property(GLIA_LIBRARY_TYPE glia TYPE)
 
 install(TARGETS glia EXPORT gliaTargets)
+if(GLIA_HAS_CUDA)  # opened at run time: nothing links to it
+  install(TARGETS glia_cuda LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/glia" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(EXPORT gliaTargets NAMESPACE glia:: DESTINATION "${glia_package_dir}")
 

@@ -1,5 +1,5 @@
-// Finds and opens libglia_cuda: $GLIA_CUDA_LIBRARY, else beside the file that holds this code; never the
-// working directory.
+// Finds and opens libglia_cuda: $GLIA_CUDA_LIBRARY, else beside the file that holds this code, else where an
+// installation has it from there; never in the working directory.
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <glia/backend_library.h>
@@ -29,6 +29,16 @@ std::string own_folder() {
   return slash == std::string::npos ? std::string() : path.substr(0, slash + 1);
 }
 
+/// Where the library is without $GLIA_CUDA_LIBRARY; empty where this code's own folder is not known.
+std::string default_path() {
+  const std::string folder = own_folder();
+  if (folder.empty()) return {};
+  const std::string installed = folder + "../" GLIA_INSTALL_LIBDIR "/" + file_name;  // of a program in bin/
+  std::error_code error;
+  const bool beside = std::filesystem::exists(folder + file_name, error);
+  return beside || !std::filesystem::exists(installed, error) ? folder + file_name : installed;
+}
+
 struct Opened {
   const BackendLibrary* library = nullptr;
   std::string reason;
@@ -37,13 +47,12 @@ struct Opened {
 Opened open_library() {
   const char* named = std::getenv("GLIA_CUDA_LIBRARY");
   const bool given = named && *named;
-  const std::string folder = own_folder();
-  // A bare name would be searched for in the loader's path.
-  const std::string path = given ? std::string(named) : folder.empty() ? std::string() : folder + file_name;
+  const std::string path = given ? std::string(named) : default_path();
   const std::string remedy =
       given ? "correct or unset $GLIA_CUDA_LIBRARY"
             : std::string("build Glia's CUDA backend, or name its library in $GLIA_CUDA_LIBRARY");
-  if (path.empty() || path.find('/') == std::string::npos)
+  if (path.empty() ||
+      path.find('/') == std::string::npos)  // the loader would search its own path for a bare name
     return {nullptr,
             detail::concat("the CUDA backend's library has no folder (", path.empty() ? file_name : path,
                            "): ", "give a path with a folder in $GLIA_CUDA_LIBRARY")};

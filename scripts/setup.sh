@@ -45,6 +45,21 @@ cmake_will_do() {
   [[ -n $version ]] && at_least "$least_cmake" "$version"
 }
 
+# The preset that uses what the machine has: "cuda" with a CUDA toolkit. $GLIA_CUDA says OFF or ON instead.
+best_preset() {
+  local wanted=${GLIA_CUDA:-AUTO}
+  if [[ $wanted == AUTO ]] && ! find_nvcc; then wanted=OFF; fi
+  if [[ $wanted == OFF ]]; then echo cpu; else echo cuda; fi
+}
+
+# Puts the toolkit's nvcc on PATH where it is installed but not there.
+find_nvcc() {
+  if ! command -v nvcc >/dev/null && [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]]; then
+    export PATH="${CUDA_HOME:-/usr/local/cuda}/bin:$PATH"
+  fi
+  command -v nvcc >/dev/null
+}
+
 has_dataset() {
   [[ -d $glia_root/data/fashion-mnist || -d ${GLIA_DATA_DIR:-/nonexistent}/fashion-mnist ]]
 }
@@ -60,6 +75,7 @@ missing_packages() {
   has_dataset || wanted+=(dataset-fashion-mnist)
   [[ $1 == train ]] || wanted+=(libgtest-dev libgmock-dev libbenchmark-dev)
   [[ $1 != ci ]] || command -v clang-format >/dev/null || wanted+=(clang-format)
+  [[ $1 != ci ]] || command -v gcovr >/dev/null || wanted+=(gcovr)
   for package in "${wanted[@]}"; do
     [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || echo "$package"
   done

@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Usage: scripts/train.sh [options of samples/fashion_mnist, for instance --epochs 10; --help lists them]
+# Where CUDA's compiler is found, the CUDA backend is built as well (GLIA_CUDA=OFF leaves it out, ON insists on it).
 set -euo pipefail
 
 # shellcheck source=scripts/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh" train
 
-build="$glia_root/build/cpu"
-say "Configuring build/cpu"
-(cd "$glia_root" && quietly "$build/configure.log" cmake --preset cpu)
+preset=$(best_preset)
+build="$glia_root/build/$preset"
+say "Configuring build/$preset"
+(cd "$glia_root" && quietly "$build/configure.log" cmake --preset "$preset")
 say "Building the samples (some minutes the first time)"
 quietly "$build/build.log" cmake --build "$build" --target glia_samples
 

@@ -7,8 +7,14 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/devices.h"
+
 namespace glia {
 namespace {
+
+class DeterminismOn : public test::DeviceTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, DeterminismOn, ::testing::ValuesIn(test::test_devices()),
+                         test::device_name);
 
 /// 300 images of 28 x 28 bytes and their labels, the same every time.
 Dataset images() {
@@ -44,7 +50,7 @@ Sequential fresh_model(const Run& run) {
   model.compile({.optimizer = "adam",
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
-                 .context = Context({.device = "cpu", .threads = run.threads})});
+                 .context = Context({.device = test::current_device(), .threads = run.threads})});
   return model;
 }
 
@@ -58,7 +64,7 @@ std::uint64_t trained_hash(const Run& run) {
   return hash_of(model.get_weights());
 }
 
-TEST(Determinism, The_same_seed_gives_the_same_bits_twice_and_another_does_not) {
+TEST_P(DeterminismOn, The_same_seed_gives_the_same_bits_twice_and_another_does_not) {
   EXPECT_EQ(trained_hash({}), trained_hash({}));
   EXPECT_NE(trained_hash({}), trained_hash({.seed = 2}));
 }
@@ -81,7 +87,7 @@ TEST(Determinism, Large_batches_on_several_threads_give_the_same_bits) {
   EXPECT_EQ(hashes[2], hashes[0]);
 }
 
-TEST(Determinism, Streamed_data_give_the_bits_of_resident_data) {
+TEST_P(DeterminismOn, Streamed_data_give_the_bits_of_resident_data) {
   const std::uint64_t resident = trained_hash({});
   // Half of the budget is a chunk: one batch, two batches and a rest, nearly all.
   for (const std::int64_t budget : {std::int64_t{1}, std::int64_t{785 * 32 * 5}, std::int64_t{785 * 260}})
@@ -108,7 +114,7 @@ class Batches : public BatchSource {
   std::int64_t batch_size_, fail_epoch_ = -1, fail_index_ = -1;
 };
 
-TEST(Determinism, A_batch_source_gives_the_bits_of_the_data_it_serves) {
+TEST_P(DeterminismOn, A_batch_source_gives_the_bits_of_the_data_it_serves) {
   const Dataset data = images();
   Sequential resident = fresh_model({}), served = fresh_model({});
   Batches source(data, 32);
@@ -119,7 +125,7 @@ TEST(Determinism, A_batch_source_gives_the_bits_of_the_data_it_serves) {
   EXPECT_EQ(served.iterations(), 20);
 }
 
-TEST(Determinism, An_exception_of_a_batch_source_reaches_the_caller_and_the_model_stays_usable) {
+TEST_P(DeterminismOn, An_exception_of_a_batch_source_reaches_the_caller_and_the_model_stays_usable) {
   const Dataset data = images();
   Sequential model = fresh_model({});
   Batches source(data, 32);

@@ -21,11 +21,18 @@ inline std::vector<Device> test_devices() { return {Device::cpu(), Device::cuda(
 /// "cpu" or "cuda": a part of a test's name, where a colon must not be.
 inline std::string label(const Device& device) { return device.is_cpu() ? "cpu" : "cuda"; }
 
+/// The device of the test that runs: what models of a device suite are compiled for.
+inline Device& current_device() {
+  static Device device;
+  return device;
+}
+
 /// A base for fixtures: SetUp calls start(device), and the test is skipped, with the reason, where the GPU
 /// cannot be had. Without a CPU there is no skip: that is a failure.
 class OnDevice : public ::testing::Test {
  protected:
   void start(const Device& device) {
+    current_device() = device;
     try {
       context_.emplace(ContextOptions{.device = device});
     } catch (const DeviceError& error) {
@@ -33,6 +40,8 @@ class OnDevice : public ::testing::Test {
       GTEST_SKIP() << error.what();
     }
   }
+
+  void TearDown() override { current_device() = Device::cpu(); }
 
   Context& context() { return *context_; }
 

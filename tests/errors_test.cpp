@@ -14,6 +14,9 @@ extern "C" const char* __tsan_default_options() { return "allocator_may_return_n
 namespace glia {
 namespace {
 
+class ErrorsOn : public test::DeviceTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, ErrorsOn, ::testing::ValuesIn(test::test_devices()), test::device_name);
+
 /// Expects `action` to throw exactly ErrorType, its message holding every one of `parts`.
 template <class ErrorType>
 void expect_error(const std::function<void()>& action, const std::vector<std::string>& parts) {
@@ -35,7 +38,7 @@ Sequential classifier() {
   model.compile({.optimizer = "adam",
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
-                 .device = "cpu"});
+                 .device = test::current_device()});
   return model;
 }
 
@@ -61,7 +64,7 @@ TEST(Errors, Unknown_names_suggest_the_nearest) {
   expect_error<ValueError>([] { Device("gpu"); }, {"gpu", "cuda"});
 }
 
-TEST(Errors, Shapes_that_do_not_fit_at_build) {
+TEST_P(ErrorsOn, Shapes_that_do_not_fit_at_build) {
   expect_error<ShapeError>(
       [] {
         Sequential model{Dense(2, {.input_dim = 3}), Dense(2, {.input_dim = 5})};
@@ -74,7 +77,7 @@ TEST(Errors, Shapes_that_do_not_fit_at_build) {
   expect_error<ShapeError>([] { Sequential{Dense(1)}.build({}); }, {"()"});
 }
 
-TEST(Errors, Data_that_do_not_fit_the_model) {
+TEST_P(ErrorsOn, Data_that_do_not_fit_the_model) {
   expect_error<ShapeError>(
       [] {
         classifier().fit(Tensor::ones({6, 5}), labels(), {.verbose = 0});
@@ -101,20 +104,20 @@ TEST(Errors, Data_that_do_not_fit_the_model) {
   expect_error<ShapeError>(
       [] {
         Sequential model{Dense(3, "softmax")};
-        model.compile({.loss = "categorical_crossentropy", .device = "cpu"});
+        model.compile({.loss = "categorical_crossentropy", .device = test::current_device()});
         model.fit(x(), labels(), {.verbose = 0});
       },
       {"(6, 3)", "(6,)", "sparse_categorical_crossentropy"});
   expect_error<ShapeError>(
       [] {
         Sequential model{Dense(1, "sigmoid")};
-        model.compile({.loss = "sparse_categorical_crossentropy", .device = "cpu"});
+        model.compile({.loss = "sparse_categorical_crossentropy", .device = test::current_device()});
         model.fit(x(), labels(), {.verbose = 0});
       },
       {"binary_crossentropy"});
 }
 
-TEST(Errors, Labels_outside_the_classes) {
+TEST_P(ErrorsOn, Labels_outside_the_classes) {
   const auto with = [](double label) {
     Tensor y = Tensor::zeros({6}, DType::float64);
     y.set({4}, label);
@@ -128,13 +131,13 @@ TEST(Errors, Labels_outside_the_classes) {
   expect_error<ValueError>(
       [] {
         Sequential model{Dense(3, "softmax", {.input_shape = {2, 4}})};
-        model.compile({.loss = "sparse_categorical_crossentropy", .device = "cpu"});
+        model.compile({.loss = "sparse_categorical_crossentropy", .device = test::current_device()});
         model.evaluate(Tensor::ones({2, 2, 4}), Tensor{{0, 1}, {2, 9}}, {.verbose = 0});
       },
       {"label 9", "row 1"});
 }
 
-TEST(Errors, Numbers_that_cannot_be) {
+TEST_P(ErrorsOn, Numbers_that_cannot_be) {
   expect_error<ValueError>(
       [] { classifier().compile({.optimizer = Adam{.learning_rate = NAN}, .loss = "mse"}); },
       {"learning rate nan"});
@@ -160,7 +163,7 @@ TEST(Errors, Numbers_that_cannot_be) {
   expect_error<ValueError>([] { Context({.device = "cpu", .threads = -2}); }, {"-2 threads"});
 }
 
-TEST(Errors, Schedules_thresholds_scales_and_batches_that_cannot_be) {
+TEST_P(ErrorsOn, Schedules_thresholds_scales_and_batches_that_cannot_be) {
   const auto compile_with = [](const LearningRate& rate) {
     classifier().compile({.optimizer = Adam{.learning_rate = rate}, .loss = "mse"});
   };
@@ -181,9 +184,9 @@ TEST(Errors, Schedules_thresholds_scales_and_batches_that_cannot_be) {
   expect_error<OutOfMemoryError>([] { classifier().program(Mode::infer, std::int64_t{1} << 62); }, {});
 }
 
-TEST(Errors, A_call_that_fails_does_not_fix_the_shape_of_the_model) {
+TEST_P(ErrorsOn, A_call_that_fails_does_not_fix_the_shape_of_the_model) {
   Sequential model{Dense(3, "softmax")};
-  model.compile({.loss = "sparse_categorical_crossentropy", .device = "cpu"});
+  model.compile({.loss = "sparse_categorical_crossentropy", .device = test::current_device()});
   expect_error<ShapeError>(
       [&] {
         model.fit(Tensor::ones({6, 9}), Tensor::ones({5}), {.verbose = 0});
@@ -194,14 +197,14 @@ TEST(Errors, A_call_that_fails_does_not_fix_the_shape_of_the_model) {
   EXPECT_EQ(model.get_weights()[0].shape(), (Shape{4, 3}));
 }
 
-TEST(Errors, A_model_that_was_moved_from_says_so) {
+TEST_P(ErrorsOn, A_model_that_was_moved_from_says_so) {
   Sequential model{Dense(3)};
   const Sequential other = std::move(model);
   expect_error<StateError>([&] { model.built(); }, {"moved"});
   EXPECT_EQ(other.layers().size(), 1u);
 }
 
-TEST(Errors, Empty_data) {
+TEST_P(ErrorsOn, Empty_data) {
   expect_error<ValueError>(
       [] {
         classifier().fit(Tensor::zeros({0, 4}), Tensor::zeros({0}), {.verbose = 0});
@@ -216,7 +219,7 @@ TEST(Errors, Empty_data) {
   expect_error<StateError>([] { Sequential{}.predict(x()); }, {"no layers"});
 }
 
-TEST(Errors, A_model_too_large_for_memory_leaves_a_typed_error) {
+TEST_P(ErrorsOn, A_model_too_large_for_memory_leaves_a_typed_error) {
   // 2^62 elements fit no count of bytes; 2^45 bytes fit no memory.
   expect_error<OutOfMemoryError>(
       [] {
@@ -226,13 +229,13 @@ TEST(Errors, A_model_too_large_for_memory_leaves_a_typed_error) {
   expect_error<OutOfMemoryError>([] { Sequential{Dense(1 << 30)}.build({1 << 13}); }, {"bytes"});
 }
 
-TEST(Errors, Calls_in_the_wrong_order) {
+TEST_P(ErrorsOn, Calls_in_the_wrong_order) {
   expect_error<StateError>([] { Sequential{Dense(3)}.fit(x(), labels(), {.verbose = 0}); },
                            {"fit", "compile"});
   expect_error<StateError>(
       [] {
         Sequential model{Dense(3)};
-        model.compile({.optimizer = "sgd", .device = "cpu"});
+        model.compile({.optimizer = "sgd", .device = test::current_device()});
         model.evaluate(x(), labels());
       },
       {"evaluate", "loss"});
@@ -258,7 +261,7 @@ TEST(Errors, Calls_in_the_wrong_order) {
   expect_error<StateError>(
       [] {
         Sequential model{Flatten()};
-        model.compile({.loss = "mse", .device = "cpu"});
+        model.compile({.loss = "mse", .device = test::current_device()});
         model.fit(x(), x(), {.verbose = 0});
       },
       {"no weights to train"});
@@ -281,11 +284,12 @@ TEST(Errors, Layers_that_outlive_their_model_say_so) {
   expect_error<StateError>([&] { layer.get_weights(); }, {"outlived"});
 }
 
-TEST(Errors, Metrics_that_do_not_go_with_the_loss) {
+TEST_P(ErrorsOn, Metrics_that_do_not_go_with_the_loss) {
   expect_error<ValueError>(
       [] {
         Sequential model{Dense(3, "softmax")};
-        model.compile({.loss = "mse", .metrics = "sparse_categorical_accuracy", .device = "cpu"});
+        model.compile(
+            {.loss = "mse", .metrics = "sparse_categorical_accuracy", .device = test::current_device()});
         model.fit(x(), Tensor::ones({6, 3}), {.verbose = 0});
       },
       {"sparse_categorical_accuracy", "\"accuracy\""});
@@ -296,7 +300,7 @@ TEST(Errors, Metrics_that_do_not_go_with_the_loss) {
       {"twice"});
 }
 
-TEST(Errors, Weights_that_do_not_fit_leave_the_model_as_it_was) {
+TEST_P(ErrorsOn, Weights_that_do_not_fit_leave_the_model_as_it_was) {
   Sequential model = classifier();
   const std::vector<Tensor> before = model.get_weights();
   const auto weights = [](const Shape& last) {
@@ -323,7 +327,7 @@ TEST(Errors, Weights_that_do_not_fit_leave_the_model_as_it_was) {
   for (std::size_t w = 0; w < 4; ++w) EXPECT_TRUE(array_equal(before[w], model.get_weights()[w]));
 }
 
-TEST(Errors, A_batch_source_that_contradicts_itself) {
+TEST_P(ErrorsOn, A_batch_source_that_contradicts_itself) {
   struct Source : BatchSource {
     std::int64_t batches() const override { return 3; }
     Dataset batch(std::int64_t, std::int64_t index) override {

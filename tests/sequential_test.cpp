@@ -7,8 +7,14 @@
 #include <cmath>
 #include <sstream>
 
+#include "tests/devices.h"
+
 namespace glia {
 namespace {
+
+class SequentialModel : public test::DeviceTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, SequentialModel, ::testing::ValuesIn(test::test_devices()),
+                         test::device_name);
 
 /// Rows of four features in three classes that a line can tell apart.
 Dataset three_classes(std::int64_t rows) {
@@ -27,11 +33,11 @@ Sequential classifier(const char* optimizer = "adam") {
   model.compile({.optimizer = optimizer,
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
-                 .device = "cpu"});
+                 .device = test::current_device()});
   return model;
 }
 
-TEST(Sequential, Forty_rows_at_batch_eight_for_seven_epochs_are_thirty_five_updates) {
+TEST_P(SequentialModel, Forty_rows_at_batch_eight_for_seven_epochs_are_thirty_five_updates) {
   Sequential model = classifier();
   const History history = model.fit(three_classes(40), {.epochs = 7, .batch_size = 8, .verbose = 0});
   EXPECT_EQ(model.iterations(), 35);
@@ -40,7 +46,7 @@ TEST(Sequential, Forty_rows_at_batch_eight_for_seven_epochs_are_thirty_five_upda
   EXPECT_EQ(history.seconds().size(), 7u);
 }
 
-TEST(Sequential, Fit_on_420_rows_at_64_shows_seven_of_seven) {
+TEST_P(SequentialModel, Fit_on_420_rows_at_64_shows_seven_of_seven) {
   Sequential model = classifier();
   ::testing::internal::CaptureStdout();
   model.fit(three_classes(420), {.epochs = 2, .batch_size = 64});
@@ -67,7 +73,7 @@ TEST_P(BatchSizes, Every_batch_size_trains_and_partial_batches_count) {
   EXPECT_DOUBLE_EQ(one["accuracy"], many["accuracy"]);
 }
 
-TEST(Sequential, A_partial_last_batch_is_trained_on) {
+TEST_P(SequentialModel, A_partial_last_batch_is_trained_on) {
   // With the last row alone different, training without it would leave the weights as if it were not there.
   Dataset data = three_classes(9);
   Sequential with = classifier("sgd"), changed = classifier("sgd");
@@ -77,7 +83,7 @@ TEST(Sequential, A_partial_last_batch_is_trained_on) {
   EXPECT_FALSE(array_equal(with.get_weights()[0], changed.get_weights()[0]));
 }
 
-TEST(Sequential, Validation_split_takes_the_last_rows) {
+TEST_P(SequentialModel, Validation_split_takes_the_last_rows) {
   Dataset data = three_classes(50);
   for (std::int64_t r = 40; r < 50; ++r) data.y.set({r}, 2);
   Sequential model = classifier();
@@ -90,7 +96,7 @@ TEST(Sequential, Validation_split_takes_the_last_rows) {
   EXPECT_DOUBLE_EQ(history["val_accuracy"][0], expected["accuracy"]);
 }
 
-TEST(Sequential, Validation_data_overrides_the_split_and_validation_freq_skips_epochs) {
+TEST_P(SequentialModel, Validation_data_overrides_the_split_and_validation_freq_skips_epochs) {
   const Dataset data = three_classes(48), held_out = three_classes(12);
   Sequential model = classifier();
   const History history = model.fit(data, {.epochs = 4,
@@ -106,12 +112,14 @@ TEST(Sequential, Validation_data_overrides_the_split_and_validation_freq_skips_e
   EXPECT_EQ(again["val_loss"][0], model.evaluate(held_out, {.verbose = 0})["loss"]);
 }
 
-TEST(Sequential, Keras_2_forms_build_and_train) {
+TEST_P(SequentialModel, Keras_2_forms_build_and_train) {
   const Tensor x{{1}, {2}, {3}, {4}}, y{{3}, {5}, {7}, {9}};
   // A single layer, kept in a variable, no metrics; its weights are read through the variable.
   Dense layer(1, {.input_shape = {1}});
   Sequential line{layer};
-  line.compile({.optimizer = SGD{.learning_rate = 0.05}, .loss = "mean_squared_error", .device = "cpu"});
+  line.compile({.optimizer = SGD{.learning_rate = 0.05},
+                .loss = "mean_squared_error",
+                .device = test::current_device()});
   line.fit(x, y, {.epochs = 500, .verbose = 0});
   EXPECT_NEAR(layer.get_weights()[0].item(), 2, 0.05);
   EXPECT_NEAR(layer.get_weights()[1].item(), 1, 0.1);
@@ -119,7 +127,7 @@ TEST(Sequential, Keras_2_forms_build_and_train) {
   Sequential unknown;
   unknown.add(Dense(3, "relu"));
   unknown.add(Dense(1));
-  unknown.compile({.loss = "mse", .device = "cpu"});
+  unknown.compile({.loss = "mse", .device = test::current_device()});
   EXPECT_FALSE(unknown.built());
   unknown.fit(x, y, {.verbose = 0});
   EXPECT_TRUE(unknown.built());
@@ -132,9 +140,10 @@ TEST(Sequential, Keras_2_forms_build_and_train) {
   EXPECT_NEAR(line.predict({{10}})(0, 0), 21, 0.5);
 }
 
-TEST(Sequential, Acc_is_accuracy_under_its_own_name) {
+TEST_P(SequentialModel, Acc_is_accuracy_under_its_own_name) {
   Sequential model{Dense(3, "softmax", {.input_dim = 4})};
-  model.compile({.loss = "sparse_categorical_crossentropy", .metrics = {"acc"}, .device = "cpu"});
+  model.compile(
+      {.loss = "sparse_categorical_crossentropy", .metrics = {"acc"}, .device = test::current_device()});
   const Dataset data = three_classes(30);
   const History history = model.fit(data, {.verbose = 0, .validation_split = 0.2});
   EXPECT_EQ(history.keys(), (std::vector<std::string>{"loss", "acc", "val_loss", "val_acc"}));
@@ -144,9 +153,9 @@ TEST(Sequential, Acc_is_accuracy_under_its_own_name) {
   EXPECT_EQ(score["loss"], score[0]);
 }
 
-TEST(Sequential, A_one_unit_output_is_cut_at_a_half_even_when_linear) {
+TEST_P(SequentialModel, A_one_unit_output_is_cut_at_a_half_even_when_linear) {
   Sequential model{Dense(1, {.input_dim = 1})};
-  model.compile({.loss = "mse", .metrics = "accuracy", .device = "cpu"});
+  model.compile({.loss = "mse", .metrics = "accuracy", .device = test::current_device()});
   const Tensor kernel{{1}}, bias{0};
   model.set_weights({kernel, bias});
   // 0.4 -> 0 and 0.6 -> 1 are right, 0.5 -> 0 (not above), 0.9 -> 1 against a target of 0 is wrong.
@@ -154,7 +163,7 @@ TEST(Sequential, A_one_unit_output_is_cut_at_a_half_even_when_linear) {
   EXPECT_DOUBLE_EQ(score["accuracy"], 0.75);
 }
 
-TEST(Sequential, Dense_acts_along_the_last_axis_of_higher_ranks) {
+TEST_P(SequentialModel, Dense_acts_along_the_last_axis_of_higher_ranks) {
   Sequential model{Dense(2, {.input_shape = {3, 4}})}, flat{Dense(2, {.input_dim = 4})};
   flat.set_weights(model.get_weights());
   const Tensor x = Tensor::arange(5 * 3 * 4).reshape({5, 3, 4}) * 0.1;
@@ -163,12 +172,12 @@ TEST(Sequential, Dense_acts_along_the_last_axis_of_higher_ranks) {
   EXPECT_TRUE(all_close(y.reshape({15, 2}), flat.predict(x.reshape({15, 4})), 1e-5, 1e-6));
 }
 
-TEST(Sequential, One_seed_governs_weights_and_shuffle) {
+TEST_P(SequentialModel, One_seed_governs_weights_and_shuffle) {
   const Dataset data = three_classes(64);
   const auto train = [&](std::uint64_t seed, std::optional<std::uint64_t> shuffle_seed) {
     Sequential model{Dense(8, "relu", {.input_dim = 4}), Dense(3, "softmax")};
     model.set_seed(seed);
-    model.compile({.loss = "sparse_categorical_crossentropy", .device = "cpu"});
+    model.compile({.loss = "sparse_categorical_crossentropy", .device = test::current_device()});
     model.fit(data, {.epochs = 2, .batch_size = 8, .verbose = 0, .seed = shuffle_seed});
     return std::move(model.get_weights()[0]);
   };
@@ -178,7 +187,7 @@ TEST(Sequential, One_seed_governs_weights_and_shuffle) {
   EXPECT_TRUE(array_equal(train(1, 5), train(1, 5)));
 }
 
-TEST(Sequential, Shuffles_differ_from_epoch_to_epoch_and_from_fit_to_fit) {
+TEST_P(SequentialModel, Shuffles_differ_from_epoch_to_epoch_and_from_fit_to_fit) {
   const Dataset data = three_classes(64);
   Sequential at_once = classifier(), in_parts = classifier(), unshuffled = classifier();
   at_once.fit(data, {.epochs = 4, .batch_size = 8, .verbose = 0});
@@ -189,7 +198,7 @@ TEST(Sequential, Shuffles_differ_from_epoch_to_epoch_and_from_fit_to_fit) {
   EXPECT_FALSE(array_equal(at_once.get_weights()[0], unshuffled.get_weights()[0]));
 }
 
-TEST(Sequential, Train_on_batch_is_one_update_and_gradients_is_none) {
+TEST_P(SequentialModel, Train_on_batch_is_one_update_and_gradients_is_none) {
   const Dataset data = three_classes(10);
   Sequential model = classifier("sgd");
   const std::vector<Tensor> before = model.get_weights();
@@ -201,7 +210,7 @@ TEST(Sequential, Train_on_batch_is_one_update_and_gradients_is_none) {
   EXPECT_TRUE(all_close(model.get_weights()[0], before[0] - g.weights[0] * 0.01, 1e-5, 1e-7));
 }
 
-TEST(Sequential, Learning_rate_can_be_read_changed_and_scheduled) {
+TEST_P(SequentialModel, Learning_rate_can_be_read_changed_and_scheduled) {
   const Dataset data = three_classes(10);
   Sequential model = classifier("sgd");
   EXPECT_DOUBLE_EQ(model.learning_rate(), 0.01);
@@ -216,18 +225,20 @@ TEST(Sequential, Learning_rate_can_be_read_changed_and_scheduled) {
   EXPECT_FALSE(array_equal(before[0], model.get_weights()[0]));
 }
 
-TEST(Sequential, Compile_again_keeps_weights_and_forgets_the_optimizer) {
+TEST_P(SequentialModel, Compile_again_keeps_weights_and_forgets_the_optimizer) {
   const Dataset data = three_classes(10);
   Sequential model = classifier();
   model.train_on_batch(data.x, data.y);
   const std::vector<Tensor> before = model.get_weights();
-  model.compile({.optimizer = "sgd", .loss = "mse", .context = Context({.device = "cpu", .threads = 1})});
+  model.compile({.optimizer = "sgd",
+                 .loss = "mse",
+                 .context = Context({.device = test::current_device(), .threads = 1})});
   EXPECT_TRUE(array_equal(before[0], model.get_weights()[0]));
   EXPECT_EQ(model.iterations(), 0);
   EXPECT_EQ(model.context().threads(), 1);
 }
 
-TEST(Sequential, Weights_survive_a_file_with_or_without_extension) {
+TEST_P(SequentialModel, Weights_survive_a_file_with_or_without_extension) {
   const std::string path = ::testing::TempDir() + "glia_sequential_weights";
   Sequential saved = classifier(), loaded = classifier();
   loaded.train_on_batch(three_classes(5).x, three_classes(5).y);
@@ -238,7 +249,7 @@ TEST(Sequential, Weights_survive_a_file_with_or_without_extension) {
   std::remove((path + ".safetensors").c_str());
 }
 
-TEST(Sequential, Summary_predict_and_weights_need_only_an_input_shape) {
+TEST_P(SequentialModel, Summary_predict_and_weights_need_only_an_input_shape) {
   Sequential model{Flatten({2, 2}), Dense(3)};
   std::ostringstream out;
   model.summary(out);
@@ -248,7 +259,7 @@ TEST(Sequential, Summary_predict_and_weights_need_only_an_input_shape) {
   EXPECT_EQ(model.predict(Tensor::ones({5, 2, 2})).shape(), (Shape{5, 3}));
 }
 
-TEST(Sequential, Layers_are_named_as_in_keras_and_found_by_name_and_place) {
+TEST_P(SequentialModel, Layers_are_named_as_in_keras_and_found_by_name_and_place) {
   Sequential model{Input({4}), Dense(2), Dense(3, {.name = "last"})};
   model.add(Dense(4));
   EXPECT_EQ(model.layers().size(), 3u);
@@ -260,7 +271,7 @@ TEST(Sequential, Layers_are_named_as_in_keras_and_found_by_name_and_place) {
   EXPECT_EQ(model.layer("last").count_params(), 9);
 }
 
-TEST(Sequential, Layers_of_a_model_that_is_gone_are_named_anew) {
+TEST_P(SequentialModel, Layers_of_a_model_that_is_gone_are_named_anew) {
   Dense hidden(4), output(1);
   { Sequential first{hidden}; }
   { Sequential second{output}; }
@@ -269,15 +280,15 @@ TEST(Sequential, Layers_of_a_model_that_is_gone_are_named_anew) {
   EXPECT_EQ(both.layer(1).name(), "dense_1");
 }
 
-TEST(Sequential, Targets_may_lack_or_have_a_last_dimension_of_one) {
+TEST_P(SequentialModel, Targets_may_lack_or_have_a_last_dimension_of_one) {
   Sequential model{Dense(1, {.input_shape = {3, 2}})};
-  model.compile({.loss = "mse", .device = "cpu"});
+  model.compile({.loss = "mse", .device = test::current_device()});
   const Tensor x = Tensor::ones({4, 3, 2});
   const double loss = model.evaluate(x, Tensor::ones({4, 3, 1}), {.verbose = 0})["loss"];
   EXPECT_DOUBLE_EQ(model.evaluate(x, Tensor::ones({4, 3}), {.verbose = 0})["loss"], loss);
 }
 
-TEST(Sequential, Predictions_of_nothing_are_nothing_and_of_float64_are_float64) {
+TEST_P(SequentialModel, Predictions_of_nothing_are_nothing_and_of_float64_are_float64) {
   Sequential model{Dense(2, {.input_dim = 3})};
   EXPECT_EQ(model.predict(Tensor::zeros({0, 3})).shape(), (Shape{0, 2}));
   Sequential wide{Dense(2, {.input_dim = 3})};
@@ -287,7 +298,7 @@ TEST(Sequential, Predictions_of_nothing_are_nothing_and_of_float64_are_float64) 
                         model.predict(Tensor::ones({1, 3})), 1e-6));
 }
 
-TEST(Sequential, NaN_reaches_the_loss_and_the_weights) {
+TEST_P(SequentialModel, NaN_reaches_the_loss_and_the_weights) {
   Sequential model = classifier("sgd");
   Dataset data = three_classes(4);
   data.x.set({1, 2}, NAN);

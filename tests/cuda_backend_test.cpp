@@ -1,0 +1,497 @@
+// The CUDA backend, asked through the CUDA double: what a step launches, what an epoch calls, what happens when memory
+// or algorithms run out, and what an application's own stream sees.
+// SPDX-License-Identifier: Apache-2.0
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+#include <glia/backend.h>
+#include <glia/glia.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "tests/double_controls.h"
+
+namespace glia {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CudaBackend : public test::DoubleTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, CudaBackend, test::only_cuda(), test::device_name);
+
+/// Rows of four features in three classes.
+Dataset three_classes(std::int64_t rows) {
+  Tensor x = Tensor::zeros({rows, 4}), y = Tensor::zeros({rows});
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = 0; c < 4; ++c)
+      x.set({r, c}, std::sin(static_cast<double>(r * 4 + c)) + (c == r % 3 ? 1.0 : 0.0));
+    y.set({r}, static_cast<double>(r % 3));
+  }
+  return Dataset(std::move(x), std::move(y));
+}
+
+Sequential classifier(const Device& device = Device::cuda()) {
+  Sequential model{Dense(16, "relu", {.input_dim = 4}), Dense(8, "relu"), Dense(3, "softmax")};
+  model.compile({.optimizer = "adam",
+                 .loss = "sparse_categorical_crossentropy",
+                 .metrics = "accuracy",
+                 .device = device});
+  return model;
+}
+
+Sequential fashion_model() {
+  Sequential model{Flatten({28, 28}), Dense(128, "relu"), Dense(10, "softmax")};
+  model.compile({.optimizer = "adam",
+                 .loss = "sparse_categorical_crossentropy",
+                 .metrics = "accuracy",
+                 .device = "cuda"});
+  return model;
+}
+
+std::vector<double> losses(Sequential& model, const FitOptions& options) {
+  return model.fit(three_classes(70), options)["loss"];
+}
+
+TEST_P(CudaBackend, A_training_step_of_784_128_10_is_at_most_eight_launches) {
+  Sequential model = fashion_model();
+  model.program(Mode::train, 32);
+  const auto graph = controls().last_graph();
+  EXPECT_EQ(graph.size(), 8u);
+  for (const auto& node : graph) EXPECT_EQ(node.kind, "kernel") << node.name;
+  EXPECT_EQ(
+      std::count_if(graph.begin(), graph.end(), [](const auto& n) { return n.name == "cublasLtMatmul"; }), 5);
+  // One after another, as a step must run.
+  for (std::size_t i = 1; i < graph.size(); ++i)
+    EXPECT_EQ(graph[i].dependencies, std::vector<int>{static_cast<int>(i) - 1});
+}
+
+TEST_P(CudaBackend, Explain_names_the_epilogues) {
+  Sequential model = fashion_model();
+  const std::string text = model.program(Mode::train, 32).explain();
+  for (const char* epilogue : {"RELU_AUX_BIAS", "cuBLASLt BIAS", "DRELU_BGRAD", "BGRADA"})
+    EXPECT_THAT(text, HasSubstr(epilogue));
+  EXPECT_THAT(model.program(Mode::infer, 32).explain(), HasSubstr("RELU_BIAS"));
+}
+
+/// Between two epochs of resident data: steps of the one, its totals, validation, and the steps of the next.
+TEST_P(CudaBackend, An_epoch_calls_nothing_but_graph_launches_and_asynchronous_reads) {
+  const Dataset data = three_classes(96);
+  Sequential model = classifier();
+  model.fit(data, {.epochs = 1, .batch_size = 16, .verbose = 0, .validation_split = 0.25});
+  controls().clear_calls();
+  model.fit(data, {.epochs = 2, .batch_size = 16, .verbose = 0, .validation_split = 0.25});
+  std::vector<std::string> two = controls().calls();
+  controls().clear_calls();
+  model.fit(data, {.epochs = 5, .batch_size = 16, .verbose = 0, .validation_split = 0.25});
+  const std::vector<std::string> five = controls().calls();
+  // What three more epochs called, function by function.
+  std::map<std::string, int> more;
+  for (const std::string& call : five) ++more[call];
+  for (const std::string& call : two) --more[call];
+  const std::set<std::string> allowed{"cudaGraphLaunch", "cudaMemcpyAsync", "cudaEventRecord",
+                                      "cudaEventSynchronize", "cudaGetDevice"};
+  for (const auto& [call, count] : more) {
+    if (!allowed.count(call)) {
+      EXPECT_EQ(count, 0) << call;
+    }
+  }
+  EXPECT_GT(more["cudaGraphLaunch"], 0);
+  // Each copy is a read of the totals, and is waited for by its event.
+  EXPECT_EQ(more["cudaMemcpyAsync"], more["cudaEventRecord"]);
+  EXPECT_EQ(more["cudaMemcpyAsync"], more["cudaEventSynchronize"]);
+}
+
+TEST_P(CudaBackend, Many_steps_are_launched_in_graphs_of_sixteen) {
+  Sequential model = classifier();
+  const Dataset data = three_classes(640);
+  const Tensor x = data.x.to(Device::cuda()), y = data.y.to(Device::cuda());
+  model.fit(x, y, {.epochs = 1, .batch_size = 10, .verbose = 0});
+  model.train_on_batch(TensorView(x).rows(0, 10), TensorView(y).rows(0, 10));  // cursor at row 10 of x
+  const Program& program = model.program(Mode::train, 10);
+  program.run(16);
+  controls().clear_calls();
+  const std::int64_t before = model.iterations();
+  controls().clear_calls();
+  program.run(16 + 16 + 3);
+  const auto& calls = controls().calls();
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaGraphLaunch"), 2 + 3);
+  EXPECT_EQ(model.iterations(), before + 35);
+}
+
+TEST_P(CudaBackend, Large_batches_train_as_on_the_cpu) {
+  const Dataset data = three_classes(200);
+  std::vector<std::vector<double>> histories;
+  for (const Device& device : {Device::cpu(), Device::cuda()}) {
+    Sequential model = classifier(device);
+    histories.push_back(model.fit(data, {.epochs = 10, .batch_size = 100, .verbose = 0})["loss"]);
+  }
+  for (std::size_t epoch = 0; epoch < 10; ++epoch)
+    EXPECT_NEAR(histories[1][epoch] / histories[0][epoch], 1, 1e-5) << "epoch " << epoch;
+}
+
+TEST_P(CudaBackend, Cpu_and_cuda_train_the_same_model_from_one_seed) {
+  const Dataset data = three_classes(200);
+  std::vector<std::vector<Tensor>> initial;
+  std::vector<std::vector<double>> histories;
+  for (const Device& device : {Device::cpu(), Device::cuda()}) {
+    Sequential model = classifier(device);
+    model.build({4});
+    initial.push_back(model.get_weights());
+    // 100 steps: ten epochs of ten batches, shuffled on the device.
+    histories.push_back(model.fit(data, {.epochs = 10, .batch_size = 20, .verbose = 0})["loss"]);
+    EXPECT_EQ(model.iterations(), 100);
+  }
+  for (std::size_t w = 0; w < initial[0].size(); ++w) EXPECT_TRUE(array_equal(initial[0][w], initial[1][w]));
+  for (std::size_t epoch = 0; epoch < 10; ++epoch)
+    EXPECT_NEAR(histories[1][epoch] / histories[0][epoch], 1, 1e-5) << "epoch " << epoch;
+}
+
+TEST_P(CudaBackend, Batches_are_the_same_rows_on_both_devices_bit_for_bit) {
+  // One unit of weight 1 without bias, and a learning rate that tells which rows came when: small integers are exact.
+  Tensor x = Tensor::zeros({24, 1}), y = Tensor::zeros({24, 1});
+  for (int r = 0; r < 24; ++r) x.set({r, 0}, r % 5), y.set({r, 0}, r % 7);
+  std::vector<std::vector<Tensor>> weights;
+  for (const Device& device : {Device::cpu(), Device::cuda()}) {
+    Sequential model{Dense(1, {.use_bias = false, .kernel_initializer = "ones", .input_dim = 1})};
+    model.compile({.optimizer = SGD{.learning_rate = 0.125}, .loss = "mse", .device = device});
+    model.fit(x, y, {.epochs = 2, .batch_size = 8, .verbose = 0});
+    weights.push_back(model.get_weights());
+  }
+  EXPECT_TRUE(array_equal(weights[0][0], weights[1][0])) << weights[0][0] << weights[1][0];
+}
+
+TEST_P(CudaBackend, Streamed_data_and_a_batch_source_overlap_copies_on_a_second_stream) {
+  Sequential resident = classifier(), streamed = classifier();
+  const std::vector<double> a = losses(resident, {.epochs = 3, .batch_size = 10, .verbose = 0});
+  controls().clear_calls();
+  const std::vector<double> b =
+      losses(streamed, {.epochs = 3, .batch_size = 10, .verbose = 0, .memory_budget = 20 * 2 * 20});
+  EXPECT_EQ(a, b);
+  // Chunks of two batches: eleven copies or more, each waited for by the steps' stream and by the next copy.
+  const auto& calls = controls().calls();
+  EXPECT_GE(std::count(calls.begin(), calls.end(), "cudaStreamWaitEvent"), 2 * 3 * 4);
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaStreamSynchronize"), 0);
+}
+
+/// The ways a product can be left without an epilogue or an algorithm.
+std::vector<std::set<int>> refusals() {
+  return {{CUBLASLT_EPILOGUE_DRELU_BGRAD},
+          {CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DRELU},
+          {CUBLASLT_EPILOGUE_RELU_AUX_BIAS},
+          {CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS},
+          {CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_BIAS},
+          {CUBLASLT_EPILOGUE_BGRADA}};
+}
+
+TEST_P(CudaBackend, Kernels_do_what_cublaslt_has_no_algorithm_for) {
+  Sequential reference = classifier();
+  const std::vector<double> expected = losses(reference, {.epochs = 4, .batch_size = 16, .verbose = 0});
+  for (const std::set<int>& refused : refusals()) {
+    controls().settings().refused_epilogues = refused;
+    Sequential model = classifier();
+    const std::vector<double> got = losses(model, {.epochs = 4, .batch_size = 16, .verbose = 0});
+    for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i] / expected[i], 1, 1e-5);
+    EXPECT_THAT(model.program(Mode::train, 16).explain(), HasSubstr("kernel"));
+  }
+  controls().settings().refuses_products = true;
+  Sequential model = classifier();
+  const std::vector<double> got = losses(model, {.epochs = 4, .batch_size = 16, .verbose = 0});
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i] / expected[i], 1, 1e-5);
+  EXPECT_THAT(model.program(Mode::train, 16).explain(), HasSubstr("[loops"));
+}
+
+TEST_P(CudaBackend, NaN_passes_a_relu_whatever_cublaslt_does_with_it) {
+  for (const bool hides : {false, true}) {
+    controls().settings().relu_hides_nan = hides;
+    Sequential model{Dense(4, "relu", {.input_dim = 3}), Dense(2, {.use_bias = false})};
+    model.compile({.optimizer = "sgd", .loss = "mse", .device = "cuda"});
+    Tensor x = Tensor::ones({5, 3});
+    x.set({2, 1}, std::nan(""));
+    const Tensor out = model.predict(x, {.verbose = 0});
+    for (int r = 0; r < 5; ++r)
+      for (int c = 0; c < 2; ++c) EXPECT_EQ(std::isnan(out(r, c)), r == 2) << hides << r << c;
+    EXPECT_TRUE(std::isnan(model.fit(x, Tensor::zeros({5, 2}), {.epochs = 1, .verbose = 0})["loss"][0]));
+    EXPECT_TRUE(std::isnan(model.get_weights()[2](0, 0)));  // the loss's gradient, through the layer after
+    EXPECT_EQ(model.program(Mode::infer, 5).explain().find("RELU_BIAS") == std::string::npos, hides);
+  }
+}
+
+TEST_P(CudaBackend, TF32_is_used_where_it_is_asked_for_and_only_there) {
+  // 1 + 2^-12 is 1 in TF32.
+  Tensor x({{1 + 1.0 / 4096}});
+  for (const char* precision : {"float32", "tf32"}) {
+    Sequential model{Dense(1, {.use_bias = false, .kernel_initializer = "ones", .input_dim = 1})};
+    model.compile({.loss = "mse", .device = "cuda", .precision = precision});
+    EXPECT_EQ(model.predict(x, {.verbose = 0})(0, 0), std::string(precision) == "tf32" ? 1 : 1 + 1.0 / 4096);
+  }
+}
+
+TEST_P(CudaBackend, Float64_models_train_as_on_the_cpu) {
+  std::vector<std::vector<double>> histories;
+  for (const Device& device : {Device::cpu(), Device::cuda()}) {
+    Sequential model{Dense(7, "tanh", {.input_dim = 4}), Dense(5, "relu"), Dense(3, "softmax")};
+    model.set_dtype(DType::float64);
+    model.compile({.optimizer = "rmsprop", .loss = "sparse_categorical_crossentropy", .device = device});
+    histories.push_back(losses(model, {.epochs = 5, .batch_size = 16, .verbose = 0}));
+  }
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(histories[1][i] / histories[0][i], 1, 1e-12);
+}
+
+/// Every allocation of building, training and predicting fails once; then the same calls must work.
+TEST_P(CudaBackend, Running_out_of_memory_at_any_allocation_leaves_a_typed_error_and_a_usable_model) {
+  Sequential reference = classifier();
+  const std::vector<double> expected = losses(reference, {.epochs = 2, .batch_size = 16, .verbose = 0});
+  for (const char* function : {"cudaMallocFromPoolAsync", "cudaMallocHost"}) {
+    bool failed = true;
+    for (int nth = 1; failed; ++nth) {
+      SCOPED_TRACE(std::string(function) + " " + std::to_string(nth));
+      ASSERT_LT(nth, 100);
+      controls().reset();
+      Sequential model{Dense(16, "relu", {.input_dim = 4}), Dense(8, "relu"), Dense(3, "softmax")};
+      controls().fail(function, nth, cudaErrorMemoryAllocation, false, 2);  // a retry fails as well
+      const auto work = [&] {
+        model.compile({.optimizer = "adam",
+                       .loss = "sparse_categorical_crossentropy",
+                       .metrics = "accuracy",
+                       .device = "cuda"});
+        const std::vector<double> got = losses(model, {.epochs = 2, .batch_size = 16, .verbose = 0});
+        model.predict(three_classes(5).x, {.verbose = 0});
+        return got;
+      };
+      failed = false;
+      try {
+        work();
+      } catch (const OutOfMemoryError& error) {
+        failed = true;
+        EXPECT_THAT(error.what(), HasSubstr("smaller"));
+      }
+      controls().reset();
+      if (failed) {
+        EXPECT_NO_THROW(work());
+      }
+    }
+  }
+  Sequential again = classifier();
+  EXPECT_EQ(losses(again, {.epochs = 2, .batch_size = 16, .verbose = 0}), expected);
+}
+
+TEST_P(CudaBackend, Memory_that_is_kept_but_free_is_given_back_before_giving_up) {
+  controls().fail("cudaMallocFromPoolAsync", 1, cudaErrorMemoryAllocation);
+  controls().clear_calls();
+  EXPECT_NO_THROW(Tensor::ones({3}).to(Device::cuda()));
+  const auto& calls = controls().calls();
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaMemPoolTrimTo"), 1);
+}
+
+TEST_P(CudaBackend, Every_call_may_fail_and_each_is_told_by_name) {
+  const std::set<std::string> functions{
+      "cudaGraphInstantiate", "cudaGraphLaunch",   "cudaStreamBeginCapture",   "cudaStreamEndCapture",
+      "cudaEventRecord",      "cudaMemcpyAsync",   "cudaMemsetAsync",          "cudaLaunchKernel",
+      "cudaEventSynchronize", "cudaMemPoolCreate", "cudaStreamCreateWithFlags"};
+  for (const std::string& function : functions) {
+    SCOPED_TRACE(function);
+    controls().reset();
+    controls().fail(function, 1, cudaErrorInvalidValue);
+    try {
+      Sequential model = classifier();
+      losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0});
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(function));
+      EXPECT_THAT(error.what(), HasSubstr("cudaErrorInvalidValue"));
+      EXPECT_GT(error.where().line, 0);
+    }
+    controls().reset();
+    Sequential model = classifier();
+    EXPECT_NO_THROW(losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0}));
+  }
+}
+
+TEST_P(CudaBackend, A_lost_device_says_so_and_destructors_are_silent) {
+  {
+    Sequential model = classifier();
+    losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0});
+    controls().fail_launch(5, cudaErrorIllegalAddress);
+    try {
+      losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0});
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("cudaErrorIllegalAddress"));
+      EXPECT_THAT(error.what(), HasSubstr("end the process"));
+    }
+    EXPECT_THROW(model.get_weights(), DeviceError);
+  }
+  controls().reset();
+  Sequential model = classifier();
+  EXPECT_NO_THROW(losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0}));
+}
+
+TEST_P(CudaBackend, Nothing_is_left_when_models_are_gone) {
+  const auto before = controls().live_objects();
+  const std::int64_t memory = controls().device_allocations(), pinned = controls().host_allocations();
+  {
+    Sequential model = classifier();
+    losses(model, {.epochs = 2, .batch_size = 16, .verbose = 0, .memory_budget = 600});
+    model.predict(three_classes(9).x, {.verbose = 0});
+  }
+  context().backend().synchronize();
+  EXPECT_EQ(controls().live_objects(), before);
+  EXPECT_EQ(controls().device_allocations(), memory);
+  EXPECT_EQ(controls().host_allocations(), pinned);
+}
+
+TEST_P(CudaBackend, Every_seed_of_the_queue_gives_the_same_bits) {
+  std::set<std::vector<double>> results;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    controls().settings().seed = seed;
+    Sequential model = classifier();
+    results.insert(losses(model, {.epochs = 2,
+                                  .batch_size = 10,
+                                  .verbose = 0,
+                                  .validation_split = 0.2,
+                                  .memory_budget = seed % 2 ? 0 : 500}));
+  }
+  EXPECT_EQ(results.size(), 1u);
+}
+
+/// A stream as an application makes it, through the double's own functions.
+class ApplicationStream {
+ public:
+  ApplicationStream() {
+    call<decltype(cudaStreamCreateWithFlags)>("cudaStreamCreateWithFlags", &stream_, cudaStreamNonBlocking);
+  }
+  ~ApplicationStream() { call<decltype(cudaStreamDestroy)>("cudaStreamDestroy", stream_); }
+  cudaStream_t get() const { return stream_; }
+
+  template <class Function, class... Arguments>
+  static void call(const char* name, Arguments... arguments) {
+    EXPECT_EQ(test::double_function<Function>(name)(arguments...), cudaSuccess) << name;
+  }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+TEST_P(CudaBackend, An_applications_stream_is_used_and_never_synchronised) {
+  Sequential reference = classifier();
+  const std::vector<double> expected = losses(reference, {.epochs = 2, .batch_size = 16, .verbose = 0});
+  const ApplicationStream stream;
+  controls().clear_calls();
+  Sequential model = classifier();
+  model.compile({.optimizer = "adam",
+                 .loss = "sparse_categorical_crossentropy",
+                 .metrics = "accuracy",
+                 .context = Context({.device = "cuda", .stream = stream.get()})});
+  EXPECT_EQ(losses(model, {.epochs = 2, .batch_size = 16, .verbose = 0}), expected);
+  const auto& calls = controls().calls();
+  for (const char* forbidden : {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMemcpy", "cudaMalloc"})
+    EXPECT_EQ(std::count(calls.begin(), calls.end(), forbidden), 0) << forbidden;
+}
+
+TEST_P(CudaBackend, Steps_run_while_the_application_captures_become_part_of_its_graph) {
+  const Dataset data = three_classes(64);
+  const Tensor x = data.x.to(Device::cuda()), y = data.y.to(Device::cuda());
+  std::vector<std::vector<Tensor>> weights;
+  for (const bool captured : {false, true}) {
+    const ApplicationStream stream;
+    Sequential model = classifier();
+    model.compile({.optimizer = "adam",
+                   .loss = "sparse_categorical_crossentropy",
+                   .context = Context({.device = "cuda", .stream = stream.get()})});
+    model.train_on_batch(TensorView(x).rows(0, 16), TensorView(y).rows(0, 16));  // cursor at row 16 of x
+    const Program& program = model.program(Mode::train, 16);
+    if (captured) {
+      ApplicationStream::call<decltype(cudaStreamBeginCapture)>("cudaStreamBeginCapture", stream.get(),
+                                                                cudaStreamCaptureModeGlobal);
+      program.run(2);
+      cudaGraph_t graph = nullptr;
+      cudaGraphExec_t executable = nullptr;
+      ApplicationStream::call<decltype(cudaStreamEndCapture)>("cudaStreamEndCapture", stream.get(), &graph);
+      EXPECT_EQ(controls().last_graph().size(), 2 * program.size());
+      ApplicationStream::call<decltype(cudaGraphInstantiate)>("cudaGraphInstantiate", &executable, graph,
+                                                              0ull);
+      ApplicationStream::call<decltype(cudaGraphLaunch)>("cudaGraphLaunch", executable, stream.get());
+      weights.push_back(model.get_weights());
+      ApplicationStream::call<decltype(cudaGraphExecDestroy)>("cudaGraphExecDestroy", executable);
+      ApplicationStream::call<decltype(cudaGraphDestroy)>("cudaGraphDestroy", graph);
+    } else {
+      program.run(2);
+      weights.push_back(model.get_weights());
+    }
+  }
+  for (std::size_t w = 0; w < weights[0].size(); ++w) EXPECT_TRUE(array_equal(weights[0][w], weights[1][w]));
+}
+
+TEST_P(CudaBackend, A_report_and_a_reason_for_everything_that_can_be_missing) {
+  struct Missing {
+    int error;
+    const char* reason;
+  };
+  const Missing all[] = {{cudaErrorNoDevice, "no CUDA device"},
+                         {cudaErrorStubLibrary, "cudaErrorStubLibrary"},
+                         {cudaErrorInitializationError, "cudaErrorInitializationError"},
+                         {cudaErrorDevicesUnavailable, "cudaErrorDevicesUnavailable"},
+                         {cudaErrorSystemNotReady, "cudaErrorSystemNotReady"},
+                         {cudaErrorSystemDriverMismatch, "cudaErrorSystemDriverMismatch"},
+                         {cudaErrorCompatNotSupportedOnDevice, "cudaErrorCompatNotSupportedOnDevice"},
+                         {cudaErrorUnknown, "cudaErrorUnknown"}};
+  const auto expect_reason = [](const char* reason) {
+    EXPECT_THAT(device_report(), HasSubstr(std::string("cuda: not available: ")));
+    EXPECT_THAT(device_report(), HasSubstr(reason));
+    EXPECT_EQ(Device::automatic(), Device::cpu());
+    EXPECT_EQ(Context().device(), Device::cpu());
+    try {
+      Context({.device = "cuda"});
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(reason));
+    }
+  };
+  for (const Missing& missing : all) {
+    controls().reset();
+    controls().fail("cudaGetDeviceCount", 1, missing.error, false, 100);
+    expect_reason(missing.reason);
+  }
+  controls().reset();
+  controls().settings().driver_version = 0;
+  expect_reason("no NVIDIA driver");
+  controls().settings().driver_version = 12040;
+  expect_reason("too old: it serves CUDA 12.4");
+  controls().reset();
+  controls().settings().devices = 0;
+  expect_reason("no CUDA device");
+  controls().reset();
+  controls().settings().compute_capability = 61;
+  expect_reason("not built for this GPU");
+  controls().reset();
+  EXPECT_THAT(device_report(), HasSubstr("cuda:0"));
+  EXPECT_TRUE(Device::automatic().is_cuda());
+  EXPECT_THROW(Context({.device = "cuda:1"}), DeviceError);
+}
+
+TEST_P(CudaBackend, Versions_name_the_runtime_the_driver_and_the_gpu) {
+  std::set<std::string> names;
+  for (const auto& [name, value] : context().versions()) {
+    names.insert(name);
+    EXPECT_FALSE(value.empty());
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"glia", "CUDA runtime", "CUDA driver", "cuBLASLt", "GPU"}));
+  EXPECT_EQ(context().threads(), 1);
+}
+
+TEST_P(CudaBackend, A_second_device_is_used_by_number_and_the_current_one_stays) {
+  controls().settings().devices = 2;
+  Sequential model = classifier(Device::cuda(1));
+  losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0});
+  EXPECT_EQ(model.context().device(), Device::cuda(1));
+  const auto& calls = controls().calls();
+  // Each excursion to device 1 comes back.
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaSetDevice") % 2, 0);
+  EXPECT_GT(std::count(calls.begin(), calls.end(), "cudaSetDevice"), 0);
+}
+
+}  // namespace
+}  // namespace glia

@@ -1,0 +1,61 @@
+// What a test may ask of the CUDA double and learn from it. The double's library exports
+//     extern "C" glia::cuda_double::Controls* glia_cuda_double();
+// and tests/double_controls.h finds it in the library that $GLIA_CUDA_LIBRARY names.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace glia::cuda_double {
+
+/// Set by tests, at any time; reset() puts everything back.
+struct Settings {
+  std::uint64_t seed = 1;  ///< of every order that is free; $GLIA_CUDA_DOUBLE_SEED is the default
+  int devices = 1;
+  int compute_capability = 90;      ///< major * 10 + minor
+  int driver_version = 13000;       ///< 0: there is no driver
+  std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
+  bool refuses_products = false;    ///< no product has an algorithm
+  bool relu_hides_nan = false;      ///< cuBLASLt does not say; both must be lived with
+};
+
+/// One node of the graph captured last.
+struct GraphNode {
+  std::string kind;  ///< "kernel", "copy", "set"
+  std::string name;  ///< of the function, or "cublasLtMatmul"
+  std::vector<int> dependencies;
+};
+
+class Controls {
+ public:
+  virtual ~Controls() = default;
+  virtual Settings& settings() = 0;
+  /// Settings, log, injected and sticky errors as at the start; pending work and memory stay.
+  virtual void reset() = 0;
+
+  /// The `nth` call from now on (1: the next) of `function`, and the `times - 1` after it, answer with
+  /// `error`; a sticky one poisons every later call.
+  virtual void fail(const std::string& function, int nth, int error, bool sticky = false, int times = 1) = 0;
+  /// The `nth` kernel or product from now on that runs fails, as asynchronous errors do: it is told by a later
+  /// call, and is sticky.
+  virtual void fail_launch(int nth, int error) = 0;
+
+  /// Calls since clear_calls(), in order; and the traps' explanations.
+  virtual const std::vector<std::string>& calls() const = 0;
+  virtual void clear_calls() = 0;
+  virtual const std::vector<std::string>& traps() const = 0;
+
+  /// Live allocations, of the device and page-locked ones of the host.
+  virtual std::int64_t device_allocations() const = 0;
+  virtual std::int64_t host_allocations() const = 0;
+  /// Live streams, events, graphs, executable graphs, pools and cuBLASLt handles, by the kind's name.
+  virtual std::map<std::string, std::int64_t> live_objects() const = 0;
+  /// The graph that was captured last.
+  virtual std::vector<GraphNode> last_graph() const = 0;
+};
+
+}  // namespace glia::cuda_double

@@ -1,0 +1,111 @@
+// What the files of the CUDA double share: the call log with its injected errors, the queue of work, and what is known of
+// memory. Every function that is called from the CUDA API holds lock().
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/cuda_double/controls.h"  // defines: Settings
+
+namespace glia::cuda_double {
+
+/// Every imitated function begins with this. Counts the call, and answers with the error that a test injected for it, or
+/// with the sticky error of work that failed before; else cudaSuccess.
+cudaError_t enter(const char* function);
+/// Keeps an error for cudaGetLastError, and returns it.
+cudaError_t report(cudaError_t error);
+std::recursive_mutex& mutex();
+
+#define GLIA_DOUBLE_ENTER()                                                                 \
+  const std::lock_guard lock(::glia::cuda_double::mutex());                                 \
+  if (const cudaError_t error = ::glia::cuda_double::enter(__func__); error != cudaSuccess) \
+  return ::glia::cuda_double::report(error)
+
+/// Said by work while it runs: the device traps. `error` becomes sticky and `what` goes into the log.
+void trap(cudaError_t error, const std::string& what);
+bool has_trapped();
+/// Counts live objects: a stream, an event, ...
+void count_object(const char* kind, int change);
+/// What a test asked for.
+Settings& settings();
+/// Of every order that is free.
+std::mt19937_64& random_order();
+/// Whether an injected failure is due to the kernel that is about to run; it then traps.
+bool launch_fails();
+
+// --- the queue (streams.cpp)
+
+/// What a node of the queue, or of a captured graph, does.
+enum class Kind { kernel, copy, set, allocate, release, wait };
+const char* name_of(Kind kind);
+
+/// A piece of work, and who waits for it.
+struct Node {
+  std::function<void()> work;
+  int blockers = 0;
+  std::vector<Node*> dependents;
+  std::vector<std::shared_ptr<Node>> after;  // while it is not done
+  std::shared_ptr<Node> self;                // while something blocks it: keeps it alive
+  bool done = false;
+  bool wanted = false;  // by the drain that runs
+};
+using NodePtr = std::shared_ptr<Node>;
+
+/// Adds a node that runs after all of `after`; null and finished ones count for nothing.
+NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after);
+/// Adds work behind everything on `stream`, or to the graph that the stream captures (a captured closure runs once for each
+/// launch of the graph). Refuses streams 0, 1 and 2, which Glia never uses.
+cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
+/// Runs work until `node` is done: what else runs meanwhile, and in which order, the seed decides.
+void run_until(const NodePtr& node);
+void run_all();
+bool is_stream(cudaStream_t stream);
+
+// --- captures (graph.cpp)
+
+struct Capture;
+/// Adds a node to the graph that a stream captures.
+void capture(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
+/// For calls that CUDA forbids while this thread captures with another mode than relaxed: breaks the captures.
+cudaError_t forbidden_in_capture();
+/// For a synchronisation or query of a stream that is being captured, or null for all streams.
+cudaError_t breaks_capture(cudaStream_t stream);
+void record_in_capture(cudaStream_t stream, cudaEvent_t event);
+cudaError_t wait_in_capture(cudaStream_t stream, cudaEvent_t event);
+std::vector<GraphNode> last_captured();
+
+// --- memory (memory.cpp)
+
+/// Whether [address, address + bytes) lies within one live device allocation: asked by work while it runs.
+bool is_device_memory(const void* address, std::size_t bytes);
+/// The same for page-locked memory of the host.
+bool is_page_locked(const void* address, std::size_t bytes);
+/// The device's memory can be read and written only between these.
+void open_device_memory();
+void close_device_memory();
+std::int64_t live_device_allocations();
+std::int64_t live_host_allocations();
+
+}  // namespace glia::cuda_double
+
+/// A stream: its last node, and the nodes that end it in the graph it captures.
+struct CUstream_st {
+  glia::cuda_double::NodePtr tail;
+  std::shared_ptr<glia::cuda_double::Capture> capture;
+  std::vector<int> captured_tail;
+};
+
+/// An event: the node it was recorded behind, or its place in a captured graph.
+struct CUevent_st {
+  glia::cuda_double::NodePtr node;
+  std::shared_ptr<glia::cuda_double::Capture> capture;
+  std::vector<int> captured;
+};

@@ -1,0 +1,215 @@
+// Memory of the double. Device memory is one reserved region: every allocation has pages and addresses of its own that
+// are never used again, guard bytes around it, and is out of reach while no work runs.
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "tests/cuda_double/double.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, bytes) static_cast<void>(address)
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) static_cast<void>(address)
+#endif
+
+struct CUmemPoolHandle_st {};
+
+namespace glia::cuda_double {
+namespace {
+
+constexpr std::size_t page = 4096;
+constexpr std::size_t region_bytes = std::size_t{1} << 38;  // of addresses, not of memory
+constexpr std::size_t device_bytes = std::size_t{4} << 30;  // what the device has
+constexpr std::size_t guard = 256;  // bytes before and after, and what addresses are aligned to
+constexpr unsigned char guard_byte = 0xA5, fresh_byte = 0xFF;  // four or eight 0xFF are a NaN
+
+struct Allocation {
+  std::byte* pages;
+  std::size_t page_bytes, bytes;
+  bool freed;  // a release is in the queue
+};
+
+std::byte* region = nullptr;
+std::size_t region_used = 0, device_used = 0;
+std::map<std::uintptr_t, Allocation> device, host;  // by address
+bool open = false;
+
+std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }
+
+bool contains(const std::map<std::uintptr_t, Allocation>& all, const void* address, std::size_t bytes) {
+  auto next = all.upper_bound(number(address));
+  if (next == all.begin()) return false;
+  const auto& [begin, allocation] = *--next;
+  const std::size_t offset = number(address) - begin;
+  return offset <= allocation.bytes && bytes <= allocation.bytes - offset;
+}
+
+/// Guards, with the bytes between them left alone.
+void write_guards(std::byte* address, const Allocation& a) {
+  std::byte* const end = address + a.bytes;
+  std::memset(a.pages, guard_byte, static_cast<std::size_t>(address - a.pages));
+  std::memset(end, guard_byte, static_cast<std::size_t>(a.pages + a.page_bytes - end));
+  ASAN_POISON_MEMORY_REGION(a.pages, static_cast<std::size_t>(address - a.pages));
+  ASAN_POISON_MEMORY_REGION(end, static_cast<std::size_t>(a.pages + a.page_bytes - end));
+}
+
+bool guards_are_whole(const std::byte* address, const Allocation& a) {
+  ASAN_UNPOISON_MEMORY_REGION(a.pages, a.page_bytes);
+  const auto whole = [](const std::byte* from, const std::byte* to) {
+    return std::all_of(from, to, [](std::byte b) { return b == std::byte{guard_byte}; });
+  };
+  return whole(a.pages, address) && whole(address + a.bytes, a.pages + a.page_bytes);
+}
+
+void protect(const Allocation& a, int protection) { mprotect(a.pages, a.page_bytes, protection); }
+
+/// Pages between two that stay out of reach.
+void* allocate_on_device(std::size_t bytes) {
+  if (!region)
+    region = static_cast<std::byte*>(
+        mmap(nullptr, region_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  if (bytes > device_bytes || device_used + bytes > device_bytes) return nullptr;
+  Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false};
+  if (region_used + a.page_bytes + 2 * page > region_bytes) return nullptr;
+  region_used += a.page_bytes + page;
+  device_used += bytes;
+  std::byte* const address = a.pages + guard;
+  protect(a, PROT_READ | PROT_WRITE);
+  write_guards(address, a);
+  if (!open) protect(a, PROT_NONE);
+  device.emplace(number(address), a);
+  return address;
+}
+
+void release_on_device(std::byte* address) {
+  const auto found = device.find(number(address));
+  const Allocation a = found->second;
+  if (!guards_are_whole(address, a)) trap(cudaErrorIllegalAddress, "memory beside an allocation was written");
+  protect(a, PROT_NONE);
+  madvise(a.pages, a.page_bytes, MADV_DONTNEED);
+  ASAN_POISON_MEMORY_REGION(a.pages, a.page_bytes);
+  device_used -= a.bytes;
+  device.erase(found);
+}
+
+}  // namespace
+
+bool is_device_memory(const void* address, std::size_t bytes) { return contains(device, address, bytes); }
+bool is_page_locked(const void* address, std::size_t bytes) { return contains(host, address, bytes); }
+
+void open_device_memory() {
+  open = true;
+  for (const auto& [address, a] : device) protect(a, PROT_READ | PROT_WRITE);
+}
+void close_device_memory() {
+  for (const auto& [address, a] : device) {
+    // ASan watches the guards itself.
+#if !defined(__SANITIZE_ADDRESS__)
+    if (!guards_are_whole(reinterpret_cast<const std::byte*>(address), a))
+      trap(cudaErrorIllegalAddress, "memory beside an allocation was written");
+#endif
+    protect(a, PROT_NONE);
+  }
+  open = false;
+}
+
+std::int64_t live_device_allocations() {
+  return std::count_if(device.begin(), device.end(), [](const auto& entry) { return !entry.second.freed; });
+}
+std::int64_t live_host_allocations() { return static_cast<std::int64_t>(host.size()); }
+
+}  // namespace glia::cuda_double
+
+using namespace glia::cuda_double;
+
+extern "C" {
+
+cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
+  GLIA_DOUBLE_ENTER();
+  if (properties->allocType != cudaMemAllocationTypePinned ||
+      properties->location.type != cudaMemLocationTypeDevice)
+    return report(cudaErrorInvalidValue);
+  *pool = new CUmemPoolHandle_st;
+  count_object("pool", 1);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+  GLIA_DOUBLE_ENTER();
+  delete pool;
+  count_object("pool", -1);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
+  GLIA_DOUBLE_ENTER();
+  return cudaSuccess;
+}
+
+// Gives back what is free; the double never keeps any.
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
+  GLIA_DOUBLE_ENTER();
+  return cudaSuccess;
+}
+
+// The address is known at once, the memory is there in the stream's order: until then, and on other streams that do not
+// wait, what is written is overwritten by fresh NaN.
+cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPool_t, cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (stream->capture)
+    return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
+  void* const memory = allocate_on_device(bytes);
+  if (!memory) return report(cudaErrorMemoryAllocation);
+  *address = memory;
+  return report(
+      enqueue(stream, Kind::allocate, __func__, [memory, bytes] { std::memset(memory, fresh_byte, bytes); }));
+}
+
+cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  const auto found = device.find(number(address));
+  if (found == device.end() || found->second.freed) return report(cudaErrorInvalidValue);
+  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  found->second.freed = true;
+  return report(enqueue(stream, Kind::release, __func__,
+                        [address] { release_on_device(static_cast<std::byte*>(address)); }));
+}
+
+// Page-locks memory of the host.
+cudaError_t cudaMallocHost(void** address, std::size_t bytes) {
+  GLIA_DOUBLE_ENTER();
+  if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
+  const std::size_t all = (bytes + 2 * guard + page - 1) / page * page;
+  Allocation a{static_cast<std::byte*>(std::aligned_alloc(page, all)), all, bytes, false};
+  if (!a.pages) return report(cudaErrorMemoryAllocation);
+  std::byte* const memory = a.pages + guard;
+  std::memset(memory, fresh_byte, bytes);
+  write_guards(memory, a);
+  host.emplace(number(memory), a);
+  *address = memory;
+  return cudaSuccess;
+}
+
+// Copies that still read or write it find it gone: overwritten, and under ASan out of reach.
+cudaError_t cudaFreeHost(void* address) {
+  GLIA_DOUBLE_ENTER();
+  if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
+  const auto found = host.find(number(address));
+  if (found == host.end()) return report(cudaErrorInvalidValue);
+  const Allocation a = found->second;
+  host.erase(found);
+  if (!guards_are_whole(static_cast<std::byte*>(address), a))
+    trap(cudaErrorIllegalAddress, "memory beside page-locked memory was written");
+  std::memset(a.pages, fresh_byte, a.page_bytes);
+  std::free(a.pages);
+  return cudaSuccess;
+}
+
+}  // extern "C"

@@ -1,0 +1,332 @@
+// The rest of the CUDA runtime: devices, errors, launches; and what tests ask of the double.
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <stdexcept>
+
+#include "cuda/kernels.h"  // defines: KernelParameter, which every kernel takes
+#include "tests/cuda_double/device.h"
+#include "tests/cuda_double/double.h"
+#include "tests/cuda_double/fibres.h"
+
+namespace glia::cuda_double {
+namespace {
+
+/// A failure that a test ordered.
+struct Injection {
+  int calls_before, times;
+  cudaError_t error;
+  bool sticky;
+};
+
+Settings default_settings() {
+  Settings s;
+  if (const char* seed = std::getenv("GLIA_CUDA_DOUBLE_SEED")) s.seed = std::strtoull(seed, nullptr, 10);
+  return s;
+}
+
+Settings wanted = default_settings();
+std::vector<std::string> call_log, trap_log;
+std::multimap<std::string, Injection> injections;
+std::map<std::string, std::int64_t> objects;
+cudaError_t sticky = cudaSuccess, last_error = cudaSuccess;
+int launches_before_failure = 0;
+cudaError_t launch_error = cudaSuccess;
+int current_device = 0;
+
+class TheControls final : public Controls {
+ public:
+  Settings& settings() override { return wanted; }
+  void reset() override {
+    wanted = default_settings();
+    call_log.clear(), trap_log.clear(), injections.clear();
+    sticky = last_error = launch_error = cudaSuccess;
+  }
+  void fail(const std::string& function, int nth, int error, bool stays, int times) override {
+    injections.insert({function, {nth - 1, times, static_cast<cudaError_t>(error), stays}});
+  }
+  void fail_launch(int nth, int error) override {
+    launches_before_failure = nth - 1;
+    launch_error = static_cast<cudaError_t>(error);
+  }
+  const std::vector<std::string>& calls() const override { return call_log; }
+  void clear_calls() override { call_log.clear(); }
+  const std::vector<std::string>& traps() const override { return trap_log; }
+  std::int64_t device_allocations() const override { return live_device_allocations(); }
+  std::int64_t host_allocations() const override { return live_host_allocations(); }
+  std::map<std::string, std::int64_t> live_objects() const override { return objects; }
+  std::vector<GraphNode> last_graph() const override { return last_captured(); }
+};
+
+// --- a launch
+
+testing::Fibres& fibres() {
+  static testing::Fibres instance;
+  return instance;
+}
+uint3 running_block;
+dim3 running_threads, running_grid;
+
+using Kernel = void (*)(cuda::KernelParameter);
+
+/// Every block to its end, in an order of chance; its threads are fibres.
+void run_kernel(Kernel kernel, unsigned blocks, unsigned threads, const cuda::KernelParameter& parameter) {
+  std::vector<unsigned> order(blocks);
+  std::iota(order.begin(), order.end(), 0u);
+  std::shuffle(order.begin(), order.end(), random_order());
+  running_threads = dim3(threads);
+  running_grid = dim3(blocks);
+  try {
+    for (const unsigned block : order) {
+      running_block = {block, 0, 0};
+      fibres().run(static_cast<int>(threads), 32, random_order(), [&](int) { kernel(parameter); });
+    }
+  } catch (const std::logic_error& error) {
+    trap(cudaErrorLaunchFailure, error.what());
+  }
+}
+
+/// Whether a word of a kernel's parameter is the address of something on the host that a GPU could not reach. What looks
+/// like an address need not be one: only mapped memory counts.
+bool is_host_pointer(std::uint64_t word) {
+  if (word < 0x10000 || word >> 47 != 0 || word % 4 != 0) return false;
+  const auto* address = reinterpret_cast<const void*>(word);
+  if (is_device_memory(address, 0) || is_page_locked(address, 0)) return false;
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  unsigned char resident;
+  return mincore(reinterpret_cast<void*>(word / page * page), 1, &resident) == 0;
+}
+
+void expect_no_host_pointers(const cuda::KernelParameter& parameter) {
+  for (std::size_t at = 0; at < sizeof parameter.bytes; at += sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, parameter.bytes + at, sizeof word);
+    if (is_host_pointer(word))
+      trap(cudaErrorIllegalAddress, "a kernel was given a pointer to the host's memory");
+  }
+}
+
+}  // namespace
+
+std::recursive_mutex& mutex() {
+  static std::recursive_mutex instance;
+  return instance;
+}
+
+cudaError_t enter(const char* function) {
+  if (!function) return sticky;
+  call_log.emplace_back(function);
+  if (sticky != cudaSuccess) return sticky;
+  const auto [begin, end] = injections.equal_range(function);
+  for (auto injection = begin; injection != end; ++injection) {
+    Injection& i = injection->second;
+    if (i.calls_before-- > 0) continue;
+    const Injection due = i;
+    if (--i.times == 0) injections.erase(injection);
+    if (due.sticky) sticky = due.error;
+    return due.error;
+  }
+  return cudaSuccess;
+}
+
+cudaError_t report(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+void trap(cudaError_t error, const std::string& what) {
+  trap_log.push_back(what);
+  if (sticky == cudaSuccess) sticky = error;
+}
+bool has_trapped() { return sticky != cudaSuccess; }
+void count_object(const char* kind, int change) { objects[kind] += change; }
+Settings& settings() { return wanted; }
+
+std::mt19937_64& random_order() {
+  static std::mt19937_64 generator;
+  static std::uint64_t seeded_with = ~std::uint64_t{0};
+  if (seeded_with != wanted.seed) generator.seed(seeded_with = wanted.seed);
+  return generator;
+}
+
+bool launch_fails() {
+  if (launch_error == cudaSuccess || launches_before_failure-- > 0) return false;
+  trap(std::exchange(launch_error, cudaSuccess), "a test ordered this launch to fail");
+  return true;
+}
+
+uint3 thread_index() { return {static_cast<unsigned>(fibres().rank()), 0, 0}; }
+uint3 block_index() { return running_block; }
+dim3 block_size() { return running_threads; }
+dim3 grid_size() { return running_grid; }
+void block_barrier() { fibres().block_barrier(); }
+
+std::uint64_t exchange(unsigned mask, std::uint64_t bits, int distance) {
+  if (mask != 0xffffffffu) trap(cudaErrorLaunchFailure, "a shuffle of less than a warp");
+  testing::Fibres& f = fibres();
+  const int rank = f.rank();
+  f.shared(rank).index = static_cast<std::int64_t>(bits);
+  f.group_barrier();
+  const auto other = static_cast<std::uint64_t>(f.shared(rank ^ distance).index);
+  f.group_barrier();
+  return other;
+}
+
+}  // namespace glia::cuda_double
+
+using namespace glia::cuda_double;
+
+extern "C" {
+
+Controls* glia_cuda_double() {
+  static TheControls controls;
+  return &controls;
+}
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 0;
+  GLIA_DOUBLE_ENTER();
+  if (settings().driver_version / 1000 < CUDART_VERSION / 1000) return report(cudaErrorInsufficientDriver);
+  if (settings().devices == 0) return report(cudaErrorNoDevice);
+  *count = settings().devices;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  GLIA_DOUBLE_ENTER();
+  *device = current_device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+  GLIA_DOUBLE_ENTER();
+  if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
+  current_device = device;
+  return cudaSuccess;
+}
+
+// 0 where there is no driver.
+cudaError_t cudaDriverGetVersion(int* version) {
+  GLIA_DOUBLE_ENTER();
+  *version = settings().driver_version;
+  return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  GLIA_DOUBLE_ENTER();
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
+// Few multiprocessors: blocks then take turns, and loops over blocks go round more than once.
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  GLIA_DOUBLE_ENTER();
+  if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+      *value = 2;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = settings().compute_capability / 10;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = settings().compute_capability % 10;
+      return cudaSuccess;
+    default:
+      return report(cudaErrorInvalidValue);
+  }
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  GLIA_DOUBLE_ENTER();
+  if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
+  *properties = {};
+  std::snprintf(properties->name, sizeof properties->name, "double of a CUDA device");
+  properties->major = settings().compute_capability / 10;
+  properties->minor = settings().compute_capability % 10;
+  properties->multiProcessorCount = 2;
+  properties->totalGlobalMem = std::size_t{4} << 30;
+  return cudaSuccess;
+}
+
+// Needs machine code or PTX for the device: Glia has it from sm_75 on.
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  GLIA_DOUBLE_ENTER();
+  *attributes = {};
+  return report(settings().compute_capability < 75 ? cudaErrorNoKernelImageForDevice : cudaSuccess);
+}
+
+// Arguments are copied at the call.
+cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void** arguments, std::size_t,
+                             cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (grid.x == 0 || block.x == 0 || block.x > 1024) return report(cudaErrorInvalidConfiguration);
+  const auto kernel = reinterpret_cast<Kernel>(const_cast<void*>(function));
+  const auto parameter = *static_cast<const glia::cuda::KernelParameter*>(arguments[0]);
+  return report(enqueue(stream, Kind::kernel, "kernel", [=] {
+    if (launch_fails()) return;
+    expect_no_host_pointers(parameter);
+    if (!has_trapped()) run_kernel(kernel, grid.x, block.x, parameter);
+  }));
+}
+
+// The last error of any call, which is forgotten unless it is sticky.
+cudaError_t cudaGetLastError() {
+  const std::lock_guard lock(mutex());
+  return std::exchange(last_error, sticky);
+}
+cudaError_t cudaPeekAtLastError() {
+  const std::lock_guard lock(mutex());
+  return last_error;
+}
+
+const char* cudaGetErrorName(cudaError_t error) {
+  static const std::map<cudaError_t, const char*> names{
+#define GLIA_NAMED(name) {name, #name}
+      GLIA_NAMED(cudaSuccess),
+      GLIA_NAMED(cudaErrorInvalidValue),
+      GLIA_NAMED(cudaErrorMemoryAllocation),
+      GLIA_NAMED(cudaErrorInitializationError),
+      GLIA_NAMED(cudaErrorInvalidConfiguration),
+      GLIA_NAMED(cudaErrorInvalidMemcpyDirection),
+      GLIA_NAMED(cudaErrorStubLibrary),
+      GLIA_NAMED(cudaErrorInsufficientDriver),
+      GLIA_NAMED(cudaErrorDevicesUnavailable),
+      GLIA_NAMED(cudaErrorNoDevice),
+      GLIA_NAMED(cudaErrorInvalidDevice),
+      GLIA_NAMED(cudaErrorNoKernelImageForDevice),
+      GLIA_NAMED(cudaErrorInvalidResourceHandle),
+      GLIA_NAMED(cudaErrorIllegalState),
+      GLIA_NAMED(cudaErrorNotReady),
+      GLIA_NAMED(cudaErrorIllegalAddress),
+      GLIA_NAMED(cudaErrorLaunchTimeout),
+      GLIA_NAMED(cudaErrorAssert),
+      GLIA_NAMED(cudaErrorLaunchFailure),
+      GLIA_NAMED(cudaErrorSystemNotReady),
+      GLIA_NAMED(cudaErrorSystemDriverMismatch),
+      GLIA_NAMED(cudaErrorCompatNotSupportedOnDevice),
+      GLIA_NAMED(cudaErrorStreamCaptureUnsupported),
+      GLIA_NAMED(cudaErrorStreamCaptureInvalidated),
+      GLIA_NAMED(cudaErrorStreamCaptureMerge),
+      GLIA_NAMED(cudaErrorStreamCaptureUnmatched),
+      GLIA_NAMED(cudaErrorStreamCaptureUnjoined),
+      GLIA_NAMED(cudaErrorStreamCaptureIsolation),
+      GLIA_NAMED(cudaErrorStreamCaptureImplicit),
+      GLIA_NAMED(cudaErrorCapturedEvent),
+      GLIA_NAMED(cudaErrorUnknown)
+#undef GLIA_NAMED
+  };
+  const auto found = names.find(error);
+  return found == names.end() ? "unrecognized error code" : found->second;
+}
+
+const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }
+
+}  // extern "C"

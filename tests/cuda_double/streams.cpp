@@ -1,0 +1,242 @@
+// Streams, events and the queue. Work runs only when something waits for it, in an order that the seed draws among all
+// that streams and events permit (CUDA Programming Guide, "Asynchronous Concurrent Execution").
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "tests/cuda_double/double.h"
+
+namespace glia::cuda_double {
+namespace {
+
+std::vector<NodePtr> ready;  // blocked by nothing
+std::set<cudaStream_t> streams;
+
+void finish(const NodePtr& node) {
+  node->done = true;
+  node->work = nullptr;
+  node->after.clear();
+  for (Node* dependent : node->dependents) {
+    if (--dependent->blockers > 0) continue;
+    ready.push_back(std::move(dependent->self));
+  }
+  node->dependents.clear();
+}
+
+void run(const NodePtr& node) {
+  // A lost device does nothing more.
+  if (node->work && !has_trapped()) node->work();
+  finish(node);
+}
+
+/// Marks what `node` waits for, and itself.
+void want(Node* node) {
+  std::vector<Node*> open{node};
+  while (!open.empty()) {
+    Node* const next = open.back();
+    open.pop_back();
+    if (std::exchange(next->wanted, true)) continue;
+    for (const NodePtr& before : next->after)
+      if (!before->done) open.push_back(before.get());
+  }
+}
+
+/// The position in `ready` of the node that runs next; of any node, or only of a wanted one.
+std::size_t draw(bool any) {
+  std::vector<std::size_t> choices;
+  for (std::size_t i = 0; i < ready.size(); ++i)
+    if (any || ready[i]->wanted) choices.push_back(i);
+  return choices[random_order()() % choices.size()];
+}
+
+void run_one(bool any) {
+  const std::size_t at = draw(any);
+  const NodePtr node = ready[at];
+  ready[at] = ready.back();
+  ready.pop_back();
+  run(node);
+}
+
+}  // namespace
+
+const char* name_of(Kind kind) {
+  constexpr const char* names[] = {"kernel", "copy", "set", "allocate", "release", "wait"};
+  return names[static_cast<int>(kind)];
+}
+
+NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after) {
+  auto node = std::make_shared<Node>();
+  node->work = std::move(work);
+  for (const NodePtr& before : after) {
+    if (!before || before->done) continue;
+    before->dependents.push_back(node.get());
+    node->after.push_back(before);
+    ++node->blockers;
+  }
+  if (node->blockers == 0)
+    ready.push_back(node);
+  else
+    node->self = node;
+  return node;
+}
+
+bool is_stream(cudaStream_t stream) { return streams.count(stream) > 0; }
+
+cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work) {
+  if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+  if (stream->capture)
+    capture(stream, kind, std::move(name), std::move(work));
+  else
+    stream->tail = add_node(std::move(work), {stream->tail});
+  return cudaSuccess;
+}
+
+void run_until(const NodePtr& node) {
+  if (!node || node->done) return;
+  want(node.get());
+  // Half of the time whatever is ready may run meanwhile, half of the time only what must.
+  const bool any = random_order()() % 2 == 0;
+  open_device_memory();
+  while (!node->done) run_one(any);
+  close_device_memory();
+}
+
+void run_all() {
+  if (ready.empty()) return;
+  open_device_memory();
+  while (!ready.empty()) run_one(true);
+  close_device_memory();
+}
+
+}  // namespace glia::cuda_double
+
+using namespace glia::cuda_double;
+
+extern "C" {
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  GLIA_DOUBLE_ENTER();
+  if (flags != cudaStreamNonBlocking) return report(cudaErrorInvalidValue);  // what Glia uses
+  *stream = new CUstream_st;
+  streams.insert(*stream);
+  count_object("stream", 1);
+  return cudaSuccess;
+}
+
+// Returns at once; work that is left runs to its end.
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (streams.erase(stream) == 0) return report(cudaErrorInvalidResourceHandle);
+  delete stream;
+  count_object("stream", -1);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
+  run_until(stream->tail);
+  return report(enter(nullptr));
+}
+
+// A little is done between two questions, so that asking again ends.
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
+  if (!stream->tail || stream->tail->done) return cudaSuccess;
+  if (random_order()() % 4 == 0) run_until(stream->tail);
+  return cudaErrorNotReady;
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  GLIA_DOUBLE_ENTER();
+  if (const cudaError_t error = breaks_capture(nullptr); error != cudaSuccess) return report(error);
+  run_all();
+  return report(enter(nullptr));
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  GLIA_DOUBLE_ENTER();
+  *event = new CUevent_st;
+  count_object("event", 1);
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  GLIA_DOUBLE_ENTER();
+  delete event;
+  count_object("event", -1);
+  return cudaSuccess;
+}
+
+// The event stands for all that is on the stream now.
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  *event = {};
+  if (stream->capture)
+    record_in_capture(stream, event);
+  else
+    event->node = stream->tail;
+  return cudaSuccess;
+}
+
+// An event that was never recorded is over.
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  GLIA_DOUBLE_ENTER();
+  if (event->capture) return report(cudaErrorCapturedEvent);
+  run_until(event->node);
+  return report(enter(nullptr));
+}
+
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  GLIA_DOUBLE_ENTER();
+  if (event->capture) return report(cudaErrorCapturedEvent);
+  if (!event->node || event->node->done) return cudaSuccess;
+  if (random_order()() % 4 == 0) run_until(event->node);
+  return cudaErrorNotReady;
+}
+
+// What the stream gets from now on runs after the event; the host does not wait.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  GLIA_DOUBLE_ENTER();
+  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (stream->capture || event->capture) return report(wait_in_capture(stream, event));
+  stream->tail = add_node({}, {stream->tail, event->node});
+  return cudaSuccess;
+}
+
+// Host memory must be page-locked: with other memory CUDA may wait for the stream, or may not, and Glia wants neither. It is
+// read or written when the copy runs.
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  const bool up = kind == cudaMemcpyHostToDevice;
+  if (!up && kind != cudaMemcpyDeviceToHost) return report(cudaErrorInvalidMemcpyDirection);
+  const void *on_device = up ? to : from, *on_host = up ? from : to;
+  if (!is_device_memory(on_device, bytes) || !is_page_locked(on_host, bytes))
+    return report(cudaErrorInvalidValue);
+  return report(enqueue(stream, Kind::copy, __func__, [=] {
+    if (is_device_memory(on_device, bytes))
+      std::memcpy(to, from, bytes);
+    else
+      trap(cudaErrorIllegalAddress, "a copy met device memory that was freed");
+  }));
+}
+
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  if (!is_device_memory(to, bytes)) return report(cudaErrorInvalidValue);
+  return report(enqueue(stream, Kind::set, __func__, [=] {
+    if (is_device_memory(to, bytes))
+      std::memset(to, value, bytes);
+    else
+      trap(cudaErrorIllegalAddress, "a memset met device memory that was freed");
+  }));
+}
+
+}  // extern "C"
