@@ -131,15 +131,15 @@ bool CublasLt::keeps_nan(const LtProduct& product, const op::Matmul& matmul) {
   GLIA_CUDA(cudaMemsetAsync(a->data(), 0xFF, a->bytes(), gpu_.stream()));
   GLIA_CUDA(cudaMemsetAsync(b->data(), 0xFF, b->bytes(), gpu_.stream()));
   product.run(a->data(), b->data(), out->data());
-  GLIA_CUDA(cudaMemcpyAsync(seen, out->data(), element, cudaMemcpyDeviceToHost, gpu_.stream()));
+  GLIA_CUDA(cudaMemcpyAsync(seen.data(), out->data(), element, cudaMemcpyDeviceToHost, gpu_.stream()));
   gpu_.wait();
   if (matmul.out.dtype == DType::float64) {
     double value;
-    std::memcpy(&value, seen, sizeof value);
+    std::memcpy(&value, seen.data(), sizeof value);
     return value != value;
   }
   float value;
-  std::memcpy(&value, seen, sizeof value);
+  std::memcpy(&value, seen.data(), sizeof value);
   return value != value;
 }
 

@@ -72,13 +72,20 @@ Gpu::Gpu(int index, cudaStream_t stream)
                           attribute(index, cudaDevAttrComputeCapabilityMinor)),
       most_blocks_(8u * static_cast<unsigned>(attribute(index, cudaDevAttrMultiProcessorCount))) {}
 
-/// Waits, so that no work reads the page-locked memory or the pool that goes with us.
-Gpu::~Gpu() {
-  try {
-    wait();
-  } catch (const Error&) {  // a lost device has nothing left to wait for
-  }
+PageLocked::PageLocked(Gpu& gpu, std::size_t bytes) : gpu_(&gpu) {
+  void* data = nullptr;
+  GLIA_CUDA(cudaMallocHost(&data, bytes > 0 ? bytes : 1));
+  data_ = static_cast<std::byte*>(data);
 }
+
+PageLocked::~PageLocked() {
+  if (!data_) return;
+  gpu_->settle();
+  static_cast<void>(cudaFreeHost(data_));
+}
+
+/// No work may be left that uses the pool.
+Gpu::~Gpu() { settle(); }
 
 bool Gpu::application_captures() const {
   if (own_stream_) return false;
@@ -112,9 +119,7 @@ std::unique_ptr<Memory> Gpu::allocate(std::size_t bytes) {
 
 PageLocked Gpu::page_locked(std::size_t bytes) {
   ++counters_.allocations;
-  PageLocked memory;
-  GLIA_CUDA(cudaMallocHost(memory.made_here(), bytes > 0 ? bytes : 1));
-  return memory;
+  return PageLocked(*this, bytes);
 }
 
 Event Gpu::event() const {
@@ -132,6 +137,18 @@ void Gpu::wait() {
 void Gpu::wait(const Event& event) {
   ++counters_.synchronizations;
   GLIA_CUDA(cudaEventSynchronize(event));
+}
+
+void Gpu::settle() noexcept {
+  try {
+    const CurrentDevice current(index_);
+    const Event done = event();
+    for (const cudaStream_t stream : {static_cast<cudaStream_t>(copies_), stream_}) {
+      GLIA_CUDA(cudaEventRecord(done, stream));
+      GLIA_CUDA(cudaEventSynchronize(done));
+    }
+  } catch (const Error&) {  // a lost device has nothing left to wait for
+  }
 }
 
 Gpu::Recording::Recording(Gpu& gpu) : gpu_(gpu) {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 namespace glia::cuda {
 
@@ -20,6 +21,27 @@ class CurrentDevice {
 
  private:
   int before_;
+};
+
+class Gpu;
+
+/// Page-locked memory of the host. Before it goes, all work is waited for: a copy may be under way whose event an error
+/// kept from being recorded.
+class PageLocked {
+ public:
+  PageLocked() = default;
+  PageLocked(Gpu& gpu, std::size_t bytes);
+  ~PageLocked();
+  PageLocked(PageLocked&& other) noexcept : gpu_(other.gpu_), data_(std::exchange(other.data_, nullptr)) {}
+  PageLocked& operator=(PageLocked&& other) noexcept {
+    std::swap(gpu_, other.gpu_), std::swap(data_, other.data_);
+    return *this;
+  }
+  std::byte* data() const { return data_; }
+
+ private:
+  Gpu* gpu_ = nullptr;
+  std::byte* data_ = nullptr;
 };
 
 /// A device, with one stream that all work is in order on. It is never synchronised, since it may be the
@@ -46,13 +68,14 @@ class Gpu {
 
   /// From the pool, in order; 0xFF in tests. Throws OutOfMemoryError after what is free but kept was given back.
   std::unique_ptr<Memory> allocate(std::size_t bytes);
-  /// Page-locked memory of the host.
   PageLocked page_locked(std::size_t bytes);
   Event event() const;
   /// The host waits for all work so far.
   void wait();
   /// The host waits for an event.
   void wait(const Event& event);
+  /// The host waits for all work on both streams; errors are for others to find. For destructors.
+  void settle() noexcept;
 
   const BackendCounters& counters() const { return counters_; }
 

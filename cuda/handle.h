@@ -36,7 +36,6 @@ using Event = Handle<cudaEvent_t, cudaEventDestroy>;
 using Graph = Handle<cudaGraph_t, cudaGraphDestroy>;
 using ExecutableGraph = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
 using Pool = Handle<cudaMemPool_t, cudaMemPoolDestroy>;
-using PageLocked = Handle<void*, cudaFreeHost>;
 using LtHandle = Handle<cublasLtHandle_t, cublasLtDestroy>;
 using LtOperation = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using LtLayout = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;

@@ -75,7 +75,7 @@ class CudaBlock {
 
 /// Runs one functor on every block of a launch.
 template <class Kernel>
-__global__ void __launch_bounds__(most_threads) run(const __grid_constant__ KernelParameter parameter) {
+__global__ void __launch_bounds__(most_threads, 1) run(const __grid_constant__ KernelParameter parameter) {
   CudaBlock block;
   (*reinterpret_cast<const Kernel*>(parameter.bytes))(block);
 }

@@ -10,10 +10,10 @@
 namespace glia::cuda {
 
 void Transfer::make_slots() {
-  if (slots_[1].memory) return;
+  if (slots_[1].memory.data()) return;
   for (Slot& slot : slots_) {
     if (!slot.done) slot.done = gpu_.event();
-    if (!slot.memory) slot.memory = gpu_.page_locked(slot_bytes);
+    if (!slot.memory.data()) slot.memory = gpu_.page_locked(slot_bytes);
   }
 }
 
@@ -23,9 +23,9 @@ void Transfer::upload(void* to, const void* from, std::size_t bytes) {
     const std::size_t count = std::min(slot_bytes, bytes - at);
     const Slot& slot = slots_[next_++ % 2];
     if (!planted("host_buffer_reused_early")) gpu_.wait(slot.done);  // an event never recorded is over
-    std::memcpy(slot.memory, static_cast<const std::byte*>(from) + at, count);
-    GLIA_CUDA(cudaMemcpyAsync(static_cast<std::byte*>(to) + at, slot.memory, count, cudaMemcpyHostToDevice,
-                              gpu_.stream()));
+    std::memcpy(slot.memory.data(), static_cast<const std::byte*>(from) + at, count);
+    GLIA_CUDA(cudaMemcpyAsync(static_cast<std::byte*>(to) + at, slot.memory.data(), count,
+                              cudaMemcpyHostToDevice, gpu_.stream()));
     GLIA_CUDA(cudaEventRecord(slot.done, gpu_.stream()));
   }
 }
@@ -34,11 +34,11 @@ void Transfer::download(void* to, const void* from, std::size_t bytes) {
   make_slots();
   const auto empty = [&](const Slot& slot, std::size_t at) {
     if (!planted("result_read_early")) gpu_.wait(slot.done);
-    std::memcpy(static_cast<std::byte*>(to) + at, slot.memory, std::min(slot_bytes, bytes - at));
+    std::memcpy(static_cast<std::byte*>(to) + at, slot.memory.data(), std::min(slot_bytes, bytes - at));
   };
   for (std::size_t at = 0; at < bytes; at += slot_bytes) {
     const Slot& slot = slots_[next_++ % 2];
-    GLIA_CUDA(cudaMemcpyAsync(slot.memory, static_cast<const std::byte*>(from) + at,
+    GLIA_CUDA(cudaMemcpyAsync(slot.memory.data(), static_cast<const std::byte*>(from) + at,
                               std::min(slot_bytes, bytes - at), cudaMemcpyDeviceToHost, gpu_.stream()));
     GLIA_CUDA(cudaEventRecord(slot.done, gpu_.stream()));
     if (at >= slot_bytes) empty(slots_[next_ % 2], at - slot_bytes);
@@ -55,13 +55,13 @@ class CudaReader final : public Reader {
 
   void start(const void* from) override {
     const CurrentDevice current(gpu_.index());
-    GLIA_CUDA(cudaMemcpyAsync(memory_, from, bytes_, cudaMemcpyDeviceToHost, gpu_.stream()));
+    GLIA_CUDA(cudaMemcpyAsync(memory_.data(), from, bytes_, cudaMemcpyDeviceToHost, gpu_.stream()));
     GLIA_CUDA(cudaEventRecord(done_, gpu_.stream()));
   }
   const std::byte* wait() override {
     const CurrentDevice current(gpu_.index());
     gpu_.wait(done_);
-    return static_cast<const std::byte*>(static_cast<void*>(memory_));
+    return memory_.data();
   }
 
  private:
@@ -80,13 +80,12 @@ class CudaStaging final : public Staging {
         memory_(gpu.allocate(bytes)),
         free_(gpu.event()),
         sent_(gpu.event()) {
-    host_ = static_cast<std::byte*>(static_cast<void*>(page_locked_));
+    host_ = page_locked_.data();
     device_ = memory_->data();
     GLIA_CUDA(cudaEventRecord(free_, gpu.stream()));  // after the allocation
   }
-  ~CudaStaging() override {
-    static_cast<void>(cudaEventSynchronize(sent_));  // page-locked memory is being read until then
-  }
+  /// Before the device memory goes, which the steps' stream frees: a copy may still write there.
+  ~CudaStaging() override { gpu_.settle(); }
 
   void send(std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());

@@ -80,6 +80,8 @@ cudaError_t forbidden_in_capture();
 cudaError_t breaks_capture(cudaStream_t stream);
 void record_in_capture(cudaStream_t stream, cudaEvent_t event);
 cudaError_t wait_in_capture(cudaStream_t stream, cudaEvent_t event);
+/// The capture of a stream that goes.
+void abandon(const std::shared_ptr<Capture>& capture);
 std::vector<GraphNode> last_captured();
 
 // --- memory (memory.cpp)

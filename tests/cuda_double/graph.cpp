@@ -89,6 +89,15 @@ cudaError_t wait_in_capture(cudaStream_t stream, cudaEvent_t event) {
   return cudaSuccess;
 }
 
+void abandon(const std::shared_ptr<Capture>& c) {
+  for (cudaStream_t stream : c->streams) {
+    if (!is_stream(stream)) continue;
+    stream->capture.reset();
+    stream->captured_tail.clear();
+  }
+  captures.erase(std::find(captures.begin(), captures.end(), c));
+}
+
 std::vector<GraphNode> last_captured() { return last; }
 
 }  // namespace glia::cuda_double
@@ -124,12 +133,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (c->origin != stream) return report(break_capture(*c, cudaErrorStreamCaptureUnmatched));
   const std::vector<bool> joined = ancestors(*c, stream->captured_tail);
   const bool all_joined = std::all_of(joined.begin(), joined.end(), [](bool reached) { return reached; });
-  for (cudaStream_t s : c->streams) {
-    if (!is_stream(s)) continue;
-    s->capture.reset();
-    s->captured_tail.clear();
-  }
-  captures.erase(std::find(captures.begin(), captures.end(), c));
+  abandon(c);
   if (!c->valid) return report(cudaErrorStreamCaptureInvalidated);
   if (!all_joined) return report(cudaErrorStreamCaptureUnjoined);
   last.clear();

@@ -125,10 +125,11 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   return cudaSuccess;
 }
 
-// Returns at once; work that is left runs to its end.
+// Returns at once; work that is left runs to its end, a capture is given up.
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
   if (streams.erase(stream) == 0) return report(cudaErrorInvalidResourceHandle);
+  if (const auto capture = stream->capture) abandon(capture);
   delete stream;
   count_object("stream", -1);
   return cudaSuccess;
