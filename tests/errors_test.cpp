@@ -7,6 +7,8 @@
 #include <functional>
 #include <limits>
 
+#include "tests/devices.h"
+
 // Where memory runs out, sanitizers are to behave as the system does.
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
 extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }

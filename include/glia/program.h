@@ -35,7 +35,8 @@ class Program {
   std::size_t size() const { return sequence_->ops().size(); }
   std::int64_t arena_bytes() const { return arena_bytes_; }
 
-  /// Enqueues `steps` steps. Neither synchronises nor, once it has run as many, allocates.
+  /// Enqueues `steps` steps over the rows that were fed last; those must live until the backend is synchronised.
+  /// Neither synchronises nor, once it has run as many, allocates.
   void run(std::int64_t steps) const { sequence_->run(steps); }
   /// Enqueues one step op by op, not as a captured sequence: the same results.
   void run_eagerly() const;
