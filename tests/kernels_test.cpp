@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 
 #include "tests/fibre_block.h"
 
@@ -322,11 +323,15 @@ TEST(Kernels, A_label_outside_the_classes_makes_the_loss_NaN_and_reads_nothing_o
 }
 
 TEST(Fibres, A_barrier_that_a_thread_leaves_out_is_found) {
-  testing::FibreScheduler scheduler(4, 4, 1);
-  EXPECT_THROW(scheduler.run([&](int rank) {
-    if (rank != 2) scheduler.block_barrier();
-  }),
-               std::logic_error);
+  testing::Fibres fibres;
+  std::mt19937_64 random(1);
+  const auto all_but_one = [&](int rank) {
+    if (rank != 2) fibres.block_barrier();
+  };
+  EXPECT_THROW(fibres.run(4, 4, random, all_but_one), std::logic_error);
+  int count = 0;  // and the next block runs
+  fibres.run(4, 4, random, [&](int) { fibres.block_barrier(), ++count; });
+  EXPECT_EQ(count, 4);
 }
 
 }  // namespace

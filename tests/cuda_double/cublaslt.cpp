@@ -51,7 +51,7 @@ bool adds_bias(cublasLtEpilogue_t e) {
   return any_of(e, {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_RELU_AUX_BIAS});
 }
 bool sums_gradient(cublasLtEpilogue_t e) {
-  return any_of(e, {CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_BGRADA, CUBLASLT_EPILOGUE_BGRADB});
+  return any_of(e, {CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_BGRADA});
 }
 bool has_relu(cublasLtEpilogue_t e) {
   return any_of(e, {CUBLASLT_EPILOGUE_RELU, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_RELU_AUX,
@@ -180,7 +180,7 @@ struct Run {
         d[i + j * static_cast<std::uint64_t>(p.d.stride)] = finished(value, i, j);
       }
     }
-    sum_gradients(a, b, d);
+    sum_gradients(a, d);
   }
 
   T finished(T value, std::uint64_t i, std::uint64_t j) const {
@@ -209,18 +209,16 @@ struct Run {
     byte = static_cast<unsigned char>((byte & ~(1u << (at % 8))) | (unsigned{value} << (at % 8)));
   }
 
-  /// DRELU_BGRAD: of each row of D; BGRADA: of each row of op(A), BGRADB: of each column of op(B), over k.
-  void sum_gradients(const T* a, const T* b, const T* d) const {
+  /// DRELU_BGRAD: of each row of D; BGRADA: of each row of op(A), over k.
+  void sum_gradients(const T* a, const T* d) const {
     const Operation& o = p.operation;
     if (!sums_gradient(o.epilogue)) return;
-    const bool of_b = o.epilogue == CUBLASLT_EPILOGUE_BGRADB,
-               of_d = o.epilogue == CUBLASLT_EPILOGUE_DRELU_BGRAD;
-    for (std::uint64_t i = 0; i < (of_b ? p.d.columns : p.d.rows); ++i) {
+    const bool of_d = o.epilogue == CUBLASLT_EPILOGUE_DRELU_BGRAD;
+    for (std::uint64_t i = 0; i < p.d.rows; ++i) {
       T sum = 0;
       for (std::uint64_t l = 0; l < (of_d ? p.d.columns : p.k()); ++l)
-        sum += of_d   ? d[i + l * static_cast<std::uint64_t>(p.d.stride)]
-               : of_b ? element(b, p.b, o.transpose_b, l, i)
-                      : element(a, p.a, o.transpose_a, i, l);
+        sum +=
+            of_d ? d[i + l * static_cast<std::uint64_t>(p.d.stride)] : element(a, p.a, o.transpose_a, i, l);
       static_cast<T*>(o.bias)[i] = sum;
     }
   }
@@ -239,13 +237,12 @@ bool operands_are_there(const Problem& p, const void* a, const void* b, const vo
   const bool masks = writes_mask(o.epilogue) || reads_mask(o.epilogue);
   const std::size_t mask_bytes =
       (p.d.columns - 1) * static_cast<std::uint64_t>(o.aux_stride) / 8 + (p.d.rows + 7) / 8;
-  const std::size_t bias_count = o.epilogue == CUBLASLT_EPILOGUE_BGRADB ? p.d.columns : p.d.rows;
   const bool biased = adds_bias(o.epilogue) || sums_gradient(o.epilogue);
   return is_device_memory(a, extent(p.a, element_bytes)) && is_device_memory(b, extent(p.b, element_bytes)) &&
          is_device_memory(d, extent(p.d, element_bytes)) &&
          (!reads_c || is_device_memory(c, extent(p.c, element_bytes))) &&
          (!masks || is_device_memory(o.aux, mask_bytes)) &&
-         (!biased || is_device_memory(o.bias, bias_count * element_bytes));
+         (!biased || is_device_memory(o.bias, p.d.rows * element_bytes));
 }
 
 template <class T>

@@ -66,7 +66,6 @@ NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after);
 cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
 /// Runs work until `node` is done: what else runs meanwhile, and in which order, the seed decides.
 void run_until(const NodePtr& node);
-void run_all();
 bool is_stream(cudaStream_t stream);
 
 // --- captures (graph.cpp)
@@ -76,7 +75,7 @@ struct Capture;
 void capture(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
 /// For calls that CUDA forbids while this thread captures with another mode than relaxed: breaks the captures.
 cudaError_t forbidden_in_capture();
-/// For a synchronisation or query of a stream that is being captured, or null for all streams.
+/// For a synchronisation of a stream that is being captured.
 cudaError_t breaks_capture(cudaStream_t stream);
 void record_in_capture(cudaStream_t stream, cudaEvent_t event);
 cudaError_t wait_in_capture(cudaStream_t stream, cudaEvent_t event);

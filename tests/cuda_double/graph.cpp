@@ -66,7 +66,7 @@ cudaError_t forbidden_in_capture() {
 cudaError_t breaks_capture(cudaStream_t stream) {
   cudaError_t result = cudaSuccess;
   for (const auto& c : captures)
-    if (!stream || stream->capture == c) result = break_capture(*c, cudaErrorStreamCaptureUnsupported);
+    if (stream->capture == c) result = break_capture(*c, cudaErrorStreamCaptureUnsupported);
   return result;
 }
 

@@ -261,11 +261,6 @@ cudaError_t cudaGetLastError() {
   const std::lock_guard lock(mutex());
   return std::exchange(last_error, sticky);
 }
-cudaError_t cudaPeekAtLastError() {
-  const std::lock_guard lock(mutex());
-  return last_error;
-}
-
 const char* cudaGetErrorName(cudaError_t error) {
   static const std::map<cudaError_t, const char*> names{
 #define GLIA_NAMED(name) {name, #name}

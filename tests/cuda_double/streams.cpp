@@ -103,13 +103,6 @@ void run_until(const NodePtr& node) {
   close_device_memory();
 }
 
-void run_all() {
-  if (ready.empty()) return;
-  open_device_memory();
-  while (!ready.empty()) run_one(true);
-  close_device_memory();
-}
-
 }  // namespace glia::cuda_double
 
 using namespace glia::cuda_double;
@@ -140,23 +133,6 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
   if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
   run_until(stream->tail);
-  return report(enter(nullptr));
-}
-
-// A little is done between two questions, so that asking again ends.
-cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
-  if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
-  if (!stream->tail || stream->tail->done) return cudaSuccess;
-  if (random_order()() % 4 == 0) run_until(stream->tail);
-  return cudaErrorNotReady;
-}
-
-cudaError_t cudaDeviceSynchronize() {
-  GLIA_DOUBLE_ENTER();
-  if (const cudaError_t error = breaks_capture(nullptr); error != cudaSuccess) return report(error);
-  run_all();
   return report(enter(nullptr));
 }
 
@@ -192,14 +168,6 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (event->capture) return report(cudaErrorCapturedEvent);
   run_until(event->node);
   return report(enter(nullptr));
-}
-
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  GLIA_DOUBLE_ENTER();
-  if (event->capture) return report(cudaErrorCapturedEvent);
-  if (!event->node || event->node->done) return cudaSuccess;
-  if (random_order()() % 4 == 0) run_until(event->node);
-  return cudaErrorNotReady;
 }
 
 // What the stream gets from now on runs after the event; the host does not wait.
