@@ -115,7 +115,10 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   const cublasStatus_t status =
       cublasLtMatmulAlgoGetHeuristic(handle_, product.operation_, product.left_, product.right_, product.out_,
                                      product.out_, preference, 1, &result, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
+  // What an epilogue cannot do for a type or shape is told in either way.
+  const bool refused = status == CUBLAS_STATUS_NOT_SUPPORTED ||
+                       (status == CUBLAS_STATUS_INVALID_VALUE && epilogue.kind != CUBLASLT_EPILOGUE_DEFAULT);
+  if (refused || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
   check(status, "cublasLtMatmulAlgoGetHeuristic");
   product.algorithm_ = result.algo;
   return product;

@@ -38,6 +38,15 @@ class CudaBlock {
   __device__ void sync() const { __syncthreads(); }
 
   template <class T>
+  __device__ T broadcast(const T& x) const {
+    __shared__ T value;
+    if (threadIdx.x == 0) value = x;
+    __syncthreads();
+    const T result = value;
+    __syncthreads();  // the next broadcast writes there again
+    return result;
+  }
+  template <class T>
   __device__ T sum(T x) const {
     __shared__ T sums[most_threads / warp_threads];
     x = group_sum(x);

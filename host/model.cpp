@@ -118,6 +118,7 @@ void Model::draw_initial_values(Backend& backend, const Weights& weights) const 
 void Model::adopt(const Context& new_context, Weights weights) {
   const Context kept = new_context;  // it may be context_ itself
   drop_programs();
+  drop_passes();
   parameters_ = std::move(weights.parameters);
   state_ = std::move(weights.state);
   context_ = kept;
@@ -243,7 +244,6 @@ void Model::write_optimizer_state(std::int64_t iteration, double rate) const {
 
 /// What a pass needs beside its Programs; before them, so that a pass in an epoch allocates nothing.
 void Model::prepare_passes() {
-  drop_passes();
   for (const Mode mode : {Mode::train, Mode::validate})
     passes_[state_of(mode)].begin = backend().prepare({op::Begin{}}, bindings(mode));
   for (std::unique_ptr<Reader>& reader : readers_) reader = backend().reader(sizeof(StepState));

@@ -12,6 +12,7 @@
 //   sync()                barrier of the block; every thread must come
 //   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets it
 //   group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i of a greatest x
+//   broadcast(x)          the x of rank 0; every thread must come
 //   tile                  how many neighbouring outputs a thread should compute together
 #pragma once
 
@@ -65,6 +66,10 @@ class SerialBlock {
   }
 
   GLIA_HD void sync() const {}
+  template <class T>
+  GLIA_HD T broadcast(const T& x) const {
+    return x;
+  }
   template <class T>
   GLIA_HD T sum(T x) const {
     return x;

@@ -70,7 +70,10 @@ struct OptimizeKernel {
   /// vectorises.
   template <int used, class Block>
   GLIA_HD void update_all(Block& block) const {
-    const auto update = optimizer.template update<T>(advance.state->iteration, advance.state->learning_rate);
+    typename Optimizer::template Update<T> update = {};
+    if (block.rank() == 0)  // powers and roots in double: once a block is enough
+      update = optimizer.template update<T>(advance.state->iteration, advance.state->learning_rate);
+    update = block.broadcast(update);
     const auto range = block.elements(n);
     T* const __restrict__ w = parameters;
     const T* const __restrict__ g = gradients;
