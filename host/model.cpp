@@ -74,7 +74,7 @@ void Model::build(const Shape& input_shape) {
 
 void Model::discard_build() {
   drop_programs();
-  drop_passes();
+  passes_ = {};
   parameters_.reset();
   state_.reset();
   for (const Layer& layer : layers_) layer.node().built = false;
@@ -92,13 +92,20 @@ void Model::lay_out_variables() {
   parameter_bytes_ = offset;
 }
 
-/// Parameters, zero, and state of a model on a backend.
+/// Parameters, zero, and state of a model on a backend, with what starts passes, so that an epoch allocates nothing.
 Model::Weights Model::allocate_weights(Backend& backend) const {
   Weights weights{backend.allocate(std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1)),
-                  backend.allocate(sizeof(StepState) * 2)};
+                  backend.allocate(sizeof(StepState) * 2),
+                  {}};
   backend.clear(weights.parameters->data(), weights.parameters->bytes());
   const StepState initial[2];
   backend.upload(weights.state->data(), initial, sizeof initial);
+  for (const Mode mode : {Mode::train, Mode::validate}) {
+    Bindings at;
+    at.state = state_in(*weights.state, mode);
+    weights.passes.of[state_of(mode)].begin = backend.prepare({op::Begin{}}, at);
+  }
+  for (std::unique_ptr<Reader>& reader : weights.passes.readers) reader = backend.reader(sizeof(StepState));
   return weights;
 }
 
@@ -118,11 +125,10 @@ void Model::draw_initial_values(Backend& backend, const Weights& weights) const 
 void Model::adopt(const Context& new_context, Weights weights) {
   const Context kept = new_context;  // it may be context_ itself
   drop_programs();
-  drop_passes();
   parameters_ = std::move(weights.parameters);
   state_ = std::move(weights.state);
+  passes_ = std::move(weights.passes);
   context_ = kept;
-  prepare_passes();
   reset_optimizer();
 }
 
@@ -242,41 +248,32 @@ void Model::write_optimizer_state(std::int64_t iteration, double rate) const {
   backend().upload(state + offsetof(StepState, learning_rate), &rate, sizeof rate);
 }
 
-/// What a pass needs beside its Programs; before them, so that a pass in an epoch allocates nothing.
-void Model::prepare_passes() {
-  for (const Mode mode : {Mode::train, Mode::validate})
-    passes_[state_of(mode)].begin = backend().prepare({op::Begin{}}, bindings(mode));
-  for (std::unique_ptr<Reader>& reader : readers_) reader = backend().reader(sizeof(StepState));
-}
-
-void Model::drop_passes() {
-  for (Pass& pass : passes_) pass = {};
-  for (std::unique_ptr<Reader>& reader : readers_) reader.reset();
-}
-
 /// The feed and, beside it, a cursor of zero.
 void Model::upload_feed(Mode mode, const Feed& feed) {
   StepState fresh;
   fresh.feed = feed;
+  passes_.of[state_of(mode)].feed.reset();  // unknown until the upload is under way
   backend().upload(state_address(mode), &fresh, offsetof(StepState, order));
-  passes_[state_of(mode)].feed = feed;
+  passes_.of[state_of(mode)].feed = feed;
 }
 
 void Model::begin_pass(Mode mode, const Feed& feed) {
-  Pass& pass = passes_[state_of(mode)];
+  Passes::OfState& pass = passes_.of[state_of(mode)];
   if (pass.feed != feed) upload_feed(mode, feed);
   pass.begin->run(1);
   pass.feed->pass += 1;  // as the device does
-  reads_started_ = reads_taken_ = 0;
+  passes_.reads_started = passes_.reads_taken = 0;
 }
 
 void Model::continue_pass(Mode mode, const Feed& feed) { upload_feed(mode, feed); }
 
-void Model::request_state(Mode mode) { readers_[reads_started_++ % max_reads]->start(state_address(mode)); }
+void Model::request_state(Mode mode) {
+  passes_.readers[passes_.reads_started++ % max_reads]->start(state_address(mode));
+}
 
 StepState Model::take_state() {
   StepState result;
-  std::memcpy(&result, readers_[reads_taken_++ % max_reads]->wait(), sizeof result);
+  std::memcpy(&result, passes_.readers[passes_.reads_taken++ % max_reads]->wait(), sizeof result);
   return result;
 }
 
@@ -374,7 +371,7 @@ std::int64_t Model::optimizer_parameter_count() const {
 
 Bindings Model::bindings(Mode mode) const {
   Bindings result;
-  result.state = reinterpret_cast<StepState*>(state_address(mode));
+  result.state = state_in(*state_, mode);
   const auto bind = [&result](Buffer buffer, const std::unique_ptr<Memory>& memory) {
     if (memory) result.base[static_cast<std::size_t>(buffer)] = memory->data();
   };

@@ -104,9 +104,21 @@ class Model : public std::enable_shared_from_this<Model> {
 
   void name_layer(LayerNode& node);
   void lay_out_variables();
+  static constexpr int max_reads = 2;
+  /// What starts passes with each of the two step states, and reads them.
+  struct Passes {
+    struct OfState {
+      std::unique_ptr<Sequence> begin;
+      std::optional<Feed> feed;  // that the device has
+    };
+    OfState of[2];
+    std::unique_ptr<Reader> readers[max_reads];
+    int reads_started = 0, reads_taken = 0;
+  };
   /// What lives as long as the model is built.
   struct Weights {
     std::unique_ptr<Memory> parameters, state;
+    Passes passes;
   };
   Weights allocate_weights(Backend& backend) const;
   void draw_initial_values(Backend& backend, const Weights& weights) const;
@@ -116,8 +128,6 @@ class Model : public std::enable_shared_from_this<Model> {
   void reset_optimizer();
   void write_optimizer_state(std::int64_t iteration, double rate) const;
   void upload_feed(Mode mode, const Feed& feed);
-  void prepare_passes();
-  void drop_passes();
   std::vector<Tensor> read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const;
   std::vector<Metrics> resolved_metrics() const;
   std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from) const;
@@ -125,17 +135,11 @@ class Model : public std::enable_shared_from_this<Model> {
                  const std::vector<Emitted>& stack) const;
   /// Which of the two step states a mode uses: training its own, so that nothing else disturbs it.
   static int state_of(Mode mode) { return mode == Mode::train ? 0 : 1; }
-  std::byte* state_address(Mode mode) const {
-    return state_->data() + static_cast<std::size_t>(state_of(mode)) * sizeof(StepState);
+  static StepState* state_in(const Memory& states, Mode mode) {
+    return reinterpret_cast<StepState*>(states.data()) + state_of(mode);
   }
+  std::byte* state_address(Mode mode) const { return reinterpret_cast<std::byte*>(state_in(*state_, mode)); }
   Bindings bindings(Mode mode) const;
-
-  /// What starts passes and reads their state, for each of the two step states.
-  struct Pass {
-    std::unique_ptr<Sequence> begin;
-    std::optional<Feed> feed;  // that the device has
-  };
-  static constexpr int max_reads = 2;
 
   std::vector<Layer> layers_;
   Shape input_shape_;
@@ -150,9 +154,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::unique_ptr<Memory> parameters_, gradients_, slots_, state_;
   std::shared_ptr<Memory> arena_;
   std::list<Plan> plans_;  // latest used first
-  Pass passes_[2];
-  std::unique_ptr<Reader> readers_[max_reads];
-  int reads_started_ = 0, reads_taken_ = 0;
+  Passes passes_;
 };
 
 }  // namespace glia
