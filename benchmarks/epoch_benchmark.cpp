@@ -43,8 +43,8 @@ void run(const std::string& device, int epochs, std::int64_t rows) {
   const glia::Context context({.device = device});
   glia::Tensor images(random_bytes(rows * pixels, 256, 1), {rows, pixels});
   images.set_scale(1.0 / 255);
-  const glia::Tensor x = images.to(context.device());
-  const glia::Tensor y = glia::Tensor(random_bytes(rows, classes, 2)).to(context.device());
+  const glia::Tensor x = images.to(context);
+  const glia::Tensor y = glia::Tensor(random_bytes(rows, classes, 2)).to(context);
   for (const Case& one : cases) {
     for (const std::int64_t batch : one.batches) {
       glia::Sequential model;

@@ -9,18 +9,21 @@
 
 namespace glia::cuda {
 
-void Transfer::make_slots() {
-  if (slots_[1].memory.data()) return;
+void Transfer::make_slots(std::size_t bytes) {
+  const std::size_t wanted = std::min(bytes, slot_bytes);
+  if (wanted <= capacity_) return;
+  capacity_ = 0;
   for (Slot& slot : slots_) {
     if (!slot.done) slot.done = gpu_.event();
-    if (!slot.memory.data()) slot.memory = gpu_.page_locked(slot_bytes);
+    slot.memory = gpu_.page_locked(wanted);
   }
+  capacity_ = wanted;
 }
 
 void Transfer::upload(void* to, const void* from, std::size_t bytes) {
-  make_slots();
-  for (std::size_t at = 0; at < bytes; at += slot_bytes) {
-    const std::size_t count = std::min(slot_bytes, bytes - at);
+  make_slots(bytes);
+  for (std::size_t at = 0; at < bytes; at += capacity_) {
+    const std::size_t count = std::min(capacity_, bytes - at);
     const Slot& slot = slots_[next_++ % 2];
     if (!planted("host_buffer_reused_early")) gpu_.wait(slot.done);  // an event never recorded is over
     std::memcpy(slot.memory.data(), static_cast<const std::byte*>(from) + at, count);
@@ -30,20 +33,24 @@ void Transfer::upload(void* to, const void* from, std::size_t bytes) {
   }
 }
 
+/// The piece before is taken out while the next one comes.
 void Transfer::download(void* to, const void* from, std::size_t bytes) {
-  make_slots();
-  const auto empty = [&](const Slot& slot, std::size_t at) {
+  make_slots(bytes);
+  const auto take_out = [&](const Slot& slot, std::size_t at) {
     if (!planted("result_read_early")) gpu_.wait(slot.done);
-    std::memcpy(static_cast<std::byte*>(to) + at, slot.memory.data(), std::min(slot_bytes, bytes - at));
+    std::memcpy(static_cast<std::byte*>(to) + at, slot.memory.data(), std::min(capacity_, bytes - at));
   };
-  for (std::size_t at = 0; at < bytes; at += slot_bytes) {
+  const Slot* before = nullptr;
+  std::size_t at = 0;
+  for (; at < bytes; at += capacity_) {
     const Slot& slot = slots_[next_++ % 2];
     GLIA_CUDA(cudaMemcpyAsync(slot.memory.data(), static_cast<const std::byte*>(from) + at,
-                              std::min(slot_bytes, bytes - at), cudaMemcpyDeviceToHost, gpu_.stream()));
+                              std::min(capacity_, bytes - at), cudaMemcpyDeviceToHost, gpu_.stream()));
     GLIA_CUDA(cudaEventRecord(slot.done, gpu_.stream()));
-    if (at >= slot_bytes) empty(slots_[next_ % 2], at - slot_bytes);
+    if (before) take_out(*before, at - capacity_);
+    before = &slot;
   }
-  if (bytes > 0) empty(slots_[(next_ + 1) % 2], (bytes - 1) / slot_bytes * slot_bytes);
+  if (before) take_out(*before, at - capacity_);
 }
 
 namespace {

@@ -11,7 +11,7 @@
 namespace glia::cuda {
 
 /// Two page-locked buffers in turn: while the device copies from or to one, the host fills or empties the other.
-/// Made at the first copy.
+/// Made at the first copy, as large as it needs and at most slot_bytes; a larger copy makes larger ones.
 class Transfer {
  public:
   explicit Transfer(Gpu& gpu) : gpu_(gpu) {}
@@ -24,10 +24,11 @@ class Transfer {
     Event done;
   };
   static constexpr std::size_t slot_bytes = std::size_t{4} << 20;
-  void make_slots();
+  void make_slots(std::size_t bytes);
 
   Gpu& gpu_;
   Slot slots_[2];
+  std::size_t capacity_ = 0;  // of each
   int next_ = 0;
 };
 

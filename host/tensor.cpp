@@ -43,9 +43,9 @@ float* write_nested(const std::vector<Nested>& items, const Shape& shape, int ax
   return out;
 }
 
-/// Contents of a tensor on the host, in new memory of `device`, on a stream of its own that has finished.
-std::unique_ptr<Memory> upload(const Tensor& tensor, const Device& device) {
-  const Context context(ContextOptions{.device = device});
+/// Contents of a tensor on the host, in new memory of the context's device. Its stream has finished, so that others
+/// may read.
+std::unique_ptr<Memory> upload(const Tensor& tensor, const Context& context) {
   if (tensor.empty()) return nullptr;
   auto memory = std::make_unique<ContextMemory>(context, static_cast<std::size_t>(tensor.bytes()));
   context.backend().upload(memory->data(), tensor.raw(), memory->bytes());
@@ -154,21 +154,26 @@ void Tensor::expect_dtype(DType wanted) const {
 Tensor Tensor::clone() const { return to(device_); }
 
 Tensor Tensor::to(const Device& device) const {
-  // Between two places on GPUs by way of the host: simple, and no step of training does it.
-  if (!device_.is_cpu() && !device.is_cpu()) return to(Device::cpu()).to(device);
+  return device.is_cpu() ? to_cpu() : to(Context(ContextOptions{.device = device}));
+}
 
-  Tensor copy;
-  if (!device.is_cpu()) {
-    copy = adopt(upload(*this, device), shape_, dtype_, device);
-  } else {
-    copy = uninitialized(shape_, dtype_);
-    if (device_.is_cpu())
-      detail::copy_bytes(copy.data_, data_, bytes());
-    else if (!empty())
-      context_of(memory_.get(), device_)
-          .backend()
-          .download(copy.data_, data_, static_cast<std::size_t>(bytes()));
-  }
+Tensor Tensor::to(const Context& context) const {
+  if (context.device().is_cpu()) return to_cpu();
+  // Between two places on GPUs by way of the host: simple, and no step of training does it.
+  if (!device_.is_cpu()) return to_cpu().to(context);
+  Tensor copy = adopt(upload(*this, context), shape_, dtype_, context.device());
+  copy.scale_ = scale_;
+  return copy;
+}
+
+Tensor Tensor::to_cpu() const {
+  Tensor copy = uninitialized(shape_, dtype_);
+  if (device_.is_cpu())
+    detail::copy_bytes(copy.data_, data_, bytes());
+  else if (!empty())
+    context_of(memory_.get(), device_)
+        .backend()
+        .download(copy.data_, data_, static_cast<std::size_t>(bytes()));
   copy.scale_ = scale_;
   return copy;
 }

@@ -278,6 +278,17 @@ TEST_P(CudaBackend, Running_out_of_memory_at_any_allocation_leaves_a_typed_error
   EXPECT_EQ(losses(again, {.epochs = 2, .batch_size = 16, .verbose = 0}), expected);
 }
 
+TEST_P(CudaBackend, Tensors_come_and_go_whole_whatever_their_size) {
+  // Larger than the page-locked buffers they go through, and no multiple of them.
+  for (const std::int64_t count : {std::int64_t{1}, std::int64_t{1'000}, std::int64_t{2'500'001}}) {
+    const Tensor tensor = Tensor::arange(count, DType::int32);
+    const Tensor there = tensor.to(context());
+    EXPECT_EQ(there.device(), Device::cuda());
+    EXPECT_TRUE(array_equal(there.to(Device::cpu()), tensor)) << count;
+    EXPECT_TRUE(array_equal(there.to(Device::cuda()).to("cpu"), tensor)) << count;
+  }
+}
+
 TEST_P(CudaBackend, Memory_that_is_kept_but_free_is_given_back_before_giving_up) {
   controls().fail("cudaMallocFromPoolAsync", 1, cudaErrorMemoryAllocation);
   controls().clear_calls();

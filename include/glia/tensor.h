@@ -16,7 +16,8 @@
 
 namespace glia {
 
-class Memory;  // an owned allocation on a device; <glia/backend.h>
+class Context;  // a device in use; <glia/context.h>
+class Memory;   // an owned allocation on a device; <glia/backend.h>
 
 namespace detail {
 /// A number, or a braced list of such: the elements of Tensor{{1, 2}, {3, 4}}.
@@ -117,6 +118,9 @@ class Tensor {
   Tensor clone() const;
   /// A copy on `device` (a clone where it lies there already).
   Tensor to(const Device& device) const;
+  /// A copy on the context's device, in its memory: tensors that go with a model best lie in its context,
+  /// x.to(model.context()), since to(device) starts a context for each.
+  Tensor to(const Context& context) const;
   /// A copy of another dtype; scale is applied to the values, and is 1 afterwards (it is kept where dtype is
   /// uint8 both ways). Throws ValueError for a value that `dtype` cannot hold: 300 in uint8, NaN in int32.
   Tensor cast(DType dtype) const;
@@ -171,6 +175,7 @@ class Tensor {
 
  private:
   Tensor(const void* values, std::size_t count, DType dtype, const Shape& shape);
+  Tensor to_cpu() const;
   void expect_dtype(DType wanted) const;
 
   Shape shape_{0};

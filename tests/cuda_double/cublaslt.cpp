@@ -301,10 +301,10 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
-  GLIA_DOUBLE_ENTER_LT();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete handle;
   count_object("cuBLASLt handle", -1);
-  return CUBLAS_STATUS_SUCCESS;
+  return status_of(before);
 }
 std::size_t cublasLtGetVersion() { return 130100; }
 
@@ -332,10 +332,10 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasC
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
-  GLIA_DOUBLE_ENTER_LT();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete reinterpret_cast<Operation*>(operation);
   count_object("cuBLASLt descriptor", -1);
-  return CUBLAS_STATUS_SUCCESS;
+  return status_of(before);
 }
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation,
                                               cublasLtMatmulDescAttributes_t attribute, const void* value,
@@ -375,10 +375,10 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDa
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
-  GLIA_DOUBLE_ENTER_LT();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete reinterpret_cast<Layout*>(layout);
   count_object("cuBLASLt descriptor", -1);
-  return CUBLAS_STATUS_SUCCESS;
+  return status_of(before);
 }
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
                                                 cublasLtMatrixLayoutAttribute_t attribute, const void* value,
@@ -401,10 +401,10 @@ cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* prefer
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
-  GLIA_DOUBLE_ENTER_LT();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete reinterpret_cast<Preference*>(preference);
   count_object("cuBLASLt descriptor", -1);
-  return CUBLAS_STATUS_SUCCESS;
+  return status_of(before);
 }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t attribute,

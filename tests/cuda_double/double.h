@@ -29,6 +29,11 @@ std::recursive_mutex& mutex();
   if (const cudaError_t error = ::glia::cuda_double::enter(__func__); error != cudaSuccess) \
   return ::glia::cuda_double::report(error)
 
+/// For what destroys: it does its work even where the device is lost, and says so with `before`.
+#define GLIA_DOUBLE_ENTER_TO_DESTROY()                      \
+  const std::lock_guard lock(::glia::cuda_double::mutex()); \
+  const cudaError_t before = ::glia::cuda_double::enter(__func__)
+
 /// Said by work while it runs: the device traps. `error` becomes sticky and `what` goes into the log.
 void trap(cudaError_t error, const std::string& what);
 bool has_trapped();

@@ -179,18 +179,18 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete graph;
   count_object("graph", -1);
-  return cudaSuccess;
+  return report(before);
 }
 
 // Launches that are under way have their own copies of the nodes.
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete executable;
   count_object("executable graph", -1);
-  return cudaSuccess;
+  return report(before);
 }
 
 }  // extern "C"

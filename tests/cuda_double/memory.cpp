@@ -143,10 +143,10 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* prope
 }
 
 cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete pool;
   count_object("pool", -1);
-  return cudaSuccess;
+  return report(before);
 }
 
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
@@ -201,7 +201,7 @@ cudaError_t cudaMallocHost(void** address, std::size_t bytes) {
 
 // Copies that still read or write it find it gone: overwritten, and under ASan out of reach.
 cudaError_t cudaFreeHost(void* address) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
   const auto found = host.find(number(address));
   if (found == host.end()) return report(cudaErrorInvalidValue);
@@ -211,7 +211,7 @@ cudaError_t cudaFreeHost(void* address) {
     trap(cudaErrorIllegalAddress, "memory beside page-locked memory was written");
   std::memset(a.pages, fresh_byte, a.page_bytes);
   std::free(a.pages);
-  return cudaSuccess;
+  return report(before);
 }
 
 }  // extern "C"

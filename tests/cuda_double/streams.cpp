@@ -120,12 +120,12 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 
 // Returns at once; work that is left runs to its end, a capture is given up.
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   if (streams.erase(stream) == 0) return report(cudaErrorInvalidResourceHandle);
   if (const auto capture = stream->capture) abandon(capture);
   delete stream;
   count_object("stream", -1);
-  return cudaSuccess;
+  return report(before);
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
@@ -144,10 +144,10 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
   delete event;
   count_object("event", -1);
-  return cudaSuccess;
+  return report(before);
 }
 
 // The event stands for all that is on the stream now.
