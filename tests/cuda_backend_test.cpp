@@ -321,6 +321,35 @@ TEST_P(CudaBackend, Every_call_may_fail_and_each_is_told_by_name) {
   }
 }
 
+TEST_P(CudaBackend, Failures_of_cublaslt_are_told_by_name) {
+  controls().fail("cublasLtMatmulDescCreate", 1, cudaErrorInvalidValue);
+  try {
+    Sequential model = classifier();
+    losses(model, {.epochs = 1, .verbose = 0});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const DeviceError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cublasLtMatmulDescCreate"));
+    EXPECT_THAT(error.what(), HasSubstr("CUBLAS_STATUS_EXECUTION_FAILED"));
+  }
+  controls().fail("cublasLtCreate", 1, cudaErrorMemoryAllocation);
+  Sequential model = classifier();
+  EXPECT_THROW(losses(model, {.epochs = 1, .verbose = 0}), OutOfMemoryError);
+}
+
+TEST_P(CudaBackend, Layers_without_bias_have_their_own_epilogues) {
+  std::vector<std::vector<double>> histories;
+  for (const Device& device : {Device::cpu(), Device::cuda()}) {
+    Sequential model{Dense(16, "relu", {.use_bias = false, .input_dim = 4}), Dense(3, "softmax")};
+    model.compile({.optimizer = "sgd", .loss = "sparse_categorical_crossentropy", .device = device});
+    histories.push_back(losses(model, {.epochs = 3, .batch_size = 16, .verbose = 0}));
+    if (device.is_cpu()) continue;
+    EXPECT_THAT(model.program(Mode::train, 16).explain(), HasSubstr("RELU_AUX]"));
+    EXPECT_THAT(model.program(Mode::train, 16).explain(), HasSubstr("DRELU]"));
+    EXPECT_THAT(model.program(Mode::infer, 16).explain(), HasSubstr("RELU]"));
+  }
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(histories[1][i] / histories[0][i], 1, 1e-5);
+}
+
 TEST_P(CudaBackend, A_lost_device_says_so_and_destructors_are_silent) {
   {
     Sequential model = classifier();
