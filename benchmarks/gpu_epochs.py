@@ -33,8 +33,8 @@ def main():
             columns[name] = {case: measure(peer, case, arguments, options) for case in columns["Glia"]}
             versions.append(f"{name}: {peer.VERSION}")
         except Exception as error:  # a peer that is absent or fails is a line of the report, not its end
-            versions.append(f"{name}: absent ({type(error).__name__}: {error})")
-    print(table(columns, versions))
+            versions.append(f"{name}: absent ({type(error).__name__}: {str(error).splitlines()[0]})")
+    print(table(columns, versions, options.rows))
 
 
 def run_glia(options):
@@ -53,7 +53,7 @@ def measure(peer, case, arguments, options):
     return statistics.median(training.epoch() for _ in range(options.epochs))
 
 
-def table(columns, versions):
+def table(columns, versions, rows):
     peers = [name for name in columns if name != "Glia"]
     lines = ["| model, batch | Glia |" + "".join(f" {name} | ratio |" for name in peers),
              "|---|---|" + "---|---|" * len(peers)]
@@ -61,7 +61,7 @@ def table(columns, versions):
         cells = "".join(f" {columns[name][model, batch] * 1e3:.2f} ms | {columns[name][model, batch] / seconds:.2f} |"
                         for name in peers)
         lines.append(f"| {model}, {batch} | {seconds * 1e3:.2f} ms |{cells}")
-    return "\n".join(lines + ["", "Medians of epochs over 60,000 rows, data on the device, float32. " + "; ".join(versions)])
+    return "\n".join(lines + ["", f"Medians of epochs over {rows:,} rows, data on the device, float32. " + "; ".join(versions)])
 
 
 if __name__ == "__main__":

@@ -139,12 +139,26 @@ void check_fit(const FitOptions& o) {
              ", expected bytes, or 0 for no limit");
 }
 
-/// Rows held on the device, or streamed where they are more than the budget.
-std::unique_ptr<Feeder> make_feeder(const Model& model, const Rows& data, std::int64_t batch_size,
-                                    std::int64_t budget) {
-  const std::int64_t bytes = data.x.rows() * (data.x.row_bytes() + data.y->row_bytes());
-  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, batch_size, budget);
-  return resident_feeder(model.context(), data);
+/// Rows held on the device, or streamed where they are more than the budget, or than a GPU has memory for beside
+/// what the steps need.
+std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& pass, std::int64_t budget) {
+  model.program(pass.mode, pass.batch_size, pass.x_from, pass.y_from);  // takes its memory first
+  const std::int64_t row_bytes = data.x.row_bytes() + data.y->row_bytes();
+  const std::int64_t bytes = data.x.rows() * row_bytes;
+  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, pass.batch_size, budget);
+  try {
+    return resident_feeder(model.context(), data);
+  } catch (const OutOfMemoryError&) {
+    const bool on_host = data.x.device().is_cpu() && data.y->device().is_cpu();
+    if (model.context().device().is_cpu() || !on_host) throw;
+  }
+  for (std::int64_t fitting = bytes / 2;; fitting /= 2) {
+    try {
+      return streaming_feeder(model.context(), data, pass.batch_size, fitting);
+    } catch (const OutOfMemoryError&) {
+      if (fitting <= 2 * pass.batch_size * row_bytes) throw;  // no smaller chunk is left
+    }
+  }
 }
 
 /// The rows a fit validates on, ready to be read once an epoch.
@@ -186,12 +200,12 @@ History run_epochs(Model& model, const FitOptions& options, const Pass& pass, st
   return history;
 }
 
-Validation validation_of(const Model& model, const Rows& data, const FitOptions& options) {
+Validation validation_of(Model& model, const Rows& data, const FitOptions& options) {
   const std::int64_t wanted =
       options.validation_batch_size > 0 ? options.validation_batch_size : options.batch_size;
   const std::int64_t batch = std::min(data.x.rows(), wanted);
-  return {make_feeder(model, data, batch, options.memory_budget),
-          {Mode::validate, batch, data.x.dtype(), data.y->dtype()}};
+  const Pass pass{Mode::validate, batch, data.x.dtype(), data.y->dtype()};
+  return {make_feeder(model, data, pass, options.memory_budget), pass};
 }
 
 std::optional<Validation> given_validation(Model& model, const FitOptions& options) {
@@ -233,14 +247,14 @@ History fit(Model& model, const TensorView& x, const TensorView& y, const FitOpt
   std::optional<Validation> validation = given_validation(model, options);
   if (rows < x.rows())
     validation = validation_of(model, {x.rows(rows, x.rows()), y.rows(rows, x.rows())}, options);
-  const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows)}, batch, options.memory_budget);
+  const Pass train{Mode::train, batch, x.dtype(), y.dtype()};
+  const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows)}, train, options.memory_budget);
   const auto shuffle = [&]() -> std::optional<Shuffle> {
     const auto pass = static_cast<std::uint64_t>(trained_epochs++);
     if (!options.shuffle) return std::nullopt;
     return Shuffle{options.seed.value_or(model.seed), pass};
   };
-  return run_epochs(model, options, {Mode::train, batch, x.dtype(), y.dtype()}, steps_for(rows, batch),
-                    *feeder, validation, shuffle);
+  return run_epochs(model, options, train, steps_for(rows, batch), *feeder, validation, shuffle);
 }
 
 History fit(Model& model, BatchSource& source, const FitOptions& options, std::int64_t& trained_epochs) {
@@ -287,10 +301,10 @@ Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const Eval
   const std::int64_t batch = std::min(options.batch_size, x.rows());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   progress.begin(steps_for(x.rows(), batch));
-  const auto feeder = resident_feeder(model.context(), {x, y});
+  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype()};
+  const auto feeder = make_feeder(model, {x, y}, pass, 0);
   feeder->begin(std::nullopt, 0);
   LaunchSize size;
-  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype()};
   const Logs logs = logs_of(model, run_pass(model, pass, *feeder, size, progress));
   progress.end(logs);
   return logs;

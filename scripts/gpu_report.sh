@@ -53,10 +53,13 @@ step() {
   say "$name"
   "$@" >"$logs.$name.log" 2>&1 || status=$?
   tail -c 500000 "$logs.$name.log" >"$logs.$name.tail" && mv "$logs.$name.tail" "$logs.$name.log"
+  local found
+  found=$(grep -E '^[0-9]+% tests passed' "$logs.$name.log" | tail -n1)
+  if [[ -n $found ]]; then found="$found; $(grep -c '\*\*\*Skipped' "$logs.$name.log") skipped"; fi
   if ((status == 0)); then
-    printf '| %s | passed | %d s |\n' "$name" $((SECONDS - start)) >>"$out"
+    printf '| %s | passed | %d s | %s |\n' "$name" $((SECONDS - start)) "$found" >>"$out"
   else
-    printf '| %s | **failed** (%d) | %d s |\n' "$name" "$status" $((SECONDS - start)) >>"$out"
+    printf '| %s | **failed** (%d) | %d s | %s |\n' "$name" "$status" $((SECONDS - start)) "$found" >>"$out"
     failed+=("$name")
   fi
   return "$status"
@@ -130,8 +133,8 @@ measure() {
   echo "| host compiler, CMake | $(c++ --version | head -n1), $(cmake --version | head -n1) |"
   echo "| commit | $(git rev-parse --short HEAD 2>/dev/null || echo unknown) |"
   echo
-  echo "| step | | |"
-  echo "|---|---|---|"
+  echo "| step | | | |"
+  echo "|---|---|---|---|"
 } >"$out"
 
 step configure configure && step build cmake --build "$build"
@@ -141,11 +144,11 @@ if ((${#failed[@]} == 0)); then
   step suite-cpu suite unit
   step suite-double suite cuda_double
   if [[ -n $quick ]]; then
-    echo "| compute-sanitizer | left out | |" >>"$out"
+    echo "| compute-sanitizer | left out | | |" >>"$out"
   elif command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck initcheck synccheck; do step "sanitizer-$tool" sanitize "$tool"; done
   else
-    echo "| compute-sanitizer | not on this machine | |" >>"$out"
+    echo "| compute-sanitizer | not on this machine | | |" >>"$out"
   fi
   step fashion-mnist "$build/samples/fashion_mnist" --verbose 2 --device "$([[ -n $rehearsal ]] && echo cpu || echo cuda)"
   step epochs measure

@@ -243,39 +243,63 @@ TEST_P(CudaBackend, Float64_models_train_as_on_the_cpu) {
 /// Every allocation of building, training and predicting fails once; then the same calls must work.
 TEST_P(CudaBackend, Running_out_of_memory_at_any_allocation_leaves_a_typed_error_and_a_usable_model) {
   Sequential reference = classifier();
-  const std::vector<double> expected = losses(reference, {.epochs = 2, .batch_size = 16, .verbose = 0});
+  const FitOptions two_epochs{.epochs = 2, .batch_size = 16, .verbose = 0};
+  const std::vector<double> expected = losses(reference, two_epochs);
+  const auto work = [&](Sequential& model) {
+    model.compile({.optimizer = "adam",
+                   .loss = "sparse_categorical_crossentropy",
+                   .metrics = "accuracy",
+                   .device = "cuda"});
+    losses(model, two_epochs);
+    model.predict(three_classes(5).x, {.verbose = 0});
+  };
+  const auto fresh = [] {
+    return Sequential{Dense(16, "relu", {.input_dim = 4}), Dense(8, "relu"), Dense(3, "softmax")};
+  };
   for (const char* function : {"cudaMallocFromPoolAsync", "cudaMallocHost"}) {
-    bool failed = true;
-    for (int nth = 1; failed; ++nth) {
+    controls().clear_calls();
+    {
+      Sequential model = fresh();
+      work(model);
+    }
+    const auto& calls = controls().calls();
+    const auto allocations = static_cast<int>(std::count(calls.begin(), calls.end(), function));
+    EXPECT_GT(allocations, 3);
+    int failures = 0;
+    for (int nth = 1; nth <= allocations; ++nth) {
       SCOPED_TRACE(std::string(function) + " " + std::to_string(nth));
-      ASSERT_LT(nth, 100);
+      Sequential model = fresh();
       controls().reset();
-      Sequential model{Dense(16, "relu", {.input_dim = 4}), Dense(8, "relu"), Dense(3, "softmax")};
       controls().fail(function, nth, cudaErrorMemoryAllocation, false, 2);  // a retry fails as well
-      const auto work = [&] {
-        model.compile({.optimizer = "adam",
-                       .loss = "sparse_categorical_crossentropy",
-                       .metrics = "accuracy",
-                       .device = "cuda"});
-        const std::vector<double> got = losses(model, {.epochs = 2, .batch_size = 16, .verbose = 0});
-        model.predict(three_classes(5).x, {.verbose = 0});
-        return got;
-      };
-      failed = false;
       try {
-        work();
+        work(model);  // data that does not fit streams
       } catch (const OutOfMemoryError& error) {
-        failed = true;
+        ++failures;
         EXPECT_THAT(error.what(), HasSubstr("smaller"));
       }
       controls().reset();
-      if (failed) {
-        EXPECT_NO_THROW(work());
-      }
+      EXPECT_NO_THROW(work(model));
     }
+    EXPECT_GE(failures, allocations - 4);
   }
   Sequential again = classifier();
-  EXPECT_EQ(losses(again, {.epochs = 2, .batch_size = 16, .verbose = 0}), expected);
+  EXPECT_EQ(losses(again, two_epochs), expected);
+}
+
+TEST_P(CudaBackend, Data_larger_than_the_device_streams_by_itself) {
+  const Tensor x = Tensor::ones({20'000, 250}) * 0.01, y = Tensor::zeros({20'000, 1});  // 20 MB
+  std::vector<std::vector<double>> results;
+  for (const std::size_t megabytes : {4096, 44}) {  // 32 of them are cuBLASLt's workspace
+    controls().settings().device_bytes = megabytes << 20;
+    Sequential model{Dense(1, {.input_dim = 250})};
+    model.compile({.optimizer = "sgd", .loss = "mse", .device = "cuda"});
+    controls().clear_calls();
+    results.push_back(model.fit(x, y, {.epochs = 2, .batch_size = 1000, .verbose = 0})["loss"]);
+    results.back().push_back(model.evaluate(x, y, {.batch_size = 1000, .verbose = 0})["loss"]);
+    const auto& calls = controls().calls();
+    EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaStreamWaitEvent") > 0, megabytes < 4096);
+  }
+  EXPECT_EQ(results[0], results[1]);
 }
 
 TEST_P(CudaBackend, Tensors_come_and_go_whole_whatever_their_size) {

@@ -32,6 +32,8 @@ struct Matrix {
 };
 
 struct Ask {
+  std::int32_t batches = 1;    // that the columns of each matrix are divided among
+  std::size_t misaligned = 0;  // bytes that a's address is off
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
   cublasOperation_t transpose_a = CUBLAS_OP_N, transpose_b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
@@ -107,9 +109,14 @@ class CublasLtDouble : public ::testing::Test {
     if (!ask.without_bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, dbias);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, dmask);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, ask.aux_stride);
-    const auto layout = [](cublasLtMatrixLayout_t* l, const Matrix& m) {
+    const auto layout = [&ask](cublasLtMatrixLayout_t* l, const Matrix& m) {
       cublasLtMatrixLayoutCreate(l, CUDA_R_32F, static_cast<std::uint64_t>(m.rows),
-                                 static_cast<std::uint64_t>(m.columns), m.stride);
+                                 static_cast<std::uint64_t>(m.columns / ask.batches), m.stride);
+      const std::int64_t offset = m.columns / ask.batches * m.stride;
+      cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &ask.batches,
+                                       sizeof ask.batches);
+      cublasLtMatrixLayoutSetAttribute(*l, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &offset,
+                                       sizeof offset);
     };
     layout(&la, a), layout(&lb, b), layout(&ld, d);
     cublasLtMatmulPreferenceCreate(&preference);
@@ -121,8 +128,8 @@ class CublasLtDouble : public ::testing::Test {
         cublasLtMatmulAlgoGetHeuristic(handle_, operation, la, lb, ld, ld, preference, 1, &result, &found);
     EXPECT_EQ(found, status == CUBLAS_STATUS_SUCCESS ? 1 : 0);
     if (status == CUBLAS_STATUS_SUCCESS)
-      status = cublasLtMatmul(handle_, operation, &ask.alpha, da, la, db, lb, &ask.beta, dd, ld, dd, ld,
-                              &result.algo, workspace, zeros.size(), stream_);
+      status = cublasLtMatmul(handle_, operation, &ask.alpha, static_cast<char*>(da) + ask.misaligned, la, db,
+                              lb, &ask.beta, dd, ld, dd, ld, &result.algo, workspace, zeros.size(), stream_);
     cublasLtMatmulDescDestroy(operation);  // at once: the call has read them
     cublasLtMatrixLayoutDestroy(la), cublasLtMatrixLayoutDestroy(lb), cublasLtMatrixLayoutDestroy(ld);
     cublasLtMatmulPreferenceDestroy(preference);
@@ -169,6 +176,32 @@ TEST_F(CublasLtDouble, Products_of_every_transpose_with_padded_columns) {
       }
     }
   }
+}
+
+TEST_F(CublasLtDouble, Batches_are_products_of_their_own) {
+  Matrix a(3, 4 * 2, 0, 1), b(4, 5 * 2, 0, 2), d(3, 5 * 2, 0, 3);
+  Ask ask;
+  ask.batches = 2;
+  ASSERT_EQ(multiply(ask, a, b, d), CUBLAS_STATUS_SUCCESS);
+  for (std::int64_t batch = 0; batch < 2; ++batch) {
+    for (std::int64_t i = 0; i < 3; ++i) {
+      for (std::int64_t j = 0; j < 5; ++j) {
+        float sum = 0;
+        for (std::int64_t l = 0; l < 4; ++l) sum += a.at(i, batch * 4 + l) * b.at(l, batch * 5 + j);
+        EXPECT_EQ(d.at(i, batch * 5 + j), sum);
+      }
+    }
+  }
+}
+
+TEST_F(CublasLtDouble, An_algorithm_is_for_addresses_as_aligned_as_its_heuristic_was_told) {
+  Matrix b(4, 5, 0, 2), d(3, 5, 0, 3);
+  Ask ask;
+  ask.misaligned = 16;  // the heuristic was told nothing, which is 256
+  Matrix narrow(3, 4, 0, 1);
+  EXPECT_EQ(multiply(ask, narrow, b, d), CUBLAS_STATUS_INVALID_VALUE);
+  ask.misaligned = 0;
+  EXPECT_EQ(multiply(ask, narrow, b, d), CUBLAS_STATUS_SUCCESS);
 }
 
 TEST_F(CublasLtDouble, Beta_of_zero_does_not_read_c) {

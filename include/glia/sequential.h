@@ -105,7 +105,7 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
   int initial_epoch = 0;
   int validation_freq = 1;  ///< validate after every so many epochs
-  /// Bytes of training data to hold on the device; a larger set streams. 0: no limit.
+  /// Bytes of training data to hold on the device; a larger set streams. 0: as much as fits the device.
   std::int64_t memory_budget = 0;
 };
 

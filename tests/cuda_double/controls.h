@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -16,6 +17,7 @@ namespace glia::cuda_double {
 struct Settings {
   std::uint64_t seed = 1;  ///< of every order that is free; $GLIA_CUDA_DOUBLE_SEED is the default
   int devices = 1;
+  std::size_t device_bytes = std::size_t{4} << 30;
   int compute_capability = 90;      ///< major * 10 + minor
   int driver_version = 13000;       ///< 0: there is no driver
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm

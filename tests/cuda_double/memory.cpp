@@ -25,7 +25,6 @@ namespace {
 
 constexpr std::size_t page = 4096;
 constexpr std::size_t region_bytes = std::size_t{1} << 38;  // of addresses, not of memory
-constexpr std::size_t device_bytes = std::size_t{4} << 30;  // what the device has
 constexpr std::size_t guard = 256;  // bytes before and after, and what addresses are aligned to
 constexpr unsigned char guard_byte = 0xA5, fresh_byte = 0xFF;  // four or eight 0xFF are a NaN
 
@@ -76,7 +75,8 @@ void* allocate_on_device(std::size_t bytes) {
   if (!region)
     region = static_cast<std::byte*>(
         mmap(nullptr, region_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  if (bytes > device_bytes || device_used + bytes > device_bytes) return nullptr;
+  const std::size_t most = settings().device_bytes;
+  if (bytes > most || device_used > most - bytes) return nullptr;
   Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false};
   if (region_used + a.page_bytes + 2 * page > region_bytes) return nullptr;
   region_used += a.page_bytes + page;

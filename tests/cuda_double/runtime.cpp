@@ -232,7 +232,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->major = settings().compute_capability / 10;
   properties->minor = settings().compute_capability % 10;
   properties->multiProcessorCount = 2;
-  properties->totalGlobalMem = std::size_t{4} << 30;
+  properties->totalGlobalMem = settings().device_bytes;
   return cudaSuccess;
 }
 
