@@ -66,7 +66,8 @@ class Gpu {
   int compute_capability() const { return compute_capability_; }  ///< major * 10 + minor
   unsigned most_blocks() const { return most_blocks_; }           ///< of a launch whose blocks take turns
 
-  /// From the pool, in order; 0xFF in tests. Throws OutOfMemoryError after what is free but kept was given back.
+  /// From the pool, in order; contents unspecified. Before it throws OutOfMemoryError it gives back what the pool keeps
+  /// and tries again.
   std::unique_ptr<Memory> allocate(std::size_t bytes);
   PageLocked page_locked(std::size_t bytes);
   Event event() const;

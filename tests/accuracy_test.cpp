@@ -4,20 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <tuple>
+
+#include "tests/double_controls.h"
 
 namespace glia {
 namespace {
 
-// Sanitizers make training many times slower: there, one epoch over a part of the rows shows that nothing is wrong.
+// Sanitizers and the double of CUDA make training many times slower: there, one epoch over a part of the rows shows that
+// nothing is wrong.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int epochs = 1;
-constexpr std::int64_t rows = 6000;
-constexpr double slack = 0.25;
+constexpr bool sanitized = true;
 #else
-constexpr int epochs = 5;
-constexpr std::int64_t rows = 60000;
-constexpr double slack = 0;
+constexpr bool sanitized = false;
 #endif
+
+bool quick() { return sanitized || (test::current_device().is_cuda() && test::double_controls()); }
+double slack() { return quick() ? 0.25 : 0; }
 
 const std::optional<TrainTest>& data() {
   static const std::optional<TrainTest> loaded = []() -> std::optional<TrainTest> {
@@ -35,32 +38,47 @@ double test_accuracy(Sequential& model, std::uint64_t seed) {
   model.compile({.optimizer = "adam",
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
-                 .device = "cpu"});
+                 .device = test::current_device()});
+  const std::int64_t rows = quick() ? 6'000 : 60'000;
   model.fit(TensorView(data()->train.x).rows(0, rows), TensorView(data()->train.y).rows(0, rows),
-            {.epochs = epochs, .batch_size = 32, .verbose = 0});
+            {.epochs = quick() ? 1 : 5, .batch_size = 32, .verbose = 0});
   return model.evaluate(data()->test, {.verbose = 0})["accuracy"];
 }
 
-class Seeds : public ::testing::TestWithParam<std::uint64_t> {};
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-INSTANTIATE_TEST_SUITE_P(FashionMnist, Seeds, ::testing::Values(1));
-#else
-INSTANTIATE_TEST_SUITE_P(FashionMnist, Seeds, ::testing::Values(1, 2, 3, 4, 5));
-#endif
+class Accuracy : public test::OnDevice,
+                 public ::testing::WithParamInterface<std::tuple<Device, std::uint64_t>> {
+ protected:
+  void SetUp() override {
+    start(std::get<0>(GetParam()));
+    if (!data()) GTEST_SKIP() << "Fashion-MNIST is not installed";
+    if (quick() && seed() > 1) GTEST_SKIP() << "one seed is enough where training is slow";
+  }
+  static std::uint64_t seed() { return std::get<1>(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(FashionMnist, Accuracy,
+                         ::testing::Combine(::testing::ValuesIn(test::test_devices()),
+                                            ::testing::Values(1, 2, 3, 4, 5)),
+                         [](const auto& info) {
+                           return test::label(std::get<0>(info.param)) + "_seed_" +
+                                  std::to_string(std::get<1>(info.param));
+                         });
 
-TEST_P(Seeds, Relu_128_reaches_0_865) {
-  if (!data()) GTEST_SKIP() << "Fashion-MNIST is not installed";
+TEST_P(Accuracy, Relu_128_reaches_0_865) {
   Sequential model{Flatten({28, 28}), Dense(128, "relu"), Dense(10, "softmax")};
-  const double accuracy = test_accuracy(model, GetParam());
+  const double accuracy = test_accuracy(model, seed());
   RecordProperty("test_accuracy", std::to_string(accuracy));
-  std::cout << "seed " << GetParam() << ": test accuracy " << accuracy << '\n';
-  EXPECT_GE(accuracy, 0.865 - slack);
+  std::cout << "seed " << seed() << ": test accuracy " << accuracy << '\n';
+  EXPECT_GE(accuracy, 0.865 - slack());
 }
 
-TEST(FashionMnist, Sigmoid_100_reaches_0_85) {
+class AccuracyOfOneSeed : public test::DeviceTest {};
+INSTANTIATE_TEST_SUITE_P(FashionMnist, AccuracyOfOneSeed, ::testing::ValuesIn(test::test_devices()),
+                         test::device_name);
+
+TEST_P(AccuracyOfOneSeed, Sigmoid_100_reaches_0_85) {
   if (!data()) GTEST_SKIP() << "Fashion-MNIST is not installed";
   Sequential model{Flatten({28, 28}), Dense(100, "sigmoid"), Dense(10, "softmax")};
-  EXPECT_GE(test_accuracy(model, 1), 0.85 - slack);
+  EXPECT_GE(test_accuracy(model, 1), 0.85 - slack());
 }
 
 }  // namespace
