@@ -12,21 +12,14 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
+
+#include "benchmarks/random_bytes.h"
 
 namespace {
 
 constexpr std::int64_t pixels = 784, classes = 10;
-
-std::vector<std::uint8_t> random_bytes(std::int64_t count, int limit, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_int_distribution<int> number(0, limit - 1);
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
-  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(number(generator));
-  return bytes;
-}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());

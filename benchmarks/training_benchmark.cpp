@@ -12,11 +12,12 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "benchmarks/random_bytes.h"
 
 namespace {
 
@@ -24,15 +25,6 @@ constexpr std::int64_t training_rows = 60'000;
 constexpr int classes = 10;
 constexpr int pixels = 28 * 28;
 using Hidden = std::vector<int>;  // units of each hidden layer
-
-/// `count` numbers below `limit`.
-std::vector<std::uint8_t> random_bytes(std::int64_t count, int limit, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::uniform_int_distribution<int> number(0, limit - 1);
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
-  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(number(generator));
-  return bytes;
-}
 
 /// Images of ten classes, each a pattern of its own under as much noise. Labels that cannot be learned would let
 /// units die, and what is then timed is how an optimizer bears denormals.
