@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "tests/devices.h"
+#include "tests/temporary_folder.h"
 
 // Where memory runs out, sanitizers are to behave as the system does.
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
@@ -315,7 +316,8 @@ TEST_P(ErrorsOn, Weights_that_do_not_fit_leave_the_model_as_it_was) {
   };
   expect_error<ShapeError>([&] { model.set_weights(weights({4})); }, {"dense_1/bias", "(3,)", "(4,)"});
   expect_error<ShapeError>([&] { model.set_weights({}); }, {"0 weights", "expected 4"});
-  const std::string path = ::testing::TempDir() + "glia_errors_weights";
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "weights";
   Sequential other{Dense(8, {.input_dim = 5}), Dense(3)};
   other.save_weights(path);
   expect_error<ShapeError>([&] { model.load_weights(path); }, {"dense/kernel", "(4, 8)", "(5, 8)"});

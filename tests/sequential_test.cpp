@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "tests/devices.h"
+#include "tests/temporary_folder.h"
 
 namespace glia {
 namespace {
@@ -239,14 +240,14 @@ TEST_P(SequentialModel, Compile_again_keeps_weights_and_forgets_the_optimizer) {
 }
 
 TEST_P(SequentialModel, Weights_survive_a_file_with_or_without_extension) {
-  const std::string path = ::testing::TempDir() + "glia_sequential_weights";
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "weights";
   Sequential saved = classifier(), loaded = classifier();
   loaded.train_on_batch(three_classes(5).x, three_classes(5).y);
   saved.save_weights(path);
   loaded.load_weights(path + ".safetensors");
   for (std::size_t w = 0; w < 4; ++w)
     EXPECT_TRUE(array_equal(saved.get_weights()[w], loaded.get_weights()[w]));
-  std::remove((path + ".safetensors").c_str());
 }
 
 TEST_P(SequentialModel, Summary_predict_and_weights_need_only_an_input_shape) {
