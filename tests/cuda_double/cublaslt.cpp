@@ -3,9 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cublasLt.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/cuda_double/double.h"
@@ -26,8 +31,21 @@ struct Layout {
   cudaDataType_t type;
   std::uint64_t rows, columns;
   std::int64_t stride;
+  cublasLtOrder_t order = CUBLASLT_ORDER_COL;
   std::int32_t batches = 1;
   std::int64_t batch_stride = 0;
+
+  std::uint64_t at(std::uint64_t i, std::uint64_t j) const {
+    if (order == CUBLASLT_ORDER_ROW) std::swap(i, j);
+    return i + j * static_cast<std::uint64_t>(stride);
+  }
+  std::size_t elements() const {
+    return at(rows - 1, columns - 1) + 1 + static_cast<std::uint64_t>((batches - 1) * batch_stride);
+  }
+  bool is_valid() const {
+    return rows > 0 && columns > 0 && batches > 0 &&
+           stride >= static_cast<std::int64_t>(order == CUBLASLT_ORDER_ROW ? columns : rows);
+  }
 };
 
 struct Preference {
@@ -42,29 +60,19 @@ struct Algorithm {
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
 
-bool any_of(cublasLtEpilogue_t epilogue, std::initializer_list<cublasLtEpilogue_t> all) {
-  for (cublasLtEpilogue_t e : all)
-    if (e == epilogue) return true;
-  return false;
-}
-bool adds_bias(cublasLtEpilogue_t e) {
-  return any_of(e, {CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_RELU_AUX_BIAS});
-}
+// An epilogue is a set of bits (cublasLt.h); 128 says that there is an auxiliary buffer.
+bool adds_bias(cublasLtEpilogue_t e) { return (e & CUBLASLT_EPILOGUE_BIAS) != 0; }
+bool has_relu(cublasLtEpilogue_t e) { return (e & CUBLASLT_EPILOGUE_RELU) != 0; }
+bool has_mask(cublasLtEpilogue_t e) { return (e & 128) != 0; }
+bool writes_mask(cublasLtEpilogue_t e) { return has_mask(e) && has_relu(e); }
+bool reads_mask(cublasLtEpilogue_t e) { return has_mask(e) && !has_relu(e); }
 bool sums_gradient(cublasLtEpilogue_t e) {
-  return any_of(e, {CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_BGRADA});
-}
-bool has_relu(cublasLtEpilogue_t e) {
-  return any_of(e, {CUBLASLT_EPILOGUE_RELU, CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_RELU_AUX,
-                    CUBLASLT_EPILOGUE_RELU_AUX_BIAS});
-}
-bool writes_mask(cublasLtEpilogue_t e) {
-  return any_of(e, {CUBLASLT_EPILOGUE_RELU_AUX, CUBLASLT_EPILOGUE_RELU_AUX_BIAS});
-}
-bool reads_mask(cublasLtEpilogue_t e) {
-  return any_of(e, {CUBLASLT_EPILOGUE_DRELU, CUBLASLT_EPILOGUE_DRELU_BGRAD});
+  return e == CUBLASLT_EPILOGUE_DRELU_BGRAD || e == CUBLASLT_EPILOGUE_BGRADA || e == CUBLASLT_EPILOGUE_BGRADB;
 }
 bool is_known(cublasLtEpilogue_t e) {
-  return e == CUBLASLT_EPILOGUE_DEFAULT || adds_bias(e) || sums_gradient(e) || has_relu(e) || reads_mask(e);
+  const bool is_forward = (e & ~(CUBLASLT_EPILOGUE_RELU_AUX | CUBLASLT_EPILOGUE_BIAS)) == 0 &&
+                          (has_relu(e) || e == CUBLASLT_EPILOGUE_BIAS);
+  return e == CUBLASLT_EPILOGUE_DEFAULT || is_forward || e == CUBLASLT_EPILOGUE_DRELU || sums_gradient(e);
 }
 
 /// One product as it is asked for.
@@ -73,41 +81,51 @@ struct Problem {
   Layout a, b, c, d;
 
   std::uint64_t k() const { return operation.transpose_a == CUBLAS_OP_N ? a.columns : a.rows; }
+  std::uint64_t bias_elements() const {
+    return operation.epilogue == CUBLASLT_EPILOGUE_BGRADB ? d.columns : d.rows;
+  }
 
   /// Shapes that fit, strides that hold a column, pointers that the epilogue needs.
   bool is_valid() const {
     const bool ta = operation.transpose_a != CUBLAS_OP_N, tb = operation.transpose_b != CUBLAS_OP_N;
+    if (operation.transpose_a > CUBLAS_OP_C || operation.transpose_b > CUBLAS_OP_C) return false;
     if ((ta ? a.columns : a.rows) != d.rows || (tb ? b.rows : b.columns) != d.columns) return false;
     if ((tb ? b.columns : b.rows) != k() || c.rows != d.rows || c.columns != d.columns) return false;
     for (const Layout* layout : {&a, &b, &c, &d})
-      if (layout->rows == 0 || layout->columns == 0 ||
-          layout->stride < static_cast<std::int64_t>(layout->rows) || layout->batches != d.batches)
-        return false;
+      if (!layout->is_valid() || layout->batches != d.batches) return false;
     const cublasLtEpilogue_t e = operation.epilogue;
     if ((adds_bias(e) || sums_gradient(e)) && !operation.bias) return false;
-    if (!writes_mask(e) && !reads_mask(e)) return true;
-    return operation.aux && operation.aux_stride % 128 == 0 &&
-           operation.aux_stride >= static_cast<std::int64_t>(d.rows);
+    return !has_mask(e) || (operation.aux && operation.aux_stride % 128 == 0 &&
+                            operation.aux_stride >= static_cast<std::int64_t>(d.rows));
   }
 
+  /// Types that go together; rows in memory only where the epilogue keeps nothing by column.
   bool is_supported() const {
-    const bool is_double = operation.compute == CUBLAS_COMPUTE_64F;
+    const cublasComputeType_t compute = operation.compute;
+    const bool is_double = compute == CUBLAS_COMPUTE_64F;
+    if (!is_double && compute != CUBLAS_COMPUTE_32F && compute != CUBLAS_COMPUTE_32F_FAST_TF32 &&
+        compute != CUBLAS_COMPUTE_32F_FAST_16BF)
+      return false;
     const cudaDataType_t type = is_double ? CUDA_R_64F : CUDA_R_32F;
+    const cublasLtEpilogue_t e = operation.epilogue;
+    const bool by_column = adds_bias(e) || has_mask(e) || sums_gradient(e);
     for (const Layout* layout : {&a, &b, &c, &d})
-      if (layout->type != type) return false;
-    return operation.scale == type && is_known(operation.epilogue) && !settings().refuses_products &&
-           settings().refused_epilogues.count(operation.epilogue) == 0;
+      if (layout->type != type || layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW))
+        return false;
+    return operation.scale == type && is_known(e) && !settings().refuses_products &&
+           settings().refused_epilogues.count(e) == 0;
   }
 
   /// An algorithm that splits a long k sums the pieces there.
-  std::uint64_t workspace() const { return k() >= 512 ? d.rows * d.columns * 4 : 0; }
+  std::uint64_t workspace() const { return k() >= 512 ? d.rows * d.columns * sizeof(float) : 0; }
 
   std::uint64_t checksum() const {
     std::uint64_t hash = 14695981039346656037u;
     const auto add = [&hash](std::uint64_t value) { hash = (hash ^ value) * 1099511628211u; };
-    add(operation.compute), add(operation.transpose_a), add(operation.transpose_b), add(operation.epilogue);
+    add(operation.compute), add(operation.scale), add(operation.epilogue);
+    add(operation.transpose_a), add(operation.transpose_b);
     for (const Layout* layout : {&a, &b, &c, &d})
-      add(layout->type), add(layout->rows), add(layout->columns),
+      add(layout->type), add(layout->rows), add(layout->columns), add(layout->order),
           add(static_cast<std::uint64_t>(layout->stride)), add(static_cast<std::uint64_t>(layout->batches));
     return hash;
   }
@@ -136,11 +154,10 @@ float rounded(float x, cublasComputeType_t compute) {
 }
 double rounded(double x, cublasComputeType_t) { return x; }
 
-/// Element (i, j) of op(X): of X, column-major, or of its transpose.
+/// Element (i, j) of op(X): of X or of its transpose.
 template <class T>
 T element(const T* x, const Layout& layout, cublasOperation_t operation, std::uint64_t i, std::uint64_t j) {
-  if (operation != CUBLAS_OP_N) std::swap(i, j);
-  return x[i + j * static_cast<std::uint64_t>(layout.stride)];
+  return x[operation == CUBLAS_OP_N ? layout.at(i, j) : layout.at(j, i)];
 }
 
 /// A product with its operands, at its turn in the queue.
@@ -151,10 +168,12 @@ struct Run {
   const T *a, *b, *c;
   T* d;
 
+  bool reads_c() const { return beta != T(0); }
+
   void operator()() const {
     for (std::int32_t batch = 0; batch < p.d.batches; ++batch)
-      one(a + batch * p.a.batch_stride, b + batch * p.b.batch_stride, c + batch * p.c.batch_stride,
-          d + batch * p.d.batch_stride);
+      one(a + batch * p.a.batch_stride, b + batch * p.b.batch_stride,
+          reads_c() ? c + batch * p.c.batch_stride : nullptr, d + batch * p.d.batch_stride);
   }
 
  private:
@@ -175,12 +194,11 @@ struct Run {
       }
       for (std::uint64_t i = 0; i < m; ++i) {
         T value = alpha * column[i];
-        if (beta != T(0))
-          value += beta * c[i + j * static_cast<std::uint64_t>(p.c.stride)];  // else C is not read
-        d[i + j * static_cast<std::uint64_t>(p.d.stride)] = finished(value, i, j);
+        if (reads_c()) value += beta * c[p.c.at(i, j)];
+        d[p.d.at(i, j)] = finished(value, i, j);
       }
     }
-    sum_gradients(a, d);
+    sum_gradients(a, b, d);
   }
 
   T finished(T value, std::uint64_t i, std::uint64_t j) const {
@@ -209,58 +227,57 @@ struct Run {
     byte = static_cast<unsigned char>((byte & ~(1u << (at % 8))) | (unsigned{value} << (at % 8)));
   }
 
-  /// DRELU_BGRAD: of each row of D; BGRADA: of each row of op(A), over k.
-  void sum_gradients(const T* a, const T* d) const {
+  /// DRELU_BGRAD: of each row of D; BGRADA: of each row of op(A), over k; BGRADB: of each column of op(B), over k.
+  void sum_gradients(const T* a, const T* b, const T* d) const {
     const Operation& o = p.operation;
     if (!sums_gradient(o.epilogue)) return;
     const bool of_d = o.epilogue == CUBLASLT_EPILOGUE_DRELU_BGRAD;
-    for (std::uint64_t i = 0; i < p.d.rows; ++i) {
+    for (std::uint64_t i = 0; i < p.bias_elements(); ++i) {
       T sum = 0;
       for (std::uint64_t l = 0; l < (of_d ? p.d.columns : p.k()); ++l)
-        sum +=
-            of_d ? d[i + l * static_cast<std::uint64_t>(p.d.stride)] : element(a, p.a, o.transpose_a, i, l);
+        sum += of_d                                     ? d[p.d.at(i, l)]
+               : o.epilogue == CUBLASLT_EPILOGUE_BGRADA ? element(a, p.a, o.transpose_a, i, l)
+                                                        : element(b, p.b, o.transpose_b, l, i);
       static_cast<T*>(o.bias)[i] = sum;
     }
   }
 };
 
-std::size_t extent(const Layout& layout, std::size_t element_bytes) {
-  const std::uint64_t last = (layout.columns - 1) * static_cast<std::uint64_t>(layout.stride) + layout.rows +
-                             static_cast<std::uint64_t>((layout.batches - 1) * layout.batch_stride);
-  return last * element_bytes;
-}
-
-/// At its turn: whether everything that the product touches is there.
-bool operands_are_there(const Problem& p, const void* a, const void* b, const void* c, const void* d,
-                        bool reads_c, std::size_t element_bytes) {
+/// At its turn: the first of what the product touches that is not there, by name; null if all is.
+template <class T>
+const char* missing(const Run<T>& run, const void* workspace, std::size_t workspace_bytes) {
+  const Problem& p = run.p;
   const Operation& o = p.operation;
-  const bool masks = writes_mask(o.epilogue) || reads_mask(o.epilogue);
-  const std::size_t mask_bytes =
-      (p.d.columns - 1) * static_cast<std::uint64_t>(o.aux_stride) / 8 + (p.d.rows + 7) / 8;
-  const bool biased = adds_bias(o.epilogue) || sums_gradient(o.epilogue);
-  return is_device_memory(a, extent(p.a, element_bytes)) && is_device_memory(b, extent(p.b, element_bytes)) &&
-         is_device_memory(d, extent(p.d, element_bytes)) &&
-         (!reads_c || is_device_memory(c, extent(p.c, element_bytes))) &&
-         (!masks || is_device_memory(o.aux, mask_bytes)) &&
-         (!biased || is_device_memory(o.bias, p.d.rows * element_bytes));
+  const std::size_t bias = adds_bias(o.epilogue) || sums_gradient(o.epilogue) ? p.bias_elements() : 0;
+  const std::size_t mask_bits =
+      has_mask(o.epilogue) ? (p.d.columns - 1) * static_cast<std::uint64_t>(o.aux_stride) + p.d.rows : 0;
+  const struct {
+    const char* name;
+    const void* address;
+    std::size_t bytes;
+  } operands[] = {{"A", run.a, p.a.elements() * sizeof(T)},
+                  {"B", run.b, p.b.elements() * sizeof(T)},
+                  {"C", run.c, run.reads_c() ? p.c.elements() * sizeof(T) : 0},
+                  {"D", run.d, p.d.elements() * sizeof(T)},
+                  {"the bias", o.bias, bias * sizeof(T)},
+                  {"the mask", o.aux, (mask_bits + 7) / 8},
+                  {"the workspace", workspace, workspace_bytes}};
+  for (const auto& operand : operands)
+    if (operand.bytes > 0 && !is_device_memory(operand.address, operand.bytes)) return operand.name;
+  return nullptr;
 }
 
 template <class T>
 cudaError_t enqueue_product(const Problem& p, const void* alpha, const void* beta, const void* a,
                             const void* b, const void* c, void* d, void* workspace,
                             std::size_t workspace_bytes, cudaStream_t stream) {
-  const Run<T> run{p,
-                   *static_cast<const T*>(alpha),
-                   *static_cast<const T*>(beta),
-                   static_cast<const T*>(a),
-                   static_cast<const T*>(b),
-                   static_cast<const T*>(c),
-                   static_cast<T*>(d)};
+  const auto matrix = [](const void* x) { return static_cast<const T*>(x); };
+  const Run<T> run{p, *matrix(alpha), *matrix(beta), matrix(a), matrix(b), matrix(c), static_cast<T*>(d)};
   return enqueue(stream, Kind::kernel, "cublasLtMatmul", [=] {
     if (launch_fails()) return;
-    if (!operands_are_there(p, a, b, c, d, run.beta != T(0), sizeof(T)) ||
-        (workspace_bytes > 0 && !is_device_memory(workspace, workspace_bytes)))
-      return trap(cudaErrorIllegalAddress, "a product met memory that is not the device's");
+    if (const char* name = missing(run, workspace, workspace_bytes))
+      return trap(cudaErrorIllegalAddress,
+                  std::string("a product: ") + name + " does not lie in the device's memory");
     if (workspace_bytes > 0)
       std::memset(workspace, 0xFF, workspace_bytes);  // its contents are the product's alone
     run();
@@ -276,9 +293,28 @@ bool is_aligned(const void* address, std::uint32_t alignment) {
   return reinterpret_cast<std::uintptr_t>(address) % alignment == 0;
 }
 
+/// An attribute is given as bytes, as many as it has.
 template <class T>
-void read(T& to, const void* from) {
-  std::memcpy(&to, from, sizeof to);
+cublasStatus_t set(T& attribute, const void* value, std::size_t bytes) {
+  if (!value || bytes != sizeof attribute) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memcpy(&attribute, value, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+template <class T, class Opaque>
+T& seen(Opaque* descriptor) {
+  return *reinterpret_cast<T*>(descriptor);
+}
+template <class T, class Opaque>
+cublasStatus_t create(Opaque** descriptor, const T& value) {
+  *descriptor = reinterpret_cast<Opaque*>(new T(value));
+  count_object("cuBLASLt descriptor", 1);
+  return CUBLAS_STATUS_SUCCESS;
+}
+template <class T, class Opaque>
+void destroy(Opaque* descriptor) {
+  delete &seen<T>(descriptor);
+  count_object("cuBLASLt descriptor", -1);
 }
 
 }  // namespace
@@ -309,136 +345,113 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 std::size_t cublasLtGetVersion() { return 130100; }
 
 const char* cublasLtGetStatusName(cublasStatus_t status) {
-  switch (status) {
-    case CUBLAS_STATUS_SUCCESS:
-      return "CUBLAS_STATUS_SUCCESS";
-    case CUBLAS_STATUS_ALLOC_FAILED:
-      return "CUBLAS_STATUS_ALLOC_FAILED";
-    case CUBLAS_STATUS_INVALID_VALUE:
-      return "CUBLAS_STATUS_INVALID_VALUE";
-    case CUBLAS_STATUS_NOT_SUPPORTED:
-      return "CUBLAS_STATUS_NOT_SUPPORTED";
-    default:
-      return "CUBLAS_STATUS_EXECUTION_FAILED";
-  }
+  static const std::map<cublasStatus_t, const char*> names{
+#define GLIA_NAMED(name) {name, #name}
+      GLIA_NAMED(CUBLAS_STATUS_SUCCESS),
+      GLIA_NAMED(CUBLAS_STATUS_NOT_INITIALIZED),
+      GLIA_NAMED(CUBLAS_STATUS_ALLOC_FAILED),
+      GLIA_NAMED(CUBLAS_STATUS_INVALID_VALUE),
+      GLIA_NAMED(CUBLAS_STATUS_ARCH_MISMATCH),
+      GLIA_NAMED(CUBLAS_STATUS_MAPPING_ERROR),
+      GLIA_NAMED(CUBLAS_STATUS_EXECUTION_FAILED),
+      GLIA_NAMED(CUBLAS_STATUS_INTERNAL_ERROR),
+      GLIA_NAMED(CUBLAS_STATUS_NOT_SUPPORTED),
+      GLIA_NAMED(CUBLAS_STATUS_LICENSE_ERROR)
+#undef GLIA_NAMED
+  };
+  const auto found = names.find(status);
+  return found == names.end() ? "unknown status" : found->second;
 }
 const char* cublasLtGetStatusString(cublasStatus_t status) { return cublasLtGetStatusName(status); }
 
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t compute,
                                         cudaDataType_t scale) {
   GLIA_DOUBLE_ENTER_LT();
-  *operation = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation{compute, scale});
-  count_object("cuBLASLt descriptor", 1);
-  return CUBLAS_STATUS_SUCCESS;
+  return create(operation, Operation{compute, scale});
 }
 cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation) {
   GLIA_DOUBLE_ENTER_TO_DESTROY();
-  delete reinterpret_cast<Operation*>(operation);
-  count_object("cuBLASLt descriptor", -1);
+  destroy<Operation>(operation);
   return status_of(before);
 }
 cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t operation,
                                               cublasLtMatmulDescAttributes_t attribute, const void* value,
-                                              std::size_t) {
+                                              std::size_t bytes) {
   GLIA_DOUBLE_ENTER_LT();
-  Operation& o = *reinterpret_cast<Operation*>(operation);
-  switch (attribute) {
-    case CUBLASLT_MATMUL_DESC_TRANSA:
-      read(o.transpose_a, value);
-      break;
-    case CUBLASLT_MATMUL_DESC_TRANSB:
-      read(o.transpose_b, value);
-      break;
-    case CUBLASLT_MATMUL_DESC_EPILOGUE:
-      read(o.epilogue, value);
-      break;
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
-      read(o.bias, value);
-      break;
-    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
-      read(o.aux, value);
-      break;
-    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
-      read(o.aux_stride, value);
-      break;
-    default:
-      return CUBLAS_STATUS_INVALID_VALUE;
-  }
-  return CUBLAS_STATUS_SUCCESS;
+  Operation& o = seen<Operation>(operation);
+  if (attribute == CUBLASLT_MATMUL_DESC_TRANSA) return set(o.transpose_a, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_DESC_TRANSB) return set(o.transpose_b, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_DESC_EPILOGUE) return set(o.epilogue, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_DESC_BIAS_POINTER) return set(o.bias, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER) return set(o.aux, value, bytes);
+  if (attribute == CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD) return set(o.aux_stride, value, bytes);
+  return CUBLAS_STATUS_INVALID_VALUE;  // the double knows what Glia uses
 }
 
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
                                           std::uint64_t rows, std::uint64_t columns, std::int64_t stride) {
   GLIA_DOUBLE_ENTER_LT();
-  *layout = reinterpret_cast<cublasLtMatrixLayout_t>(new Layout{type, rows, columns, stride});
-  count_object("cuBLASLt descriptor", 1);
-  return CUBLAS_STATUS_SUCCESS;
+  return create(layout, Layout{type, rows, columns, stride});
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   GLIA_DOUBLE_ENTER_TO_DESTROY();
-  delete reinterpret_cast<Layout*>(layout);
-  count_object("cuBLASLt descriptor", -1);
+  destroy<Layout>(layout);
   return status_of(before);
 }
 cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
                                                 cublasLtMatrixLayoutAttribute_t attribute, const void* value,
-                                                std::size_t) {
+                                                std::size_t bytes) {
   GLIA_DOUBLE_ENTER_LT();
-  Layout& l = *reinterpret_cast<Layout*>(layout);
-  if (attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT)
-    read(l.batches, value);
-  else if (attribute == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET)
-    read(l.batch_stride, value);
-  else
-    return CUBLAS_STATUS_INVALID_VALUE;
-  return CUBLAS_STATUS_SUCCESS;
+  Layout& l = seen<Layout>(layout);
+  if (attribute == CUBLASLT_MATRIX_LAYOUT_ORDER) return set(l.order, value, bytes);
+  if (attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT) return set(l.batches, value, bytes);
+  if (attribute == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET) return set(l.batch_stride, value, bytes);
+  return CUBLAS_STATUS_INVALID_VALUE;
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
   GLIA_DOUBLE_ENTER_LT();
-  *preference = reinterpret_cast<cublasLtMatmulPreference_t>(new Preference);
-  count_object("cuBLASLt descriptor", 1);
-  return CUBLAS_STATUS_SUCCESS;
+  return create(preference, Preference{});
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
   GLIA_DOUBLE_ENTER_TO_DESTROY();
-  delete reinterpret_cast<Preference*>(preference);
-  count_object("cuBLASLt descriptor", -1);
+  destroy<Preference>(preference);
   return status_of(before);
 }
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
                                                     cublasLtMatmulPreferenceAttributes_t attribute,
-                                                    const void* value, std::size_t) {
+                                                    const void* value, std::size_t bytes) {
   GLIA_DOUBLE_ENTER_LT();
-  Preference& p = *reinterpret_cast<Preference*>(preference);
-  if (attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
-    read(p.workspace, value);
-  else if (attribute >= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES &&
-           attribute <= CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES)
-    read(p.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value);
-  else
+  Preference& p = seen<Preference>(preference);
+  if (attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return set(p.workspace, value, bytes);
+  if (attribute < CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES ||
+      attribute > CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES)
     return CUBLAS_STATUS_INVALID_VALUE;
+  std::uint32_t alignment = 0;
+  const cublasStatus_t status = set(alignment, value, bytes);
+  if (status != CUBLAS_STATUS_SUCCESS || !std::has_single_bit(alignment)) return CUBLAS_STATUS_INVALID_VALUE;
+  p.alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES] = alignment;
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int wanted,
                                               cublasLtMatmulHeuristicResult_t* results, int* found) {
   GLIA_DOUBLE_ENTER_LT();
   *found = 0;
-  const Problem p{*reinterpret_cast<Operation*>(operation), *reinterpret_cast<Layout*>(a),
-                  *reinterpret_cast<Layout*>(b), *reinterpret_cast<Layout*>(c),
-                  *reinterpret_cast<Layout*>(d)};
-  const Preference& asked = *reinterpret_cast<Preference*>(preference);
+  if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
+  const Problem p{seen<Operation>(operation), seen<Layout>(a), seen<Layout>(b), seen<Layout>(c),
+                  seen<Layout>(d)};
+  const Preference& asked = seen<Preference>(preference);
   if (wanted < 1 || !p.is_valid()) return CUBLAS_STATUS_INVALID_VALUE;
   if (!p.is_supported() || p.workspace() > asked.workspace) return CUBLAS_STATUS_NOT_SUPPORTED;
   Algorithm algorithm{p.checksum(), p.workspace(), {}};
   std::memcpy(algorithm.alignment, asked.alignment, sizeof algorithm.alignment);
   results[0] = {};
   std::memcpy(&results[0].algo, &algorithm, sizeof algorithm);
-  results[0].workspaceSize = p.workspace();
+  results[0].workspaceSize = algorithm.workspace;
   results[0].state = CUBLAS_STATUS_SUCCESS;
   results[0].wavesCount = 1;
   *found = 1;
@@ -446,28 +459,27 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
 }
 
 // Everything but the matrices is read at the call.
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void* alpha,
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void* alpha,
                               const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
                               const cublasLtMatmulAlgo_t* algo, void* workspace, std::size_t workspace_bytes,
                               cudaStream_t stream) {
   GLIA_DOUBLE_ENTER_LT();
-  const Problem p{*reinterpret_cast<Operation*>(operation), *reinterpret_cast<Layout*>(a_layout),
-                  *reinterpret_cast<Layout*>(b_layout), *reinterpret_cast<Layout*>(c_layout),
-                  *reinterpret_cast<Layout*>(d_layout)};
+  if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
+  const Problem p{seen<Operation>(operation), seen<Layout>(a_layout), seen<Layout>(b_layout),
+                  seen<Layout>(c_layout), seen<Layout>(d_layout)};
   Algorithm algorithm;
   std::memcpy(&algorithm, algo, sizeof algorithm);
   if (!p.is_valid() || algorithm.problem != p.checksum()) return CUBLAS_STATUS_INVALID_VALUE;
   const void* matrices[] = {a, b, c, d};
   for (int i = 0; i < 4; ++i)
     if (!is_aligned(matrices[i], algorithm.alignment[i])) return CUBLAS_STATUS_INVALID_VALUE;
-  if (workspace_bytes < algorithm.workspace || !is_aligned(workspace, 256))
+  if (workspace_bytes < algorithm.workspace || !is_aligned(workspace, 256) ||
+      (algorithm.workspace > 0 && !workspace))
     return CUBLAS_STATUS_INVALID_VALUE;
-  return status_of(
-      p.d.type == CUDA_R_64F
-          ? enqueue_product<double>(p, alpha, beta, a, b, c, d, workspace, algorithm.workspace, stream)
-          : enqueue_product<float>(p, alpha, beta, a, b, c, d, workspace, algorithm.workspace, stream));
+  const auto enqueue_typed = p.d.type == CUDA_R_64F ? enqueue_product<double> : enqueue_product<float>;
+  return status_of(enqueue_typed(p, alpha, beta, a, b, c, d, workspace, algorithm.workspace, stream));
 }
 
 }  // extern "C"
