@@ -63,6 +63,7 @@ function(glia_add_cuda_backend)
   glia_cuda_target_defaults(glia_cuda)
   target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
   target_link_options(glia_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
+  set_property(TARGET glia_cuda PROPERTY INSTALL_RPATH_USE_LINK_PATH ON)  # cuBLAS where this toolkit has it
 endfunction()
 
 # Lets a program of this build find the backend: it looks beside itself.

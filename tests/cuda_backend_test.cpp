@@ -176,6 +176,33 @@ TEST_P(CudaBackend, Streamed_data_and_a_batch_source_overlap_copies_on_a_second_
   EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaStreamSynchronize"), 0);
 }
 
+/// Batches of ten rows, made on the host or on the device.
+class Batches final : public BatchSource {
+ public:
+  Batches(const Dataset& data, const Context* context) : data_(data), context_(context) {}
+  std::int64_t batches() const override { return data_.x.rows() / 10; }
+  Dataset batch(std::int64_t, std::int64_t index) override {
+    Tensor x = data_.x.rows(index * 10, index * 10 + 10), y = data_.y.rows(index * 10, index * 10 + 10);
+    return context_ ? Dataset(x.to(*context_), y.to(*context_)) : Dataset(std::move(x), std::move(y));
+  }
+
+ private:
+  const Dataset& data_;
+  const Context* context_;
+};
+
+TEST_P(CudaBackend, A_batch_source_may_make_its_batches_on_the_host_or_on_the_device) {
+  const Dataset data = three_classes(70);
+  const Context batches_context({.device = "cuda"});  // the source has a thread of its own
+  std::vector<std::vector<double>> histories;
+  for (const Context* context : {static_cast<const Context*>(nullptr), &batches_context}) {
+    Sequential model = classifier();
+    Batches source(data, context);
+    histories.push_back(model.fit(source, {.epochs = 3, .verbose = 0})["loss"]);
+  }
+  EXPECT_EQ(histories[0], histories[1]);
+}
+
 /// The ways a product can be left without an epilogue or an algorithm.
 std::vector<std::set<int>> refusals() {
   return {{CUBLASLT_EPILOGUE_DRELU_BGRAD},
