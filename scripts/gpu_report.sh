@@ -76,7 +76,7 @@ if [[ -n $deps ]]; then
   export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
   export LIBRARY_PATH="$libraries${LIBRARY_PATH:+:$LIBRARY_PATH}"
   # Headers of one architecture (OpenSSL's configuration), which CMake's prefixes do not cover.
-  export CPLUS_INCLUDE_PATH="$deps/usr/include/$(basename "$libraries")${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}"
+  export CPLUS_INCLUDE_PATH="$deps/usr/include/${libraries##*/}${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}"
   if [[ -d $deps/usr/share/datasets ]]; then export GLIA_DATA_DIR="$deps/usr/share/datasets"; fi
 fi
 
@@ -105,11 +105,12 @@ gpu_suite() {
   fi
 }
 
+# A short list: under these tools everything runs ten to a hundred times slower.
 sanitize() {  # TOOL
-  local test
+  local test filter='*A_sequence_of_steps*/cuda:*The_same_seed*/cuda:*Streamed_data*/cuda:*A_partial_last*/cuda:*Dense_acts*/cuda'
   for test in program determinism sequential; do
-    GLIA_CUDA_LIBRARY="$PWD/$build/libglia_cuda.so" compute-sanitizer --tool "$1" --error-exitcode 9 --launch-timeout 120 \
-      "$build/tests/${test}_test" '--gtest_filter=*/*cuda*' || return 1
+    GLIA_CUDA_LIBRARY="$PWD/$build/libglia_cuda.so" timeout 300 compute-sanitizer --tool "$1" --error-exitcode 9 \
+      "$build/tests/${test}_test" "--gtest_filter=$filter" || return
   done
 }
 
