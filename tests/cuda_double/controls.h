@@ -36,7 +36,8 @@ class Controls {
  public:
   virtual ~Controls() = default;
   virtual Settings& settings() = 0;
-  /// Settings, log, injected and sticky errors as at the start; pending work and memory stay.
+  /// Settings, log, injected and sticky errors as at the start. Memory stays, and pending work, unless the device was
+  /// lost.
   virtual void reset() = 0;
 
   /// The `nth` call from now on (1: the next) of `function`, and the `times - 1` after it, answer with

@@ -71,6 +71,8 @@ NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after);
 cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
 /// Runs work until `node` is done: what else runs meanwhile, and in which order, the seed decides.
 void run_until(const NodePtr& node);
+/// What a lost device had still to do is never done.
+void drop_work();
 bool is_stream(cudaStream_t stream);
 
 // --- captures (graph.cpp)

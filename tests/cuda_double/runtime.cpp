@@ -42,6 +42,7 @@ class TheControls final : public Controls {
  public:
   Settings& settings() override { return wanted; }
   void reset() override {
+    if (has_trapped()) drop_work();
     wanted = default_settings();
     call_log.clear(), trap_log.clear(), injections.clear();
     sticky = last_error = launch_error = cudaSuccess;

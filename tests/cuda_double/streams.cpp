@@ -103,6 +103,10 @@ void run_until(const NodePtr& node) {
   close_device_memory();
 }
 
+void drop_work() {
+  while (!ready.empty()) run_one(true);
+}
+
 }  // namespace glia::cuda_double
 
 using namespace glia::cuda_double;
