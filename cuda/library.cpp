@@ -6,7 +6,7 @@
 namespace {
 
 int devices(const char** reason, const char** description) {
-  static glia::cuda::Devices found;
+  static thread_local glia::cuda::Devices found;  // the strings live until this thread asks again
   found = glia::cuda::find_devices();
   *reason = found.reason.c_str();
   *description = found.description.c_str();

@@ -9,8 +9,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <set>
+#include <thread>
 
 #include "tests/double_controls.h"
 
@@ -561,6 +563,23 @@ TEST_P(CudaBackend, A_report_and_a_reason_for_everything_that_can_be_missing) {
   EXPECT_THAT(device_report(), HasSubstr("cuda:0"));
   EXPECT_TRUE(Device::automatic().is_cuda());
   EXPECT_THROW(Context({.device = "cuda:1"}), DeviceError);
+}
+
+TEST_P(CudaBackend, Threads_with_models_of_their_own_predict_as_one_does) {
+  const Tensor x = three_classes(40).x.clone();
+  Sequential alone = classifier();
+  const Tensor expected = alone.predict(x, {.verbose = 0});
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      Sequential model = classifier();
+      for (int call = 0; call < 5; ++call)
+        right += array_equal(model.predict(x, {.batch_size = 7, .verbose = 0}), expected) ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right.load(), 6 * 5);
 }
 
 TEST_P(CudaBackend, Versions_name_the_runtime_the_driver_and_the_gpu) {

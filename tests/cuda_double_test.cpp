@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -343,6 +344,23 @@ TEST_F(CudaDouble, What_cuda_forbids_in_a_capture_breaks_it) {
   EXPECT_EQ(cudaStreamEndCapture(first(), &graph), cudaSuccess);
   cudaGraphDestroy(graph);
   cudaEventDestroy(done);
+}
+
+TEST_F(CudaDouble, A_thread_local_capture_forbids_nothing_to_other_threads) {
+  for (const auto mode : {cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeGlobal}) {
+    cudaStreamBeginCapture(first(), mode);
+    cudaError_t error = cudaErrorUnknown;
+    void* memory = nullptr;
+    std::thread([&] { error = cudaMallocHost(&memory, 4); }).join();
+    const bool forbidden = mode == cudaStreamCaptureModeGlobal;
+    EXPECT_EQ(error, forbidden ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
+    cudaGraph_t graph = nullptr;
+    EXPECT_EQ(cudaStreamEndCapture(first(), &graph),
+              forbidden ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
+    if (forbidden) continue;
+    cudaGraphDestroy(graph);
+    cudaFreeHost(memory);
+  }
 }
 
 TEST_F(CudaDouble, A_stream_joins_a_capture_by_an_event_and_must_be_joined_again) {

@@ -1,5 +1,5 @@
 // What a backend's library exports: one function, glia_backend_library, that answers with this table. Plain
-// data and function pointers; strings are copied before the next call.
+// data and function pointers; strings are copied before the thread's next call. Any thread may call.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -80,7 +80,8 @@ bool is_stream(cudaStream_t stream);
 struct Capture;
 /// Adds a node to the graph that a stream captures.
 void capture(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
-/// For calls that CUDA forbids while this thread captures with another mode than relaxed: breaks the captures.
+/// For calls that CUDA forbids while this thread captures in mode thread-local, or any thread in mode global: breaks
+/// those captures.
 cudaError_t forbidden_in_capture();
 /// For a synchronisation of a stream that is being captured.
 cudaError_t breaks_capture(cudaStream_t stream);

@@ -2,6 +2,7 @@
 // seen; a captured graph is a list that tests can read.
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "tests/cuda_double/double.h"
@@ -16,6 +17,7 @@ struct CapturedNode {
 struct Capture {
   cudaStream_t origin;
   cudaStreamCaptureMode mode;
+  std::thread::id thread;  // that began it
   bool valid = true;
   std::vector<CapturedNode> nodes;
   std::vector<cudaStream_t> streams;  // the origin, and those that joined
@@ -57,9 +59,12 @@ void capture(cudaStream_t stream, Kind kind, std::string name, std::function<voi
 
 cudaError_t forbidden_in_capture() {
   cudaError_t result = cudaSuccess;
-  for (const auto& c : captures)
-    if (c->mode != cudaStreamCaptureModeRelaxed)
-      result = break_capture(*c, cudaErrorStreamCaptureUnsupported);
+  for (const auto& c : captures) {
+    const bool forbids =
+        c->mode == cudaStreamCaptureModeGlobal ||
+        (c->mode == cudaStreamCaptureModeThreadLocal && c->thread == std::this_thread::get_id());
+    if (forbids) result = break_capture(*c, cudaErrorStreamCaptureUnsupported);
+  }
   return result;
 }
 
@@ -118,7 +123,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   if (!is_stream(stream))
     return report(cudaErrorStreamCaptureImplicit);  // the default stream cannot be captured
   if (stream->capture) return report(cudaErrorIllegalState);
-  stream->capture = std::make_shared<Capture>(Capture{stream, mode, true, {}, {stream}});
+  stream->capture =
+      std::make_shared<Capture>(Capture{stream, mode, std::this_thread::get_id(), true, {}, {stream}});
   stream->captured_tail.clear();
   captures.push_back(stream->capture);
   return cudaSuccess;

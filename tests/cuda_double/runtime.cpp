@@ -66,7 +66,8 @@ class TheControls final : public Controls {
 // --- a launch
 
 testing::Fibres& fibres() {
-  static testing::Fibres instance;
+  static thread_local testing::Fibres
+      instance;  // its stacks return to the stack of the thread that made them
   return instance;
 }
 uint3 running_block;
