@@ -27,10 +27,10 @@ while (($#)); do
   esac
 done
 
-# A rehearsal runs every step on the double of CUDA, to try this script where there is no GPU.
+# A rehearsal runs every step where there is no GPU, on the CPU and on the double of CUDA, to try this script.
 rehearsal=${GLIA_GPU_REPORT_REHEARSAL:-}
 gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n1)
-if [[ -z $gpu && -n $rehearsal ]]; then gpu='no GPU, a rehearsal on the double'; fi
+if [[ -z $gpu && -n $rehearsal ]]; then gpu='no GPU, a rehearsal'; fi
 if [[ -z $gpu ]]; then
   say "no GPU here: nvidia-smi names none, so there is nothing to report" >&2
   exit 1
