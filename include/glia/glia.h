@@ -4,6 +4,7 @@
 
 #include <glia/backend.h>
 #include <glia/context.h>
+#include <glia/csv.h>
 #include <glia/datasets.h>
 #include <glia/descriptors.h>
 #include <glia/device.h>
@@ -13,6 +14,7 @@
 #include <glia/initializers.h>
 #include <glia/layers.h>
 #include <glia/named.h>
+#include <glia/preprocessing.h>
 #include <glia/program.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>
