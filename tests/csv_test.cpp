@@ -219,6 +219,12 @@ TEST(CsvTable, A_column_of_the_wrong_kind_is_refused_with_the_remedy) {
   EXPECT_THROW(Table({{.name = "a", .values = {1, 2}}}, 3), ShapeError);
 }
 
+TEST(CsvTable, Long_texts_are_cut_between_characters_when_printed) {
+  const std::string long_text = std::string(20, 'x') + "\xC3\xA4 and more";  // an a-umlaut on the boundary
+  const Table table = parse_csv("t\n\"" + long_text + "\"\n\"a\nb\"\n", "t.csv", {.text = {"t"}});
+  EXPECT_THAT(table.head(), AllOf(HasSubstr("\n" + std::string(20, 'x') + "...\n"), HasSubstr(" a b\n")));
+}
+
 TEST(CsvTable, Prints_its_first_rows_aligned) {
   const Table table = parse_csv(iris, "t.csv", {.categorical = {"species"}});
   EXPECT_EQ(table.head(2),

@@ -12,13 +12,15 @@
 #include <unordered_map>
 #include <utility>
 
-#include "host/data/csv_reader.h"  // defines: CsvReader, quoted
+#include "host/data/csv_reader.h"  // defines: CsvReader
+#include "host/data/csv_text.h"    // defines: quoted, listed
 #include "host/io/input_file.h"    // defines: InputFile
 
 namespace glia {
 namespace {
 
 using detail::CsvReader;
+using detail::listed;
 using detail::quoted;
 using Column = Table::Column;
 using Kind = Table::Column::Kind;
@@ -37,14 +39,6 @@ std::optional<long double> number(std::string_view text) {
   }
   if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
   return value;
-}
-
-/// A number of columns by name, with the rest left out.
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 20;
-  std::string result;
-  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) result += (i ? ", " : "") + quoted(names[i]);
-  return names.size() > most ? result + detail::concat(" and ", names.size() - most, " more") : result;
 }
 
 /// Fills the columns of a table, row by row.

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "host/data/csv_text.h"  // defines: quoted
+
 namespace glia::detail {
 namespace {
 
@@ -13,14 +15,6 @@ namespace {
 constexpr std::size_t most_columns = 1'000'000;
 
 }  // namespace
-
-std::string quoted(std::string_view text) {
-  constexpr std::size_t longest = 40;
-  std::string result = "'";
-  for (char c : text.substr(0, longest))
-    result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  return result + (text.size() > longest ? "...'" : "'");
-}
 
 CsvReader::CsvReader(std::string_view text, const std::string& source, const CsvOptions& options)
     : text_(text), source_(source), delimiter_(options.delimiter), comment_(options.comment) {

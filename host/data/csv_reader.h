@@ -12,9 +12,6 @@
 
 namespace glia::detail {
 
-/// A text of any origin, fit to stand in a message: in quotes, cut short, without control characters.
-std::string quoted(std::string_view text);
-
 class CsvReader {
  public:
   /// `text` must outlive the reader. Throws ValueError for a delimiter or comment sign that cannot work.

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include "host/data/csv_text.h"  // defines: shortened, quoted, listed
+
 namespace glia {
 namespace {
 
@@ -29,13 +31,8 @@ std::string cell_text(const Column& column, std::size_t i) {
   return number_text(value);
 }
 
-/// On one line, and not wider than a printed column.
-std::string printable(std::string text) {
-  constexpr std::size_t widest = 24;
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text.size() > widest ? text.substr(0, widest - 3) + "..." : text;
-}
+/// As wide as a printed column may be.
+std::string printable(const std::string& text) { return detail::shortened(text, 21); }
 
 void expect_values(const Column& column, const char* call) {
   GLIA_CHECK(
@@ -82,12 +79,8 @@ bool Table::has(const std::string& name) const {
 std::size_t Table::find(const std::string& name) const {
   for (std::size_t i = 0; i < columns_.size(); ++i)
     if (columns_[i].name == name) return i;
-  constexpr std::size_t most = 20;
-  std::string there;
-  for (std::size_t i = 0; i < std::min(columns_.size(), most); ++i)
-    there += (i ? ", '" : "'") + columns_[i].name + "'";
-  throw ValueError(detail::concat("the table has no column '", name, "'; it has ", columns_.size(), ": ",
-                                  there, columns_.size() > most ? ", ..." : "", "; give one of these"));
+  throw ValueError(detail::concat("the table has no column ", detail::quoted(name), "; it has ",
+                                  columns_.size(), ": ", detail::listed(names()), "; give one of these"));
 }
 
 Tensor Table::column(const std::string& name) const {
