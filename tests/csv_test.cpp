@@ -157,6 +157,8 @@ TEST(Csv, Missing_values_are_an_error_NaN_or_a_dropped_row) {
   const Table kept =
       parse_csv(text, "t.csv", {.columns = {"a", "c"}, .text = {"c"}, .missing = Missing::drop_row});
   EXPECT_THAT(kept.text("c"), ElementsAre("x", "y", "y")) << "columns left out lack nothing";
+  const Table empty_text = parse_csv("a,t\n1,\n", "t.csv", {.text = {"t"}, .missing = Missing::drop_row});
+  EXPECT_THAT(empty_text.text("t"), ElementsAre("")) << "an empty text is a text";
   const Table own = parse_csv("a\n-999\n", "t.csv", {.missing = Missing::nan, .missing_values = {"-999"}});
   EXPECT_TRUE(std::isnan(own.column(0).item()));
 }
