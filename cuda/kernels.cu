@@ -24,7 +24,7 @@ unsigned blocks_for(const Work& work, unsigned most_blocks) {
   if (work.kind == Work::exactly)
     return static_cast<unsigned>(planted("off_by_one_grid") && work.count > 1 ? work.count - 1 : work.count);
   const std::int64_t wanted =
-      work.kind == Work::rows ? work.count : (work.count + most_threads - 1) / most_threads;
+      work.kind == Work::elements ? (work.count + most_threads - 1) / most_threads : work.count;
   return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, 1, most_blocks));
 }
 

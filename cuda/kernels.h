@@ -13,7 +13,7 @@ namespace glia::cuda {
 /// A kernel functor as bytes. Every GPU function takes exactly one of these, so that launching needs to know
 /// no type.
 struct KernelParameter {
-  alignas(16) std::byte bytes[368];
+  alignas(16) std::byte bytes[512];
 };
 
 /// A GPU function with its arguments, ready for cudaLaunchKernel.

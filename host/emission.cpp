@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <host/fusion.h>
 #include <host/model.h>
+#include <host/muon.h>  // defines: emit_muon
 #include <host/placement.h>
 
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
 namespace glia {
@@ -23,39 +26,25 @@ TargetSpec Model::target_spec() const {
   return {kind, output.slice(0, output.rank() - 1)};
 }
 
-/// "accuracy" by shape, as Keras resolves it.
-std::vector<Metrics> Model::resolved_metrics() const {
-  const TargetSpec targets = target_spec();
-  const bool sparse = targets.kind == Targets::sparse_labels;
-  std::vector<Metrics> result;
-  for (const MetricName& metric : metric_names_) {
-    if (!metric.metric()) {
-      if (sparse)
-        result.push_back(SparseCategoricalAccuracy{});
-      else if (output_shape().back() == 1)
-        result.push_back(BinaryAccuracy{});
-      else
-        result.push_back(CategoricalAccuracy{});
-      continue;
-    }
-    result.push_back(*metric.metric());
-  }
-  return result;
-}
-
-std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from, DType y_from) const {
-  Emitter e(dtype);
+std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from, DType y_from,
+                                    bool weighted) const {
+  Emitter e(dtype,
+            mode == Mode::train      ? Emitter::Phase::training
+            : mode == Mode::gradient ? Emitter::Phase::gradient
+                                     : Emitter::Phase::inference,
+            seed);
   op::Gather gather{e.temporary(input_shape_.prepend(batch)), {}, x_from, y_from};
   if (mode != Mode::infer) {
     const TargetSpec targets = target_spec();
     gather.y = e.temporary(targets.row.prepend(batch),
                            targets.kind == Targets::sparse_labels ? DType::int32 : dtype);
+    if (weighted) gather.weights = e.temporary({batch});
   }
   if (mode == Mode::train) {
     gather.advance_iteration = true;
     std::visit(
         [&](const auto& o) {
-          if (!o.learning_rate.is_constant()) gather.learning_rate = o.learning_rate;
+          if (!o.learning_rate.is_constant()) e.add(op::Schedule{o.learning_rate});
         },
         *optimizer_);
   }
@@ -69,9 +58,9 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
   }
   if (mode == Mode::infer) {
     e.add(op::Scatter{x});
-    e.add(op::Advance{{}, batch, 0});
+    e.add(op::Advance{{}, {}, batch, 0});
   } else {
-    emit_loss(e, mode, x, gather.y, stack);
+    emit_loss(e, mode, x, gather, stack);
   }
   std::vector<Descriptor> descriptors = e.take();
   for (Descriptor& descriptor : descriptors)
@@ -79,49 +68,160 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
   return descriptors;
 }
 
-void Model::emit_loss(Emitter& e, Mode mode, const View& predictions, const View& targets,
-                      const std::vector<Emitted>& stack) const {
-  const std::vector<Metrics> metrics = resolved_metrics();
-  op::Loss loss{*loss_, predictions.matrix(), targets, {}};
+namespace {
+
+/// Partial sums of a loss: one a block of rows for the loss and each row-wise metric.
+View loss_partials(Emitter& e, const op::Loss& loss) {
   const std::int64_t rows = loss.predictions.shape[0];
   const std::int64_t blocks = (rows + op::Loss::rows_per_block - 1) / op::Loss::rows_per_block;
-  loss.metric_count = static_cast<int>(metrics.size());
-  std::copy(metrics.begin(), metrics.end(), loss.metrics);
-  loss.partials = e.temporary({blocks, 1 + loss.metric_count}, DType::float64);
+  return e.temporary({blocks, 1 + loss.metric_count}, DType::float64);
+}
+
+}  // namespace
+
+void Model::emit_loss(Emitter& e, Mode mode, const View& predictions, const op::Gather& rows,
+                      const std::vector<Emitted>& stack) const {
+  op::Loss loss{*loss_, predictions.matrix(), rows.y, {}};
+  loss.weights = rows.weights;
+  for (const ResolvedMetric& metric : metrics_) {
+    if (!metric.row) continue;
+    loss.metrics[metric.row_total] = *metric.row;
+    loss.metrics[metric.row_total].weighted = metric.weighted && rows.weights;
+    loss.metric_count = std::max(loss.metric_count, metric.row_total + 1);
+    if (metric.weight_total < 0) continue;
+    loss.metrics[metric.weight_total] = {RowMetric::weight, static_cast<bool>(rows.weights), 0};
+    loss.metric_count = std::max(loss.metric_count, metric.weight_total + 1);
+  }
+  loss.partials = loss_partials(e, loss);
   const bool wants_gradients = mode == Mode::train || mode == Mode::gradient;
   if (wants_gradients) loss.gradient = e.temporary(loss.predictions.shape);
   e.add(loss);
+  emit_metrics(e, loss);
 
   if (wants_gradients) {
     std::size_t first_trained = 0;
-    while (layers_[first_trained].node().variables.empty()) ++first_trained;
+    while (!layers_[first_trained].node().is_trained()) ++first_trained;
     View gradient = loss.gradient.reshaped(predictions.shape);
     for (std::size_t i = stack.size(); i-- > first_trained;)
       gradient = stack[i].backward(e, gradient, i > first_trained);
   }
-  if (mode == Mode::train) {
-    const std::int64_t n = parameter_bytes_ / size_of(dtype);
-    const int slots = std::visit([](const auto& o) { return o.slots(); }, *optimizer_);
-    e.add(op::Optimize{*optimizer_, View::contiguous(Buffer::parameters, dtype, {n}),
-                       View::contiguous(Buffer::gradients, dtype, {n}),
-                       slots ? View::contiguous(Buffer::slots, dtype, {slots, n}) : View{}});
-  }
-  e.add(op::Advance{loss.partials, targets.shape[0], rows});
+  const View penalties = emit_penalties(e, wants_gradients);
+  if (mode == Mode::train) emit_update(e);
+  e.add(op::Advance{loss.partials, penalties, rows.y.shape[0], loss.predictions.shape[0]});
 }
 
-std::shared_ptr<const Program> Model::program(Mode mode, std::int64_t batch, DType x_from, DType y_from) {
+/// The metrics that keep counters of their own.
+void Model::emit_metrics(Emitter& e, const op::Loss& loss) const {
+  for (const ResolvedMetric& metric : metrics_) {
+    if (metric.row) continue;
+    const View weights = metric.weighted ? loss.weights : View{};
+    const bool is_rmse = std::holds_alternative<RootMeanSquaredError>(metric.metric);
+    const auto* of_loss = std::get_if<LossMetric>(&metric.metric);
+    if (!is_rmse && !of_loss) {
+      e.add(op::Tally{metric.metric, loss.predictions, loss.targets, weights, metric.first_counter});
+      continue;
+    }
+    op::Loss own{is_rmse ? Losses(MeanSquaredError{}) : of_loss->loss, loss.predictions, loss.targets, {}};
+    own.weights = weights;
+    own.partials = loss_partials(e, own);
+    e.add(own);
+    e.add(op::Fold{own.partials, weights, loss.predictions.shape[0], metric.first_counter});
+  }
+}
+
+/// Penalties of regularised weights, whose sums the view has; empty where there are none.
+View Model::emit_penalties(Emitter& e, bool wants_gradients) const {
+  std::vector<op::Penalty> penalties;
+  std::int64_t partials = 0;
+  for (const LayerNode* node : nodes()) {
+    for (const Variable& variable : node->variables) {
+      std::visit(
+          [&](const auto& regularizer) {
+            op::Penalty penalty{};
+            if constexpr (requires { regularizer.as_l1_l2(); })
+              penalty.function = regularizer.as_l1_l2();
+            else if constexpr (requires { regularizer.l1; })
+              penalty.function = regularizer;
+            else
+              return;
+            penalty.parameter = variable.value;
+            if (wants_gradients) penalty.gradient = variable.gradient;
+            penalty.first_partial = partials;
+            partials += op::pieces_of(variable.value.elements());
+            penalties.push_back(penalty);
+          },
+          variable.regularizer);
+    }
+  }
+  if (penalties.empty()) return {};
+  const View sums = e.temporary({partials}, DType::float64);
+  for (op::Penalty& penalty : penalties) {
+    penalty.partials = sums;
+    e.add(penalty);
+  }
+  return sums;
+}
+
+namespace {
+
+void emit_norm_limit(Emitter& e, const View& values, double limit) {
+  const View partials = e.temporary({op::pieces_of(values.elements())}, DType::float64);
+  e.add(op::Squares{values, partials});
+  e.add(op::RescaleToNorm{values, partials, limit});
+}
+
+/// A weight as the matrix whose columns a constraint is about: a vector is one column.
+View columns_of_weight(const View& weight) {
+  return weight.shape.rank() > 1 ? weight.matrix() : weight.reshaped({weight.elements(), 1});
+}
+
+}  // namespace
+
+/// From gradients to new weights, in Keras's order: accumulate, clip, update, average, constrain.
+void Model::emit_update(Emitter& e) const {
+  const View parameters = trained(Buffer::parameters), gradients = trained(Buffer::gradients);
+  const std::int64_t n = parameters.elements();
+  std::visit(
+      [&](const auto& o) {
+        const std::int64_t steps = o.gradient_accumulation_steps;
+        std::int64_t row = o.slots();
+        if (steps > 1) e.add(op::Accumulate{gradients, trained(Buffer::slots, row++), steps});
+        if (o.global_clipnorm > 0) emit_norm_limit(e, gradients, o.global_clipnorm);
+        for (const LayerNode* node : nodes())
+          for (const Variable& variable : node->variables)
+            if (variable.trainable && o.clipnorm > 0) emit_norm_limit(e, variable.gradient, o.clipnorm);
+        const View slots = o.slots() ? View::contiguous(Buffer::slots, dtype, {o.slots(), n}) : View{};
+        const op::Optimize all{*optimizer_, parameters, gradients, slots, steps, o.weight_decay, {}};
+        if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Muon>)
+          emit_muon(e, o, all, nodes());
+        else
+          e.add(all);
+        if (o.use_ema)
+          e.add(op::MovingAverage{parameters, trained(Buffer::slots, row), o.ema_momentum, steps,
+                                  o.ema_overwrite_frequency});
+      },
+      *optimizer_);
+  for (const LayerNode* node : nodes())
+    for (const Variable& variable : node->variables)
+      if (!std::holds_alternative<NoConstraint>(variable.constraint))
+        e.add(op::Constrain{variable.constraint, columns_of_weight(variable.value)});
+}
+
+std::shared_ptr<const Program> Model::program(Mode mode, std::int64_t batch, DType x_from, DType y_from,
+                                              bool weighted) {
   for (auto plan = plans_.begin(); plan != plans_.end(); ++plan) {
-    if (plan->mode != mode || plan->batch != batch || plan->x_from != x_from || plan->y_from != y_from)
+    if (plan->mode != mode || plan->batch != batch || plan->x_from != x_from || plan->y_from != y_from ||
+        plan->weighted != weighted)
       continue;
     plans_.splice(plans_.begin(), plans_, plan);
     return {plan->built, &plan->built->program};
   }
   if (mode == Mode::train || mode == Mode::gradient) {
-    GLIA_CHECK(parameter_count() > 0, StateError, "model \"", name,
+    GLIA_CHECK(trained_parameter_count() > 0, StateError, "model \"", name,
                "\" has no weights to train: add a Dense layer");
     ensure_training_memory();
   }
-  std::vector<Descriptor> descriptors = emit(mode, batch, x_from, y_from);
+  std::vector<Descriptor> descriptors = emit(mode, batch, x_from, y_from, weighted);
   fuse(descriptors);
   const std::int64_t arena_bytes = place(descriptors);
   // Programs share the largest arena so far; those built on a smaller one keep that until they go.
@@ -129,7 +229,7 @@ std::shared_ptr<const Program> Model::program(Mode mode, std::int64_t batch, DTy
     arena_ = backend().allocate(static_cast<std::size_t>(arena_bytes));
   auto built = std::make_shared<Plan::Built>(Plan::Built{
       arena_, Program(backend(), mode, batch, std::move(descriptors), bindings(mode), arena_bytes)});
-  plans_.push_front({mode, batch, x_from, y_from, built});
+  plans_.push_front({mode, batch, x_from, y_from, weighted, built});
   if (plans_.size() > max_plans) plans_.pop_back();
   return {built, &built->program};
 }

@@ -5,6 +5,7 @@
 #include <glia/descriptors.h>
 #include <host/memory.h>  // defines: checked_bytes
 
+#include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -13,7 +14,17 @@ namespace glia {
 
 class Emitter {
  public:
-  explicit Emitter(DType dtype) : dtype_(dtype) {}
+  /// What the model does with a batch decides what some layers emit: dropout and batch normalisation train
+  /// otherwise than they predict.
+  enum class Phase { inference, gradient, training };
+
+  Emitter(DType dtype, Phase phase, std::uint64_t seed) : dtype_(dtype), phase_(phase), seed_(seed) {}
+
+  bool trains() const { return phase_ != Phase::inference; }
+  /// Whether statistics of batches are kept: in training, not where only gradients are asked for.
+  bool keeps_statistics() const { return phase_ == Phase::training; }
+  /// Of random numbers that no other layer of the model draws.
+  std::uint64_t noise_seed() { return seed_ ^ (0x9E3779B97F4A7C15u * ++noises_); }
 
   /// What the model computes in.
   DType dtype() const { return dtype_; }
@@ -31,6 +42,9 @@ class Emitter {
 
  private:
   DType dtype_;
+  Phase phase_;
+  std::uint64_t seed_;
+  std::uint64_t noises_ = 0;
   int temporaries_ = 0;
   std::vector<Descriptor> descriptors_;
 };

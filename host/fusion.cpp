@@ -43,13 +43,22 @@ Kind* find(Descriptors& descriptors, std::size_t index) {
   return index == none ? nullptr : std::get_if<Kind>(&descriptors[index]);
 }
 
-/// Where the only consumers of `view` are `loss` and, if it wants a gradient, one Kind that turns the
-/// gradient of `view` into that of what `view` was made from: that one's index. none where there is no
+/// Whether a descriptor only judges what it reads: a metric.
+bool is_metric(const Descriptor& descriptor) {
+  const auto* loss = std::get_if<op::Loss>(&descriptor);
+  return std::holds_alternative<op::Tally>(descriptor) || (loss && !loss->gradient);
+}
+
+/// Where the only consumers of `view` beside metrics are `loss` and, if it wants a gradient, one Kind that turns
+/// the gradient of `view` into that of what `view` was made from: that one's index. none where there is no
 /// gradient. `ok` tells whether the pattern fits.
 template <class Kind>
 std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, const View& view, bool& ok) {
   const op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
-  const std::vector<std::size_t> readers = consumers(descriptors, view);
+  std::vector<std::size_t> readers = consumers(descriptors, view);
+  readers.erase(std::remove_if(readers.begin(), readers.end(),
+                               [&](std::size_t i) { return i != loss_index && is_metric(descriptors[i]); }),
+                readers.end());
   ok = false;
   if (!loss.gradient) {
     ok = readers.size() == 1;
@@ -62,21 +71,26 @@ std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, c
   return readers[1];
 }
 
-/// Replaces predictions by the logits they were made from, and drops the makers.
+/// Replaces predictions by the logits they were made from, and drops the makers that nothing reads any more.
 void take_logits(Descriptors& descriptors, std::size_t loss_index, std::size_t maker, const View& logits,
                  std::size_t partner, const View& logits_gradient) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
+  const View predictions = loss.predictions;
   loss.predictions = logits.reshaped(loss.predictions.shape);
   if (partner != none) {
     loss.gradient = logits_gradient.reshaped(loss.predictions.shape);
     descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(partner));
   }
-  descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(maker));
+  if (consumers(descriptors, predictions).empty())
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(maker));
 }
 
-bool has_binary_accuracy(const op::Loss& loss) {
-  return std::any_of(loss.metrics, loss.metrics + loss.metric_count,
-                     [](const Metrics& m) { return std::holds_alternative<BinaryAccuracy>(m); });
+/// Whether the row-wise metrics of a loss come out the same of numbers in the same order: accuracies do, a mean does
+/// not, and binary accuracy only with another threshold.
+bool metrics_keep(const op::Loss& loss, bool binary_too) {
+  return std::all_of(loss.metrics, loss.metrics + loss.metric_count, [&](const RowMetric& m) {
+    return m.kind != RowMetric::mean_output && (binary_too || m.kind != RowMetric::binary_accuracy);
+  });
 }
 
 /// softmax -> cross-entropy: the largest logit is the largest probability, so accuracies stay as they are.
@@ -84,11 +98,11 @@ template <class Crossentropy>
 bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
   auto* function = std::get_if<Crossentropy>(&loss.function);
-  if (!function || function->from_logits || has_binary_accuracy(loss)) return false;
+  if (!function || function->from_logits || !metrics_keep(loss, false)) return false;
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::SoftmaxRows* softmax = find<op::SoftmaxRows>(descriptors, maker);
   // A reshape in between would make other rows of it: the loss's are not the softmax's.
-  if (!softmax || softmax->out.shape != loss.predictions.shape) return false;
+  if (!softmax || softmax->logarithm || softmax->out.shape != loss.predictions.shape) return false;
   bool ok = false;
   const std::size_t partner =
       gradient_partner<op::SoftmaxGradient>(descriptors, loss_index, loss.predictions, ok);
@@ -96,7 +110,7 @@ bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
   function->from_logits = true;
   const View gradient =
       partner == none ? View{} : std::get<op::SoftmaxGradient>(descriptors[partner]).in_gradient;
-  take_logits(descriptors, loss_index, maker, softmax->in, partner, gradient);
+  take_logits(descriptors, loss_index, maker, View(softmax->in), partner, gradient);
   return true;
 }
 
@@ -104,7 +118,7 @@ bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
 bool fuse_sigmoid(Descriptors& descriptors, std::size_t loss_index) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
   auto* function = std::get_if<BinaryCrossentropy>(&loss.function);
-  if (!function || function->from_logits) return false;
+  if (!function || function->from_logits || !metrics_keep(loss, true)) return false;
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::Map* map = find<op::Map>(descriptors, maker);
   if (!map || !std::holds_alternative<Sigmoid>(map->function)) return false;
@@ -114,11 +128,11 @@ bool fuse_sigmoid(Descriptors& descriptors, std::size_t loss_index) {
   if (!ok) return false;
   function->from_logits = true;
   for (int m = 0; m < loss.metric_count; ++m)
-    if (auto* binary = std::get_if<BinaryAccuracy>(&loss.metrics[m]))
-      binary->threshold = std::log(binary->threshold / (1 - binary->threshold));
+    if (loss.metrics[m].kind == RowMetric::binary_accuracy)
+      loss.metrics[m].parameter = std::log(loss.metrics[m].parameter / (1 - loss.metrics[m].parameter));
   const View gradient =
       partner == none ? View{} : std::get<op::MapGradient>(descriptors[partner]).in_gradient;
-  take_logits(descriptors, loss_index, maker, map->in, partner, gradient);
+  take_logits(descriptors, loss_index, maker, View(map->in), partner, gradient);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include "host/number_text.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace glia {
 namespace {
@@ -39,6 +40,22 @@ double Logs::operator[](int index) const {
 
 bool Logs::contains(const std::string& name) const {
   return std::any_of(values_.begin(), values_.end(), [&](const auto& value) { return value.first == name; });
+}
+
+void Logs::set(const std::string& name, double value) {
+  for (auto& [key, old] : values_) {
+    if (key != name) continue;
+    old = value;
+    return;
+  }
+  values_.emplace_back(name, value);
+}
+
+bool greater_is_better(const std::string& key) {
+  constexpr const char* greater[] = {"acc",   "auc", "precision", "recall", "f1",
+                                     "fbeta", "r2",  "true_",     "top_k",  "cosine_similarity"};
+  return std::any_of(std::begin(greater), std::end(greater),
+                     [&](const char* part) { return key.find(part) != std::string::npos; });
 }
 
 std::ostream& operator<<(std::ostream& out, const Logs& logs) {

@@ -52,18 +52,26 @@ const Shape& Model::output_shape() const { return layers_.back().node().output_s
 void Model::build(const Shape& input_shape) {
   GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers: add some");
   Shape shape = input_shape;
+  bool trained = false;
   for (const Layer& layer : layers_) {
     LayerNode& node = layer.node();
+    GLIA_CHECK(
+        node.gives_input_gradient() || !trained, ShapeError, "layer \"", node.name, "\" (", node.type(),
+        ") looks numbers up, for which there is no gradient: put it before the layers that are trained");
     GLIA_CHECK(node.declared_input_shape.empty() || node.declared_input_shape == shape, ShapeError,
                "layer \"", node.name, "\" was given input_shape ", node.declared_input_shape,
                ", but its input has rows of shape ", shape, ": correct one of them");
     shape = node.output_shape = node.build(shape);
+    trained = trained || node.is_trained();
   }
   lay_out_variables();
+  std::vector<ResolvedMetric> metrics;
+  if (has_loss()) metrics = resolve_metrics(*loss_, metric_names_, weighted_from_);
   try {
-    Weights weights = allocate_weights(backend());
-    draw_initial_values(backend(), weights);
-    adopt(context(), std::move(weights));
+    std::unique_ptr<Memory> parameters = allocate_parameters(backend());
+    draw_initial_values(backend(), *parameters);
+    adopt(context(), std::move(parameters), make_passes(backend(), metrics));
+    metrics_ = std::move(metrics);
   } catch (const std::bad_alloc&) {
     throw OutOfMemoryError(detail::concat("memory ran out while the weights of model \"", name, "\", ",
                                           parameter_bytes_, " bytes, were drawn: make its layers smaller"));
@@ -76,58 +84,81 @@ void Model::discard_build() {
   drop_programs();
   passes_ = {};
   parameters_.reset();
-  state_.reset();
   for (const Layer& layer : layers_) layer.node().built = false;
 }
 
 void Model::lay_out_variables() {
   std::int64_t offset = 0;
-  for (const Layer& layer : layers_) {
-    for (Variable& variable : layer.node().variables) {
-      variable.value = View::contiguous(Buffer::parameters, dtype, variable.shape, offset);
-      variable.gradient = View::contiguous(Buffer::gradients, dtype, variable.shape, offset);
-      offset += align_up(checked_bytes(variable.shape, dtype));
+  for (const bool trainable : {true, false}) {
+    for (const Layer& layer : layers_) {
+      for (Variable& variable : layer.node().variables) {
+        if (variable.trainable != trainable) continue;
+        variable.value = View::contiguous(Buffer::parameters, dtype, variable.shape, offset);
+        if (trainable) variable.gradient = View::contiguous(Buffer::gradients, dtype, variable.shape, offset);
+        offset += align_up(checked_bytes(variable.shape, dtype));
+      }
     }
+    if (trainable) trained_bytes_ = offset;
   }
   parameter_bytes_ = offset;
 }
 
-/// Parameters, zero, and state of a model on a backend, with what starts passes, so that an epoch allocates nothing.
-Model::Weights Model::allocate_weights(Backend& backend) const {
-  Weights weights{backend.allocate(std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1)),
-                  backend.allocate(sizeof(StepState) * 2),
-                  {}};
-  backend.clear(weights.parameters->data(), weights.parameters->bytes());
-  const StepState initial[2];
-  backend.upload(weights.state->data(), initial, sizeof initial);
-  for (const Mode mode : {Mode::train, Mode::validate}) {
-    Bindings at;
-    at.state = state_in(*weights.state, mode);
-    weights.passes.of[state_of(mode)].begin = backend.prepare({op::Begin{}}, at);
-  }
-  for (std::unique_ptr<Reader>& reader : weights.passes.readers) reader = backend.reader(sizeof(StepState));
-  return weights;
+std::unique_ptr<Memory> Model::allocate_parameters(Backend& backend) const {
+  std::unique_ptr<Memory> parameters =
+      backend.allocate(std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1));
+  backend.clear(parameters->data(), parameters->bytes());
+  return parameters;
 }
 
-void Model::draw_initial_values(Backend& backend, const Weights& weights) const {
+/// From one state to the other.
+std::size_t Model::Passes::stride() const {
+  const auto bytes = sizeof(StepState) + sizeof(double) * static_cast<std::size_t>(counters);
+  return static_cast<std::size_t>(align_up(static_cast<std::int64_t>(bytes)));
+}
+
+StepState* Model::Passes::of_mode(Mode mode) const {
+  return reinterpret_cast<StepState*>(state->data() + stride() * static_cast<std::size_t>(state_of(mode)));
+}
+
+/// Step states with room for the metrics' counters, with what starts passes, so that an epoch allocates nothing.
+Model::Passes Model::make_passes(Backend& backend, const std::vector<ResolvedMetric>& metrics) const {
+  Passes passes;
+  for (const ResolvedMetric& metric : metrics) passes.counters += metric.counters;
+  passes.state = backend.allocate(passes.stride() * 2);
+  backend.clear(passes.state->data(), passes.state->bytes());
+  for (const Mode mode : {Mode::train, Mode::validate}) {
+    const StepState initial;
+    backend.upload(passes.of_mode(mode), &initial, sizeof initial);
+    Bindings at;
+    at.state = passes.of_mode(mode);
+    passes.of[state_of(mode)].begin = backend.prepare({op::Begin{passes.counters}}, at);
+  }
+  for (std::unique_ptr<Reader>& reader : passes.readers)
+    reader = backend.reader(sizeof(StepState) + sizeof(double) * static_cast<std::size_t>(passes.counters));
+  return passes;
+}
+
+void Model::draw_initial_values(Backend& backend, const Memory& parameters) const {
   std::uint64_t number = 0;
   for (const LayerNode* node : nodes()) {
     for (const Variable& variable : node->variables) {
-      const std::vector<float> values = initial_values(variable.initializer, variable.shape, seed, number++);
+      const std::vector<float> values =
+          variable.given.empty() ? initial_values(variable.initializer, variable.shape, seed, number)
+                                 : variable.given;
+      ++number;
       const Tensor tensor = Tensor(values, variable.shape).cast(dtype);
-      backend.upload(weights.parameters->data() + variable.value.offset, tensor.raw(),
+      backend.upload(parameters.data() + variable.value.offset, tensor.raw(),
                      static_cast<std::size_t>(tensor.bytes()));
     }
   }
 }
 
 /// Takes weights on `new_context`, which becomes the model's. What the backend before made goes before that backend.
-void Model::adopt(const Context& new_context, Weights weights) {
+void Model::adopt(const Context& new_context, std::unique_ptr<Memory> parameters, Passes passes) {
   const Context kept = new_context;  // it may be context_ itself
   drop_programs();
-  parameters_ = std::move(weights.parameters);
-  state_ = std::move(weights.state);
-  passes_ = std::move(weights.passes);
+  if (parameters) parameters_ = std::move(parameters);
+  passes_ = std::move(passes);
   context_ = kept;
   reset_optimizer();
 }
@@ -146,11 +177,26 @@ void Model::reset_optimizer() {
 
 namespace {
 
+/// The options that all optimizers have: the reason why they cannot be taken, or nothing.
+template <class Optimizer>
+std::string invalid_common(const Optimizer& o) {
+  for (const double option : {o.weight_decay, o.clipnorm, o.global_clipnorm, o.clipvalue})
+    if (!(option >= 0 && std::isfinite(option)))
+      return "weight_decay, clipnorm, global_clipnorm and clipvalue must be finite and at least 0";
+  if ((o.clipnorm > 0) + (o.global_clipnorm > 0) + (o.clipvalue > 0) > 1)
+    return "only one of clipnorm, global_clipnorm and clipvalue can be set";
+  if (!(o.ema_momentum >= 0 && o.ema_momentum <= 1)) return "ema_momentum must lie in [0, 1]";
+  if (o.ema_overwrite_frequency < 0) return "ema_overwrite_frequency must be at least 1, or 0 for never";
+  return o.gradient_accumulation_steps >= 1 ? "" : "gradient_accumulation_steps must be at least 1";
+}
+
 void check_optimizer(const Optimizers& optimizer) {
   std::visit(
       [](const auto& o) {
         const std::string reason = o.invalid();
         GLIA_CHECK(reason.empty(), ValueError, reason);
+        const std::string common = invalid_common(o);
+        GLIA_CHECK(common.empty(), ValueError, "optimizer \"", o.name, "\": ", common);
         const std::string rate =
             std::visit([](const auto& schedule) { return schedule.invalid(); }, o.learning_rate.schedule);
         GLIA_CHECK(rate.empty(), ValueError, "optimizer \"", o.name, "\" got learning rate ",
@@ -159,56 +205,93 @@ void check_optimizer(const Optimizers& optimizer) {
       optimizer);
 }
 
+/// What a metric wants as targets.
+MetricTargets targets_of(const Metrics& metric) {
+  return std::visit(
+      [](const auto& m) {
+        if constexpr (requires { m.loss; })
+          return std::visit([](const auto& l) { return l.targets; }, m.loss) == Targets::sparse_labels
+                     ? MetricTargets::sparse_labels
+                     : MetricTargets::dense;
+        else
+          return m.targets;
+      },
+      metric);
+}
+
+std::string invalid_metric(const Metrics& metric) {
+  return std::visit(
+      [](const auto& m) -> std::string {
+        if constexpr (requires { m.invalid(); }) return m.invalid();
+        return "";
+      },
+      metric);
+}
+
 /// A metric named in full goes with targets of its own kind.
 void check_metric(const MetricName& metric, Targets targets) {
   if (!metric.metric()) return;
-  const bool wants_labels = std::holds_alternative<SparseCategoricalAccuracy>(*metric.metric());
-  const bool sparse = targets == Targets::sparse_labels;
-  GLIA_CHECK(wants_labels == sparse, ValueError, "metric \"", metric.name(), "\" is for ",
-             wants_labels ? "labels" : "dense targets", ", but the loss takes ",
-             sparse ? "labels" : "dense targets", ": use \"accuracy\", which fits either");
-  const auto* binary = std::get_if<BinaryAccuracy>(&*metric.metric());
-  GLIA_CHECK(!binary || (binary->threshold > 0 && binary->threshold < 1), ValueError,
-             "binary_accuracy got threshold ", binary->threshold, ", expected one between 0 and 1");
+  const MetricTargets wanted = targets_of(*metric.metric());
+  const bool sparse = targets == Targets::sparse_labels,
+             wants_labels = wanted == MetricTargets::sparse_labels;
+  GLIA_CHECK(wanted == MetricTargets::any || wants_labels == sparse, ValueError, "metric \"", metric.name(),
+             "\" is for ", wants_labels ? "labels" : "dense targets", ", but the loss takes ",
+             sparse ? "labels" : "dense targets", ": use \"accuracy\", which fits either, or ",
+             sparse ? "to_categorical and the loss for dense targets" : "the sparse loss");
+  const std::string reason = invalid_metric(*metric.metric());
+  GLIA_CHECK(reason.empty(), ValueError, reason);
 }
 
-std::vector<MetricName> checked_metrics(const MetricNames& names, const std::optional<LossName>& loss) {
-  GLIA_CHECK(loss || names.size() == 0, ValueError,
+std::vector<MetricName> checked_metrics(const CompileOptions& options) {
+  std::vector<MetricName> all(options.metrics.begin(), options.metrics.end());
+  all.insert(all.end(), options.weighted_metrics.begin(), options.weighted_metrics.end());
+  GLIA_CHECK(options.loss || all.empty(), ValueError,
              "compile got metrics but no loss; give .loss as well, such as \"mse\"");
-  GLIA_CHECK(names.size() <= static_cast<std::size_t>(max_metrics), ValueError, "got ", names.size(),
+  GLIA_CHECK(all.size() <= static_cast<std::size_t>(max_metrics), ValueError, "got ", all.size(),
              " metrics, at most ", max_metrics, " are possible");
   std::set<std::string> seen{"loss"};
-  for (const MetricName& metric : names) {
-    check_metric(metric, std::visit([](const auto& l) { return l.targets; }, loss->value()));
+  for (const MetricName& metric : all) {
+    check_metric(metric, std::visit([](const auto& l) { return l.targets; }, options.loss->value()));
     GLIA_CHECK(seen.insert(metric.name()).second, ValueError, "metric \"", metric.name(),
-               "\" is named twice, or like the loss: name each once");
+               "\" is named twice, or like the loss: name each once, such as {\"weighted_", metric.name(),
+               "\", the metric}");
   }
-  return {names.begin(), names.end()};
+  return all;
 }
 
 }  // namespace
 
 void Model::compile(const CompileOptions& options) {
   check_optimizer(options.optimizer.value());
+  if (options.loss) check_options(*options.loss);
   GLIA_CHECK(dtype == DType::float32 || std::holds_alternative<Float32>(options.precision.value()),
              ValueError, "precision \"", options.precision.name(),
              "\" is for models of float32, this one computes in ", dtype, ": leave .precision out");
-  std::vector<MetricName> metrics = checked_metrics(options.metrics, options.loss);
+  std::vector<MetricName> names = checked_metrics(options);
+  std::vector<ResolvedMetric> metrics;
+  if (built() && options.loss)
+    metrics = resolve_metrics(options.loss->value(), names, options.metrics.size());
   std::optional<Context> context = options.context;
   if (!context && options.device && (!context_ || context_->device() != *options.device))
     context.emplace(ContextOptions{.device = *options.device});
-  if (context && built() && &context->backend() != &backend()) {
-    std::vector<std::byte> values(static_cast<std::size_t>(parameter_bytes_));
-    Weights weights = allocate_weights(context->backend());
-    backend().download(values.data(), parameters_->data(), values.size());
-    context->backend().upload(weights.parameters->data(), values.data(), values.size());
-    adopt(*context, std::move(weights));
+  if (built()) {
+    const Context target = context ? *context : this->context();
+    std::unique_ptr<Memory> moved;
+    if (&target.backend() != &backend()) {
+      std::vector<std::byte> values(static_cast<std::size_t>(parameter_bytes_));
+      moved = allocate_parameters(target.backend());
+      backend().download(values.data(), parameters_->data(), values.size());
+      target.backend().upload(moved->data(), values.data(), values.size());
+    }
+    adopt(target, std::move(moved), make_passes(target.backend(), metrics));
   } else if (context) {
     context_ = context;
   }
   optimizer_ = options.optimizer.value();
   loss_ = options.loss ? std::optional<Losses>(options.loss->value()) : std::nullopt;
-  metric_names_ = std::move(metrics);
+  metric_names_ = std::move(names);
+  weighted_from_ = options.metrics.size();
+  metrics_ = std::move(metrics);
   precision_ = options.precision.value();
   reset_optimizer();
 }
@@ -271,25 +354,136 @@ void Model::request_state(Mode mode) {
   passes_.readers[passes_.reads_started++ % max_reads]->start(state_address(mode));
 }
 
-StepState Model::take_state() {
-  StepState result;
-  std::memcpy(&result, passes_.readers[passes_.reads_taken++ % max_reads]->wait(), sizeof result);
-  return result;
+/// Where each metric keeps its numbers. "accuracy" is resolved by shape, as in Keras.
+std::vector<ResolvedMetric> Model::resolve_metrics(const Losses& loss, const std::vector<MetricName>& names,
+                                                   std::size_t weighted_from) const {
+  const bool sparse = std::visit([](const auto& l) { return l.targets; }, loss) == Targets::sparse_labels;
+  const std::int64_t columns = output_shape().back();
+  const Metrics accuracy = sparse         ? Metrics(SparseCategoricalAccuracy{})
+                           : columns == 1 ? Metrics(BinaryAccuracy{})
+                                          : Metrics(CategoricalAccuracy{});
+  std::vector<ResolvedMetric> metrics;
+  int row_totals = 0;
+  std::int64_t counters = 0;
+  for (const MetricName& name : names) {
+    ResolvedMetric metric{name.name(), name.metric().value_or(accuracy), metrics.size() >= weighted_from, {}};
+    std::visit(
+        [&](const auto& m) {
+          if constexpr (requires { m.class_id; })
+            GLIA_CHECK(m.class_id >= all_classes && m.class_id < columns, ValueError, "metric \"",
+                       metric.name, "\" got class_id ", m.class_id, ", expected 0 to ", columns - 1,
+                       ", or -1 for all");
+        },
+        metric.metric);
+    metric.row = row_metric(metric.metric);
+    if (metric.row) {
+      metric.row_total = row_totals++;
+    } else {
+      metric.first_counter = counters;
+      counters += metric.counters = counter_count(metric.metric, columns);
+    }
+    metrics.push_back(metric);
+  }
+  for (ResolvedMetric& metric : metrics)
+    if (metric.row && metric.weighted) metric.weight_total = row_totals;
+  return metrics;
+}
+
+PassState Model::take_state() {
+  const std::byte* const read = passes_.readers[passes_.reads_taken++ % max_reads]->wait();
+  PassState pass{{}, std::vector<double>(static_cast<std::size_t>(passes_.counters))};
+  std::memcpy(&pass.state, read, sizeof pass.state);
+  if (!pass.counters.empty())
+    std::memcpy(pass.counters.data(), read + sizeof pass.state, pass.counters.size() * sizeof(double));
+  return pass;
+}
+
+std::vector<std::string> Model::metric_names() const {
+  std::vector<std::string> names;
+  for (const MetricName& metric : metric_names_) names.push_back(metric.name());
+  return names;
+}
+
+Logs Model::logs(const PassState& pass) const {
+  const StepState& state = pass.state;
+  const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
+  std::vector<std::pair<std::string, double>> values{{"loss", state.loss / rows}};
+  for (const ResolvedMetric& metric : metrics_) {
+    if (!metric.row) {
+      values.emplace_back(metric.name, result_of(metric.metric, pass.counters.data() + metric.first_counter,
+                                                 output_shape().back()));
+      continue;
+    }
+    const double counted = metric.weight_total < 0 ? rows : state.metrics[metric.weight_total];
+    values.emplace_back(metric.name, counted == 0 ? 0 : state.metrics[metric.row_total] / counted);
+  }
+  return Logs(std::move(values));
+}
+
+std::string Model::metric_that_counts_classes() const {
+  for (const ResolvedMetric& metric : metrics_)
+    if (std::holds_alternative<ConfusionMatrix>(metric.metric)) return metric.name;
+  return {};
+}
+
+std::vector<double> Model::counters(const PassState& pass, const std::string& name) const {
+  for (const ResolvedMetric& metric : metrics_)
+    if (metric.name == name)
+      return {pass.counters.begin() + metric.first_counter,
+              pass.counters.begin() + metric.first_counter + metric.counters};
+  return {};
+}
+
+namespace {
+
+/// Rows of n numbers that training keeps beside the parameters, in the order of their places in the slots' buffer.
+struct KeptRows {
+  int slots, accumulated, averaged;
+  int count() const { return slots + accumulated + averaged; }
+};
+
+KeptRows kept_rows(const Optimizers& optimizer) {
+  return std::visit(
+      [](const auto& o) {
+        return KeptRows{o.slots(), o.gradient_accumulation_steps > 1, o.use_ema};
+      },
+      optimizer);
+}
+
+}  // namespace
+
+/// Row `row` of a buffer that has a number for each trained weight.
+View Model::trained(Buffer buffer, std::int64_t row) const {
+  return View::contiguous(buffer, dtype, {trained_bytes_ / size_of(dtype)}, row * trained_bytes_);
 }
 
 void Model::ensure_training_memory() {
   if (gradients_) return;
   Backend& b = backend();
-  const std::size_t bytes = std::max<std::size_t>(static_cast<std::size_t>(parameter_bytes_), 1);
-  const int slots = std::visit([](const auto& o) { return o.slots(); }, *optimizer_);
+  const std::size_t bytes = std::max<std::size_t>(static_cast<std::size_t>(trained_bytes_), 1);
+  const int rows = kept_rows(*optimizer_).count();
   std::unique_ptr<Memory> gradients = b.allocate(bytes);
-  if (slots > 0) {
-    std::unique_ptr<Memory> memory = b.allocate(bytes * static_cast<std::size_t>(slots));
+  if (rows > 0) {
+    std::unique_ptr<Memory> memory = b.allocate(bytes * static_cast<std::size_t>(rows));
     b.clear(memory->data(), memory->bytes());
+    const double first = std::visit([](const auto& o) { return first_slot_of(o); }, *optimizer_);
+    if (first != 0) {
+      const Tensor values = Tensor::full({trained_bytes_ / size_of(dtype)}, first, dtype);
+      b.upload(memory->data(), values.raw(), static_cast<std::size_t>(values.bytes()));
+    }
     slots_ = std::move(memory);
   }
   b.clear(gradients->data(), gradients->bytes());  // the gaps between variables are optimised along
   gradients_ = std::move(gradients);
+}
+
+void Model::take_averages() {
+  const KeptRows kept = kept_rows(*optimizer_);
+  if (!kept.averaged || !gradients_ || iterations() == 0) return;
+  const op::Map copy{Linear{}, trained(Buffer::slots, kept.slots + kept.accumulated),
+                     trained(Buffer::parameters)};
+  backend().prepare({copy}, bindings(Mode::train))->run(1);
+  backend().synchronize();
 }
 
 std::vector<const LayerNode*> Model::nodes() const {
@@ -304,6 +498,7 @@ std::vector<Tensor> Model::read_buffer(Buffer buffer, const std::vector<const La
   for (const LayerNode* node : nodes) {
     for (const Variable& variable : node->variables) {
       const View& view = buffer == Buffer::gradients ? variable.gradient : variable.value;
+      if (!view) continue;
       Tensor tensor = Tensor::uninitialized(variable.shape, dtype);
       backend().download(tensor.raw(), at.address<>(view), static_cast<std::size_t>(view.bytes()));
       result.push_back(std::move(tensor));
@@ -364,21 +559,28 @@ std::int64_t Model::parameter_count() const {
   return count;
 }
 
+std::int64_t Model::trained_parameter_count() const {
+  std::int64_t count = 0;
+  for (const LayerNode* node : nodes())
+    for (const Variable& variable : node->variables)
+      if (variable.trainable) count += variable.shape.elements();
+  return count;
+}
+
 std::int64_t Model::optimizer_parameter_count() const {
   if (!gradients_ || !compiled()) return -1;
-  return std::visit([this](const auto& o) { return o.slots() * parameter_count() + 2; }, *optimizer_);
+  return kept_rows(*optimizer_).count() * trained_parameter_count() + 2;
 }
 
 Bindings Model::bindings(Mode mode) const {
   Bindings result;
-  result.state = state_in(*state_, mode);
+  result.state = passes_.of_mode(mode);
   const auto bind = [&result](Buffer buffer, const std::unique_ptr<Memory>& memory) {
     if (memory) result.base[static_cast<std::size_t>(buffer)] = memory->data();
   };
   bind(Buffer::parameters, parameters_);
   bind(Buffer::gradients, gradients_);
   bind(Buffer::slots, slots_);
-  bind(Buffer::state, state_);
   if (arena_) result.base[static_cast<std::size_t>(Buffer::arena)] = arena_->data();
   return result;
 }

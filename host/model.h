@@ -8,6 +8,7 @@
 #include <glia/program.h>
 #include <glia/sequential.h>  // defines: CompileOptions, MetricName
 #include <host/layers/layer_node.h>
+#include <host/metrics.h>  // defines: ResolvedMetric
 
 #include <cstdint>
 #include <list>
@@ -17,6 +18,12 @@
 #include <vector>
 
 namespace glia {
+
+/// What a pass left behind: totals, and the counters of metrics.
+struct PassState {
+  StepState state;
+  std::vector<double> counters;
+};
 
 /// Whether targets are labels or dense, and of which shape a batch's are.
 struct TargetSpec {
@@ -29,6 +36,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::string name = "sequential";
   std::uint64_t seed = 0;
   DType dtype = DType::float32;
+  bool stop_training = false;  ///< asked of a fit that is running
 
   void add(const Layer& layer);
   const std::vector<Layer>& layers() const { return layers_; }
@@ -49,7 +57,14 @@ class Model : public std::enable_shared_from_this<Model> {
   bool compiled() const { return optimizer_.has_value(); }
   bool has_loss() const { return loss_.has_value(); }
   const Losses& loss() const { return *loss_; }
-  const std::vector<MetricName>& metrics() const { return metric_names_; }
+  /// Names of the metrics, the weighted ones behind the others.
+  std::vector<std::string> metric_names() const;
+  /// Loss and metrics as a pass ended, each a mean where it is one.
+  Logs logs(const PassState& pass) const;
+  /// The name of the confusion_matrix among the metrics, or nothing.
+  std::string metric_that_counts_classes() const;
+  /// The counters of the metric of this name, as a pass ended.
+  std::vector<double> counters(const PassState& pass, const std::string& metric) const;
   TargetSpec target_spec() const;
 
   double learning_rate() const;
@@ -68,7 +83,8 @@ class Model : public std::enable_shared_from_this<Model> {
 
   /// The Program for a batch of rows of these dtypes, from the cache or new. Shared, so that the cache may
   /// drop it.
-  std::shared_ptr<const Program> program(Mode mode, std::int64_t batch, DType x_from, DType y_from);
+  std::shared_ptr<const Program> program(Mode mode, std::int64_t batch, DType x_from, DType y_from,
+                                         bool weighted = false);
 
   Backend& backend() const { return context().backend(); }
   const Context& context() const;
@@ -82,9 +98,12 @@ class Model : public std::enable_shared_from_this<Model> {
   /// under way.
   void request_state(Mode mode);
   /// What the oldest read under way found; waits for it.
-  StepState take_state();
+  PassState take_state();
+  /// Puts the moving averages of the weights, where the optimizer keeps them, in the weights' place.
+  void take_averages();
 
   std::int64_t parameter_count() const;
+  std::int64_t trained_parameter_count() const;
   /// Numbers the optimizer keeps, its iteration and learning rate among them as Keras counts; -1 before
   /// training memory is there.
   std::int64_t optimizer_parameter_count() const;
@@ -99,59 +118,67 @@ class Model : public std::enable_shared_from_this<Model> {
     Mode mode;
     std::int64_t batch;
     DType x_from, y_from;
+    bool weighted;
     std::shared_ptr<Built> built;
   };
 
   void name_layer(LayerNode& node);
   void lay_out_variables();
   static constexpr int max_reads = 2;
-  /// What starts passes with each of the two step states, and reads them.
+  /// The two step states, what starts passes with each, and what reads them.
   struct Passes {
     struct OfState {
       std::unique_ptr<Sequence> begin;
       std::optional<Feed> feed;  // that the device has
     };
+    std::unique_ptr<Memory> state;
+    std::int64_t counters = 0;  // of metrics, behind each state
     OfState of[2];
     std::unique_ptr<Reader> readers[max_reads];
     int reads_started = 0, reads_taken = 0;
+
+    std::size_t stride() const;
+    StepState* of_mode(Mode mode) const;
   };
-  /// What lives as long as the model is built.
-  struct Weights {
-    std::unique_ptr<Memory> parameters, state;
-    Passes passes;
-  };
-  Weights allocate_weights(Backend& backend) const;
-  void draw_initial_values(Backend& backend, const Weights& weights) const;
-  void adopt(const Context& new_context, Weights weights);
+  std::unique_ptr<Memory> allocate_parameters(Backend& backend) const;
+  Passes make_passes(Backend& backend, const std::vector<ResolvedMetric>& metrics) const;
+  void draw_initial_values(Backend& backend, const Memory& parameters) const;
+  void adopt(const Context& new_context, std::unique_ptr<Memory> parameters, Passes passes);
   void drop_programs();
   void ensure_training_memory();
   void reset_optimizer();
   void write_optimizer_state(std::int64_t iteration, double rate) const;
   void upload_feed(Mode mode, const Feed& feed);
   std::vector<Tensor> read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const;
-  std::vector<Metrics> resolved_metrics() const;
-  std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from) const;
-  void emit_loss(Emitter& emitter, Mode mode, const View& predictions, const View& targets,
+  std::vector<ResolvedMetric> resolve_metrics(const Losses& loss, const std::vector<MetricName>& names,
+                                              std::size_t weighted_from) const;
+  std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from,
+                               bool weighted) const;
+  void emit_loss(Emitter& emitter, Mode mode, const View& predictions, const op::Gather& rows,
                  const std::vector<Emitted>& stack) const;
+  void emit_metrics(Emitter& emitter, const op::Loss& loss) const;
+  View emit_penalties(Emitter& emitter, bool wants_gradients) const;
+  void emit_update(Emitter& emitter) const;
+  View trained(Buffer buffer, std::int64_t row = 0) const;
   /// Which of the two step states a mode uses: training its own, so that nothing else disturbs it.
   static int state_of(Mode mode) { return mode == Mode::train ? 0 : 1; }
-  static StepState* state_in(const Memory& states, Mode mode) {
-    return reinterpret_cast<StepState*>(states.data()) + state_of(mode);
-  }
-  std::byte* state_address(Mode mode) const { return reinterpret_cast<std::byte*>(state_in(*state_, mode)); }
+  std::byte* state_address(Mode mode) const { return reinterpret_cast<std::byte*>(passes_.of_mode(mode)); }
   Bindings bindings(Mode mode) const;
 
   std::vector<Layer> layers_;
   Shape input_shape_;
-  std::int64_t parameter_bytes_ = 0;
+  std::int64_t parameter_bytes_ = 0;  // trained weights and, behind them, the others
+  std::int64_t trained_bytes_ = 0;
 
   mutable std::optional<Context> context_;  // made on first use where compile gives none
   std::optional<Optimizers> optimizer_;
   std::optional<Losses> loss_;
   std::vector<MetricName> metric_names_;
+  std::size_t weighted_from_ = 0;        // metric_names_ from here on are weighted
+  std::vector<ResolvedMetric> metrics_;  // once built
   Precisions precision_;
 
-  std::unique_ptr<Memory> parameters_, gradients_, slots_, state_;
+  std::unique_ptr<Memory> parameters_, gradients_, slots_;
   std::shared_ptr<Memory> arena_;
   std::list<Plan> plans_;  // latest used first
   Passes passes_;

@@ -35,6 +35,10 @@ constexpr const char* kind<Activations> = "activation";
 template <>
 constexpr const char* kind<Initializers> = "initializer";
 template <>
+constexpr const char* kind<Regularizers> = "regularizer";
+template <>
+constexpr const char* kind<Constraints> = "constraint";
+template <>
 constexpr const char* kind<Optimizers> = "optimizer";
 template <>
 constexpr const char* kind<Losses> = "loss";
@@ -81,12 +85,12 @@ std::vector<std::string> known_names() {
 
 template <class Family>
 Family member_named(const std::string& name) {
-  std::optional<Family> found;
+  std::vector<Family> found;  // g++ 12 takes an optional's member for uninitialised
   Members<Family>::for_each([&]<class Member>(const Member& member) {
-    if (answers_to<Family, Member>(name)) found = member;
+    if (answers_to<Family, Member>(name)) found.emplace_back(member);
   });
-  if (!found) throw ValueError(detail::unknown_name(kind<Family>, name, known_names<Family>()));
-  return *found;
+  if (found.empty()) throw ValueError(detail::unknown_name(kind<Family>, name, known_names<Family>()));
+  return found.front();
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` ("optimal string
@@ -147,22 +151,49 @@ Named<Family>::Named(const std::string& name) : value_(member_named<Family>(name
 
 template class Named<Activations>;
 template class Named<Initializers>;
+template class Named<Regularizers>;
+template class Named<Constraints>;
 template class Named<Optimizers>;
 template class Named<Losses>;
 template class Named<Precisions>;
+
+namespace {
+
+/// A loss by its name: a metric of its kind.
+std::optional<Metrics> loss_metric_named(const std::string& name, std::vector<std::string>& known) {
+  std::optional<Metrics> found;
+  Members<Losses>::for_each([&]<class Member>(const Member& member) {
+    if (answers_to<Losses, Member>(name)) found = LossMetric{member};
+  });
+  for (const std::string& loss : known_names<Losses>()) known.push_back(loss);
+  return found;
+}
+
+}  // namespace
+
+std::string name_of(const Metrics& metric) {
+  const auto* loss = std::get_if<LossMetric>(&metric);
+  return std::visit(
+             [](const auto& member) -> std::string {
+               if constexpr (requires { member.name; }) return member.name;
+               return {};
+             },
+             metric) +
+         (loss ? std::visit([](const auto& l) { return l.name; }, loss->loss) : "");
+}
 
 MetricName::MetricName(const std::string& name) : name_(name) {
   if (name == "accuracy" || name == "acc") return;  // shapes resolve it
   std::vector<std::string> known{"accuracy", "acc"};
   Members<Metrics>::for_each([&]<class Member>(const Member& member) {
-    if (name == Member::name) metric_ = member;
-    known.push_back(Member::name);
+    if constexpr (!std::is_same_v<Member, LossMetric>) {
+      if (answers_to<Metrics, Member>(name)) metric_ = member;
+      known.push_back(Member::name);
+      if constexpr (requires { Member::short_name; }) known.push_back(Member::short_name);
+    }
   });
+  if (!metric_) metric_ = loss_metric_named(name, known);
   if (!metric_) throw ValueError(detail::unknown_name(kind<Metrics>, name, known));
 }
-
-MetricName::MetricName(const BinaryAccuracy& metric) : name_(metric.name), metric_(metric) {}
-MetricName::MetricName(const CategoricalAccuracy& metric) : name_(metric.name), metric_(metric) {}
-MetricName::MetricName(const SparseCategoricalAccuracy& metric) : name_(metric.name), metric_(metric) {}
 
 }  // namespace glia

@@ -1,6 +1,7 @@
 // Program: prepared Ops, and what they are in words.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/program.h>
+#include <glia/sequential.h>  // defines: name_of of a metric
 
 #include <iomanip>
 #include <sstream>
@@ -40,10 +41,13 @@ const char* name_in(const Family& family) {
 
 std::string words(const op::Begin&) { return "of a pass"; }
 
+std::string words(const op::Schedule&) { return "of the learning rate"; }
+
 std::string words(const op::Gather& d) {
   std::ostringstream out;
   out << "x " << d.x.shape << " of " << d.x_from;
   if (d.y) out << ", y " << d.y.shape << " of " << d.y_from;
+  if (d.weights) out << ", weights";
   return out.str();
 }
 
@@ -62,8 +66,37 @@ std::string words(const op::Map& d) { return detail::concat(name_in(d.function),
 std::string words(const op::MapGradient& d) {
   return detail::concat("of ", name_in(d.function), ", ", d.in_gradient.shape);
 }
-std::string words(const op::SoftmaxRows& d) { return detail::concat("of ", d.in.shape); }
+std::string words(const op::SoftmaxRows& d) {
+  return detail::concat(d.logarithm ? "logarithm of " : "of ", d.in.shape);
+}
 std::string words(const op::SoftmaxGradient& d) { return detail::concat("of ", d.in_gradient.shape); }
+
+std::string words(const op::Noise& d) {
+  return detail::concat(name_in(d.function), d.backward ? " backward, " : ", ", d.out.shape);
+}
+std::string words(const op::BatchNorm& d) {
+  return detail::concat("of ", d.x.shape, d.saved ? ", by the batch" : ", by moving averages");
+}
+std::string words(const op::BatchNormGradient& d) { return detail::concat("of ", d.x.shape); }
+std::string words(const op::LayerNorm& d) {
+  return detail::concat("of ", d.x.shape, d.centers ? "" : ", root mean square");
+}
+std::string words(const op::LayerNormGradient& d) { return detail::concat("of ", d.x.shape); }
+std::string words(const op::LayerNormWeights& d) { return detail::concat("of ", d.x.shape); }
+std::string words(const op::Standardize& d) {
+  return detail::concat("of ", d.in.shape, d.backward ? ", backward" : "");
+}
+std::string words(const op::Prelu& d) { return detail::concat("of ", d.in.shape); }
+std::string words(const op::PreluGradient& d) { return detail::concat("of ", d.in.shape); }
+std::string words(const op::Lookup& d) { return detail::concat(d.indices.elements(), " of ", d.table.shape); }
+std::string words(const op::LookupGradient& d) {
+  return detail::concat(d.indices.elements(), " of ", d.table_gradient.shape);
+}
+
+const char* name_of(RowMetric::Kind kind) {
+  constexpr const char* names[] = {"binary accuracy", "accuracy", "top k", "mean", "weights"};
+  return names[kind];
+}
 
 std::string words(const op::Loss& d) {
   std::ostringstream out;
@@ -75,12 +108,35 @@ std::string words(const op::Loss& d) {
       d.function);
   out << ' ' << d.predictions.shape;
   if (d.gradient) out << ", gradient";
-  for (int m = 0; m < d.metric_count; ++m) out << ", " << name_in(d.metrics[m]);
+  if (d.weights) out << ", weighted";
+  for (int m = 0; m < d.metric_count; ++m) out << ", " << name_of(d.metrics[m].kind);
   return out.str();
 }
 
 std::string words(const op::Scatter& d) { return detail::concat("of ", d.in.shape); }
 std::string words(const op::Advance& d) { return detail::concat("by ", d.batch, " rows"); }
+
+std::string words(const op::Tally& d) {
+  return detail::concat(glia::name_of(d.function), ' ', d.predictions.shape, d.weights ? ", weighted" : "");
+}
+std::string words(const op::Fold& d) { return detail::concat("of ", d.rows, " rows"); }
+std::string words(const op::Penalty& d) {
+  return detail::concat("of ", d.parameter.shape, d.gradient ? ", gradient" : "");
+}
+std::string words(const op::Accumulate& d) { return detail::concat("over ", d.steps, " steps"); }
+std::string words(const op::Squares& d) { return detail::concat("of ", d.in.elements(), " elements"); }
+std::string words(const op::RescaleToNorm& d) {
+  return detail::concat(d.values.elements(), " elements, to ", d.limit > 0 ? d.limit : 1);
+}
+std::string words(const op::MovingAverage& d) {
+  return detail::concat("of ", d.parameters.elements(), " elements");
+}
+std::string words(const op::Constrain& d) {
+  return detail::concat(name_in(d.function), ", ", d.weight.shape);
+}
+std::string words(const op::Momentum& d) { return detail::concat("of ", d.out.shape); }
+std::string words(const op::Combine& d) { return detail::concat("of ", d.out.shape); }
+std::string words(const op::Descend& d) { return detail::concat("of ", d.step.shape); }
 
 std::string words(const op::Optimize& d) {
   return detail::concat(name_in(d.optimizer), ", ", d.parameters.elements(), " elements",

@@ -94,20 +94,43 @@ bool Sequential::built() const { return state().model->built(); }
 void Sequential::compile(const CompileOptions& options) { state().model->compile(options); }
 
 History Sequential::fit(const TensorView& x, const TensorView& y, const FitOptions& options) {
-  return training::fit(*state().model, x, y, options, state().trained_epochs);
+  return training::fit(*this, *state().model, x, y, options, state().trained_epochs);
 }
 History Sequential::fit(const Dataset& data, const FitOptions& options) {
-  return fit(data.x, data.y, options);
+  if (data.sample_weight.empty() || options.sample_weight) return fit(data.x, data.y, options);
+  FitOptions weighted = options;
+  weighted.sample_weight = data.sample_weight;
+  return fit(data.x, data.y, weighted);
 }
 History Sequential::fit(BatchSource& source, const FitOptions& options) {
-  return training::fit(*state().model, source, options, state().trained_epochs);
+  return training::fit(*this, *state().model, source, options, state().trained_epochs);
 }
+
+void Sequential::stop_training() { state().model->stop_training = true; }
 
 Logs Sequential::evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
   return training::evaluate(*state().model, x, y, options);
 }
+namespace {
+
+/// The options with the data set's weights, unless others are given.
+EvaluateOptions with_weights(const Dataset& data, EvaluateOptions options) {
+  if (!data.sample_weight.empty() && !options.sample_weight) options.sample_weight = data.sample_weight;
+  return options;
+}
+
+}  // namespace
+
 Logs Sequential::evaluate(const Dataset& data, const EvaluateOptions& options) {
-  return evaluate(data.x, data.y, options);
+  return evaluate(data.x, data.y, with_weights(data, options));
+}
+
+Tensor Sequential::confusion_matrix(const TensorView& x, const TensorView& y,
+                                    const EvaluateOptions& options) {
+  return training::confusion_matrix(*state().model, x, y, options);
+}
+Tensor Sequential::confusion_matrix(const Dataset& data, const EvaluateOptions& options) {
+  return confusion_matrix(data.x, data.y, with_weights(data, options));
 }
 
 Tensor Sequential::predict(const TensorView& x, const PredictOptions& options) {
@@ -138,7 +161,8 @@ void Sequential::summary(std::ostream& out) const {
     rows.push_back(
         {node.name, node.type(), node.output_shape, model.built(), model.built() ? layer.count_params() : 0});
   }
-  print_summary(out, model.name, rows, model.built() ? model.parameter_count() : 0, 0,
+  const std::int64_t trained = model.built() ? model.trained_parameter_count() : 0;
+  print_summary(out, model.name, rows, trained, model.built() ? model.parameter_count() - trained : 0,
                 model.optimizer_parameter_count(), model.dtype);
 }
 

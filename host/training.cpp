@@ -3,6 +3,7 @@
 #include <glia/backend.h>
 #include <host/data/checks.h>
 #include <host/data/feeder.h>
+#include <host/data/weights.h>  // defines: row_weights
 #include <host/memory.h>
 #include <host/progress.h>
 #include <host/training.h>
@@ -24,25 +25,45 @@ double now() {
 
 bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
 
-Logs logs_of(const Model& model, const StepState& state) {
-  const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
-  std::vector<std::pair<std::string, double>> values{{"loss", state.loss / rows}};
-  for (std::size_t m = 0; m < model.metrics().size(); ++m)
-    values.emplace_back(model.metrics()[m].name(), state.metrics[m] / rows);
-  return Logs(std::move(values));
-}
-
 /// How many steps go in one launch: about 20 ms of them, so that progress shows and Ctrl-C is heard.
 class LaunchSize {
  public:
+  /// `single`: one step a launch, whatever it takes.
+  explicit LaunchSize(bool single = false) : single_(single) {}
+
   std::int64_t steps() const { return steps_; }
   void took(double seconds) {
+    if (single_) return;
     if (seconds < 0.01 && steps_ < 4096) steps_ *= 2;
     if (seconds > 0.04 && steps_ > 1) steps_ /= 2;
   }
 
  private:
+  bool single_;
   std::int64_t steps_ = 1;
+};
+
+/// The callbacks of a fit, and what they are told.
+class CallbackList {
+ public:
+  CallbackList(Sequential& owner, const Callbacks& callbacks, const TrainingParams& params) {
+    for (const Callbacks::Entry& entry : callbacks) {
+      entry.get().attach(owner, params);
+      callbacks_.push_back(&entry.get());
+      watches_batches_ = watches_batches_ || entry.get().watches_batches();
+    }
+  }
+
+  bool empty() const { return callbacks_.empty(); }
+  bool watches_batches() const { return watches_batches_; }
+  template <class Moment>
+  void each(const Moment& moment) const {
+    for (Callback* callback : callbacks_) moment(*callback);
+  }
+
+ private:
+  std::vector<Callback*> callbacks_;
+  bool watches_batches_ = false;
 };
 
 /// Which Programs a pass runs.
@@ -50,17 +71,19 @@ struct Pass {
   Mode mode;
   std::int64_t batch_size;
   DType x_from, y_from;
+  bool weighted = false;
 };
 
 /// Launches the steps of a pass, two launches ahead of the device, and reads the totals behind each.
 class Launcher {
  public:
-  Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress)
-      : model_(model), pass_(pass), size_(size), progress_(progress), last_(now()) {}
+  Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress,
+           const CallbackList* callbacks)
+      : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks), last_(now()) {}
 
   void run(std::int64_t batch, std::int64_t steps) {
     const std::shared_ptr<const Program> program =
-        model_.program(pass_.mode, batch, pass_.x_from, pass_.y_from);
+        model_.program(pass_.mode, batch, pass_.x_from, pass_.y_from, pass_.weighted);
     while (steps > 0) {
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
@@ -71,9 +94,9 @@ class Launcher {
     }
   }
   /// The totals after the last step.
-  StepState finish() {
+  PassState finish() {
     if (waiting_ > 0) take();
-    return state_;
+    return std::move(state_);
   }
 
  private:
@@ -83,22 +106,27 @@ class Launcher {
     size_.took(time - std::exchange(last_, time));
     done_ += std::exchange(waiting_, 0);
     if (progress_.wants_update())
-      progress_.update(done_, pass_.mode == Mode::infer ? Logs() : logs_of(model_, state_));
+      progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.logs(state_));
+    if (!callbacks_ || callbacks_->empty()) return;
+    const Logs logs = model_.logs(state_);
+    callbacks_->each([&](Callback& callback) { callback.on_batch_end(done_ - 1, logs); });
   }
 
   Model& model_;
   const Pass& pass_;
   LaunchSize& size_;
   Progress& progress_;
+  const CallbackList* callbacks_;
   double last_;               // when the launch before was seen to be done
   std::int64_t waiting_ = 0;  // steps of the launch whose totals are being read
   std::int64_t done_ = 0;
-  StepState state_;
+  PassState state_;
 };
 
 /// Runs steps over all chunks of a pass, the partial last batch included. Returns the totals.
-StepState run_pass(Model& model, const Pass& pass, Feeder& feeder, LaunchSize& size, Progress& progress) {
-  Launcher launcher(model, pass, size, progress);
+PassState run_pass(Model& model, const Pass& pass, Feeder& feeder, LaunchSize& size, Progress& progress,
+                   const CallbackList* callbacks = nullptr) {
+  Launcher launcher(model, pass, size, progress, callbacks);
   bool first = true;
   while (const std::optional<Chunk> chunk = feeder.next()) {
     if (std::exchange(first, false))
@@ -142,7 +170,8 @@ void check_fit(const FitOptions& o) {
 /// Rows held on the device, or streamed where they are more than the budget, or than a GPU has memory for beside
 /// what the steps need.
 std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& pass, std::int64_t budget) {
-  model.program(pass.mode, pass.batch_size, pass.x_from, pass.y_from);  // takes its memory first
+  model.program(pass.mode, pass.batch_size, pass.x_from, pass.y_from,
+                pass.weighted);  // takes its memory first
   const std::int64_t row_bytes = data.x.row_bytes() + data.y->row_bytes();
   const std::int64_t bytes = data.x.rows() * row_bytes;
   if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, pass.batch_size, budget);
@@ -163,15 +192,16 @@ std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& 
 
 /// The rows a fit validates on, ready to be read once an epoch.
 struct Validation {
+  std::optional<Tensor> weights;  // that the feeder reads
   std::unique_ptr<Feeder> feeder;
   Pass pass;
-  LaunchSize size = {};
+  LaunchSize size = LaunchSize();
 };
 
 Logs validate(Model& model, Validation& validation) {
   Progress silent(std::cout, 0, false);
   validation.feeder->begin(std::nullopt, 0);
-  return logs_of(model, run_pass(model, validation.pass, *validation.feeder, validation.size, silent));
+  return model.logs(run_pass(model, validation.pass, *validation.feeder, validation.size, silent));
 }
 
 Logs joined(const Logs& train, const Logs& validation) {
@@ -180,39 +210,72 @@ Logs joined(const Logs& train, const Logs& validation) {
   return Logs(std::move(all));
 }
 
+/// What a fit has beside its data.
+struct Fitting {
+  Sequential& owner;
+  Model& model;
+  const FitOptions& options;
+};
+
+TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool validates) {
+  TrainingParams params{fitting.options.epochs, steps, metrics_names(fitting.model)};
+  if (validates)
+    for (const std::string& name : metrics_names(fitting.model)) params.keys.push_back("val_" + name);
+  return params;
+}
+
 /// The epochs of a fit, whatever feeds them. `shuffle()` gives the next epoch's.
 template <class NextShuffle>
-History run_epochs(Model& model, const FitOptions& options, const Pass& pass, std::int64_t steps,
-                   Feeder& feeder, std::optional<Validation>& validation, const NextShuffle& shuffle) {
+History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps, Feeder& feeder,
+                   std::optional<Validation>& validation, const NextShuffle& shuffle) {
+  const auto& [owner, model, options] = fitting;
+  const CallbackList callbacks(owner, options.callbacks, params_of(fitting, steps, validation.has_value()));
   History history;
-  LaunchSize size;
+  LaunchSize size(callbacks.watches_batches());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
-  for (int epoch = options.initial_epoch; epoch < options.epochs; ++epoch) {
+  model.stop_training = false;
+  callbacks.each([](Callback& callback) { callback.on_train_begin(); });
+  for (int epoch = options.initial_epoch; epoch < options.epochs && !model.stop_training; ++epoch) {
     const double start = now();
+    callbacks.each([&](Callback& callback) { callback.on_epoch_begin(epoch); });
     progress.begin_epoch(epoch, options.epochs, steps);
     feeder.begin(shuffle(), epoch);
-    Logs logs = logs_of(model, run_pass(model, pass, feeder, size, progress));
+    Logs logs = model.logs(run_pass(model, pass, feeder, size, progress, &callbacks));
     if (validation && (epoch + 1) % options.validation_freq == 0)
       logs = joined(logs, validate(model, *validation));
     progress.end(logs);
+    callbacks.each([&](Callback& callback) { callback.on_epoch_end(epoch, logs); });
     history.append(epoch, logs, now() - start);
   }
+  model.take_averages();
+  callbacks.each([](Callback& callback) { callback.on_train_end(); });
   return history;
+}
+
+/// Rows [first, last) of weights that may not be there.
+std::optional<TensorView> weights_of(const std::optional<Tensor>& weights, std::int64_t first,
+                                     std::int64_t last) {
+  if (!weights) return std::nullopt;
+  return TensorView(*weights).rows(first, last);
 }
 
 Validation validation_of(Model& model, const Rows& data, const FitOptions& options) {
   const std::int64_t wanted =
       options.validation_batch_size > 0 ? options.validation_batch_size : options.batch_size;
   const std::int64_t batch = std::min(data.x.rows(), wanted);
-  const Pass pass{Mode::validate, batch, data.x.dtype(), data.y->dtype()};
-  return {make_feeder(model, data, pass, options.memory_budget), pass};
+  const Pass pass{Mode::validate, batch, data.x.dtype(), data.y->dtype(), data.weights.has_value()};
+  return {std::nullopt, make_feeder(model, data, pass, options.memory_budget), pass};
 }
 
 std::optional<Validation> given_validation(Model& model, const FitOptions& options) {
   if (!options.validation_data) return std::nullopt;
   const TensorView &x = options.validation_data.x(), &y = options.validation_data.y();
   check_data(model, x, y, "fit's validation_data");
-  return validation_of(model, {x, y}, options);
+  std::optional<Tensor> weights =
+      row_weights(model, y, options.validation_data.sample_weight(), {}, "fit's validation_data");
+  Validation validation = validation_of(model, {x, y, weights_of(weights, 0, x.rows())}, options);
+  validation.weights = std::move(weights);
+  return validation;
 }
 
 /// Rows that are trained on; the rest, at the end, are validated on.
@@ -231,38 +294,63 @@ std::int64_t training_rows(std::int64_t rows, const FitOptions& options) {
 std::vector<std::string> metrics_names(const Model& model) {
   std::vector<std::string> names;
   if (model.has_loss()) names.push_back("loss");
-  for (const MetricName& metric : model.metrics()) names.push_back(metric.name());
+  for (const std::string& metric : model.metric_names()) names.push_back(metric);
   return names;
 }
 
-History fit(Model& model, const TensorView& x, const TensorView& y, const FitOptions& options,
-            std::int64_t& trained_epochs) {
+History fit(Sequential& owner, Model& model, const TensorView& x, const TensorView& y,
+            const FitOptions& options, std::int64_t& trained_epochs) {
   check_fit(options);
   check_compiled(model, "fit");
   check_data(model, x, y, "fit");
   if (options.initial_epoch >= options.epochs) return {};
-  const std::int64_t rows = training_rows(x.rows(), options);
+  const std::optional<Tensor> weights =
+      row_weights(model, y, options.sample_weight, options.class_weight, "fit");
+  const std::int64_t rows = training_rows(x.rows(), options), all = x.rows();
   const std::int64_t batch = std::min(options.batch_size, rows);
 
   std::optional<Validation> validation = given_validation(model, options);
-  if (rows < x.rows())
-    validation = validation_of(model, {x.rows(rows, x.rows()), y.rows(rows, x.rows())}, options);
-  const Pass train{Mode::train, batch, x.dtype(), y.dtype()};
-  const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows)}, train, options.memory_budget);
+  if (rows < all) {
+    // As in Keras, sample weights are split along with the rows, and class weights are for training alone.
+    const bool split = options.sample_weight.has_value();
+    validation = validation_of(
+        model, {x.rows(rows, all), y.rows(rows, all), split ? weights_of(weights, rows, all) : std::nullopt},
+        options);
+  }
+  const Pass train{Mode::train, batch, x.dtype(), y.dtype(), weights.has_value()};
+  const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows), weights_of(weights, 0, rows)},
+                                  train, options.memory_budget);
   const auto shuffle = [&]() -> std::optional<Shuffle> {
     const auto pass = static_cast<std::uint64_t>(trained_epochs++);
     if (!options.shuffle) return std::nullopt;
     return Shuffle{options.seed.value_or(model.seed), pass};
   };
-  return run_epochs(model, options, train, steps_for(rows, batch), *feeder, validation, shuffle);
+  return run_epochs({owner, model, options}, train, steps_for(rows, batch), *feeder, validation, shuffle);
 }
 
-History fit(Model& model, BatchSource& source, const FitOptions& options, std::int64_t& trained_epochs) {
+namespace {
+
+/// The batch's weights as the device reads them: by class where the options say so.
+Dataset with_row_weights(const Model& model, Dataset data, const FitOptions& options) {
+  std::optional<TensorView> given;
+  if (!data.sample_weight.empty()) given = data.sample_weight;
+  std::optional<Tensor> weights = row_weights(model, data.y, given, options.class_weight, "fit");
+  data.sample_weight = weights ? std::move(*weights) : Tensor();
+  return data;
+}
+
+}  // namespace
+
+History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptions& options,
+            std::int64_t& trained_epochs) {
   check_fit(options);
   check_compiled(model, "fit");
   GLIA_CHECK(
       options.validation_split == 0, ValueError,
       "validation_split needs data that is there as a whole: give validation_data along with a BatchSource");
+  GLIA_CHECK(
+      !options.sample_weight, ValueError,
+      "sample_weight needs data that is there as a whole: put each batch's into its Dataset's sample_weight");
   const std::int64_t batches = source.batches();
   GLIA_CHECK(batches >= 1, ValueError, "the BatchSource says ", batches,
              " batches an epoch, expected at least 1");
@@ -270,12 +358,20 @@ History fit(Model& model, BatchSource& source, const FitOptions& options, std::i
   // The first batch tells the shapes; it is then the first to be trained on.
   Dataset first = source.batch(options.initial_epoch, 0);
   check_data(model, first.x, first.y, "fit");
+  first = with_row_weights(model, std::move(first), options);
   const std::int64_t batch = first.x.rows();
-  const Pass pass{Mode::train, batch, first.x.dtype(), first.y.dtype()};
+  const Pass pass{Mode::train, batch, first.x.dtype(), first.y.dtype(), !first.sample_weight.empty()};
   bool first_used = false;
   const auto make = [&](std::int64_t epoch, std::int64_t index) {
-    Dataset data = std::exchange(first_used, true) ? source.batch(epoch, index) : std::move(first);
+    if (!std::exchange(first_used, true)) return std::move(first);
+    Dataset data = source.batch(epoch, index);
     check_data(model, data.x, data.y, "fit");
+    data = with_row_weights(model, std::move(data), options);
+    GLIA_CHECK(data.sample_weight.empty() != pass.weighted, ValueError, "batch ", index,
+               " of the BatchSource has ",
+               data.sample_weight.empty() ? "no sample_weight, its first has one"
+                                          : "a sample_weight, its first has none",
+               ": all must be alike");
     GLIA_CHECK(data.x.rows() == batch || (index + 1 == batches && data.x.rows() < batch), ShapeError,
                "batch ", index, " of the BatchSource has ", data.x.rows(), " rows, expected ", batch,
                " as in its first; only the last may be smaller");
@@ -290,24 +386,48 @@ History fit(Model& model, BatchSource& source, const FitOptions& options, std::i
     ++trained_epochs;
     return std::nullopt;
   };
-  return run_epochs(model, options, pass, batches, *feeder, validation, shuffle);
+  return run_epochs({owner, model, options}, pass, batches, *feeder, validation, shuffle);
 }
 
-Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
+namespace {
+
+/// A validation pass over all rows.
+PassState judge(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options,
+                const char* call) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
-  check_compiled(model, "evaluate");
-  check_data(model, x, y, "evaluate");
+  check_compiled(model, call);
+  check_data(model, x, y, call);
+  const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   progress.begin(steps_for(x.rows(), batch));
-  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype()};
-  const auto feeder = make_feeder(model, {x, y}, pass, 0);
+  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value()};
+  const auto feeder = make_feeder(model, {x, y, weights_of(weights, 0, x.rows())}, pass, 0);
   feeder->begin(std::nullopt, 0);
   LaunchSize size;
-  const Logs logs = logs_of(model, run_pass(model, pass, *feeder, size, progress));
-  progress.end(logs);
-  return logs;
+  PassState result = run_pass(model, pass, *feeder, size, progress);
+  progress.end(model.logs(result));
+  return result;
+}
+
+}  // namespace
+
+Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
+  return model.logs(judge(model, x, y, options, "evaluate"));
+}
+
+Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
+                        const EvaluateOptions& options) {
+  check_compiled(model, "confusion_matrix");
+  check_data(model, x, y, "confusion_matrix");
+  const std::string name = model.metric_that_counts_classes();
+  GLIA_CHECK(!name.empty(), StateError,
+             "confusion_matrix needs the metric of that name, which counts on the device: compile with "
+             ".metrics = {..., \"confusion_matrix\"}");
+  const std::vector<double> counts = model.counters(judge(model, x, y, options, "confusion_matrix"), name);
+  const auto classes = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(counts.size()))));
+  return Tensor(counts, {classes, classes}).cast(DType::int64);
 }
 
 Tensor predict(Model& model, const TensorView& x, const PredictOptions& options) {
@@ -342,7 +462,7 @@ Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorVie
   model.begin_pass(mode, feeder->next()->feed);
   program->run(1);
   model.request_state(mode);
-  return logs_of(model, model.take_state());
+  return model.logs(model.take_state());
 }
 
 }  // namespace

@@ -9,11 +9,15 @@
 namespace glia::training {
 
 /// As the functions of Sequential of the same names; `trained_epochs` counts the passes of earlier fits, and
-/// numbers the shuffles.
-History fit(Model& model, const TensorView& x, const TensorView& y, const FitOptions& options,
+/// numbers the shuffles, `owner` is the model as callbacks
+/// see it.
+History fit(Sequential& owner, Model& model, const TensorView& x, const TensorView& y,
+            const FitOptions& options, std::int64_t& trained_epochs);
+History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptions& options,
             std::int64_t& trained_epochs);
-History fit(Model& model, BatchSource& source, const FitOptions& options, std::int64_t& trained_epochs);
 Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options);
+Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
+                        const EvaluateOptions& options);
 Tensor predict(Model& model, const TensorView& x, const PredictOptions& options);
 Logs train_on_batch(Model& model, const TensorView& x, const TensorView& y);
 Gradients gradients(Model& model, const TensorView& x, const TensorView& y);

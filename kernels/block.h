@@ -92,10 +92,11 @@ class SerialBlock {
 };
 
 /// How much work a launch has, from which a backend chooses its blocks. `exactly` blocks where a kernel ties
-/// data to them.
+/// data to them. `tiles` where a
+/// block has Block::tile columns at a time, all rows of them.
 struct Work {
-  enum Kind { elements, rows, exactly } kind;
-  std::int64_t count;        ///< elements, rows or blocks
+  enum Kind { elements, rows, tiles, exactly } kind;
+  std::int64_t count;        ///< elements, rows, columns or blocks
   std::int64_t columns = 1;  ///< elements in a row
 };
 

@@ -13,10 +13,13 @@ inline namespace GLIA_ISA {
 /// Cursor and totals to zero, and the order of the pass.
 struct BeginKernel {
   StepState* state;
+  std::int64_t counters;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    if (block.index() != 0 || block.rank() != 0) return;
+    if (block.index() != 0) return;
+    for (std::int64_t i = block.rank(); i < counters; i += block.size()) counters_of(state)[i] = 0;
+    if (block.rank() != 0) return;
     state->cursor = state->rows = 0;
     state->loss = 0;
     for (double& metric : state->metrics) metric = 0;
@@ -52,18 +55,30 @@ GLIA_HD void load_row(Block& block, DType dtype, const void* data, std::int64_t 
   }
 }
 
+/// The learning rate of the next update, before Gather counts it.
+template <class Schedule>
+struct ScheduleKernel {
+  StepState* state;
+  Schedule schedule;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    if (block.index() == 0 && block.rank() == 0) state->learning_rate = schedule.at(state->iteration);
+  }
+};
+
 /// The step's rows into x (rows, x_columns) of T and, where wanted, y: labels (rows, y_columns) int32 or targets (rows,
-/// y_columns) of T.
-template <class T, class Schedule>
+/// y_columns) of T; and weights (rows,).
+template <class T>
 struct GatherKernel {
   StepState* state;
   T* x;
   std::int32_t* labels;
   T* targets;
+  T* weights;
   std::int64_t rows, x_columns, y_columns;
   DType x_from, y_from;
-  bool advance_iteration, scheduled;
-  Schedule schedule;
+  bool advance_iteration;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -79,11 +94,9 @@ struct GatherKernel {
       if (targets)
         load_row(block, y_from, feed.y, source, targets + row * y_columns, y_columns,
                  static_cast<T>(feed.y_scale));
+      if (weights && block.rank() == 0) weights[row] = static_cast<T>(feed.weights[source]);
     }
-    if (advance_iteration && block.index() == 0 && block.rank() == 0) {
-      if (scheduled) state->learning_rate = schedule.at(state->iteration);
-      state->iteration += 1;
-    }
+    if (advance_iteration && block.index() == 0 && block.rank() == 0) state->iteration += 1;
   }
 };
 

@@ -9,12 +9,13 @@
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-/// Folds partials (blocks, 1 + metrics) into the totals and moves the cursor. Block 0 does it; others pass
-/// through.
+/// Folds partials (blocks, 1 + metrics) into the totals, adds the penalties (penalty_blocks,) to the loss of
+/// every row, and moves the cursor. Block 0 does it; others pass through.
 struct AdvanceKernel {
   StepState* state;
-  const double* partials;  ///< null: only the cursor moves
-  std::int64_t blocks, columns;
+  const double* partials;   ///< null: only the cursor moves
+  const double* penalties;  ///< null: none
+  std::int64_t blocks, columns, penalty_blocks;
   std::int64_t batch, loss_rows;
 
   template <class Block>
@@ -27,15 +28,20 @@ struct AdvanceKernel {
       sum = block.sum(sum);
       if (block.rank() == 0) (column == 0 ? state->loss : state->metrics[column - 1]) += sum;
     }
+    double penalty = 0;
+    for (std::int64_t b = block.rank(); penalties && b < penalty_blocks; b += block.size())
+      penalty += penalties[b];
+    if (penalties) penalty = block.sum(penalty) * static_cast<double>(loss_rows);
     if (block.rank() == 0) {
+      state->loss += penalty;
       if (partials) state->rows += loss_rows;
       state->cursor += batch;
     }
   }
 };
 
-/// parameters, gradients (n,) and slots (slot_count, n): one pass. Reads state.iteration and
-/// state.learning_rate.
+/// parameters, gradients (n,) and slots, `slot_stride` apart: one pass, every steps-th time. Reads
+/// state.iteration and state.learning_rate.
 template <class Optimizer, class T>
 struct OptimizeKernel {
   Optimizer optimizer;
@@ -43,49 +49,65 @@ struct OptimizeKernel {
   T* parameters;
   const T* gradients;
   T* slots;
+  std::int64_t n, slot_stride, steps;
   int slot_count;
-  std::int64_t n;
+  double weight_decay;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    switch (slot_count) {
-      case 0:
-        update_all<0>(block);
-        break;
-      case 1:
-        update_all<1>(block);
-        break;
-      case 2:
-        update_all<2>(block);
-        break;
-      default:
-        update_all<3>(block);
-        break;
+    if (advance.state->iteration % steps == 0) {
+      if (weight_decay != 0 || optimizer.clipvalue != 0)
+        update_slots<true>(block);
+      else
+        update_slots<false>(block);
     }
     advance(block);
   }
 
  private:
+  template <bool extras, class Block>
+  GLIA_HD void update_slots(Block& block) const {
+    constexpr int fewest = Optimizer::fewest_slots, most = Optimizer::most_slots;
+    if constexpr (fewest <= 0) {
+      if (slot_count == 0) return update_all<0, extras>(block);
+    }
+    if constexpr (fewest <= 1 && most >= 1) {
+      if (slot_count == 1) return update_all<1, extras>(block);
+    }
+    if constexpr (fewest <= 2 && most >= 2) {
+      if (slot_count == 2) return update_all<2, extras>(block);
+    }
+    if constexpr (most >= 3) update_all<3, extras>(block);
+  }
+
   /// The number of slots is a constant of the loop, so that it touches no more memory than it must and
   /// vectorises.
-  template <int used, class Block>
+  template <int used, bool extras, class Block>
   GLIA_HD void update_all(Block& block) const {
     typename Optimizer::template Update<T> update = {};
+    const double rate = advance.state->learning_rate;
     if (block.rank() == 0)  // powers and roots in double: once a block is enough
-      update = optimizer.template update<T>(advance.state->iteration, advance.state->learning_rate);
+      update = optimizer.template update<T>(advance.state->iteration / steps, rate);
     update = block.broadcast(update);
+    const T decay = static_cast<T>(weight_decay * rate);
+    const T limit = optimizer.clipvalue > 0 ? static_cast<T>(optimizer.clipvalue) : T(HUGE_VALF);
     const auto range = block.elements(n);
     T* const __restrict__ w = parameters;
     const T* const __restrict__ g = gradients;
     T* const __restrict__ s0 = slots;
-    T* const __restrict__ s1 = slots + n;
-    T* const __restrict__ s2 = slots + 2 * n;
+    T* const __restrict__ s1 = slots + slot_stride;
+    T* const __restrict__ s2 = slots + 2 * slot_stride;
     for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
       T none = 0;
-      if constexpr (used == 0) update(w[i], g[i], none, none, none);
-      if constexpr (used == 1) update(w[i], g[i], s0[i], none, none);
-      if constexpr (used == 2) update(w[i], g[i], s0[i], s1[i], none);
-      if constexpr (used == 3) update(w[i], g[i], s0[i], s1[i], s2[i]);
+      T gradient = g[i];
+      if constexpr (extras) {
+        gradient = math::clip(gradient, -limit, limit);
+        w[i] -= w[i] * decay;
+      }
+      if constexpr (used == 0) update(w[i], gradient, none, none, none);
+      if constexpr (used == 1) update(w[i], gradient, s0[i], none, none);
+      if constexpr (used == 2) update(w[i], gradient, s0[i], s1[i], none);
+      if constexpr (used == 3) update(w[i], gradient, s0[i], s1[i], s2[i]);
     }
   }
 };

@@ -16,12 +16,13 @@ GLIA_HD T row_max(Block& block, const T* row, std::int64_t columns) {
   return block.group_max(greatest);
 }
 
-/// out = e^(in - max) / sum, (rows, columns) row-major. A row of NaN or with +Inf becomes NaN.
+/// out = e^(in - max) / sum, or its logarithm, (rows, columns) row-major. A row of NaN or with +Inf becomes NaN.
 template <class T>
 struct SoftmaxKernel {
   const T* in;
   T* out;
   std::int64_t rows, columns;
+  bool logarithm;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -33,19 +34,23 @@ struct SoftmaxKernel {
       T sum = 0;
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp(x[c] - greatest);
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) sum += y[c];
-      const T scale = T(1) / block.group_sum(sum);
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] *= scale;
+      sum = block.group_sum(sum);
+      const T scale = T(1) / sum, shift = logarithm ? greatest + math::log(sum) : T(0);
+      for (std::int64_t c = block.lane(); logarithm && c < columns; c += block.lanes()) y[c] = x[c] - shift;
+      for (std::int64_t c = block.lane(); !logarithm && c < columns; c += block.lanes()) y[c] *= scale;
     }
   }
 };
 
-/// in_gradient = y * (out_gradient - sum(y * out_gradient)), y the softmax; (rows, columns) row-major.
+/// in_gradient = y * (out_gradient - sum(y * out_gradient)), y the softmax, or where y is its logarithm
+/// out_gradient - e^y sum(out_gradient); (rows, columns) row-major.
 template <class T>
 struct SoftmaxGradientKernel {
   const T* y;
   const T* out_gradient;
   T* in_gradient;
   std::int64_t rows, columns;
+  bool logarithm;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -54,10 +59,11 @@ struct SoftmaxGradientKernel {
       const std::int64_t first = row * columns;
       T dot = 0;
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
-        dot += y[first + c] * out_gradient[first + c];
+        dot += (logarithm ? T(1) : y[first + c]) * out_gradient[first + c];
       dot = block.group_sum(dot);
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
-        in_gradient[first + c] = y[first + c] * (out_gradient[first + c] - dot);
+        in_gradient[first + c] = logarithm ? out_gradient[first + c] - math::exp(y[first + c]) * dot
+                                           : y[first + c] * (out_gradient[first + c] - dot);
     }
   }
 };

@@ -201,8 +201,8 @@ TEST_P(Rows, Losses_gradients_and_metrics_do_not_depend_on_the_cut) {
     const bool sparse = std::holds_alternative<SparseCategoricalCrossentropy>(function);
     op::Loss loss{function, predictions, sparse ? labels : dense, partials, gradient};
     loss.metric_count = 2;
-    loss.metrics[0] = BinaryAccuracy{};
-    loss.metrics[1] = sparse ? Metrics(SparseCategoricalAccuracy{}) : Metrics(CategoricalAccuracy{});
+    loss.metrics[0] = {RowMetric::binary_accuracy, 0, 0.5};
+    loss.metrics[1] = {RowMetric::accuracy, 0, 0};
     expect_same_for_all_cuts({gradient, partials}, 1e-5,
                              [&, rows = rows, columns = columns](Memories& m, const Launcher& launch) {
                                float* p = m.at<float>(predictions);
@@ -237,7 +237,8 @@ TEST_P(Rows, Gather_brings_the_permuted_scaled_rows_for_every_cut) {
     op::Gather gather{arena({rows, columns}, 0), arena({rows}, 1 << 18, DType::int32), DType::uint8,
                       DType::uint8};
     gather.advance_iteration = true;
-    gather.learning_rate = ExponentialDecay{0.5, 1, 0.5, false};
+    const op::Schedule schedule{ExponentialDecay{0.5, 1, 0.5, false}};
+    kernels::lower(schedule, m.bindings(), Launcher{cut});
     kernels::lower(gather, m.bindings(), Launcher{cut});
     EXPECT_EQ(state.iteration, 1);
     EXPECT_DOUBLE_EQ(state.learning_rate, 0.5);
@@ -285,7 +286,7 @@ TEST(Kernels, Advance_folds_partial_sums_and_moves_the_cursor_once) {
     Memories m;
     const View partials = arena({5, 3}, 0, DType::float64);
     for (int i = 0; i < 15; ++i) m.at<double>(partials)[i] = i;
-    op::Advance advance{partials, 7, 8};
+    op::Advance advance{partials, {}, 7, 8};
     kernels::lower(advance, m.bindings(), Launcher{cut});
     kernels::lower(advance, m.bindings(), Launcher{cut});
     EXPECT_EQ(m.state()->cursor, 14);

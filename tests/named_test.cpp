@@ -22,14 +22,24 @@ std::string complaint(const std::function<void()>& call) {
 }
 
 TEST(Named, Finds_every_member_by_its_name) {
-  for (const char* name : {"linear", "relu", "sigmoid", "tanh", "softmax"})
+  for (const char* name :
+       {"linear",     "relu",      "sigmoid", "tanh", "softmax",      "log_softmax", "relu6",
+        "leaky_relu", "elu",       "selu",    "celu", "hard_sigmoid", "softplus",    "softsign",
+        "silu",       "hard_silu", "gelu",    "mish", "exponential",  "step"})
     EXPECT_EQ(ActivationName(name).name(), name);
   for (const char* name : {"zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
-                           "lecun_uniform", "lecun_normal"})
+                           "lecun_uniform", "lecun_normal", "constant", "random_normal", "truncated_normal",
+                           "random_uniform", "variance_scaling", "orthogonal", "identity"})
     EXPECT_EQ(InitializerName(name).name(), name);
-  for (const char* name : {"sgd", "rmsprop", "adam"}) EXPECT_EQ(OptimizerName(name).name(), name);
-  for (const char* name : {"mean_squared_error", "binary_crossentropy", "categorical_crossentropy",
-                           "sparse_categorical_crossentropy"})
+  for (const char* name :
+       {"sgd", "rmsprop", "adam", "adamw", "adamax", "nadam", "adagrad", "adadelta", "lion", "ftrl", "muon"})
+    EXPECT_EQ(OptimizerName(name).name(), name);
+  for (const char* name :
+       {"mean_squared_error", "binary_crossentropy", "categorical_crossentropy",
+        "sparse_categorical_crossentropy", "mean_absolute_error", "mean_absolute_percentage_error",
+        "mean_squared_logarithmic_error", "huber", "log_cosh", "binary_focal_crossentropy",
+        "categorical_focal_crossentropy", "kl_divergence", "poisson", "hinge", "squared_hinge",
+        "categorical_hinge", "cosine_similarity"})
     EXPECT_EQ(LossName(name).name(), name);
 }
 
@@ -38,7 +48,8 @@ TEST(Named, A_name_gives_the_member_with_its_defaults) {
   EXPECT_EQ(std::get<SGD>(sgd.value()).learning_rate.at(0), 0.01);
   EXPECT_EQ(std::get<Adam>(OptimizerName("adam").value()).beta_2, 0.999);
   EXPECT_EQ(std::get<HeNormal>(InitializerName("he_normal").value()).scale, 2);
-  EXPECT_TRUE(std::get<HeNormal>(InitializerName("he_normal").value()).normal);
+  EXPECT_EQ(std::get<HeNormal>(InitializerName("he_normal").value()).distribution,
+            Distribution::truncated_normal);
 }
 
 TEST(Named, An_object_keeps_its_options) {

@@ -12,16 +12,19 @@ namespace {
 Shape row_shape(const TensorView& x) { return x.shape().rank() == 1 ? Shape{1} : x.shape().row(); }
 
 template <class T>
-void check_labels(const T* labels, std::int64_t count, std::int64_t per_row, std::int64_t classes) {
+void check_labels(const T* labels, std::int64_t count, std::int64_t per_row, std::int64_t classes,
+                  std::int64_t ignored) {
   for (std::int64_t i = 0; i < count; ++i) {
     const double label = static_cast<double>(labels[i]);
+    if (label == static_cast<double>(ignored)) continue;
     GLIA_CHECK(label >= 0 && label < static_cast<double>(classes) && label == std::floor(label), ValueError,
                "label ", label, " in row ", i / per_row, ", expected whole numbers from 0 to ", classes - 1,
                ": the model has ", classes, " outputs; correct the labels or the last layer's units");
   }
 }
 
-void check_label_targets(const TensorView& y, const TargetSpec& targets, std::int64_t classes) {
+void check_label_targets(const TensorView& y, const TargetSpec& targets, std::int64_t classes,
+                         std::int64_t ignored) {
   const Shape labels = targets.row.prepend(y.rows());
   Shape with_one = labels;
   with_one.push_back(1);
@@ -35,7 +38,8 @@ void check_label_targets(const TensorView& y, const TargetSpec& targets, std::in
   if (!y.device().is_cpu()) return;
   visit_dtype(y.dtype(), [&](auto type) {
     using T = typename decltype(type)::type;
-    check_labels(static_cast<const T*>(y.raw()), y.shape().elements(), targets.row.elements(), classes);
+    check_labels(static_cast<const T*>(y.raw()), y.shape().elements(), targets.row.elements(), classes,
+                 ignored);
   });
 }
 
@@ -65,7 +69,8 @@ void check_targets(const Model& model, const TensorView& x, const TensorView& y,
              ": both need the same number of rows");
   const TargetSpec targets = model.target_spec();
   if (targets.kind == Targets::sparse_labels)
-    check_label_targets(y, targets, model.output_shape().back());
+    check_label_targets(y, targets, model.output_shape().back(),
+                        std::get<SparseCategoricalCrossentropy>(model.loss()).ignore_class);
   else
     check_dense_targets(y, model.output_shape(), model.loss());
 }
@@ -84,6 +89,11 @@ void check_inputs(Model& model, const TensorView& x, const char* call) {
              model.input_shape() == x.shape()
                  ? ": a single example needs a dimension in front, reshape it to (1, ...)"
                  : ": reshape the data, or make a model for its shape");
+  if (x.device().is_cpu())
+    for (const LayerNode* node : model.nodes()) {
+      node->check_input(x);
+      if (node->is_listed()) break;
+    }
 }
 
 void check_compiled(const Model& model, const char* call) {

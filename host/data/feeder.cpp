@@ -45,7 +45,9 @@ class ResidentFeeder final : public Feeder {
   ResidentFeeder(const Context& context, const Rows& rows, void* out)
       : x_(context, rows.x), rows_(rows.x.rows()) {
     if (rows.y) y_.emplace(context, *rows.y);
+    if (rows.weights) weights_.emplace(context, *rows.weights);
     feed_ = feed_of(x_.address(), rows.x.scale(), y_ ? y_->address() : nullptr, rows.y ? rows.y->scale() : 1);
+    if (weights_) feed_.weights = static_cast<const float*>(weights_->address());
     feed_.out = out;
   }
 
@@ -63,27 +65,36 @@ class ResidentFeeder final : public Feeder {
 
  private:
   OnDevice x_;
-  std::optional<OnDevice> y_;
+  std::optional<OnDevice> y_, weights_;
   std::int64_t rows_;
   Feed feed_;
   bool given_ = false;
 };
 
-/// Two buffers in turn, each with rows of x and behind them rows of y.
+/// Bytes of a chunk's x, y and weights; those a data set lacks are none.
+struct ChunkBytes {
+  std::int64_t x, y, weights;
+};
+
+/// Two buffers in turn, each with rows of x, behind them rows of y, behind them weights.
 class DoubleBuffer {
  public:
-  DoubleBuffer(const Context& context, std::int64_t x_bytes, std::int64_t y_bytes)
-      : context_(context), y_offset_(align_up(x_bytes)) {
+  DoubleBuffer(const Context& context, const ChunkBytes& bytes)
+      : context_(context), y_offset_(align_up(bytes.x)), weights_offset_(y_offset_ + align_up(bytes.y)) {
     for (std::unique_ptr<Staging>& slot : slots_)
-      slot = context.backend().staging(static_cast<std::size_t>(y_offset_ + y_bytes));
+      slot = context.backend().staging(static_cast<std::size_t>(weights_offset_ + bytes.weights));
   }
 
   std::byte* x(std::int64_t chunk) const { return slot(chunk).host(); }
   std::byte* y(std::int64_t chunk) const { return slot(chunk).host() + y_offset_; }
+  std::byte* weights(std::int64_t chunk) const { return slot(chunk).host() + weights_offset_; }
   /// Steps enqueued from now on find the chunk at the feed's addresses.
-  Feed send(std::int64_t chunk, double x_scale, std::int64_t y_bytes, double y_scale) const {
-    slot(chunk).send(static_cast<std::size_t>(y_offset_ + y_bytes));
-    return feed_of(slot(chunk).device(), x_scale, slot(chunk).device() + y_offset_, y_scale);
+  Feed send(std::int64_t chunk, const ChunkBytes& bytes, double x_scale, double y_scale) const {
+    const std::int64_t used = bytes.weights ? weights_offset_ + bytes.weights : y_offset_ + bytes.y;
+    slot(chunk).send(static_cast<std::size_t>(used));
+    Feed feed = feed_of(slot(chunk).device(), x_scale, slot(chunk).device() + y_offset_, y_scale);
+    if (bytes.weights) feed.weights = reinterpret_cast<const float*>(slot(chunk).device() + weights_offset_);
+    return feed;
   }
   /// All steps that read the chunk are enqueued; the host may soon write the one after the next in its place.
   void reuse(std::int64_t chunk) const { slot(chunk).reuse(); }
@@ -92,7 +103,7 @@ class DoubleBuffer {
   Staging& slot(std::int64_t chunk) const { return *slots_[chunk % 2]; }
 
   Context context_;  // before slots_: they go first
-  std::int64_t y_offset_;
+  std::int64_t y_offset_, weights_offset_;
   std::unique_ptr<Staging> slots_[2];
 };
 
@@ -112,7 +123,7 @@ class StreamingFeeder final : public Feeder {
   StreamingFeeder(const Context& context, const Rows& rows, std::int64_t batch_size, std::int64_t budget)
       : rows_(rows),
         chunk_rows_(rows_of_a_chunk(rows, batch_size, budget)),
-        buffer_(context, chunk_rows_ * rows.x.row_bytes(), chunk_rows_ * rows.y->row_bytes()) {}
+        buffer_(context, bytes_of(chunk_rows_)) {}
 
   void begin(const std::optional<Shuffle>& shuffle, std::int64_t) override {
     prefetcher_.reset();
@@ -123,6 +134,7 @@ class StreamingFeeder final : public Feeder {
       const std::int64_t first = chunk * chunk_rows_, last = std::min(first + chunk_rows_, rows_.x.rows());
       gather_rows(rows_.x, first, last, order, buffer_.x(chunk));
       gather_rows(*rows_.y, first, last, order, buffer_.y(chunk));
+      if (rows_.weights) gather_rows(*rows_.weights, first, last, order, buffer_.weights(chunk));
       return last - first;
     });
   }
@@ -132,8 +144,7 @@ class StreamingFeeder final : public Feeder {
     if (chunk_ > 0) buffer_.reuse(chunk_ - 1);
     const std::optional<std::int64_t> rows = prefetcher_->next();
     if (!rows) return std::nullopt;
-    const Feed feed = buffer_.send(chunk_++, rows_.x.scale(), *rows * rows_.y->row_bytes(), rows_.y->scale());
-    return Chunk{feed, *rows};
+    return Chunk{buffer_.send(chunk_++, bytes_of(*rows), rows_.x.scale(), rows_.y->scale()), *rows};
   }
 
  private:
@@ -141,6 +152,10 @@ class StreamingFeeder final : public Feeder {
     const std::int64_t row_bytes = std::max<std::int64_t>(1, rows.x.row_bytes() + rows.y->row_bytes());
     const std::int64_t all = (rows.x.rows() + batch_size - 1) / batch_size;
     return std::clamp<std::int64_t>(budget / 2 / row_bytes / batch_size, 1, all) * batch_size;
+  }
+  ChunkBytes bytes_of(std::int64_t rows) const {
+    return {rows * rows_.x.row_bytes(), rows * rows_.y->row_bytes(),
+            rows_.weights ? rows * rows_.weights->row_bytes() : 0};
   }
   std::int64_t chunks() const { return (rows_.x.rows() + chunk_rows_ - 1) / chunk_rows_; }
 
@@ -175,11 +190,16 @@ class SourceFeeder final : public Feeder {
 
  private:
   Feed sent(const Dataset& data) {
-    if (!buffer_) buffer_.emplace(context_, data.x.bytes(), data.y.bytes());
+    const bool weighted = !data.sample_weight.empty();
+    const ChunkBytes bytes{data.x.bytes(), data.y.bytes(), weighted ? data.sample_weight.bytes() : 0};
+    if (!buffer_) buffer_.emplace(context_, bytes);
     if (chunk_ > 0) buffer_->reuse(chunk_ - 1);
     std::memcpy(buffer_->x(chunk_), data.x.raw(), static_cast<std::size_t>(data.x.bytes()));
     std::memcpy(buffer_->y(chunk_), data.y.raw(), static_cast<std::size_t>(data.y.bytes()));
-    return buffer_->send(chunk_++, data.x.scale(), data.y.bytes(), data.y.scale());
+    if (weighted)
+      std::memcpy(buffer_->weights(chunk_), data.sample_weight.raw(),
+                  static_cast<std::size_t>(bytes.weights));
+    return buffer_->send(chunk_++, bytes, data.x.scale(), data.y.scale());
   }
 
   Feed held(Dataset data) {
@@ -188,7 +208,12 @@ class SourceFeeder final : public Feeder {
     held_ = std::move(data);
     x_.emplace(context_, held_.x);
     y_.emplace(context_, held_.y);
-    return feed_of(x_->address(), held_.x.scale(), y_->address(), held_.y.scale());
+    Feed feed = feed_of(x_->address(), held_.x.scale(), y_->address(), held_.y.scale());
+    if (!held_.sample_weight.empty()) {
+      weights_.emplace(context_, held_.sample_weight);
+      feed.weights = static_cast<const float*>(weights_->address());
+    }
+    return feed;
   }
 
   Context context_;
@@ -197,7 +222,7 @@ class SourceFeeder final : public Feeder {
   std::optional<DoubleBuffer> buffer_;
   std::int64_t chunk_ = 0;
   Dataset held_;
-  std::optional<OnDevice> x_, y_;
+  std::optional<OnDevice> x_, y_, weights_;
   std::unique_ptr<Prefetcher<Dataset>> prefetcher_;
 };
 

@@ -36,10 +36,11 @@ class Feeder {
   virtual std::optional<Chunk> next() = 0;
 };
 
-/// Inputs and, where given, targets; row by row.
+/// Inputs and, where given, targets and weights (rows,) float32; row by row.
 struct Rows {
   TensorView x;
   std::optional<TensorView> y;
+  std::optional<TensorView> weights = {};
 };
 
 /// On the device as a whole; where the data lies there already, it is not copied. `out`: where inference stores

@@ -4,30 +4,33 @@
 #include <host/layers/activation.h>
 #include <host/layers/layer_node.h>
 
+#include <cmath>
 #include <type_traits>
 #include <variant>
 
 namespace glia {
 namespace {
 
-Emitted emit(Emitter& e, const Linear&, const View& z) {
+Emitted emit_function(Emitter& e, const Linear&, const View& z) {
   static_cast<void>(e);
   return {z, [](Emitter&, const View& gradient, bool) { return gradient; }};
 }
 
-Emitted emit(Emitter& e, const Softmax&, const View& z) {
+Emitted emit_softmax(Emitter& e, const View& z, bool logarithm) {
   const View y = e.temporary(z.shape);
-  e.add(op::SoftmaxRows{z.matrix(), y.matrix()});
-  return {y, [y](Emitter& e, const View& gradient, bool wanted) {
+  e.add(op::SoftmaxRows{z.matrix(), y.matrix(), logarithm});
+  return {y, [y, logarithm](Emitter& e, const View& gradient, bool wanted) {
             if (!wanted) return View{};
             const View in_gradient = e.temporary(y.shape);
-            e.add(op::SoftmaxGradient{y.matrix(), gradient.matrix(), in_gradient.matrix()});
+            e.add(op::SoftmaxGradient{y.matrix(), gradient.matrix(), in_gradient.matrix(), logarithm});
             return in_gradient;
           }};
 }
+Emitted emit_function(Emitter& e, const Softmax&, const View& z) { return emit_softmax(e, z, false); }
+Emitted emit_function(Emitter& e, const LogSoftmax&, const View& z) { return emit_softmax(e, z, true); }
 
 template <class Function>
-Emitted emit(Emitter& e, const Function& function, const View& z) {
+Emitted emit_function(Emitter& e, const Function& function, const View& z) {
   const View y = e.temporary(z.shape);
   e.add(op::Map{function, z, y});
   const View saved = Function::saves == Saves::output ? y : z;
@@ -39,34 +42,105 @@ Emitted emit(Emitter& e, const Function& function, const View& z) {
           }};
 }
 
+/// A function as a layer; `Functions` is a family that has it.
+template <class Functions>
 class ActivationNode final : public LayerNode {
  public:
-  explicit ActivationNode(const Activations& function) : function_(function) {}
+  ActivationNode(const char* type, const Functions& function) : type_(type), function_(function) {}
 
-  const char* type() const override { return "Activation"; }
+  const char* type() const override { return type_; }
   Shape build(const Shape& input_shape) override {
-    GLIA_CHECK(!std::holds_alternative<Softmax>(function_) || input_shape.rank() > 0, ShapeError, "layer \"",
-               name, "\": softmax needs rows with at least one dimension, got ", input_shape);
+    const bool by_row = std::visit(
+        [](const auto& f) {
+          return std::is_same_v<std::decay_t<decltype(f)>, Softmax> ||
+                 std::is_same_v<std::decay_t<decltype(f)>, LogSoftmax>;
+        },
+        function_);
+    GLIA_CHECK(!by_row || input_shape.rank() > 0, ShapeError, "layer \"", name,
+               "\": softmax needs rows with at least one dimension, got ", input_shape);
     return input_shape;
   }
   Emitted emit(Emitter& emitter, const View& x) const override {
-    return emit_activation(emitter, function_, x);
+    return std::visit([&](const auto& f) { return emit_function(emitter, f, x); }, function_);
   }
 
  private:
-  Activations function_;
+  const char* type_;
+  Functions function_;
+};
+
+template <class Function>
+std::shared_ptr<LayerNode> function_layer(const char* type, const Function& function,
+                                          const std::string& name) {
+  if constexpr (requires { function.invalid(); }) {
+    const std::string reason = function.invalid();
+    GLIA_CHECK(reason.empty(), ValueError, reason);
+  }
+  auto node = std::make_shared<ActivationNode<ElementwiseActivation>>(type, function);
+  node->name = name;
+  return node;
+}
+
+class PReLUNode final : public LayerNode {
+ public:
+  explicit PReLUNode(const PReLUOptions& options) : options_(options) {}
+
+  const char* type() const override { return "PReLU"; }
+  Shape build(const Shape& input_shape) override {
+    variables.clear();
+    variables.push_back({"alpha", input_shape, options_.alpha_initializer.value(),
+                         options_.alpha_regularizer.value(), options_.alpha_constraint.value()});
+    return input_shape;
+  }
+  Emitted emit(Emitter& e, const View& x) const override {
+    const View in = x.reshaped({x.shape[0], x.elements() / x.shape[0]}), y = e.temporary(x.shape);
+    const View alpha = variables[0].value, alpha_gradient = variables[0].gradient;
+    e.add(op::Prelu{in, alpha, y.reshaped(in.shape)});
+    return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              const View dx = wanted ? e.temporary(shape) : View{};
+              e.add(op::PreluGradient{in, alpha, gradient.reshaped(in.shape),
+                                      wanted ? dx.reshaped(in.shape) : View{}, alpha_gradient});
+              return dx;
+            }};
+  }
+
+ private:
+  PReLUOptions options_;
 };
 
 }  // namespace
 
 Emitted emit_activation(Emitter& emitter, const Activations& function, const View& z) {
-  return std::visit([&](const auto& f) { return emit(emitter, f, z); }, function);
+  return std::visit([&](const auto& f) { return emit_function(emitter, f, z); }, function);
 }
 
 Activation::Activation(const ActivationName& function, const Shape& input_shape, const std::string& name)
-    : Layer(std::make_shared<ActivationNode>(function.value())) {
+    : Layer(std::make_shared<ActivationNode<Activations>>("Activation", function.value())) {
+  check_options(function);
   node().name = name;
   node().declare_input_shape(input_shape);
+}
+
+ReLU::ReLU(const ReLUOptions& o)
+    : Layer(o.max_value == HUGE_VAL && o.negative_slope == 0 && o.threshold == 0
+                ? function_layer("ReLU", Relu{}, o.name)
+                : function_layer("ReLU", BoundedRelu{o.max_value, o.negative_slope, o.threshold}, o.name)) {}
+
+LeakyReLU::LeakyReLU(double negative_slope, const std::string& name)
+    : Layer(function_layer("LeakyReLU", LeakyRelu{negative_slope}, name)) {}
+
+ELU::ELU(double alpha, const std::string& name) : Layer(function_layer("ELU", Elu{alpha}, name)) {}
+
+PReLU::PReLU(const PReLUOptions& options) : Layer(std::make_shared<PReLUNode>(options)) {
+  check_options(options.alpha_initializer), check_options(options.alpha_regularizer);
+  check_options(options.alpha_constraint);
+  node().name = options.name;
+}
+
+Rescaling::Rescaling(double scale, double offset, const std::string& name)
+    : Layer(function_layer("Rescaling", Rescale{scale, offset}, name)) {
+  GLIA_CHECK(std::isfinite(scale) && std::isfinite(offset), ValueError, "Rescaling got scale ", scale,
+             " and offset ", offset, ", expected finite numbers");
 }
 
 }  // namespace glia

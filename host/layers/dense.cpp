@@ -18,8 +18,17 @@ class DenseNode final : public LayerNode {
                "\" (Dense) needs rows whose last dimension is at least 1, got rows of shape ", input_shape,
                ": give input_shape, or data of shape (rows, features)");
     variables.clear();
-    variables.push_back({"kernel", {input_shape.back(), units_}, options_.kernel_initializer.value()});
-    if (options_.use_bias) variables.push_back({"bias", {units_}, options_.bias_initializer.value()});
+    variables.push_back({"kernel",
+                         {input_shape.back(), units_},
+                         options_.kernel_initializer.value(),
+                         options_.kernel_regularizer.value(),
+                         options_.kernel_constraint.value()});
+    if (options_.use_bias)
+      variables.push_back({"bias",
+                           {units_},
+                           options_.bias_initializer.value(),
+                           options_.bias_regularizer.value(),
+                           options_.bias_constraint.value()});
     Shape output = input_shape;
     output[output.rank() - 1] = units_;
     return output;
@@ -70,6 +79,10 @@ Shape input_shape_of(const DenseOptions& options) {
 
 Dense::Dense(int units, const DenseOptions& options) : Layer(std::make_shared<DenseNode>(units, options)) {
   GLIA_CHECK(units >= 1, ValueError, "Dense got ", units, " units, expected at least 1");
+  check_options(options.activation), check_options(options.kernel_initializer);
+  check_options(options.bias_initializer), check_options(options.kernel_regularizer);
+  check_options(options.bias_regularizer), check_options(options.kernel_constraint);
+  check_options(options.bias_constraint);
   node().name = options.name;
   node().declare_input_shape(input_shape_of(options));
 }

@@ -1,4 +1,4 @@
-// Flatten and Input: layers that only say shapes.
+// Flatten, Reshape and Input: layers that only say shapes.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/layers/layer_node.h>
@@ -20,6 +20,39 @@ class FlattenNode final : public LayerNode {
   }
 };
 
+class ReshapeNode final : public LayerNode {
+ public:
+  explicit ReshapeNode(const Shape& target) : target_(target) {}
+
+  const char* type() const override { return "Reshape"; }
+  Shape build(const Shape& input_shape) override {
+    const std::int64_t elements = checked_elements(input_shape);
+    std::int64_t known = 1;
+    int open = -1;
+    for (int axis = 0; axis < target_.rank(); ++axis) {
+      if (target_[axis] == -1)
+        open = axis;
+      else
+        known *= target_[axis];
+    }
+    Shape shape = target_;
+    if (open >= 0 && elements % known == 0) shape[open] = elements / known;
+    GLIA_CHECK(shape.elements() == elements, ShapeError, "layer \"", name,
+               "\" (Reshape) cannot make rows of shape ", target_, " of rows of shape ", input_shape,
+               ", which have ", elements, " elements");
+    return shape_ = shape;
+  }
+  Emitted emit(Emitter&, const View& x) const override {
+    return {x.reshaped(shape_.prepend(x.shape[0])),
+            [shape = x.shape](Emitter&, const View& gradient, bool wanted) {
+              return wanted ? gradient.reshaped(shape) : View{};
+            }};
+  }
+
+ private:
+  Shape target_, shape_;
+};
+
 class InputNode final : public LayerNode {
  public:
   const char* type() const override { return "InputLayer"; }
@@ -36,6 +69,19 @@ class InputNode final : public LayerNode {
 Flatten::Flatten(const Shape& input_shape, const std::string& name) : Layer(std::make_shared<FlattenNode>()) {
   node().name = name;
   node().declare_input_shape(input_shape);
+}
+
+Reshape::Reshape(const Shape& target_shape, const std::string& name)
+    : Layer(std::make_shared<ReshapeNode>(target_shape)) {
+  int open = 0;
+  for (const std::int64_t dimension : target_shape) {
+    GLIA_CHECK(dimension >= 1 || dimension == -1, ShapeError, "Reshape got ", target_shape,
+               ", expected dimensions of at least 1, or one -1 for what is left");
+    open += dimension == -1 ? 1 : 0;
+  }
+  GLIA_CHECK(!target_shape.empty() && open <= 1, ShapeError, "Reshape got ", target_shape,
+             ", expected at least one dimension, and at most one -1");
+  node().name = name;
 }
 
 Input::Input(const Shape& shape) : Layer(std::make_shared<InputNode>()) {

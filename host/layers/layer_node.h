@@ -4,6 +4,8 @@
 #pragma once
 
 #include <glia/initializers.h>
+#include <glia/math/penalties.h>
+#include <glia/tensor.h>
 #include <glia/view.h>
 #include <host/emitter.h>
 
@@ -15,11 +17,15 @@ namespace glia {
 
 class Model;
 
-/// A trained array of a layer. The model that builds the layer sets the views.
+/// A weight of a layer. The model that builds the layer sets the views; what is not trained has no gradient.
 struct Variable {
   std::string name;  ///< "kernel"
   Shape shape;
   Initializers initializer;
+  Regularizers regularizer = {};
+  Constraints constraint = {};
+  bool trainable = true;
+  std::vector<float> given = {};  ///< in place of the initializer's values
   View value = {};
   View gradient = {};
 };
@@ -32,10 +38,20 @@ class LayerNode {
   virtual const char* type() const = 0;
   /// Sets variables() for rows of this shape and returns the shape of the output's rows. Throws ShapeError.
   virtual Shape build(const Shape& input_shape) = 0;
+  /// Whether anything of it is trained.
+  bool is_trained() const {
+    for (const Variable& variable : variables)
+      if (variable.trainable) return true;
+    return false;
+  }
   /// Emits the forward part for a batch x (rows, ...).
   virtual Emitted emit(Emitter& emitter, const View& x) const = 0;
   /// Keeps the shape of one row that the user gave, or none. Throws ShapeError for a dimension below 1.
   void declare_input_shape(const Shape& shape);
+  /// Throws ValueError for data on the CPU that cannot be this layer's input, where it is the model's first.
+  virtual void check_input(const TensorView&) const {}
+  /// False for a layer that must be the first of a model to work.
+  virtual bool gives_input_gradient() const { return true; }
   /// False for what only says a shape: not counted or listed as a layer.
   virtual bool is_listed() const { return true; }
 

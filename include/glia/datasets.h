@@ -15,6 +15,7 @@ struct Dataset {
   Tensor x;                              ///< (rows, ...)
   Tensor y;                              ///< (rows,) labels or (rows, ...) targets
   std::vector<std::string> class_names;  ///< in label order; may be empty
+  Tensor sample_weight;                  ///< (rows,), what each row counts in the loss; empty: all alike
 
   Dataset() = default;
   explicit Dataset(Tensor inputs, Tensor targets, std::vector<std::string> names = {})

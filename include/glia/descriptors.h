@@ -6,7 +6,9 @@
 #include <glia/math/activations.h>
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
+#include <glia/math/noise.h>
 #include <glia/math/optimizers.h>
+#include <glia/math/penalties.h>
 #include <glia/math/precision.h>
 #include <glia/view.h>
 
@@ -21,25 +23,39 @@ enum class Access { read, write, update };
 
 namespace op {
 
-/// Start of a pass over the feed's rows: cursor and totals to zero, the next order of the rows.
+/// How many pieces, of partial sums one each, a sum over n elements is cut into.
+constexpr std::int64_t summed_elements = 4096;
+constexpr std::int64_t pieces_of(std::int64_t n) { return (n + summed_elements - 1) / summed_elements; }
+
+/// Start of a pass over the feed's rows: cursor, totals and the metrics' counters to zero, the next order of the
+/// rows.
 struct Begin {
   static constexpr auto name = "Begin";
+  std::int64_t counters = 0;
+  template <class F>
+  void operands(F&&) {}
+};
+
+/// state.learning_rate of the update that is to come, by a schedule.
+struct Schedule {
+  static constexpr auto name = "Schedule";
+  LearningRate learning_rate;
   template <class F>
   void operands(F&&) {}
 };
 
 /// The step's rows, shuffled and scaled, into a batch: x (batch, ...), y (batch,) labels int32 or (batch,
-/// ...) targets. With `advance_iteration` also makes state.iteration the number of this update and
-/// state.learning_rate its rate.
+/// ...) targets, weights (batch,). With `advance_iteration` also makes state.iteration the number of this
+/// update.
 struct Gather {
   static constexpr auto name = "Gather";
   View x, y;  ///< y is empty in inference
   DType x_from, y_from;
+  View weights = {};  ///< empty where all rows count alike
   bool advance_iteration = false;
-  LearningRate learning_rate = 0.0;  ///< a constant leaves state.learning_rate as the host set it
   template <class F>
   void operands(F&& f) {
-    f(x, Access::write), f(y, Access::write);
+    f(x, Access::write), f(y, Access::write), f(weights, Access::write);
   }
 };
 
@@ -85,42 +101,215 @@ struct MapGradient {
   }
 };
 
-/// Softmax of each row of a matrix.
+/// Softmax of each row of a matrix, or its logarithm.
 struct SoftmaxRows {
   static constexpr auto name = "Softmax";
   View in, out;
+  bool logarithm = false;
   template <class F>
   void operands(F&& f) {
     f(in, Access::read), f(out, Access::write);
   }
 };
 
-/// in_gradient = out * (out_gradient - sum(out * out_gradient)), row by row.
+/// in_gradient = out * (out_gradient - sum(out * out_gradient)), row by row; of the logarithm out_gradient - e^out
+/// * sum(out_gradient).
 struct SoftmaxGradient {
   static constexpr auto name = "SoftmaxGradient";
   View out, out_gradient, in_gradient;
+  bool logarithm = false;
   template <class F>
   void operands(F&& f) {
     f(out, Access::read), f(out_gradient, Access::read), f(in_gradient, Access::write);
   }
 };
 
-/// Loss and metrics of predictions (rows, n) against targets (rows, n), or int32 labels (rows,), and where
+/// out = what noise makes of in, with random numbers keyed by `seed` and state.iteration; or, backward, of a gradient.
+struct Noise {
+  static constexpr auto name = "Noise";
+  Noises function;
+  View in, out;
+  std::uint64_t seed = 0;
+  bool backward = false;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(out, Access::write);
+  }
+};
+
+/// Batch normalisation of each column of x (rows, columns). In training by the batch's mean and variance, kept in
+/// `saved` (2, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
+struct BatchNorm {
+  static constexpr auto name = "BatchNorm";
+  View x, gamma, beta, moving_mean, moving_variance, out, saved;
+  double momentum, epsilon;
+  bool moves = false;
+  template <class F>
+  void operands(F&& f) {
+    f(x, Access::read), f(gamma, Access::read), f(beta, Access::read);
+    f(moving_mean, moves ? Access::update : Access::read);
+    f(moving_variance, moves ? Access::update : Access::read);
+    f(out, Access::write), f(saved, Access::write);
+  }
+};
+
+/// Gradients of a BatchNorm in training; in_gradient, gamma_gradient and beta_gradient may be empty.
+struct BatchNormGradient {
+  static constexpr auto name = "BatchNormGradient";
+  View x, out_gradient, gamma, saved, in_gradient, gamma_gradient, beta_gradient;
+  template <class F>
+  void operands(F&& f) {
+    f(x, Access::read), f(out_gradient, Access::read), f(gamma, Access::read), f(saved, Access::read);
+    f(in_gradient, Access::write), f(gamma_gradient, Access::write), f(beta_gradient, Access::write);
+  }
+};
+
+/// Normalisation of each row of x (rows, columns) by its mean (where `centers`) and deviation, kept in `saved`
+/// (rows, 2).
+struct LayerNorm {
+  static constexpr auto name = "LayerNorm";
+  View x, gamma, beta, out, saved;
+  double epsilon;
+  bool centers = true;
+  template <class F>
+  void operands(F&& f) {
+    f(x, Access::read), f(gamma, Access::read), f(beta, Access::read), f(out, Access::write);
+    f(saved, Access::write);
+  }
+};
+
+/// in_gradient of a LayerNorm.
+struct LayerNormGradient {
+  static constexpr auto name = "LayerNormGradient";
+  View x, out_gradient, gamma, saved, in_gradient;
+  bool centers = true;
+  template <class F>
+  void operands(F&& f) {
+    f(x, Access::read), f(out_gradient, Access::read), f(gamma, Access::read), f(saved, Access::read);
+    f(in_gradient, Access::write);
+  }
+};
+
+/// Gradients of a LayerNorm's gamma and beta; either may be empty.
+struct LayerNormWeights {
+  static constexpr auto name = "LayerNormWeights";
+  View x, out_gradient, saved, gamma_gradient, beta_gradient;
+  template <class F>
+  void operands(F&& f) {
+    f(x, Access::read), f(out_gradient, Access::read), f(saved, Access::read);
+    f(gamma_gradient, Access::write), f(beta_gradient, Access::write);
+  }
+};
+
+/// out = (in - mean) / deviation, column by column, mean and variance given; backward in / deviation.
+struct Standardize {
+  static constexpr auto name = "Standardize";
+  View in, mean, variance, out;
+  bool backward = false;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(mean, Access::read), f(variance, Access::read), f(out, Access::write);
+  }
+};
+
+/// out = in above 0, else alpha in; in (rows, columns), alpha (columns,).
+struct Prelu {
+  static constexpr auto name = "PReLU";
+  View in, alpha, out;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(alpha, Access::read), f(out, Access::write);
+  }
+};
+
+/// Gradients of a Prelu; in_gradient may be empty.
+struct PreluGradient {
+  static constexpr auto name = "PReLUGradient";
+  View in, alpha, out_gradient, in_gradient, alpha_gradient;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(alpha, Access::read), f(out_gradient, Access::read);
+    f(in_gradient, Access::write), f(alpha_gradient, Access::write);
+  }
+};
+
+/// out (n, width) = rows of table (rows, width) that indices (n,) name, as numbers of the model's dtype.
+struct Lookup {
+  static constexpr auto name = "Lookup";
+  View indices, table, out;
+  template <class F>
+  void operands(F&& f) {
+    f(indices, Access::read), f(table, Access::read), f(out, Access::write);
+  }
+};
+
+/// table_gradient (=) of a Lookup: the sums of the out_gradient of each row.
+struct LookupGradient {
+  static constexpr auto name = "LookupGradient";
+  View indices, out_gradient, table_gradient;
+  template <class F>
+  void operands(F&& f) {
+    f(indices, Access::read), f(out_gradient, Access::read), f(table_gradient, Access::write);
+  }
+};
+
+/// Loss and row-wise metrics of predictions (rows, n) against targets (rows, n), or int32 labels (rows,), and where
 /// wanted the gradient of the mean over rows. A loss whose from_logits is set takes logits: softmax or
-/// sigmoid is part of it. Each block of loss_rows_per_block rows writes its sums of loss and metrics into
-/// `partials` (blocks, 1 + metrics), float64.
+/// sigmoid is part of it. `weights` (batch,), each for rows / batch rows, multiply the rows' losses. Each block of
+/// rows_per_block rows writes its sums of loss and metrics into `partials` (blocks, 1 + metrics), float64.
 struct Loss {
   static constexpr auto name = "Loss";
   static constexpr std::int64_t rows_per_block = 32;
   Losses function;
   View predictions, targets, partials;
   View gradient = {};
+  View weights = {};
   int metric_count = 0;
-  Metrics metrics[max_metrics] = {};
+  RowMetric metrics[max_row_metrics] = {};
   template <class F>
   void operands(F&& f) {
-    f(predictions, Access::read), f(targets, Access::read), f(gradient, Access::write),
-        f(partials, Access::write);
+    f(predictions, Access::read), f(targets, Access::read), f(weights, Access::read);
+    f(gradient, Access::write), f(partials, Access::write);
+  }
+};
+
+/// Adds what a metric counts in a batch to its counters, behind the step state from `first_counter` on.
+struct Tally {
+  static constexpr auto name = "Tally";
+  Metrics function;
+  View predictions, targets;
+  View weights = {};
+  std::int64_t first_counter = 0;
+  template <class F>
+  void operands(F&& f) {
+    f(predictions, Access::read), f(targets, Access::read), f(weights, Access::read);
+  }
+};
+
+/// The same for a loss that is a metric: its partial sums (blocks, 1) and the number of rows, or the sum of their
+/// weights.
+struct Fold {
+  static constexpr auto name = "Fold";
+  View partials;
+  View weights = {};
+  std::int64_t rows = 0;
+  std::int64_t first_counter = 0;
+  template <class F>
+  void operands(F&& f) {
+    f(partials, Access::read), f(weights, Access::read);
+  }
+};
+
+/// gradient += that of a penalty on a parameter (empty: not wanted), and its sums, in blocks, from
+/// `first_partial` on.
+struct Penalty {
+  static constexpr auto name = "Penalty";
+  L1L2 function;
+  View parameter, gradient, partials;
+  std::int64_t first_partial = 0;
+  template <class F>
+  void operands(F&& f) {
+    f(parameter, Access::read), f(gradient, Access::update), f(partials, Access::update);
   }
 };
 
@@ -134,25 +323,60 @@ struct Scatter {
   }
 };
 
-/// End of a step: folds the loss's partial sums into the running totals and moves the cursor by `batch` rows.
-/// `loss_rows` is the number of rows the loss averaged over. Without partials only the cursor moves.
+/// End of a step: folds the loss's partial sums, and the penalties', into the running totals and moves the cursor by
+/// `batch` rows. `loss_rows` is the number of rows the loss averaged over. Without partials only the cursor moves.
 struct Advance {
   static constexpr auto name = "Advance";
   View partials = {};
+  View penalties = {};
   std::int64_t batch = 0;
   std::int64_t loss_rows = 0;
   template <class F>
   void operands(F&& f) {
-    f(partials, Access::read);
+    f(partials, Access::read), f(penalties, Access::read);
   }
 };
 
-/// One pass over every parameter: parameters, gradients and slots are flat vectors of n elements, slots of
-/// slots() * n. `advance` with batch > 0 is done on the way.
+/// sums += gradients, but every steps-th time gradients = (sums + gradients) / steps, and sums = 0.
+struct Accumulate {
+  static constexpr auto name = "Accumulate";
+  View gradients, sums;
+  std::int64_t steps;
+  template <class F>
+  void operands(F&& f) {
+    f(gradients, Access::update), f(sums, Access::update);
+  }
+};
+
+/// partials (blocks,) = sums of squares of pieces of `in`.
+struct Squares {
+  static constexpr auto name = "Squares";
+  View in, partials;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(partials, Access::write);
+  }
+};
+
+/// Cuts `values`, whose squares `partials` has, to a norm of `limit`; with limit 0 makes their norm 1.
+struct RescaleToNorm {
+  static constexpr auto name = "RescaleToNorm";
+  View values, partials;
+  double limit;
+  template <class F>
+  void operands(F&& f) {
+    f(values, Access::update), f(partials, Access::read);
+  }
+};
+
+/// One pass over parameters: parameters and gradients are flat vectors of n elements, slots (slots(), n), whatever
+/// lies between its rows. Every steps-th step updates. `advance` with batch > 0 is done on the way.
 struct Optimize {
   static constexpr auto name = "Optimize";
   Optimizers optimizer;
   View parameters, gradients, slots;
+  std::int64_t steps = 1;
+  double weight_decay = 0;
   Advance advance = {};
   template <class F>
   void operands(F&& f) {
@@ -161,10 +385,74 @@ struct Optimize {
   }
 };
 
+/// averages of the parameters over updates, which take their place every overwrite_every-th (0: never).
+struct MovingAverage {
+  static constexpr auto name = "MovingAverage";
+  View parameters, averages;
+  double momentum;
+  std::int64_t steps = 1, overwrite_every = 0;
+  template <class F>
+  void operands(F&& f) {
+    f(parameters, Access::update), f(averages, Access::update);
+  }
+};
+
+/// Brings a weight (rows, columns) within its constraint.
+struct Constrain {
+  static constexpr auto name = "Constrain";
+  Constraints function;
+  View weight;
+  template <class F>
+  void operands(F&& f) {
+    f(weight, Access::update);
+  }
+};
+
+/// Muon's momentum of a matrix, and `out` the direction it gives.
+struct Momentum {
+  static constexpr auto name = "Momentum";
+  View gradients, momentum, out;
+  double mu;
+  bool nesterov;
+  std::int64_t steps = 1;
+  template <class F>
+  void operands(F&& f) {
+    f(gradients, Access::read), f(momentum, Access::update), f(out, Access::write);
+  }
+};
+
+/// out = alpha a + beta b.
+struct Combine {
+  static constexpr auto name = "Combine";
+  double alpha, beta;
+  View a, b, out;
+  template <class F>
+  void operands(F&& f) {
+    f(a, Access::read), f(b, Access::read), f(out, Access::write);
+  }
+};
+
+/// parameters -= decay * learning rate * parameters + scale * learning rate * step.
+struct Descend {
+  static constexpr auto name = "Descend";
+  View parameters, step;
+  double scale, decay;
+  std::int64_t steps = 1;
+  template <class F>
+  void operands(F&& f) {
+    f(parameters, Access::update), f(step, Access::read);
+  }
+};
+
 }  // namespace op
 
-using Descriptor = std::variant<op::Begin, op::Gather, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
-                                op::SoftmaxGradient, op::Loss, op::Scatter, op::Advance, op::Optimize>;
+using Descriptor =
+    std::variant<op::Begin, op::Schedule, op::Gather, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
+                 op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
+                 op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient,
+                 op::Lookup, op::LookupGradient, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
+                 op::Advance, op::Accumulate, op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage,
+                 op::Constrain, op::Momentum, op::Combine, op::Descend>;
 
 /// Calls f(view, access) for each operand that is there.
 template <class F>

@@ -82,6 +82,8 @@ std::string concat(const Parts&... parts) {
   (out << ... << parts);
   return out.str();
 }
+/// What is wrong with an option, and what it was.
+inline std::string with_got(const std::string& wrong, double got) { return concat(wrong, ", got ", got); }
 }  // namespace detail
 
 /// Checks what a caller gave; `message` is evaluated only on failure.

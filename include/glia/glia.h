@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <glia/callbacks.h>
 #include <glia/context.h>
 #include <glia/csv.h>
 #include <glia/datasets.h>

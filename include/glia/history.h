@@ -22,6 +22,8 @@ class Logs {
   double operator[](int index) const;
 
   bool contains(const std::string& name) const;
+  /// Adds a number, or replaces it.
+  void set(const std::string& name, double value);
   std::size_t size() const { return values_.size(); }
   auto begin() const { return values_.begin(); }
   auto end() const { return values_.end(); }
@@ -32,6 +34,10 @@ class Logs {
 
 /// {"loss": 0.4976, "accuracy": 0.8256}, as Python prints a dict.
 std::ostream& operator<<(std::ostream& out, const Logs& logs);
+
+/// Whether a number of this name is better the greater it is: accuracies, scores, and what counts right answers;
+/// val_ in front does not matter.
+bool greater_is_better(const std::string& key);
 
 /// One value an epoch for loss, each metric, and val_ of each where there was validation.
 class History {

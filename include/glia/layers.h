@@ -6,6 +6,7 @@
 #include <glia/shape.h>
 #include <glia/tensor.h>
 
+#include <cmath>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -54,6 +55,10 @@ struct DenseOptions {
   bool use_bias = true;
   InitializerName kernel_initializer = "glorot_uniform";
   InitializerName bias_initializer = "zeros";
+  RegularizerName kernel_regularizer = "none";
+  RegularizerName bias_regularizer = "none";
+  ConstraintName kernel_constraint = "none";  ///< of the weights into each unit
+  ConstraintName bias_constraint = "none";
   Shape input_shape = {};  ///< of one row; only on a model's first layer
   int input_dim = 0;       ///< Keras 2's short form of input_shape = {input_dim}
   std::string name = {};
@@ -80,6 +85,160 @@ class Activation : public Layer {
  public:
   explicit Activation(const ActivationName& function, const Shape& input_shape = {},
                       const std::string& name = {});
+};
+
+struct ReLUOptions {
+  double max_value = HUGE_VAL;
+  double negative_slope = 0;
+  double threshold = 0;
+  std::string name = {};
+};
+
+/// max_value from there on, x from threshold on, below it negative_slope * (x - threshold). Throws ValueError for
+/// options below 0.
+class ReLU : public Layer {
+ public:
+  explicit ReLU(const ReLUOptions& options = {});
+};
+
+/// x above 0, else negative_slope x; Keras's layer has 0.3 where its function has 0.2.
+class LeakyReLU : public Layer {
+ public:
+  explicit LeakyReLU(double negative_slope = 0.3, const std::string& name = {});
+};
+
+/// x above 0, else alpha (e^x - 1).
+class ELU : public Layer {
+ public:
+  explicit ELU(double alpha = 1, const std::string& name = {});
+};
+
+struct PReLUOptions {
+  InitializerName alpha_initializer = "zeros";
+  RegularizerName alpha_regularizer = "none";
+  ConstraintName alpha_constraint = "none";
+  std::string name = {};
+};
+
+/// x above 0, else alpha x, alpha (the row's shape) learned (He et al. 2015).
+class PReLU : public Layer {
+ public:
+  explicit PReLU(const PReLUOptions& options = {});
+};
+
+/// While training, zeroes each element with probability `rate` and divides the others by 1 - rate; else does
+/// nothing. The draws follow the model's seed, the update's number and the layer's place, the same on every
+/// device. Throws ValueError for a rate outside [0, 1).
+class Dropout : public Layer {
+ public:
+  explicit Dropout(double rate, const std::string& name = {});
+};
+
+/// While training, adds normal noise of deviation `stddev`. Throws ValueError for one below 0.
+class GaussianNoise : public Layer {
+ public:
+  explicit GaussianNoise(double stddev, const std::string& name = {});
+};
+
+/// While training, multiplies by normal noise of mean 1 and deviation sqrt(rate / (1 - rate)). Throws ValueError
+/// for a rate outside [0, 1).
+class GaussianDropout : public Layer {
+ public:
+  explicit GaussianDropout(double rate, const std::string& name = {});
+};
+
+/// Dropout for selu: dropped elements become selu's least value, and mean and variance stay (Klambauer et al.
+/// 2017). Throws ValueError for a rate outside [0, 1).
+class AlphaDropout : public Layer {
+ public:
+  explicit AlphaDropout(double rate, const std::string& name = {});
+};
+
+struct BatchNormalizationOptions {
+  double momentum = 0.99;  ///< of the moving mean and variance
+  double epsilon = 1e-3;
+  bool center = true;  ///< learn beta
+  bool scale = true;   ///< learn gamma
+  InitializerName beta_initializer = "zeros";
+  InitializerName gamma_initializer = "ones";
+  InitializerName moving_mean_initializer = "zeros";
+  InitializerName moving_variance_initializer = "ones";
+  RegularizerName beta_regularizer = "none";
+  RegularizerName gamma_regularizer = "none";
+  ConstraintName beta_constraint = "none";
+  ConstraintName gamma_constraint = "none";
+  std::string name = {};
+};
+
+/// (x - mean) / sqrt(variance + epsilon) * gamma + beta of each feature (the last axis): by the batch while training,
+/// by moving averages else. Weights: gamma, beta, moving_mean, moving_variance; the last two are not trained.
+class BatchNormalization : public Layer {
+ public:
+  explicit BatchNormalization(const BatchNormalizationOptions& options = {});
+};
+
+struct LayerNormalizationOptions {
+  double epsilon = 1e-3;
+  bool center = true;  ///< learn beta
+  bool scale = true;   ///< learn gamma
+  InitializerName beta_initializer = "zeros";
+  InitializerName gamma_initializer = "ones";
+  std::string name = {};
+};
+
+/// (x - mean) / sqrt(variance + epsilon) * gamma + beta within each row, along the last axis.
+class LayerNormalization : public Layer {
+ public:
+  explicit LayerNormalization(const LayerNormalizationOptions& options = {});
+};
+
+/// x / sqrt(mean x^2 + epsilon) * scale within each row, along the last axis.
+class RMSNormalization : public Layer {
+ public:
+  explicit RMSNormalization(double epsilon = 1e-6, const std::string& name = {});
+};
+
+/// Rows of another shape with as many elements; one dimension may be -1. Throws ShapeError where they do not fit.
+class Reshape : public Layer {
+ public:
+  explicit Reshape(const Shape& target_shape, const std::string& name = {});
+};
+
+/// x * scale + offset: Rescaling(1.0 / 255).
+class Rescaling : public Layer {
+ public:
+  explicit Rescaling(double scale, double offset = 0, const std::string& name = {});
+};
+
+/// (x - mean) / deviation of each feature (the last axis), as adapt() measured them:
+///
+///     glia::Normalization normalization;
+///     normalization.adapt(x_train);
+///     glia::Sequential model{normalization, glia::Dense(1)};
+///
+/// Weights: mean, variance; not trained.
+class Normalization : public Layer {
+ public:
+  explicit Normalization(const std::string& name = {});
+  /// Measures mean and variance of data (rows, ..., features) on the CPU. In a model that is built, sets its
+  /// weights. Throws ShapeError for data without a last axis or of another number of features, ValueError for none.
+  void adapt(const TensorView& data);
+};
+
+struct EmbeddingOptions {
+  InitializerName embeddings_initializer = "uniform";
+  RegularizerName embeddings_regularizer = "none";
+  ConstraintName embeddings_constraint = "none";
+  int input_length = 0;  ///< of one row; only on a model's first layer
+  std::string name = {};
+};
+
+/// Rows of a table (input_dim, output_dim), one for each whole number of the input: (n,) -> (n, output_dim). A number
+/// outside 0 .. input_dim - 1 gives NaN. Only as a model's first layer, since there is no gradient for numbers.
+/// Throws ValueError for dimensions below 1.
+class Embedding : public Layer {
+ public:
+  Embedding(int input_dim, int output_dim, const EmbeddingOptions& options = {});
 };
 
 /// Says the shape of one input row; computes nothing and is not listed in summary().

@@ -3,11 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/error.h>
 #include <glia/initializers.h>
 #include <glia/math/activations.h>
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
 #include <glia/math/optimizers.h>
+#include <glia/math/penalties.h>
 #include <glia/math/precision.h>
 
 #include <string>
@@ -39,18 +41,34 @@ class Named {
   Family value_;
 };
 
-using ActivationName = Named<Activations>;    ///< "linear", "relu", "sigmoid", "tanh", "softmax"
-using InitializerName = Named<Initializers>;  ///< "zeros", "ones", "glorot_uniform", "he_normal", ...
-using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam"
+using ActivationName = Named<Activations>;    ///< "linear", "relu", "sigmoid", "softmax", "gelu", ...
+using InitializerName = Named<Initializers>;  ///< "zeros", "glorot_uniform", "he_normal", "orthogonal", ...
+using RegularizerName = Named<Regularizers>;  ///< "none", "l1", "l2", "l1_l2"
+using ConstraintName = Named<Constraints>;    ///< "none", "max_norm", "non_neg", "unit_norm", "min_max_norm"
+using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam", "adamw", "lion", "muon", ...
 using LossName = Named<Losses>;               ///< "mse", "mean_squared_error", "binary_crossentropy", ...
-
-using PrecisionName = Named<Precisions>;  ///< "float32", "tf32"
+using PrecisionName = Named<Precisions>;      ///< "float32", "tf32"
 
 extern template class Named<Activations>;
 extern template class Named<Initializers>;
+extern template class Named<Regularizers>;
+extern template class Named<Constraints>;
 extern template class Named<Optimizers>;
 extern template class Named<Losses>;
 extern template class Named<Precisions>;
+
+/// Throws ValueError where the member's options cannot be taken; its invalid() says why.
+template <class Family>
+void check_options(const Named<Family>& named) {
+  std::visit(
+      [](const auto& member) {
+        if constexpr (requires { member.invalid(); }) {
+          const std::string reason = member.invalid();
+          GLIA_CHECK(reason.empty(), ValueError, reason);
+        }
+      },
+      named.value());
+}
 
 namespace detail {
 /// The candidate nearest to `name` in edit distance, if it is near enough to be meant; else nothing.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/callbacks.h>
 #include <glia/context.h>
 #include <glia/datasets.h>  // defines: Dataset
 #include <glia/history.h>   // defines: History, Logs
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,15 +22,26 @@
 
 namespace glia {
 
-/// A metric, by the name its numbers are to have or as an object. "accuracy" and "acc" resolve by shape to
-/// binary, sparse or categorical accuracy and keep the name they were given under.
+/// The name a metric's numbers get where it is given as an object: "auc"; a loss's own.
+std::string name_of(const Metrics& metric);
+
+/// A metric: by name ("auc", or any loss, "mae"), as an object (glia::AUC{.curve = glia::AUCCurve::PR}), or as an
+/// object with the name its numbers are to have ({"pr_auc", glia::AUC{...}}). "accuracy" and "acc" resolve by
+/// shape to binary, sparse or categorical accuracy and keep the name they were given under.
 class MetricName {
  public:
   MetricName(const char* name) : MetricName(std::string(name)) {}
   MetricName(const std::string& name);
-  MetricName(const BinaryAccuracy& metric);
-  MetricName(const CategoricalAccuracy& metric);
-  MetricName(const SparseCategoricalAccuracy& metric);
+  template <class Member,
+            std::enable_if_t<std::is_constructible_v<Metrics, std::in_place_type_t<Member>, Member>, int> = 0>
+  MetricName(const Member& member) : name_(name_of(Metrics(member))), metric_(member) {}
+  template <class Loss,
+            std::enable_if_t<std::is_constructible_v<Losses, std::in_place_type_t<Loss>, Loss>, int> = 0>
+  MetricName(const Loss& loss) : MetricName(LossMetric{loss}) {}
+  template <class Member, std::enable_if_t<!std::is_convertible_v<Member, std::string>, int> = 0>
+  MetricName(const std::string& name, const Member& member) : MetricName(member) {
+    name_ = name;
+  }
 
   const std::string& name() const { return name_; }
   /// The metric; nothing while it is "accuracy", which shapes resolve.
@@ -59,7 +72,8 @@ class MetricNames {
 struct CompileOptions {
   OptimizerName optimizer = "rmsprop";
   std::optional<LossName> loss = {};    ///< needed for fit and evaluate
-  MetricNames metrics = {};             ///< at most eight
+  MetricNames metrics = {};             ///< of rows as they are; at most eight with weighted_metrics
+  MetricNames weighted_metrics = {};    ///< of rows by their class_weight or sample_weight
   std::optional<Device> device = {};    ///< default: the model's context, or the automatic device
   std::optional<Context> context = {};  ///< takes precedence over device
   PrecisionName precision = "float32";  ///< "tf32": faster products on GPUs that have it; float32 models only
@@ -82,15 +96,20 @@ class BatchSource {
 class ValidationData {
  public:
   ValidationData() = default;
-  ValidationData(const Dataset& data) : ValidationData(data.x, data.y) {}
+  ValidationData(const Dataset& data) : ValidationData(data.x, data.y) {
+    if (!data.sample_weight.empty()) sample_weight_ = data.sample_weight;
+  }
   ValidationData(const TensorView& x, const TensorView& y) : x_(x), y_(y) {}
+  ValidationData(const TensorView& x, const TensorView& y, const TensorView& sample_weight)
+      : x_(x), y_(y), sample_weight_(sample_weight) {}
 
   explicit operator bool() const { return x_.has_value(); }
   const TensorView& x() const { return *x_; }
   const TensorView& y() const { return *y_; }
+  const std::optional<TensorView>& sample_weight() const { return sample_weight_; }
 
  private:
-  std::optional<TensorView> x_, y_;
+  std::optional<TensorView> x_, y_, sample_weight_;
 };
 
 struct FitOptions {
@@ -105,6 +124,12 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
   int initial_epoch = 0;
   int validation_freq = 1;  ///< validate after every so many epochs
+  Callbacks callbacks = {};
+  /// What the rows of each class count in the loss; a class that is not named counts 1. For labels, one-hot rows, and
+  /// single 0/1 targets, on the CPU. Not for validation.
+  std::map<int, double> class_weight = {};
+  /// What each row counts in the loss, (rows,), on the CPU; not along with class_weight.
+  std::optional<TensorView> sample_weight = {};
   /// Bytes of training data to hold on the device; a larger set streams. 0: as much as fits the device.
   std::int64_t memory_budget = 0;
 };
@@ -112,6 +137,7 @@ struct FitOptions {
 struct EvaluateOptions {
   std::int64_t batch_size = 32;
   int verbose = 1;
+  std::optional<TensorView> sample_weight = {};  ///< as fit's
 };
 
 struct PredictOptions {
@@ -122,7 +148,7 @@ struct PredictOptions {
 /// The gradients of one batch's mean loss, without an update.
 struct Gradients {
   double loss = 0;
-  std::vector<Tensor> weights;  ///< one for each of get_weights(), same shapes
+  std::vector<Tensor> weights;  ///< one for each of get_weights() that is trained, same shapes
 };
 
 /// A linear stack of layers.
@@ -173,12 +199,21 @@ class Sequential {
   Logs evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
   Logs evaluate(const Dataset& data, const EvaluateOptions& options = {});
 
+  /// How many rows of each true class (first index) were predicted as each class (second), counted on the device:
+  /// int64 (classes, classes); one output is two classes, told apart at 0.5. Needs a compiled loss. Shapes and
+  /// errors as fit's.
+  Tensor confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
+  Tensor confusion_matrix(const Dataset& data, const EvaluateOptions& options = {});
+
   /// The outputs, (rows, ...), in a new tensor where x lives. Needs no compile. Throws ShapeError for rows of
   /// another shape than the model's.
   Tensor predict(const TensorView& x, const PredictOptions& options = {});
   Tensor predict(const Tensor& x, const PredictOptions& options = {});
   /// model(x): the same, silent.
   Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
+
+  /// Ends a fit that is running after the epoch it is in: for callbacks.
+  void stop_training();
 
   /// One update on all of x as one batch; returns loss and metrics of that batch. Shapes and errors as fit's.
   Logs train_on_batch(const TensorView& x, const TensorView& y);

@@ -19,7 +19,9 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import losses, optimizers
+from keras import constraints, layers as kl, metrics, regularizers
 from keras.layers import Activation, Dense, Flatten
+from keras.optimizers import schedules
 from keras.optimizers.schedules import ExponentialDecay
 from keras.src.backend.common import dtypes
 from safetensors.numpy import save
@@ -28,6 +30,9 @@ from safetensors.numpy import save
 dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
 
 ACTIVATIONS = ["linear", "relu", "sigmoid", "tanh", "softmax"]
+MORE_ACTIVATIONS = (
+    "log_softmax relu6 leaky_relu elu selu celu hard_sigmoid softplus softsign silu hard_silu gelu mish exponential"
+).split()
 BATCHES = [1, 7, 31, 67]
 
 
@@ -76,6 +81,15 @@ def build(input_shape, layers, weights=None):
     if weights is not None:
         model.set_weights(weights)
     return model
+
+
+def layer_weights(generator, model, scale=0.5):
+    """Random weights; variances stay positive."""
+    weights = make_weights(generator, [w.shape for w in model.weights], scale)
+    for variable, weight in zip(model.weights, weights):
+        if "variance" in variable.name:
+            weight[...] = np.abs(weight) + np.float32(0.5)
+    return weights
 
 
 def inputs_of(x):
@@ -133,13 +147,29 @@ def forward_cases():
     yield "flatten_dense", 7, (3, 5), lambda: [Flatten(), Dense(4, "sigmoid")], 1
     yield "dense_flatten_dense", 7, (3, 5), lambda: [Dense(4, "tanh"), Flatten(), Dense(2)], 1
     yield "wide", 33, (257,), lambda: [Dense(67, "relu"), Dense(10, "softmax")], 1
+    for act in MORE_ACTIVATIONS:
+        yield f"dense_{act}", 31, (13,), lambda act=act: [Dense(7, act)], 1
+        yield f"activation_{act}", 7, (11,), lambda act=act: [Activation(act)], 8
+    yield "activation_gelu_tanh", 7, (11,), lambda: [Activation(lambda x: keras.activations.gelu(x, True))], 3
+    yield "relu_layer", 7, (11,), lambda: [kl.ReLU(max_value=2, negative_slope=0.1, threshold=0.5)], 3
+    yield "leaky_relu_layer", 7, (11,), lambda: [kl.LeakyReLU()], 3
+    yield "elu_layer", 7, (11,), lambda: [kl.ELU(alpha=0.7)], 3
+    yield "prelu", 7, (3, 5), lambda: [kl.PReLU()], 3
+    yield "batch_normalization", 9, (13,), lambda: [Dense(7), kl.BatchNormalization()], 1
+    yield "batch_normalization_rank_3", 5, (3, 7), lambda: [kl.BatchNormalization(center=False, epsilon=0.1)], 1
+    yield "layer_normalization", 9, (13,), lambda: [kl.LayerNormalization()], 1
+    yield "layer_normalization_rank_3", 5, (3, 7), lambda: [kl.LayerNormalization(scale=False)], 1
+    yield "rms_normalization", 9, (13,), lambda: [kl.RMSNormalization()], 1
+    yield "rescaling", 7, (11,), lambda: [kl.Rescaling(0.25, offset=-1)], 3
+    yield "reshape", 7, (3, 4), lambda: [kl.Reshape((2, -1)), Dense(5)], 1
+    yield "dropout_predicts", 7, (11,), lambda: [kl.Dropout(0.5), kl.GaussianNoise(1), kl.AlphaDropout(0.3)], 1
 
 
 def forward():
     out = {}
     for name, rows, input_shape, layers, scale in forward_cases():
         generator = random("forward", name)
-        weights = make_weights(generator, [w.shape for w in build(input_shape, layers).weights], 0.3)
+        weights = layer_weights(generator, build(input_shape, layers), 0.3)
         x = normal(generator, (rows, *input_shape), scale)
 
         def compute():
@@ -220,6 +250,85 @@ def gradient_cases():
         "scce_sigmoid": (vector, hidden(dense(4, "sigmoid")), scce(), "labels"),
         "scce_clipped": (vector, hidden(dense(4, "relu")), scce(), "labels"),
         "scce_rank_3": (matrix, hidden(dense(4, "softmax")), scce(), "labels"),
+        **{
+            f"{act}_hidden": (vector, lambda act=act: [Dense(7, act), Dense(3)], mse(), "normal")
+            for act in MORE_ACTIVATIONS
+        },
+        "mae": (vector, hidden(dense(3)), losses.MeanAbsoluteError(), "far"),
+        "mape": (vector, hidden(dense(3)), losses.MeanAbsolutePercentageError(), "far"),
+        "msle": (vector, hidden(dense(3, "softplus")), losses.MeanSquaredLogarithmicError(), "soft"),
+        "huber": (vector, hidden(dense(3)), losses.Huber(), "normal"),
+        "huber_delta": (vector, hidden(dense(3)), losses.Huber(delta=0.3), "normal"),
+        "log_cosh": (vector, hidden(dense(3)), losses.LogCosh(), "normal"),
+        "bce_smoothed": (vector, hidden(dense(3, "sigmoid")), bce(label_smoothing=0.2), "binary"),
+        "bce_linear_smoothed": (vector, hidden(dense(3, "softmax")), bce(label_smoothing=0.2), "binary"),
+        "bfce": (vector, hidden(dense(3, "sigmoid")), losses.BinaryFocalCrossentropy(), "binary"),
+        "bfce_balanced": (
+            vector,
+            hidden(dense(3)),
+            losses.BinaryFocalCrossentropy(True, 0.3, 1.5, from_logits=True, label_smoothing=0.1),
+            "binary",
+        ),
+        "cce_smoothed": (vector, hidden(dense(4, "softmax")), cce(label_smoothing=0.2), "one_hot"),
+        "cce_sigmoid_smoothed": (vector, hidden(dense(4, "sigmoid")), cce(label_smoothing=0.2), "one_hot"),
+        "cfce": (vector, hidden(dense(4, "softmax")), losses.CategoricalFocalCrossentropy(), "one_hot"),
+        "cfce_sigmoid": (
+            vector,
+            hidden(dense(4, "sigmoid")),
+            losses.CategoricalFocalCrossentropy(0.5, 1.5, label_smoothing=0.1),
+            "one_hot",
+        ),
+        "cfce_logits": (
+            vector,
+            hidden(dense(4)),
+            losses.CategoricalFocalCrossentropy(from_logits=True),
+            "one_hot",
+        ),
+        "scce_ignore": (vector, hidden(dense(4, "softmax")), scce(ignore_class=1), "labels"),
+        "scce_ignore_sigmoid": (vector, hidden(dense(4, "sigmoid")), scce(ignore_class=2), "labels"),
+        "kld": (vector, hidden(dense(4, "softmax")), losses.KLDivergence(), "distribution"),
+        "poisson": (vector, hidden(dense(3, "softplus")), losses.Poisson(), "soft"),
+        "hinge": (vector, hidden(dense(3)), losses.Hinge(), "binary"),
+        "squared_hinge": (vector, hidden(dense(3)), losses.SquaredHinge(), "binary"),
+        "categorical_hinge": (vector, hidden(dense(4)), losses.CategoricalHinge(), "one_hot"),
+        "cosine_similarity": (vector, hidden(dense(4)), losses.CosineSimilarity(), "normal"),
+        "relu_layer": (
+            vector,
+            lambda: [Dense(7), kl.ReLU(max_value=2, negative_slope=0.1, threshold=0.25), Dense(3)],
+            mse(),
+            "normal",
+        ),
+        "prelu": (vector, lambda: [Dense(7), kl.PReLU(), Dense(3)], mse(), "normal"),
+        "batch_normalization": (
+            vector,
+            lambda: [Dense(7, "tanh"), kl.BatchNormalization(), Dense(3)],
+            mse(),
+            "normal",
+        ),
+        "batch_normalization_rank_3": (
+            matrix,
+            lambda: [Dense(4, "tanh"), kl.BatchNormalization(center=False, epsilon=0.1), Dense(2)],
+            mse(),
+            "normal",
+        ),
+        "layer_normalization": (
+            vector,
+            lambda: [Dense(7), kl.LayerNormalization(), Dense(3)],
+            mse(),
+            "normal",
+        ),
+        "rms_normalization": (vector, lambda: [Dense(7), kl.RMSNormalization(), Dense(3)], mse(), "normal"),
+        "rescaling": (vector, lambda: [Dense(7), kl.Rescaling(0.5, 1), Dense(3)], mse(), "normal"),
+        "reshape": (matrix, lambda: [Dense(4), kl.Reshape((2, -1)), Dense(3)], mse(), "normal"),
+        "regularized": (
+            vector,
+            lambda: [
+                Dense(7, "tanh", kernel_regularizer="l2", bias_regularizer=regularizers.L1(0.05)),
+                Dense(3, kernel_regularizer=regularizers.L1L2(0.02, 0.03)),
+            ],
+            mse(),
+            "normal",
+        ),
         "scce_wide": ((257,), lambda: [Dense(67, "relu"), Dense(10, "softmax")], scce(), "labels"),
     }
 
@@ -241,6 +350,16 @@ def place_outputs(case, weights):
         weights[2] *= np.float32(0.2)
 
 
+OLD = ("mse", "bce_", "cce_", "scce_")
+
+
+def batches_of(case):
+    if case == "scce_wide":
+        return [67]
+    new = not case.startswith(OLD) or "smoothed" in case or "ignore" in case
+    return [7, 31] if new else BATCHES
+
+
 def loss_and_gradients(model, loss, x, y):
     model.compile(optimizer="sgd", loss=loss)
     x, y = inputs_of(x), targets_of(y)
@@ -256,10 +375,10 @@ def gradients():
     for case, (input_shape, layers, loss, kind) in gradient_cases().items():
         generator = random("gradients", case)
         model = build(input_shape, layers)
-        weights = make_weights(generator, [w.shape for w in model.weights])
+        weights = layer_weights(generator, model)
         place_outputs(case, weights)
         out |= prefixed(case, prefixed("weights", numbers(weights)))
-        for batch in [67] if case == "scce_wide" else BATCHES:
+        for batch in batches_of(case):
             x = normal(generator, (batch, *input_shape))
             y = make_targets(generator, kind, batch, model.output_shape[1:])
 
@@ -297,6 +416,42 @@ def optimizer_cases():
         "adam": lambda: optimizers.Adam(),
         "adam_odd": lambda: optimizers.Adam(0.003, beta_1=0.7, beta_2=0.93, epsilon=1e-2),
         "adam_decay": lambda: optimizers.Adam(ExponentialDecay(0.005, 20, 0.7)),
+        "adam_amsgrad": lambda: optimizers.Adam(0.003, beta_2=0.9, amsgrad=True),
+        "adamw": lambda: optimizers.AdamW(0.003, weight_decay=0.1),
+        "adamax": lambda: optimizers.Adamax(0.003),
+        "nadam": lambda: optimizers.Nadam(0.003),
+        "adagrad": lambda: optimizers.Adagrad(0.01),
+        "adadelta": lambda: optimizers.Adadelta(0.1, epsilon=1e-2),
+        "lion": lambda: optimizers.Lion(0.001),
+        "ftrl": lambda: optimizers.Ftrl(
+            0.01,
+            l1_regularization_strength=0.01,
+            l2_regularization_strength=0.02,
+            l2_shrinkage_regularization_strength=0.03,
+            beta=0.1,
+        ),
+        "muon": lambda: optimizers.Muon(0.003),
+        "sgd_weight_decay": lambda: optimizers.SGD(0.005, weight_decay=0.05),
+        "sgd_clipnorm": lambda: optimizers.SGD(0.02, clipnorm=0.5),
+        "sgd_global_clipnorm": lambda: optimizers.SGD(0.02, global_clipnorm=0.7),
+        "sgd_clipvalue": lambda: optimizers.SGD(0.02, clipvalue=0.1),
+        "sgd_ema": lambda: optimizers.SGD(0.005, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=4),
+        "adam_accumulated": lambda: optimizers.Adam(0.003, gradient_accumulation_steps=5),
+        "sgd_inverse_time": lambda: optimizers.SGD(schedules.InverseTimeDecay(0.01, 10, 0.5)),
+        "sgd_polynomial": lambda: optimizers.SGD(schedules.PolynomialDecay(0.01, 30, 0.001, 2.0)),
+        "sgd_polynomial_cycle": lambda: optimizers.SGD(
+            schedules.PolynomialDecay(0.01, 30, 0.001, 1.0, cycle=True)
+        ),
+        "sgd_piecewise": lambda: optimizers.SGD(
+            schedules.PiecewiseConstantDecay([10, 50], [0.01, 0.005, 0.001])
+        ),
+        "sgd_cosine": lambda: optimizers.SGD(schedules.CosineDecay(0.01, 60, 0.1)),
+        "sgd_cosine_warmup": lambda: optimizers.SGD(
+            schedules.CosineDecay(0.001, 60, warmup_target=0.01, warmup_steps=20)
+        ),
+        "sgd_cosine_restarts": lambda: optimizers.SGD(
+            schedules.CosineDecayRestarts(0.01, 15, t_mul=2.0, m_mul=0.8)
+        ),
     }
 
 
@@ -371,12 +526,82 @@ def evaluate_cases():
             "binary",
         ),
         "no_metrics": (3, (5,), hidden(dense(1)), "mse", [], "vector"),
+        "counts": (
+            45,
+            (5,),
+            sigmoid,
+            "binary_crossentropy",
+            ["precision", "recall", "auc", "true_positives", "false_positives", "true_negatives", "false_negatives"],
+            "binary",
+        ),
+        "pr_curve": (45, (5,), sigmoid, "binary_crossentropy", [metrics.AUC(50, "PR", name="auc")], "binary"),
+        "class_precision": (
+            45,
+            (5,),
+            softmax,
+            "categorical_crossentropy",
+            [metrics.Precision(0.3, class_id=2, name="precision"), metrics.Recall(0.3, class_id=1, name="recall")],
+            "one_hot",
+        ),
+        "f_scores": (
+            45,
+            (5,),
+            softmax,
+            "categorical_crossentropy",
+            [
+                metrics.F1Score("macro", name="macro"),
+                metrics.F1Score("micro", name="micro"),
+                metrics.F1Score("weighted", threshold=0.3, name="weighted"),
+                metrics.FBetaScore("macro", beta=2.0, name="fbeta_score"),
+            ],
+            "one_hot",
+        ),
+        "top_k": (
+            45,
+            (5,),
+            softmax,
+            "categorical_crossentropy",
+            [metrics.TopKCategoricalAccuracy(k=2, name="top_k_categorical_accuracy"), "accuracy"],
+            "one_hot",
+        ),
+        "sparse_top_k": (
+            45,
+            (5,),
+            softmax,
+            "sparse_categorical_crossentropy",
+            [metrics.SparseTopKCategoricalAccuracy(k=2, name="sparse_top_k_categorical_accuracy")],
+            "labels",
+        ),
+        "regression": (
+            45,
+            (5,),
+            hidden(dense(3)),
+            "mse",
+            [
+                "mae",
+                "mse",
+                "mape",
+                metrics.RootMeanSquaredError(),
+                metrics.R2Score(),
+                "cosine_similarity",
+                metrics.LogCoshError(name="log_cosh"),
+            ],
+            "normal",
+        ),
+        "losses": (
+            45,
+            (5,),
+            sigmoid,
+            "mse",
+            ["binary_crossentropy", "hinge", "kl_divergence", "poisson", "squared_hinge"],
+            "binary",
+        ),
     }
 
 
 def evaluate():
     out = {}
-    for case, (rows, input_shape, layers, loss, metrics, kind) in evaluate_cases().items():
+    for case, (rows, input_shape, layers, loss, case_metrics, kind) in evaluate_cases().items():
         generator = random("evaluate", case)
         model = build(input_shape, layers)
         weights = make_weights(generator, [w.shape for w in model.weights], 0.8)
@@ -385,7 +610,8 @@ def evaluate():
 
         def compute():
             model = build(input_shape, layers, weights)
-            model.compile(loss=loss if isinstance(loss, str) else fresh(loss), metrics=list(metrics))
+            fresh_metrics = [m if isinstance(m, str) else fresh(m) for m in case_metrics]
+            model.compile(loss=loss if isinstance(loss, str) else fresh(loss), metrics=fresh_metrics)
             logs = model.evaluate(inputs_of(x), targets_of(y), batch_size=16, verbose=0, return_dict=True)
             return {name: np.array([value], keras.config.floatx()) for name, value in logs.items()}
 
@@ -409,6 +635,45 @@ def fit_cases():
         "no_validation": (40, sigmoid, binary, lambda: optimizers.SGD(0.1), "binary", dict(batch_size=8)),
         "one_batch": (13, sigmoid, binary, lambda: optimizers.RMSprop(0.01), "binary", dict(batch_size=64)),
         "batch_1": (9, softmax, sparse, lambda: optimizers.SGD(0.05, 0.5), "labels", dict(batch_size=1)),
+        "class_weight": (
+            40,
+            softmax,
+            sparse,
+            adam,
+            "labels",
+            dict(batch_size=8, validation_split=0.2, class_weight={0: 2.0, 2: 0.5}),
+        ),
+        "class_weight_binary": (40, sigmoid, binary, adam, "binary", dict(batch_size=8, class_weight={1: 3.0})),
+        "sample_weight": (40, softmax, sparse, adam, "labels", dict(batch_size=8, validation_split=0.2)),
+        "batch_normalization": (
+            40,
+            lambda: [Dense(7, "relu"), kl.BatchNormalization(momentum=0.8), Dense(4, "softmax")],
+            sparse,
+            lambda: optimizers.SGD(0.1),
+            "labels",
+            dict(batch_size=8, validation_split=0.2),
+        ),
+        "constrained": (
+            40,
+            lambda: [
+                Dense(7, "tanh", kernel_constraint=constraints.MaxNorm(0.8), bias_constraint="non_neg"),
+                Dense(6, "tanh", kernel_constraint="unit_norm"),
+                Dense(4, "softmax", kernel_constraint=constraints.MinMaxNorm(0.5, 0.9, rate=0.7)),
+            ],
+            sparse,
+            lambda: optimizers.SGD(0.1),
+            "labels",
+            dict(batch_size=8),
+        ),
+        "ema": (40, softmax, sparse, lambda: optimizers.SGD(0.1, use_ema=True), "labels", dict(batch_size=8)),
+        "regularized": (
+            40,
+            lambda: [Dense(7, "tanh", kernel_regularizer="l2"), Dense(4, "softmax", kernel_regularizer="l1")],
+            sparse,
+            lambda: optimizers.SGD(0.1),
+            "labels",
+            dict(batch_size=8, validation_split=0.2),
+        ),
     }
 
 
@@ -417,18 +682,22 @@ def fit():
     for case, (rows, layers, loss, make_optimizer, kind, options) in fit_cases().items():
         generator = random("fit", case)
         model = build((5,), layers)
-        weights = make_weights(generator, [w.shape for w in model.weights])
+        weights = layer_weights(generator, model)
         x, y = normal(generator, (rows, 5)), make_targets(generator, kind, rows, model.output_shape[1:])
+        w = generator.random(rows, np.float32) * 2 if case == "sample_weight" else None
 
         def compute():
             model = build((5,), layers, weights)
-            model.compile(optimizer=make_optimizer(), loss=loss, metrics=["accuracy"])
-            fitted = model.fit(inputs_of(x), targets_of(y), epochs=5, shuffle=False, verbose=0, **options)
+            weighted = [keras.metrics.SparseCategoricalAccuracy(name="weighted")] if w is not None else None
+            model.compile(optimizer=make_optimizer(), loss=loss, metrics=["accuracy"], weighted_metrics=weighted)
+            fitted = model.fit(
+                inputs_of(x), targets_of(y), epochs=5, shuffle=False, verbose=0, sample_weight=w, **options
+            )
             history = {key: np.array(row, keras.config.floatx()) for key, row in fitted.history.items()}
             return prefixed("history", history) | prefixed("after", numbers(model.get_weights()))
 
         values = {"x": x, "y": y} | prefixed("weights", numbers(weights)) | golden(case, compute)
-        out |= prefixed(case, values)
+        out |= prefixed(case, values | ({} if w is None else {"sample_weight": w}))
     return out
 
 

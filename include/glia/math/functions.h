@@ -81,4 +81,31 @@ GLIA_HD float tanh(float x) {
 }
 GLIA_HD double tanh(double x) { return std::tanh(x); }
 
+GLIA_HD float expm1(float x) { return std::expm1(x); }
+GLIA_HD double expm1(double x) { return std::expm1(x); }
+GLIA_HD float pow(float x, float y) { return std::pow(x, y); }
+GLIA_HD double pow(double x, double y) { return std::pow(x, y); }
+GLIA_HD float erf(float x) { return std::erf(x); }
+GLIA_HD double erf(double x) { return std::erf(x); }
+GLIA_HD float cos(float x) { return std::cos(x); }
+GLIA_HD double cos(double x) { return std::cos(x); }
+
+/// -1, 0 or 1; NaN stays.
+template <class T>
+GLIA_HD T sign(T x) {
+  return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x * T(0));
+}
+
+/// x in [low, high]; NaN stays.
+template <class T>
+GLIA_HD T clip(T x, T low, T high) {
+  return x < low ? low : (x > high ? high : x);
+}
+
+/// log(1 + e^x), without overflow.
+template <class T>
+GLIA_HD T softplus(T x) {
+  return (x < T(0) ? T(0) : x) + log1p(exp(-abs(x)));
+}
+
 }  // namespace glia::math

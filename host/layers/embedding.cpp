@@ -1,0 +1,73 @@
+// Embedding: rows of a table, named by whole numbers.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/layers.h>
+#include <host/data/elements.h>  // defines: for_each_element
+#include <host/layers/layer_node.h>
+
+#include <cmath>
+
+namespace glia {
+namespace {
+
+class EmbeddingNode final : public LayerNode {
+ public:
+  EmbeddingNode(int input_dim, int output_dim, const EmbeddingOptions& options)
+      : input_dim_(input_dim), output_dim_(output_dim), options_(options) {}
+
+  const char* type() const override { return "Embedding"; }
+  bool gives_input_gradient() const override { return false; }
+  void check_input(const TensorView& x) const override {
+    detail::for_each_element(x, [&](std::int64_t i, double number) {
+      GLIA_CHECK(number >= 0 && number < input_dim_ && number == std::floor(number), ValueError, "layer \"",
+                 name, "\" (Embedding) got ", number, " in row ", i / x.row_elements(),
+                 ", expected whole numbers from 0 to ", input_dim_ - 1,
+                 ": raise input_dim, or correct the data");
+    });
+  }
+  Shape build(const Shape& input_shape) override {
+    variables.clear();
+    variables.push_back({"embeddings",
+                         {input_dim_, output_dim_},
+                         options_.embeddings_initializer.value(),
+                         options_.embeddings_regularizer.value(),
+                         options_.embeddings_constraint.value()});
+    return with_width(input_shape);
+  }
+
+  /// x (rows, ...) -> (rows, ..., output_dim).
+  Emitted emit(Emitter& e, const View& x) const override {
+    const View indices = x.reshaped({x.elements()}), y = e.temporary(with_width(x.shape));
+    const View table = variables[0].value, table_gradient = variables[0].gradient;
+    e.add(op::Lookup{indices, table, y.matrix()});
+    return {y, [=](Emitter& e, const View& gradient, bool) {
+              e.add(op::LookupGradient{indices, gradient.matrix(), table_gradient});
+              return View{};
+            }};
+  }
+
+ private:
+  Shape with_width(const Shape& shape) const {
+    Shape wide = shape;
+    wide.push_back(output_dim_);
+    return wide;
+  }
+
+  int input_dim_, output_dim_;
+  EmbeddingOptions options_;
+};
+
+}  // namespace
+
+Embedding::Embedding(int input_dim, int output_dim, const EmbeddingOptions& options)
+    : Layer(std::make_shared<EmbeddingNode>(input_dim, output_dim, options)) {
+  GLIA_CHECK(input_dim >= 1 && output_dim >= 1, ValueError, "Embedding got input_dim ", input_dim,
+             " and output_dim ", output_dim, ", expected both at least 1");
+  GLIA_CHECK(input_dim <= 1 << 24, ValueError, "Embedding got input_dim ", input_dim,
+             ", expected at most 16777216: larger numbers are not exact in float32");
+  check_options(options.embeddings_initializer), check_options(options.embeddings_regularizer);
+  check_options(options.embeddings_constraint);
+  node().name = options.name;
+  if (options.input_length != 0) node().declare_input_shape({options.input_length});
+}
+
+}  // namespace glia

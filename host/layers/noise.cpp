@@ -1,0 +1,83 @@
+// Layers that act while a model trains: Dropout and its kin.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/layers.h>
+#include <glia/math/noise.h>
+#include <host/layers/layer_node.h>
+
+#include <cmath>
+
+namespace glia {
+namespace {
+
+class NoiseNode final : public LayerNode {
+ public:
+  NoiseNode(const char* type, const Noises& function, bool acts)
+      : type_(type), function_(function), acts_(acts) {}
+
+  const char* type() const override { return type_; }
+  Shape build(const Shape& input_shape) override { return input_shape; }
+
+  Emitted emit(Emitter& e, const View& x) const override {
+    if (!e.trains() || !acts_) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
+    op::Noise noise{function_, x, e.temporary(x.shape), e.noise_seed(), false};
+    e.add(noise);
+    return {noise.out, [noise](Emitter& e, const View& gradient, bool wanted) {
+              if (!wanted) return View{};
+              op::Noise back = noise;
+              back.in = gradient, back.out = e.temporary(gradient.shape), back.backward = true;
+              e.add(back);
+              return back.out;
+            }};
+  }
+
+ private:
+  const char* type_;
+  Noises function_;
+  bool acts_;
+};
+
+std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function, bool acts,
+                                       const std::string& name) {
+  auto node = std::make_shared<NoiseNode>(type, function, acts);
+  node->name = name;
+  return node;
+}
+
+double checked_rate(const char* type, double rate) {
+  GLIA_CHECK(rate >= 0 && rate < 1, ValueError, type, " got rate ", rate,
+             ", expected the share of elements to drop, at least 0 and below 1");
+  return rate;
+}
+
+/// The 32-bit numbers below it are `rate` of all.
+std::uint64_t share_of_words(double rate) { return static_cast<std::uint64_t>(std::llround(rate * 0x1p32)); }
+
+/// a x + b gives x its mean and variance back (0 and 1) after a share `rate` of it became selu's least value.
+AlphaDropoutNoise alpha_dropout(double rate) {
+  const double least = -Selu::alpha * Selu::scale;
+  const double a = 1 / std::sqrt((1 - rate) * (1 + rate * least * least));
+  return {share_of_words(rate), a, -a * least * rate, least};
+}
+
+}  // namespace
+
+Dropout::Dropout(double rate, const std::string& name)
+    : Layer(noise_layer("Dropout",
+                        DropoutNoise{share_of_words(checked_rate("Dropout", rate)), 1 / (1 - rate)}, rate > 0,
+                        name)) {}
+
+GaussianNoise::GaussianNoise(double stddev, const std::string& name)
+    : Layer(noise_layer("GaussianNoise", AdditiveNoise{stddev}, stddev > 0, name)) {
+  GLIA_CHECK(stddev >= 0 && std::isfinite(stddev), ValueError, "GaussianNoise got stddev ", stddev,
+             ", expected a finite number of at least 0");
+}
+
+GaussianDropout::GaussianDropout(double rate, const std::string& name)
+    : Layer(noise_layer("GaussianDropout",
+                        MultiplicativeNoise{std::sqrt(checked_rate("GaussianDropout", rate) / (1 - rate))},
+                        rate > 0, name)) {}
+
+AlphaDropout::AlphaDropout(double rate, const std::string& name)
+    : Layer(noise_layer("AlphaDropout", alpha_dropout(checked_rate("AlphaDropout", rate)), rate > 0, name)) {}
+
+}  // namespace glia

@@ -1,0 +1,198 @@
+// Normalisations: BatchNormalization, LayerNormalization, RMSNormalization and Normalization.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/layers.h>
+#include <host/data/elements.h>  // defines: for_each_element
+#include <host/layers/layer_node.h>
+
+#include <cmath>
+
+namespace glia {
+namespace {
+
+/// The last axis, over which all of them have a number each.
+std::int64_t features_of(const LayerNode& node, const Shape& input_shape) {
+  GLIA_CHECK(input_shape.rank() >= 1 && input_shape.back() >= 1, ShapeError, "layer \"", node.name, "\" (",
+             node.type(), ") needs rows whose last dimension is at least 1, got rows of shape ", input_shape);
+  return input_shape.back();
+}
+
+void check_epsilon(const char* type, double epsilon) {
+  GLIA_CHECK(epsilon > 0 && std::isfinite(epsilon), ValueError, type, " got epsilon ", epsilon,
+             ", expected a finite number above 0");
+}
+
+class BatchNormalizationNode final : public LayerNode {
+ public:
+  explicit BatchNormalizationNode(const BatchNormalizationOptions& options) : options_(options) {}
+
+  const char* type() const override { return "BatchNormalization"; }
+  Shape build(const Shape& input_shape) override {
+    const Shape shape{features_of(*this, input_shape)};
+    const BatchNormalizationOptions& o = options_;
+    variables.clear();
+    if (o.scale)
+      variables.push_back({"gamma", shape, o.gamma_initializer.value(), o.gamma_regularizer.value(),
+                           o.gamma_constraint.value()});
+    if (o.center)
+      variables.push_back(
+          {"beta", shape, o.beta_initializer.value(), o.beta_regularizer.value(), o.beta_constraint.value()});
+    variables.push_back({"moving_mean", shape, o.moving_mean_initializer.value(), {}, {}, false});
+    variables.push_back({"moving_variance", shape, o.moving_variance_initializer.value(), {}, {}, false});
+    return input_shape;
+  }
+
+  Emitted emit(Emitter& e, const View& x) const override {
+    const std::size_t moving = variables.size() - 2;
+    const Variable none{};
+    const Variable& gamma = options_.scale ? variables[0] : none;
+    const Variable& beta = options_.center ? variables[moving - 1] : none;
+    const View in = x.matrix(), y = e.temporary(x.shape);
+    const View saved = e.trains() ? e.temporary({2, in.shape[1]}) : View{};
+    e.add(op::BatchNorm{in, gamma.value, beta.value, variables[moving].value, variables[moving + 1].value,
+                        y.matrix(), saved, options_.momentum, options_.epsilon, e.keeps_statistics()});
+    op::BatchNormGradient gradients{in, {}, gamma.value, saved, {}, gamma.gradient, beta.gradient};
+    return {y, [gradients, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              op::BatchNormGradient back = gradients;
+              const View dx = wanted ? e.temporary(shape) : View{};
+              back.out_gradient = gradient.matrix();
+              if (wanted) back.in_gradient = dx.matrix();
+              e.add(back);
+              return dx;
+            }};
+  }
+
+ private:
+  BatchNormalizationOptions options_;
+};
+
+/// LayerNormalization, and without a mean RMSNormalization.
+class LayerNormalizationNode final : public LayerNode {
+ public:
+  LayerNormalizationNode(const char* type, const LayerNormalizationOptions& options, bool centers)
+      : type_(type), options_(options), centers_(centers) {}
+
+  const char* type() const override { return type_; }
+  Shape build(const Shape& input_shape) override {
+    const Shape shape{features_of(*this, input_shape)};
+    variables.clear();
+    if (options_.scale)
+      variables.push_back({centers_ ? "gamma" : "scale", shape, options_.gamma_initializer.value()});
+    if (options_.center) variables.push_back({"beta", shape, options_.beta_initializer.value()});
+    return input_shape;
+  }
+
+  Emitted emit(Emitter& e, const View& x) const override {
+    const Variable none{};
+    const Variable& gamma = options_.scale ? variables.front() : none;
+    const Variable& beta = options_.center ? variables.back() : none;
+    const View in = x.matrix(), y = e.temporary(x.shape), saved = e.temporary({in.shape[0], 2});
+    e.add(op::LayerNorm{in, gamma.value, beta.value, y.matrix(), saved, options_.epsilon, centers_});
+    const op::LayerNormGradient gradients{in, {}, gamma.value, saved, {}, centers_};
+    const View dgamma = gamma.gradient, dbeta = beta.gradient;
+    return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              if (dgamma || dbeta) e.add(op::LayerNormWeights{in, gradient.matrix(), saved, dgamma, dbeta});
+              if (!wanted) return View{};
+              op::LayerNormGradient back = gradients;
+              const View dx = e.temporary(shape);
+              back.out_gradient = gradient.matrix(), back.in_gradient = dx.matrix();
+              e.add(back);
+              return dx;
+            }};
+  }
+
+ private:
+  const char* type_;
+  LayerNormalizationOptions options_;
+  bool centers_;
+};
+
+class NormalizationNode final : public LayerNode {
+ public:
+  const char* type() const override { return "Normalization"; }
+  Shape build(const Shape& input_shape) override {
+    const Shape shape{features_of(*this, input_shape)};
+    GLIA_CHECK(mean.empty() || static_cast<std::int64_t>(mean.size()) == shape[0], ShapeError, "layer \"",
+               name, "\" (Normalization) was adapted to ", mean.size(), " features, but its input has ",
+               shape[0]);
+    variables.clear();
+    variables.push_back({"mean", shape, Zeros{}, {}, {}, false, mean});
+    variables.push_back({"variance", shape, Ones{}, {}, {}, false, variance});
+    return input_shape;
+  }
+  Emitted emit(Emitter& e, const View& x) const override {
+    op::Standardize forward{x.matrix(), variables[0].value, variables[1].value, {}, false};
+    const View y = e.temporary(x.shape);
+    forward.out = y.matrix();
+    e.add(forward);
+    return {y, [forward](Emitter& e, const View& gradient, bool wanted) {
+              if (!wanted) return View{};
+              op::Standardize back = forward;
+              const View dx = e.temporary(gradient.shape);
+              back.in = gradient.matrix(), back.out = dx.matrix(), back.backward = true;
+              e.add(back);
+              return dx;
+            }};
+  }
+
+  std::vector<float> mean, variance;  // as adapted
+};
+
+}  // namespace
+
+BatchNormalization::BatchNormalization(const BatchNormalizationOptions& o)
+    : Layer(std::make_shared<BatchNormalizationNode>(o)) {
+  check_epsilon("BatchNormalization", o.epsilon);
+  GLIA_CHECK(o.momentum >= 0 && o.momentum <= 1, ValueError, "BatchNormalization got momentum ", o.momentum,
+             ", expected one in [0, 1]");
+  check_options(o.beta_initializer), check_options(o.gamma_initializer);
+  check_options(o.moving_mean_initializer), check_options(o.moving_variance_initializer);
+  check_options(o.beta_regularizer), check_options(o.gamma_regularizer);
+  check_options(o.beta_constraint), check_options(o.gamma_constraint);
+  node().name = o.name;
+}
+
+LayerNormalization::LayerNormalization(const LayerNormalizationOptions& options)
+    : Layer(std::make_shared<LayerNormalizationNode>("LayerNormalization", options, true)) {
+  check_epsilon("LayerNormalization", options.epsilon);
+  check_options(options.beta_initializer), check_options(options.gamma_initializer);
+  node().name = options.name;
+}
+
+RMSNormalization::RMSNormalization(double epsilon, const std::string& name)
+    : Layer(std::make_shared<LayerNormalizationNode>(
+          "RMSNormalization", LayerNormalizationOptions{.epsilon = epsilon, .center = false}, false)) {
+  check_epsilon("RMSNormalization", epsilon);
+  node().name = name;
+}
+
+Normalization::Normalization(const std::string& name) : Layer(std::make_shared<NormalizationNode>()) {
+  node().name = name;
+}
+
+void Normalization::adapt(const TensorView& data) {
+  GLIA_CHECK(data.shape().rank() >= 2 && data.shape().back() >= 1, ShapeError, "adapt got data of shape ",
+             data.shape(), ", expected (rows, ..., features)");
+  GLIA_CHECK(data.rows() >= 1, ValueError, "adapt got no rows, expected at least one to measure");
+  detail::expect_cpu(data, "adapt");
+  const std::int64_t features = data.shape().back(), rows = data.shape().elements() / features;
+  std::vector<double> values(static_cast<std::size_t>(data.shape().elements()));
+  detail::for_each_element(data, [&](std::int64_t i, double x) { values[static_cast<std::size_t>(i)] = x; });
+  auto& normalization = static_cast<NormalizationNode&>(node());
+  std::vector<float> mean, variance;
+  for (std::int64_t f = 0; f < features; ++f) {
+    double sum = 0, squares = 0;
+    for (std::int64_t row = 0; row < rows; ++row) sum += values[static_cast<std::size_t>(row * features + f)];
+    const double average = sum / static_cast<double>(rows);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const double deviation = values[static_cast<std::size_t>(row * features + f)] - average;
+      squares += deviation * deviation;
+    }
+    mean.push_back(static_cast<float>(average));
+    variance.push_back(static_cast<float>(squares / static_cast<double>(rows)));
+  }
+  if (normalization.built) set_weights({Tensor(mean), Tensor(variance)});
+  normalization.mean = std::move(mean), normalization.variance = std::move(variance);
+  if (!normalization.built) normalization.declare_input_shape(data.shape().row());
+}
+
+}  // namespace glia

@@ -1,0 +1,276 @@
+// Callbacks: what an application, or Keras's well-known ones, do between the epochs of a fit.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/history.h>  // defines: Logs
+#include <glia/tensor.h>
+
+#include <cstdint>
+#include <fstream>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace glia {
+
+class Sequential;
+class Progress;
+
+/// What a fit is going to do.
+struct TrainingParams {
+  int epochs = 0;
+  std::int64_t steps = 0;         ///< of an epoch
+  std::vector<std::string> keys;  ///< of the logs of an epoch, val_ ones among them where there is validation
+};
+
+/// Base of all callbacks. fit calls them on its own thread, in the order they were given; what one throws ends fit
+/// and reaches fit's caller.
+class Callback {
+ public:
+  Callback() = default;
+  Callback(const Callback&) = default;
+  Callback& operator=(const Callback&) = default;
+  virtual ~Callback() = default;
+
+  virtual void on_train_begin() {}
+  virtual void on_train_end() {}
+  /// `epoch` counts from 0.
+  virtual void on_epoch_begin(int epoch);
+  /// `logs` are loss, metrics and val_ ones of the epoch; what is set in them goes into the history.
+  virtual void on_epoch_end(int epoch, Logs& logs);
+  /// After `batch` (from 0) of an epoch; `logs` are means over the epoch so far. Called once a launch of the device,
+  /// which is many batches, unless a callback watches_batches().
+  virtual void on_batch_end(std::int64_t batch, const Logs& logs);
+  /// Whether on_batch_end must come after every batch: then each is a launch of its own.
+  virtual bool watches_batches() const { return false; }
+
+  /// Called by fit before on_train_begin.
+  void attach(Sequential& model, const TrainingParams& params) { model_ = &model, params_ = params; }
+
+ protected:
+  /// The model that is trained; stop_training() ends fit after the epoch.
+  Sequential& model() const { return *model_; }
+  const TrainingParams& params() const { return params_; }
+
+ private:
+  Sequential* model_ = nullptr;
+  TrainingParams params_;
+};
+
+/// `.callbacks = {glia::EarlyStopping({.patience = 3}), &mine}`: copies, or pointers to what lives while fit runs.
+class Callbacks {
+ public:
+  class Entry {
+   public:
+    template <class Kind, std::enable_if_t<std::is_base_of_v<Callback, Kind>, int> = 0>
+    Entry(const Kind& callback) : callback_(std::make_shared<Kind>(callback)) {}
+    Entry(Callback* callback) : callback_(callback, [](Callback*) {}) {}
+    Entry(std::shared_ptr<Callback> callback) : callback_(std::move(callback)) {}
+    Callback& get() const { return *callback_; }
+
+   private:
+    std::shared_ptr<Callback> callback_;
+  };
+
+  Callbacks() = default;
+  Callbacks(std::initializer_list<Entry> entries) : entries_(entries) {}
+  Callbacks(std::vector<Entry> entries) : entries_(std::move(entries)) {}
+
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+/// Which way a monitored number gets better: as its name says, or told.
+enum class Monitor { automatic, min, max };
+
+/// A number of the logs that is watched, and its best so far.
+class Watched {
+ public:
+  Watched(std::string name, Monitor mode, double min_delta);
+  /// Throws ValueError for a name that the logs will not have, or of which it is not known which way is better.
+  void expect_in(const TrainingParams& params, const char* callback);
+  /// Whether `value` is better than `reference` by more than min_delta; anything is better than none.
+  bool improves(double value, const std::optional<double>& reference) const;
+  /// The number in these logs, if it is there: with validation_freq above 1 not every epoch has it.
+  std::optional<double> in(const Logs& logs) const;
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  Monitor mode_;
+  double min_delta_;
+};
+
+struct EarlyStoppingOptions {
+  std::string monitor = "val_loss";
+  double min_delta = 0;
+  int patience = 0;
+  int verbose = 0;
+  Monitor mode = Monitor::automatic;
+  std::optional<double> baseline = {};
+  bool restore_best_weights = false;
+  int start_from_epoch = 0;
+};
+
+/// Ends fit when `monitor` has not got better for `patience` epochs.
+class EarlyStopping : public Callback {
+ public:
+  /// Throws ValueError for options that cannot be.
+  explicit EarlyStopping(const EarlyStoppingOptions& options = {});
+  EarlyStopping(const EarlyStopping& other);
+
+  void on_train_begin() override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+  void on_train_end() override;
+
+  /// The epoch (from 0) after which fit ended, or -1.
+  int stopped_epoch() const { return stopped_epoch_; }
+  int best_epoch() const { return best_epoch_; }
+
+ private:
+  EarlyStoppingOptions options_;
+  Watched watched_;
+  std::optional<double> best_;
+  int wait_ = 0, stopped_epoch_ = -1, best_epoch_ = 0;
+  std::vector<Tensor> best_weights_;
+};
+
+struct ModelCheckpointOptions {
+  std::string monitor = "val_loss";
+  bool save_best_only = false;
+  Monitor mode = Monitor::automatic;
+  int verbose = 0;
+  std::optional<double> initial_value_threshold = {};  ///< what the first saved must beat
+};
+
+/// Saves the weights after each epoch, or each that is the best so far. `filepath` may have {epoch:02d}, counted from
+/// 1, and numbers of the logs, such as {val_loss:.2f}: "weights-{epoch:02d}.safetensors".
+class ModelCheckpoint : public Callback {
+ public:
+  explicit ModelCheckpoint(std::string filepath, const ModelCheckpointOptions& options = {});
+
+  void on_train_begin() override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+
+ private:
+  std::string path_of(int epoch, const Logs& logs) const;
+
+  std::string filepath_;
+  ModelCheckpointOptions options_;
+  Watched watched_;
+  std::optional<double> best_;
+};
+
+struct ReduceLROnPlateauOptions {
+  std::string monitor = "val_loss";
+  double factor = 0.1;
+  int patience = 10;
+  int verbose = 0;
+  Monitor mode = Monitor::automatic;
+  double min_delta = 1e-4;
+  int cooldown = 0;
+  double min_lr = 0;
+};
+
+/// Multiplies the learning rate by `factor` when `monitor` has not got better for `patience` epochs. Adds
+/// "learning_rate" to the logs.
+class ReduceLROnPlateau : public Callback {
+ public:
+  /// Throws ValueError for a factor of 1 or more and other options that cannot be.
+  explicit ReduceLROnPlateau(const ReduceLROnPlateauOptions& options = {});
+
+  void on_train_begin() override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+
+ private:
+  ReduceLROnPlateauOptions options_;
+  Watched watched_;
+  std::optional<double> best_;
+  int wait_ = 0, cooldown_ = 0;
+};
+
+/// Sets the learning rate before each epoch to schedule(epoch, rate so far). Adds "learning_rate" to the logs.
+class LearningRateScheduler : public Callback {
+ public:
+  explicit LearningRateScheduler(std::function<double(int epoch, double rate)> schedule, int verbose = 0);
+
+  void on_epoch_begin(int epoch) override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+
+ private:
+  std::function<double(int, double)> schedule_;
+  int verbose_;
+};
+
+/// A line of comma-separated values for each epoch: epoch, then the logs in alphabetical order; "NA" where a number is
+/// missing. Throws FileError where the file cannot be written.
+class CSVLogger : public Callback {
+ public:
+  explicit CSVLogger(std::string filename, char separator = ',', bool append = false);
+
+  void on_train_begin() override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+
+ private:
+  void write(const std::string& line, bool from_start);
+
+  std::string filename_;
+  char separator_;
+  bool append_, started_ = false;
+  std::vector<std::string> keys_;
+};
+
+/// Ends fit as soon as the loss is NaN or infinite.
+class TerminateOnNaN : public Callback {
+ public:
+  void on_batch_end(std::int64_t batch, const Logs& logs) override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+};
+
+struct LambdaCallbackOptions {
+  std::function<void(int epoch)> on_epoch_begin = {};
+  std::function<void(int epoch, Logs& logs)> on_epoch_end = {};
+  std::function<void(std::int64_t batch, const Logs& logs)> on_batch_end = {};  ///< makes each batch a launch
+  std::function<void()> on_train_begin = {};
+  std::function<void()> on_train_end = {};
+};
+
+/// Functions for the moments of a fit.
+class LambdaCallback : public Callback {
+ public:
+  explicit LambdaCallback(LambdaCallbackOptions options) : do_(std::move(options)) {}
+
+  void on_train_begin() override;
+  void on_train_end() override;
+  void on_epoch_begin(int epoch) override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+  void on_batch_end(std::int64_t batch, const Logs& logs) override;
+  bool watches_batches() const override { return static_cast<bool>(do_.on_batch_end); }
+
+ private:
+  LambdaCallbackOptions do_;
+};
+
+/// The progress that fit prints with .verbose = 1, to stdout, or to a stream: for fits with .verbose = 0.
+class ProgbarLogger : public Callback {
+ public:
+  ProgbarLogger();
+  explicit ProgbarLogger(std::ostream& out);
+
+  void on_epoch_begin(int epoch) override;
+  void on_batch_end(std::int64_t batch, const Logs& logs) override;
+  void on_epoch_end(int epoch, Logs& logs) override;
+
+ private:
+  std::shared_ptr<Progress> progress_;
+};
+
+}  // namespace glia

@@ -1,0 +1,100 @@
+// Noise that layers add while they train: what each does with an element and the random numbers of its place,
+// forward and backward, so that nothing needs to be kept between the two. Formulas as in Keras 3.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/math/functions.h>  // defines: math::sqrt, log, cos
+#include <glia/math/philox.h>     // defines: PhiloxBlock
+
+#include <cstdint>
+#include <variant>
+
+namespace glia {
+
+namespace math {
+
+/// A standard normal number of two 32-bit words (Box and Muller 1958).
+template <class T>
+GLIA_HD T normal_of(std::uint32_t radius_word, std::uint32_t angle_word) {
+  const T u = (static_cast<T>(radius_word >> 8) + T(1)) * T(1.0 / 16777216.0);  // in (0, 1]
+  const T angle = static_cast<T>(angle_word >> 8) * T(2 * 3.14159265358979323846 / 16777216.0);
+  return sqrt(T(-2) * log(u)) * cos(angle);
+}
+
+}  // namespace math
+
+// Each has
+//   words                  how many 32-bit words an element takes: a block of Philox serves 4 / words elements
+//   forward(x, words), backward(gradient, words)
+
+/// Zero with probability `rate`, else x / (1 - rate). An integer comparison decides, so that every device drops the
+/// same elements.
+struct DropoutNoise {
+  static constexpr auto name = "dropout";
+  static constexpr int words = 1;
+  std::uint64_t dropped_below = 0;  ///< rate * 2^32
+  double scale = 1;                 ///< 1 / (1 - rate)
+
+  template <class T>
+  GLIA_HD T forward(T x, const std::uint32_t* word) const {
+    return *word < dropped_below ? T(0) : x * static_cast<T>(scale);
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, const std::uint32_t* word) const {
+    return forward(gradient, word);
+  }
+};
+
+/// x + stddev * a standard normal number.
+struct AdditiveNoise {
+  static constexpr auto name = "gaussian_noise";
+  static constexpr int words = 2;
+  double stddev = 0;
+
+  template <class T>
+  GLIA_HD T forward(T x, const std::uint32_t* word) const {
+    return x + static_cast<T>(stddev) * math::normal_of<T>(word[0], word[1]);
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, const std::uint32_t*) const {
+    return gradient;
+  }
+};
+
+/// x * (1 + stddev * a standard normal number).
+struct MultiplicativeNoise {
+  static constexpr auto name = "gaussian_dropout";
+  static constexpr int words = 2;
+  double stddev = 0;
+
+  template <class T>
+  GLIA_HD T forward(T x, const std::uint32_t* word) const {
+    return x * (T(1) + static_cast<T>(stddev) * math::normal_of<T>(word[0], word[1]));
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, const std::uint32_t* word) const {
+    return forward(gradient, word);
+  }
+};
+
+/// Selu's least value in place of dropped elements, then a x + b, which keeps mean and variance (Klambauer et
+/// al. 2017).
+struct AlphaDropoutNoise {
+  static constexpr auto name = "alpha_dropout";
+  static constexpr int words = 1;
+  std::uint64_t dropped_below = 0;
+  double a = 1, b = 0, dropped = 0;
+
+  template <class T>
+  GLIA_HD T forward(T x, const std::uint32_t* word) const {
+    return static_cast<T>(a) * (*word < dropped_below ? static_cast<T>(dropped) : x) + static_cast<T>(b);
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, const std::uint32_t* word) const {
+    return *word < dropped_below ? T(0) : static_cast<T>(a) * gradient;
+  }
+};
+
+using Noises = std::variant<DropoutNoise, AdditiveNoise, MultiplicativeNoise, AlphaDropoutNoise>;
+
+}  // namespace glia

@@ -1,0 +1,198 @@
+// Metrics that keep counters of their own. Each block owns the counters it adds to, so sums come out in a
+// fixed order; counters are float64, so whole numbers stay exact.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/math/metrics.h>
+#include <kernels/loss.h>  // defines: argmax_of_row
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// What all of them read: predictions and dense targets (rows, columns), or int32 labels (rows,); weights
+/// (rows / positions,) or null.
+template <class T>
+struct Judged {
+  const T* predictions;
+  const T* targets;
+  const std::int32_t* labels;
+  const T* weights;
+  std::int64_t rows, columns, positions;
+
+  GLIA_HD double weight(std::int64_t row) const {
+    return weights ? static_cast<double>(weights[row / positions]) : 1;
+  }
+  GLIA_HD T prediction(std::int64_t row, std::int64_t c) const { return predictions[row * columns + c]; }
+  GLIA_HD T target(std::int64_t row, std::int64_t c) const { return targets[row * columns + c]; }
+};
+
+/// counters += sums, by one thread.
+template <int n, class Block>
+GLIA_HD void add_sums(Block& block, const double (&sums)[n], double* counters, std::int64_t stride) {
+  for (int i = 0; i < n; ++i) {
+    const double sum = block.sum(sums[i]);
+    if (block.rank() == 0) counters[i * stride] += sum;
+  }
+}
+
+/// counters: true positives, false positives, true negatives, false negatives. One block.
+template <class T>
+struct PositivesKernel {
+  Judged<T> data;
+  double* counters;
+  double threshold;
+  std::int64_t class_id;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    double sums[4] = {};
+    const std::int64_t first = class_id < 0 ? 0 : class_id, used = class_id < 0 ? data.columns : 1;
+    for (std::int64_t i = block.rank(); i < data.rows * used; i += block.size()) {
+      const std::int64_t row = i / used, c = first + i % used;
+      const bool positive = data.target(row, c) != T(0);
+      const bool predicted = static_cast<double>(data.prediction(row, c)) > threshold;
+      sums[predicted ? (positive ? 0 : 1) : (positive ? 3 : 2)] += data.weight(row);
+    }
+    add_sums(block, sums, counters, 1);
+  }
+};
+
+/// counters (4, columns): true positives, false positives, false negatives, targets. A block for each column.
+template <class T>
+struct FScoreKernel {
+  Judged<T> data;
+  double* counters;
+  double threshold;  ///< 0: the row's greatest counts
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t c = block.index();
+    double sums[4] = {};
+    for (std::int64_t row = block.rank(); row < data.rows; row += block.size()) {
+      const double y = static_cast<double>(data.target(row, c)), weight = data.weight(row);
+      const double predicted = is_predicted(row, c) ? 1 : 0;
+      sums[0] += weight * predicted * y;
+      sums[1] += weight * predicted * (1 - y);
+      sums[2] += weight * (1 - predicted) * y;
+      sums[3] += weight * y;
+    }
+    add_sums(block, sums, counters + c, data.columns);
+  }
+
+ private:
+  GLIA_HD bool is_predicted(std::int64_t row, std::int64_t c) const {
+    const T p = data.prediction(row, c);
+    if (threshold > 0) return static_cast<double>(p) > threshold;
+    if (!(math::abs(p) > T(1e-9))) return false;
+    for (std::int64_t other = 0; other < data.columns; ++other)
+      if (data.prediction(row, other) > p) return false;
+    return true;
+  }
+};
+
+/// counters (2, thresholds): positives and negatives predicted above threshold i / (thresholds - 1); above the
+/// first are all. A block for each threshold.
+template <class T>
+struct AucKernel {
+  Judged<T> data;
+  double* counters;
+  std::int64_t thresholds;
+  bool from_logits;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t threshold = block.index();
+    double sums[2] = {};
+    for (std::int64_t i = block.rank(); i < data.rows * data.columns; i += block.size()) {
+      const T x = data.predictions[i], p = from_logits ? math::sigmoid(x) : x;
+      if (bucket_of(p) < static_cast<T>(threshold)) continue;
+      sums[data.targets[i] != T(0) ? 0 : 1] += data.weight(i / data.columns);
+    }
+    add_sums(block, sums, counters + threshold, thresholds);
+  }
+
+ private:
+  /// The last threshold that p exceeds, rounded as Keras rounds it.
+  GLIA_HD T bucket_of(T p) const {
+    const T bucket = ceil_of(math::clip(p, T(0), T(1)) * static_cast<T>(thresholds - 1)) - T(1);
+    return bucket < T(0) ? T(0) : bucket;
+  }
+  GLIA_HD static T ceil_of(T x) {
+    const T whole = static_cast<T>(static_cast<std::int64_t>(x));
+    return whole < x ? whole + T(1) : whole;
+  }
+};
+
+/// counters (4, columns): sums of y, y^2, (y - p)^2 and the weights. A block for each column.
+template <class T>
+struct R2Kernel {
+  Judged<T> data;
+  double* counters;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t c = block.index();
+    double sums[4] = {};
+    for (std::int64_t row = block.rank(); row < data.rows; row += block.size()) {
+      const double y = static_cast<double>(data.target(row, c)), weight = data.weight(row);
+      const double error = y - static_cast<double>(data.prediction(row, c));
+      sums[0] += weight * y;
+      sums[1] += weight * y * y;
+      sums[2] += weight * error * error;
+      sums[3] += weight;
+    }
+    add_sums(block, sums, counters + c, data.columns);
+  }
+};
+
+/// counters (classes, classes): rows of each true class by the class predicted. One column of outputs is two
+/// classes, told apart at one half. A block for each true class; a thread for each predicted class.
+template <class T>
+struct ConfusionKernel {
+  Judged<T> data;
+  double* counters;
+  std::int64_t classes;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t right = block.index();
+    for (std::int64_t row = 0; row < data.rows; ++row) {
+      if (class_of_target(row) != right) continue;
+      const std::int64_t predicted = greatest(data.predictions + row * data.columns);
+      if (predicted % block.size() == block.rank()) counters[right * classes + predicted] += data.weight(row);
+    }
+  }
+
+ private:
+  GLIA_HD std::int64_t class_of_target(std::int64_t row) const {
+    return data.labels ? data.labels[row] : greatest(data.targets + row * data.columns);
+  }
+  GLIA_HD std::int64_t greatest(const T* row) const {
+    if (data.columns == 1) return row[0] > T(0.5) ? 1 : 0;
+    std::int64_t best = 0;
+    for (std::int64_t c = 1; c < data.columns; ++c)
+      if (row[c] > row[best]) best = c;
+    return best;
+  }
+};
+
+/// counters: the sum of a loss over rows, and of the weights; `partials` (blocks,) are the loss's. One block.
+template <class T>
+struct FoldKernel {
+  const double* partials;
+  const T* weights;
+  double* counters;
+  std::int64_t blocks, rows, positions;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    double sums[2] = {};
+    for (std::int64_t b = block.rank(); b < blocks; b += block.size()) sums[0] += partials[b];
+    for (std::int64_t row = block.rank(); row < rows; row += block.size())
+      sums[1] += weights ? static_cast<double>(weights[row / positions]) : 1;
+    add_sums(block, sums, counters, 1);
+  }
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels

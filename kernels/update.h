@@ -1,0 +1,228 @@
+// What goes with an update of the parameters: penalties on weights, gradient accumulation and clipping,
+// averages, constraints, and the parts of Muon that are no product.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/descriptors.h>  // defines: op::summed_elements
+#include <glia/step_state.h>   // defines: StepState
+#include <kernels/block.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// *to = the sum of f.at(i) over this block's piece of n elements.
+template <class Block, class F>
+GLIA_HD void sum_piece(Block& block, std::int64_t n, double* to, const F& f) {
+  const std::int64_t first = block.index() * op::summed_elements;
+  const std::int64_t last = first + op::summed_elements < n ? first + op::summed_elements : n;
+  double sum = 0;
+  for (std::int64_t i = first + block.rank(); i < last; i += block.size()) sum += f.at(i);
+  sum = block.sum(sum);
+  if (block.rank() == 0) *to = sum;
+}
+
+/// gradients += l1 sign(w) + 2 l2 w (null: not wanted); partials[b] = the sum of l1 |w| + l2 w^2 of the b-th
+/// piece of n weights.
+template <class T>
+struct PenaltyKernel {
+  const T* weights;
+  T* gradients;
+  double* partials;
+  std::int64_t n;
+  double l1, l2;
+
+  GLIA_HD double at(std::int64_t i) const {
+    const T w = weights[i];
+    if (gradients) gradients[i] += static_cast<T>(l1) * math::sign(w) + static_cast<T>(2 * l2) * w;
+    const double wide = static_cast<double>(w);
+    return l1 * math::abs(wide) + l2 * wide * wide;
+  }
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    sum_piece(block, n, partials + block.index(), *this);
+  }
+};
+
+/// partials[b] = the sum of squares of the b-th piece of in (n,).
+template <class T>
+struct SquaresKernel {
+  const T* in;
+  double* partials;
+  std::int64_t n;
+
+  GLIA_HD double at(std::int64_t i) const { return static_cast<double>(in[i]) * static_cast<double>(in[i]); }
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    sum_piece(block, n, partials + block.index(), *this);
+  }
+};
+
+/// The root of the sum of partial sums; every thread must come and gets it.
+template <class Block>
+GLIA_HD double norm_of(Block& block, const double* partials, std::int64_t blocks) {
+  double sum = 0;
+  for (std::int64_t b = block.rank(); b < blocks; b += block.size()) sum += partials[b];
+  return math::sqrt(block.sum(sum));
+}
+
+/// values *= limit / norm where their norm is above `limit`, in place; with `limit` 0 values /= norm + 1e-7.
+template <class T>
+struct RescaleToNormKernel {
+  T* values;
+  const double* partials;
+  std::int64_t n, blocks;
+  double limit;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const double norm = norm_of(block, partials, blocks);
+    if (limit > 0 && norm <= limit) return;
+    const T factor = static_cast<T>(limit > 0 ? limit / norm : 1 / (norm + 1e-7));
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) values[i] *= factor;
+  }
+};
+
+/// sums += gradients, but every steps-th time gradients = (sums + gradients) / steps and sums = 0.
+template <class T>
+struct AccumulateKernel {
+  const StepState* state;
+  T* gradients;
+  T* sums;
+  std::int64_t n, steps;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const bool updates = state->iteration % steps == 0;
+    const T share = T(1) / static_cast<T>(steps);
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
+      const T sum = gradients[i] + sums[i];
+      sums[i] = updates ? T(0) : sum;
+      if (updates) gradients[i] = sum * share;
+    }
+  }
+};
+
+/// averages = momentum averages + (1 - momentum) parameters, the first time parameters; and back into
+/// parameters every overwrite_every-th update (0: never).
+template <class T>
+struct AverageKernel {
+  const StepState* state;
+  T* parameters;
+  T* averages;
+  std::int64_t n, steps, overwrite_every;
+  double momentum;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    // Keras counts whole updates, those before this step: its first average is that of its first update.
+    const std::int64_t updates = (state->iteration - 1) / steps;
+    const T keep = updates == 0 ? T(0) : static_cast<T>(momentum);
+    const bool overwrites = overwrite_every > 0 && (updates + 1) % overwrite_every == 0;
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
+      averages[i] = keep * averages[i] + (T(1) - keep) * parameters[i];
+      if (overwrites) parameters[i] = averages[i];
+    }
+  }
+};
+
+/// Each column of weights (rows, columns) times constraint.scale(its norm), in place. A thread has tiles of
+/// columns.
+template <class Constraint, class T>
+struct ConstrainKernel {
+  Constraint constraint;
+  T* weights;
+  std::int64_t rows, columns;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const auto range = block.elements(columns);
+    for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
+      T sum = 0;
+      for (std::int64_t row = 0; row < rows; ++row)
+        sum += weights[row * columns + c] * weights[row * columns + c];
+      const T scale = constraint.scale(math::sqrt(sum));
+      for (std::int64_t row = 0; row < rows; ++row) weights[row * columns + c] *= scale;
+    }
+  }
+};
+
+template <class T>
+struct ConstrainKernel<NonNeg, T> {
+  NonNeg constraint;
+  T* weights;
+  std::int64_t rows, columns;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const auto range = block.elements(rows * columns);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
+      if (weights[i] < T(0)) weights[i] = 0;
+  }
+};
+
+/// momentum = mu momentum + gradients; out = gradients + mu momentum with Nesterov, else momentum.
+template <class T>
+struct MomentumKernel {
+  const StepState* state;
+  const T* gradients;
+  T* momentum;
+  T* out;
+  std::int64_t n, steps;
+  double mu;
+  bool nesterov;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    if (state->iteration % steps != 0) return;
+    const T m = static_cast<T>(mu);
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
+      const T grown = m * momentum[i] + gradients[i];
+      momentum[i] = grown;
+      out[i] = nesterov ? gradients[i] + m * grown : grown;
+    }
+  }
+};
+
+/// out = alpha a + beta b, n elements; out may be either.
+template <class T>
+struct CombineKernel {
+  const T* a;
+  const T* b;
+  T* out;
+  std::int64_t n;
+  double alpha, beta;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const T x = static_cast<T>(alpha), y = static_cast<T>(beta);
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) out[i] = x * a[i] + y * b[i];
+  }
+};
+
+/// parameters = parameters (1 - decay rate) - scale rate step.
+template <class T>
+struct DescendKernel {
+  const StepState* state;
+  T* parameters;
+  const T* step;
+  std::int64_t n, steps;
+  double scale, decay;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    if (state->iteration % steps != 0) return;
+    const T shrink = static_cast<T>(decay * state->learning_rate);
+    const T factor = static_cast<T>(scale * state->learning_rate);
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
+      parameters[i] = parameters[i] - parameters[i] * shrink - factor * step[i];
+  }
+};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels
