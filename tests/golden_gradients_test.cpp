@@ -129,10 +129,91 @@ std::vector<GradientCase> sparse_categorical_crossentropy_cases() {
   };
 }
 
+std::vector<GradientCase> activation_cases() {
+  std::vector<GradientCase> cases;
+  for (const std::string name : {"log_softmax", "relu6", "leaky_relu", "elu", "selu", "celu", "hard_sigmoid",
+                                 "softplus", "softsign", "silu", "hard_silu", "gelu", "mish", "exponential"})
+    cases.push_back({name + "_hidden", [name] { return Layers{Dense(7, name), Dense(3)}; }, "mse", {7, 31}});
+  return cases;
+}
+
+std::vector<GradientCase> more_loss_cases() {
+  const std::vector<int> batches = {7, 31};
+  const SparseCategoricalCrossentropy ignore_1 = {.ignore_class = 1}, ignore_2 = {.ignore_class = 2};
+  return {
+      {"mae", two_layers(3), "mae", batches},
+      {"mape", two_layers(3), "mape", batches},
+      {"msle", two_layers(3, "softplus"), "msle", batches},
+      {"huber", two_layers(3), "huber", batches},
+      {"huber_delta", two_layers(3), Huber{.delta = 0.3}, batches},
+      {"log_cosh", two_layers(3), "log_cosh", batches},
+      {"bce_smoothed", two_layers(3, "sigmoid"), BinaryCrossentropy{.label_smoothing = 0.2}, batches},
+      {"bce_linear_smoothed", two_layers(3, "softmax"), BinaryCrossentropy{.label_smoothing = 0.2}, batches},
+      {"bfce", two_layers(3, "sigmoid"), "binary_focal_crossentropy", batches},
+      {"bfce_balanced", two_layers(3),
+       BinaryFocalCrossentropy{.apply_class_balancing = true,
+                               .alpha = 0.3,
+                               .gamma = 1.5,
+                               .from_logits = true,
+                               .label_smoothing = 0.1},
+       batches},
+      {"cce_smoothed", two_layers(4, "softmax"), CategoricalCrossentropy{.label_smoothing = 0.2}, batches},
+      {"cce_sigmoid_smoothed", two_layers(4, "sigmoid"), CategoricalCrossentropy{.label_smoothing = 0.2},
+       batches},
+      {"cfce", two_layers(4, "softmax"), "categorical_focal_crossentropy", batches},
+      {"cfce_sigmoid", two_layers(4, "sigmoid"),
+       CategoricalFocalCrossentropy{.alpha = 0.5, .gamma = 1.5, .label_smoothing = 0.1}, batches},
+      {"cfce_logits", two_layers(4), CategoricalFocalCrossentropy{.from_logits = true}, batches},
+      {"scce_ignore", two_layers(4, "softmax"), ignore_1, batches},
+      {"scce_ignore_sigmoid", two_layers(4, "sigmoid"), ignore_2, batches},
+      {"kld", two_layers(4, "softmax"), "kl_divergence", batches},
+      {"poisson", two_layers(3, "softplus"), "poisson", batches},
+      {"hinge", two_layers(3), "hinge", batches},
+      {"squared_hinge", two_layers(3), "squared_hinge", batches},
+      {"categorical_hinge", two_layers(4), "categorical_hinge", batches},
+      {"cosine_similarity", two_layers(4), "cosine_similarity", batches},
+  };
+}
+
+/// `layer` between two Dense layers.
+template <class MakeLayer>
+GradientCase between(const std::string& name, int units, int outputs, const std::string& activation,
+                     const MakeLayer& layer) {
+  return {name, [=] { return Layers{Dense(units, activation), layer(), Dense(outputs)}; }, "mse", {7, 31}};
+}
+
+std::vector<GradientCase> layer_cases() {
+  return {
+      between("relu_layer", 7, 3, "linear",
+              [] { return ReLU({.max_value = 2, .negative_slope = 0.1, .threshold = 0.25}); }),
+      between("prelu", 7, 3, "linear", [] { return PReLU(); }),
+      between("batch_normalization", 7, 3, "tanh", [] { return BatchNormalization(); }),
+      between("batch_normalization_rank_3", 4, 2, "tanh",
+              [] { return BatchNormalization({.epsilon = 0.1, .center = false}); }),
+      between("layer_normalization", 7, 3, "linear", [] { return LayerNormalization(); }),
+      between("rms_normalization", 7, 3, "linear", [] { return RMSNormalization(); }),
+      between("rescaling", 7, 3, "linear", [] { return Rescaling(0.5, 1); }),
+      between("reshape", 4, 3, "linear",
+              [] {
+                return Reshape({2, -1});
+              }),
+      {"regularized",
+       [] {
+         return Layers{
+             Dense(7, "tanh", {.kernel_regularizer = "l2", .bias_regularizer = L1{0.05}}),
+             Dense(3, {.kernel_regularizer = L1L2{.l1 = 0.02, .l2 = 0.03}}),
+         };
+       },
+       "mse",
+       {7, 31}},
+  };
+}
+
 std::vector<GradientCase> gradient_cases() {
   std::vector<GradientCase> cases;
-  for (const auto& part : {mean_squared_error_cases(), binary_crossentropy_cases(),
-                           categorical_crossentropy_cases(), sparse_categorical_crossentropy_cases()})
+  for (const auto& part :
+       {mean_squared_error_cases(), binary_crossentropy_cases(), categorical_crossentropy_cases(),
+        sparse_categorical_crossentropy_cases(), activation_cases(), more_loss_cases(), layer_cases()})
     cases.insert(cases.end(), part.begin(), part.end());
   return cases;
 }

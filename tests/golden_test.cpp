@@ -17,6 +17,9 @@ namespace glia::test {
 namespace {
 
 const std::vector<std::string> activations = {"linear", "relu", "sigmoid", "tanh", "softmax"};
+const std::vector<std::string> more_activations = {
+    "log_softmax", "relu6",    "leaky_relu", "elu",       "selu", "celu", "hard_sigmoid",
+    "softplus",    "softsign", "silu",       "hard_silu", "gelu", "mish", "exponential"};
 
 // forward
 
@@ -26,6 +29,35 @@ struct ForwardCase {
 
   friend std::ostream& operator<<(std::ostream& out, const ForwardCase& one) { return out << one.name; }
 };
+
+/// Layers that are neither Dense nor Flatten, while a model predicts.
+std::vector<ForwardCase> layer_cases() {
+  return {
+      {"activation_gelu_tanh", [] { return Layers{Activation(Gelu{.approximate = true})}; }},
+      {"relu_layer", [] { return Layers{ReLU({.max_value = 2, .negative_slope = 0.1, .threshold = 0.5})}; }},
+      {"leaky_relu_layer", [] { return Layers{LeakyReLU()}; }},
+      {"elu_layer", [] { return Layers{ELU(0.7)}; }},
+      {"prelu", [] { return Layers{PReLU()}; }},
+      {"batch_normalization",
+       [] {
+         return Layers{Dense(7), BatchNormalization()};
+       }},
+      {"batch_normalization_rank_3",
+       [] { return Layers{BatchNormalization({.epsilon = 0.1, .center = false})}; }},
+      {"layer_normalization", [] { return Layers{LayerNormalization()}; }},
+      {"layer_normalization_rank_3", [] { return Layers{LayerNormalization({.scale = false})}; }},
+      {"rms_normalization", [] { return Layers{RMSNormalization()}; }},
+      {"rescaling", [] { return Layers{Rescaling(0.25, -1)}; }},
+      {"reshape",
+       [] {
+         return Layers{Reshape({2, -1}), Dense(5)};
+       }},
+      {"dropout_predicts",
+       [] {
+         return Layers{Dropout(0.5), GaussianNoise(1), AlphaDropout(0.3)};
+       }},
+  };
+}
 
 std::vector<ForwardCase> forward_cases() {
   std::vector<ForwardCase> cases = {
@@ -52,6 +84,11 @@ std::vector<ForwardCase> forward_cases() {
     cases.push_back({"activation_" + name, [name] { return Layers{Activation(name)}; }});
     cases.push_back({"activation_rank_3_" + name, [name] { return Layers{Activation(name)}; }});
   }
+  for (const std::string& name : more_activations) {
+    cases.push_back({"dense_" + name, [name] { return Layers{Dense(7, name)}; }});
+    cases.push_back({"activation_" + name, [name] { return Layers{Activation(name)}; }});
+  }
+  for (const ForwardCase& one : layer_cases()) cases.push_back(one);
   return cases;
 }
 

@@ -47,6 +47,33 @@ std::vector<OptimizerCase> optimizer_cases() {
       {"adam", "adam"},
       {"adam_odd", Adam{.learning_rate = 0.003, .beta_1 = 0.7, .beta_2 = 0.93, .epsilon = 1e-2}},
       {"adam_decay", Adam{.learning_rate = slow}},
+      {"adam_amsgrad", Adam{.learning_rate = 0.003, .beta_2 = 0.9, .amsgrad = true}},
+      {"adamw", AdamW{.learning_rate = 0.003, .weight_decay = 0.1}},
+      {"adamax", Adamax{.learning_rate = 0.003}},
+      {"nadam", Nadam{.learning_rate = 0.003}},
+      {"adagrad", Adagrad{.learning_rate = 0.01}},
+      {"adadelta", Adadelta{.learning_rate = 0.1, .epsilon = 1e-2}},
+      {"lion", Lion{.learning_rate = 0.001}},
+      {"ftrl", Ftrl{.learning_rate = 0.01,
+                    .l1_regularization_strength = 0.01,
+                    .l2_regularization_strength = 0.02,
+                    .l2_shrinkage_regularization_strength = 0.03,
+                    .beta = 0.1}},
+      {"muon", Muon{.learning_rate = 0.003}},
+      {"adam_accumulated", Adam{.learning_rate = 0.003, .gradient_accumulation_steps = 5}},
+      {"sgd_weight_decay", SGD{.learning_rate = 0.005, .weight_decay = 0.05}},
+      {"sgd_clipnorm", SGD{.learning_rate = 0.02, .clipnorm = 0.5}},
+      {"sgd_global_clipnorm", SGD{.learning_rate = 0.02, .global_clipnorm = 0.7}},
+      {"sgd_clipvalue", SGD{.learning_rate = 0.02, .clipvalue = 0.1}},
+      {"sgd_ema",
+       SGD{.learning_rate = 0.005, .use_ema = true, .ema_momentum = 0.9, .ema_overwrite_frequency = 4}},
+      {"sgd_inverse_time", SGD{.learning_rate = InverseTimeDecay{0.01, 10, 0.5}}},
+      {"sgd_polynomial", SGD{.learning_rate = PolynomialDecay{0.01, 30, 0.001, 2}}},
+      {"sgd_polynomial_cycle", SGD{.learning_rate = PolynomialDecay{0.01, 30, 0.001, 1, true}}},
+      {"sgd_piecewise", SGD{.learning_rate = PiecewiseConstantDecay({10, 50}, {0.01, 0.005, 0.001})}},
+      {"sgd_cosine", SGD{.learning_rate = CosineDecay{0.01, 60, 0.1}}},
+      {"sgd_cosine_warmup", SGD{.learning_rate = CosineDecay{0.001, 60, 0, 0.01, 20}}},
+      {"sgd_cosine_restarts", SGD{.learning_rate = CosineDecayRestarts{0.01, 15, 2, 0.8}}},
   };
 }
 
@@ -93,7 +120,7 @@ struct EvaluateCase {
   int units;
   std::string activation;
   LossName loss;
-  std::vector<std::string> metrics;
+  std::vector<MetricName> metrics;
 
   friend std::ostream& operator<<(std::ostream& out, const EvaluateCase& one) { return out << one.name; }
 };
@@ -101,7 +128,9 @@ struct EvaluateCase {
 std::vector<EvaluateCase> evaluate_cases() {
   const LossName sparse = "sparse_categorical_crossentropy", binary = "binary_crossentropy";
   const LossName sparse_logits = SparseCategoricalCrossentropy{.from_logits = true};
-  const std::vector<std::string> three = {"accuracy", "binary_accuracy", "categorical_accuracy"};
+  const std::vector<MetricName> three = {"accuracy", "binary_accuracy", "categorical_accuracy"};
+  const F1Score macro = {.average = Average::macro}, micro = {.average = Average::micro};
+  const F1Score weighted = {.average = Average::weighted, .threshold = 0.3};
   return {
       {"sparse", 4, "softmax", sparse, {"accuracy"}},
       {"sparse_column", 4, "softmax", sparse, {"acc"}},
@@ -114,6 +143,35 @@ std::vector<EvaluateCase> evaluate_cases() {
       {"one_unit_linear", 1, "linear", "mse", {"accuracy"}},
       {"one_unit_logits", 1, "linear", BinaryCrossentropy{.from_logits = true}, {"accuracy"}},
       {"no_metrics", 1, "linear", "mse", {}},
+      {"counts",
+       3,
+       "sigmoid",
+       binary,
+       {"precision", "recall", "auc", "true_positives", "false_positives", "true_negatives",
+        "false_negatives"}},
+      {"pr_curve", 3, "sigmoid", binary, {AUC{.num_thresholds = 50, .curve = AUCCurve::PR}}},
+      {"class_precision",
+       4,
+       "softmax",
+       "categorical_crossentropy",
+       {Precision{.threshold = 0.3, .class_id = 2}, Recall{.threshold = 0.3, .class_id = 1}}},
+      {"f_scores",
+       4,
+       "softmax",
+       "categorical_crossentropy",
+       {{"macro", macro}, {"micro", micro}, {"weighted", weighted}, FBetaScore{.beta = 2}}},
+      {"top_k", 4, "softmax", "categorical_crossentropy", {TopKCategoricalAccuracy{.k = 2}, "accuracy"}},
+      {"sparse_top_k", 4, "softmax", sparse, {SparseTopKCategoricalAccuracy{.k = 2}}},
+      {"regression",
+       3,
+       "linear",
+       "mse",
+       {"mae", "mse", "mape", "root_mean_squared_error", "r2_score", "cosine_similarity", "log_cosh"}},
+      {"losses",
+       3,
+       "sigmoid",
+       "mse",
+       {"binary_crossentropy", "hinge", "kl_divergence", "poisson", "squared_hinge"}},
   };
 }
 
@@ -128,7 +186,7 @@ TEST_P(GoldenEvaluate, Loss_and_metrics_are_those_of_Keras) {
   const Golden& golden = evaluate_values();
   const std::string& name = one().name;
   const Tensor& x = golden[name + "/x"];
-  const MetricNames metrics(std::vector<MetricName>(one().metrics.begin(), one().metrics.end()));
+  const MetricNames metrics(one().metrics);
   Sequential model =
       this->model({Dense(7, "tanh"), Dense(one().units, one().activation)}, x.shape().row(),
                   golden.list(name + "/weights", dtype()), {.loss = one().loss, .metrics = metrics});
@@ -140,7 +198,7 @@ TEST_P(GoldenEvaluate, Loss_and_metrics_are_those_of_Keras) {
           << key << " of " << name << ", batch_size " << batch_size;
   }
   std::vector<std::string> in_order = {"loss"};
-  in_order.insert(in_order.end(), one().metrics.begin(), one().metrics.end());
+  for (const MetricName& metric : one().metrics) in_order.push_back(metric.name());
   EXPECT_EQ(model.metrics_names(), in_order);
 }
 
@@ -184,17 +242,39 @@ struct FitCase {
 
 Layers classifier() { return {Dense(7, "relu"), Dense(4, "softmax")}; }
 Layers decider() { return {Dense(7, "tanh"), Dense(1, "sigmoid")}; }
+Layers normalized() { return {Dense(7, "relu"), BatchNormalization({.momentum = 0.8}), Dense(4, "softmax")}; }
+Layers constrained() {
+  return {
+      Dense(7, "tanh", {.kernel_constraint = MaxNorm{0.8}, .bias_constraint = "non_neg"}),
+      Dense(6, "tanh", {.kernel_constraint = "unit_norm"}),
+      Dense(4, "softmax", {.kernel_constraint = MinMaxNorm{.min_value = 0.5, .max_value = 0.9, .rate = 0.7}}),
+  };
+}
+Layers regularized() {
+  return {Dense(7, "tanh", {.kernel_regularizer = "l2"}), Dense(4, "softmax", {.kernel_regularizer = "l1"})};
+}
 
 std::vector<FitCase> fit_cases() {
   const std::string sparse = "sparse_categorical_crossentropy", binary = "binary_crossentropy";
   const Adam adam = {.learning_rate = 0.01};
-  const SGD momentum = {.learning_rate = 0.05, .momentum = 0.5};
+  const SGD momentum = {.learning_rate = 0.05, .momentum = 0.5}, plain = {.learning_rate = 0.1};
+  const SGD averaged = {.learning_rate = 0.1, .use_ema = true};
+  const FitOptions split = {.batch_size = 8, .validation_split = 0.2};
+  FitOptions by_class = split;
+  by_class.class_weight = {{0, 2.0}, {2, 0.5}};
   return {
       {"split", classifier, sparse, adam, {.batch_size = 8, .validation_split = 0.2}},
       {"partial", classifier, sparse, adam, {.batch_size = 16, .validation_split = 0.2}},
       {"no_validation", decider, binary, SGD{.learning_rate = 0.1}, {.batch_size = 8}},
       {"one_batch", decider, binary, RMSprop{.learning_rate = 0.01}, {.batch_size = 64}},
       {"batch_1", classifier, sparse, momentum, {.batch_size = 1}},
+      {"class_weight", classifier, sparse, adam, by_class},
+      {"class_weight_binary", decider, binary, adam, {.batch_size = 8, .class_weight = {{1, 3.0}}}},
+      {"sample_weight", classifier, sparse, adam, split},
+      {"batch_normalization", normalized, sparse, plain, split},
+      {"constrained", constrained, sparse, plain, {.batch_size = 8}},
+      {"ema", classifier, sparse, averaged, {.batch_size = 8}},
+      {"regularized", regularized, sparse, plain, split},
   };
 }
 
@@ -208,9 +288,13 @@ using GoldenFit = GoldenTest<FitCase>;
 TEST_P(GoldenFit, Five_epochs_are_those_of_Keras) {
   const Golden& golden = fit_values();
   const std::string& name = one().name;
-  Sequential model = this->model(one().layers(), {5}, golden.list(name + "/weights", dtype()),
-                                 {.optimizer = one().optimizer, .loss = one().loss, .metrics = "accuracy"});
+  CompileOptions compile = {.optimizer = one().optimizer, .loss = one().loss, .metrics = "accuracy"};
   FitOptions options = one().options;
+  if (golden.contains(name + "/sample_weight")) {
+    options.sample_weight = golden[name + "/sample_weight"];
+    compile.weighted_metrics = {{"weighted", SparseCategoricalAccuracy{}}};
+  }
+  Sequential model = this->model(one().layers(), {5}, golden.list(name + "/weights", dtype()), compile);
   options.epochs = 5;
   options.shuffle = false;
   options.verbose = 0;
