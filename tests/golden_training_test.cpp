@@ -167,6 +167,11 @@ std::vector<EvaluateCase> evaluate_cases() {
        "linear",
        "mse",
        {"mae", "mse", "mape", "root_mean_squared_error", "r2_score", "cosine_similarity", "log_cosh"}},
+      {"weighted",
+       3,
+       "sigmoid",
+       binary,
+       {"binary_accuracy", "precision", "auc", "f1_score", "mae", "root_mean_squared_error", "r2_score"}},
       {"losses",
        3,
        "sigmoid",
@@ -187,11 +192,15 @@ TEST_P(GoldenEvaluate, Loss_and_metrics_are_those_of_Keras) {
   const std::string& name = one().name;
   const Tensor& x = golden[name + "/x"];
   const MetricNames metrics(one().metrics);
-  Sequential model =
-      this->model({Dense(7, "tanh"), Dense(one().units, one().activation)}, x.shape().row(),
-                  golden.list(name + "/weights", dtype()), {.loss = one().loss, .metrics = metrics});
+  const bool weighted = golden.contains(name + "/sample_weight");
+  CompileOptions compile = {.loss = one().loss};
+  (weighted ? compile.weighted_metrics : compile.metrics) = metrics;
+  Sequential model = this->model({Dense(7, "tanh"), Dense(one().units, one().activation)}, x.shape().row(),
+                                 golden.list(name + "/weights", dtype()), compile);
   for (const std::int64_t batch_size : {16, 1, 100}) {  // 45 rows: the last of 16 is partial
-    const Logs logs = model.evaluate(x, golden[name + "/y"], {.batch_size = batch_size, .verbose = 0});
+    EvaluateOptions options = {.batch_size = batch_size, .verbose = 0};
+    if (weighted) options.sample_weight = golden[name + "/sample_weight"];
+    const Logs logs = model.evaluate(x, golden[name + "/y"], options);
     EXPECT_EQ(logs.size(), one().metrics.size() + 1) << name;
     for (const std::string& key : golden.below(name + "/logs/"))
       EXPECT_TRUE(close(logs[key], golden[name + "/logs/" + key].item(), golden_tolerance(dtype())))

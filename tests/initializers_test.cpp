@@ -1,6 +1,7 @@
 // Initial weights: limits, moments, fans as in Keras, and draws that depend on seed, variable and index
 // alone.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/error.h>
 #include <glia/initializers.h>
 #include <glia/math/philox.h>
 #include <gtest/gtest.h>
@@ -68,6 +69,69 @@ TEST(Initializers, Mean_is_0_and_deviation_is_Kerass) {
   expect_deviation(HeNormal{}, std::sqrt(2.0 / 53));
   expect_deviation(LecunUniform{}, std::sqrt(1.0 / 53));
   expect_deviation(LecunNormal{}, std::sqrt(1.0 / 53));
+}
+
+TEST(Initializers, Constant_random_normal_and_random_uniform_take_their_numbers) {
+  EXPECT_EQ(initial_values(Constant{.value = 0.25}, {3}, 1, 1), std::vector<float>(3, 0.25f));
+  expect_deviation(RandomNormal{}, 0.05);
+  expect_deviation(RandomNormal{.stddev = 2}, 2);
+  EXPECT_NEAR(moments(initial_values(RandomNormal{.mean = 3, .stddev = 0.1}, {8003}, 7, 0)).mean, 3, 0.005);
+  expect_limit(RandomUniform{}, {53, 151}, 0.05);
+  expect_deviation(RandomUniform{}, 0.05 / std::sqrt(3));
+  const Moments between = moments(initial_values(RandomUniform{.minval = 1, .maxval = 3}, {8003}, 7, 0));
+  EXPECT_GE(between.low, 1);
+  EXPECT_LE(between.high, 3);
+  EXPECT_NEAR(between.mean, 2, 0.03);
+}
+
+TEST(Initializers, A_truncated_normal_by_name_is_cut_at_two_deviations_and_not_widened) {
+  expect_limit(TruncatedNormal{}, {53, 151}, 0.1);
+  expect_deviation(TruncatedNormal{}, 0.05 * 0.87962566103423978);
+}
+
+TEST(Initializers, Variance_scaling_takes_scale_fan_and_distribution) {
+  using enum Distribution;
+  expect_deviation(VarianceScaling{}, std::sqrt(1.0 / 53));
+  expect_deviation(VarianceScaling{3, Fan::out, truncated_normal}, std::sqrt(3.0 / 151));
+  expect_deviation(VarianceScaling{3, Fan::average, untruncated_normal}, std::sqrt(6.0 / (53 + 151)));
+  expect_limit(VarianceScaling{3, Fan::out, uniform}, {53, 151}, std::sqrt(9.0 / 151));
+  const Moments normal =
+      moments(initial_values(VarianceScaling{1, Fan::in, untruncated_normal}, {53, 151}, 7, 0));
+  EXPECT_GT(normal.high, 2.5 * std::sqrt(1.0 / 53));  // of 8003, one in 160 lies beyond
+}
+
+/// The dot products of the shorter side's vectors are gain^2 with themselves and 0 with each other.
+void expect_orthogonal(std::int64_t rows, std::int64_t columns, double gain) {
+  const std::vector<float> w = initial_values(Orthogonal{.gain = gain}, {rows, columns}, 5, 0);
+  const std::int64_t count = std::min(rows, columns), length = std::max(rows, columns);
+  const auto at = [&](std::int64_t vector, std::int64_t i) {
+    return static_cast<double>(
+        w[static_cast<std::size_t>(rows < columns ? vector * columns + i : i * columns + vector)]);
+  };
+  for (std::int64_t a = 0; a < count; ++a) {
+    for (std::int64_t b = 0; b <= a; ++b) {
+      double dot = 0;
+      for (std::int64_t i = 0; i < length; ++i) dot += at(a, i) * at(b, i);
+      EXPECT_NEAR(dot, a == b ? gain * gain : 0, 1e-6) << rows << " x " << columns << ", " << a << ", " << b;
+    }
+  }
+}
+
+TEST(Initializers, Orthogonal_matrices_are_orthonormal_along_their_shorter_side) {
+  expect_orthogonal(7, 7, 1);
+  expect_orthogonal(31, 13, 1);
+  expect_orthogonal(13, 31, 0.5);
+  expect_orthogonal(1, 5, 2);
+}
+
+TEST(Initializers, Identity_has_its_gain_on_the_diagonal) {
+  EXPECT_EQ(initial_values(Identity{.gain = 2}, {2, 3}, 5, 0), (std::vector<float>{2, 0, 0, 0, 2, 0}));
+}
+
+TEST(Initializers, Orthogonal_and_identity_refuse_other_shapes) {
+  EXPECT_THROW(initial_values(Orthogonal{}, {5}, 5, 0), ShapeError);
+  EXPECT_THROW(initial_values(Identity{}, {5}, 5, 0), ShapeError);
+  EXPECT_THROW(initial_values(Identity{}, {2, 2, 2}, 5, 0), ShapeError);
 }
 
 TEST(Initializers, A_truncated_normal_has_its_shape) {

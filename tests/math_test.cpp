@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace glia {
@@ -125,6 +126,67 @@ TEST(Schedules, Exponential_decay_follows_its_formula) {
   EXPECT_DOUBLE_EQ(smooth.at(5), 0.1 * std::sqrt(0.5));
   EXPECT_DOUBLE_EQ(steps.at(9), 0.1);
   EXPECT_DOUBLE_EQ(steps.at(10), 0.05);
+}
+
+/// Values of torch.optim.lr_scheduler.OneCycleLR(anneal_strategy="cos") at each iteration.
+TEST(Schedules, One_cycle_is_that_of_PyTorch) {
+  const OneCycle defaults = {.max_learning_rate = 0.4, .total_steps = 100};
+  const std::vector<std::pair<std::int64_t, double>> expected = {
+      {0, 0.016000000000000014},
+      {1, 0.017125512226362993},
+      {10, 0.11806557938564033},
+      {28, 0.39887448777363704},
+      {29, 0.4},
+      {30, 0.39979861411380974},
+      {31, 0.3991948620196127},
+      {64, 0.2000008},
+      {98, 0.0002029858861903152},
+      {99, 1.6e-06},
+      {1000, 1.6e-06},  // it stays where PyTorch's refuses to go on
+  };
+  for (const auto& [iteration, rate] : expected)
+    EXPECT_NEAR(defaults.at(iteration), rate, 1e-12) << iteration;
+  const OneCycle other = {
+      .max_learning_rate = 1, .total_steps = 37, .pct_start = 0.45, .div_factor = 10, .final_div_factor = 50};
+  const std::vector<std::pair<std::int64_t, double>> others = {
+      {0, 0.1},
+      {7, 0.4758151983980249},
+      {15, 0.9961747129064824},
+      {16, 0.9992717644188451},
+      {20, 0.8916479862648375},
+      {36, 0.002},
+  };
+  for (const auto& [iteration, rate] : others) EXPECT_NEAR(other.at(iteration), rate, 1e-12) << iteration;
+}
+
+TEST(Schedules, Piecewise_constant_changes_after_its_boundaries) {
+  const PiecewiseConstantDecay decay({10, 20}, {3, 2, 1});
+  EXPECT_EQ(decay.at(0), 3);
+  EXPECT_EQ(decay.at(10), 3);
+  EXPECT_EQ(decay.at(11), 2);
+  EXPECT_EQ(decay.at(20), 2);
+  EXPECT_EQ(decay.at(21), 1);
+}
+
+TEST(Schedules, Numbers_that_cannot_be_are_told) {
+  const auto reason = [](const LearningRate& rate) {
+    return std::visit([](const auto& schedule) { return schedule.invalid(); }, rate.schedule);
+  };
+  EXPECT_NE(reason(PiecewiseConstantDecay({10, 20}, {3, 2})), "");
+  EXPECT_NE(reason(PiecewiseConstantDecay({20, 10}, {3, 2, 1})), "");
+  EXPECT_NE(reason(PiecewiseConstantDecay(std::vector<double>(13, 1), std::vector<double>(14, 1))), "");
+  EXPECT_NE(reason(PolynomialDecay{.decay_steps = 0}), "");
+  EXPECT_NE(reason(PolynomialDecay{.power = -1}), "");
+  EXPECT_NE(reason(InverseTimeDecay{.decay_rate = -1}), "");
+  EXPECT_NE(reason(CosineDecay{.alpha = 1.5}), "");
+  EXPECT_NE(reason(CosineDecay{.warmup_steps = -1}), "");
+  EXPECT_NE(reason(CosineDecayRestarts{.t_mul = 0.5}), "");
+  EXPECT_NE(reason(OneCycle{.total_steps = 1}), "");
+  EXPECT_NE(reason(OneCycle{.pct_start = 1}), "");
+  EXPECT_NE(reason(-1.0), "");
+  EXPECT_NE(reason(NAN), "");
+  EXPECT_EQ(reason(PiecewiseConstantDecay({10, 20}, {3, 2, 1})), "");
+  EXPECT_EQ(reason(CosineDecay{}) + reason(CosineDecayRestarts{}) + reason(OneCycle{}) + reason(0.1), "");
 }
 
 }  // namespace

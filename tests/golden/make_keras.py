@@ -605,6 +605,15 @@ def evaluate_cases():
             ],
             "normal",
         ),
+        "weighted": (
+            45,
+            (5,),
+            sigmoid,
+            "binary_crossentropy",
+            ["binary_accuracy", "precision", "auc", metrics.F1Score("macro", name="f1_score"), "mae"]
+            + [metrics.RootMeanSquaredError(), metrics.R2Score()],
+            "binary",
+        ),
         "losses": (
             45,
             (5,),
@@ -625,14 +634,25 @@ def evaluate():
         x = normal(generator, (rows, *input_shape))
         y = make_targets(generator, kind, rows, model.output_shape[1:])
 
+        sample_weight = generator.random(rows, np.float32) * 2 if case == "weighted" else None
+
         def compute():
             model = build(input_shape, layers, weights)
             fresh_metrics = [m if isinstance(m, str) else fresh(m) for m in case_metrics]
-            model.compile(loss=loss if isinstance(loss, str) else fresh(loss), metrics=fresh_metrics)
-            logs = model.evaluate(inputs_of(x), targets_of(y), batch_size=16, verbose=0, return_dict=True)
+            which = "metrics" if sample_weight is None else "weighted_metrics"
+            model.compile(loss=loss if isinstance(loss, str) else fresh(loss), **{which: fresh_metrics})
+            logs = model.evaluate(
+                inputs_of(x),
+                targets_of(y),
+                batch_size=16,
+                verbose=0,
+                sample_weight=sample_weight,
+                return_dict=True,
+            )
             return {name: np.array([value], keras.config.floatx()) for name, value in logs.items()}
 
         values = {"x": x, "y": y} | prefixed("weights", numbers(weights))
+        values |= {} if sample_weight is None else {"sample_weight": sample_weight}
         out |= prefixed(case, values | prefixed("logs", golden(case, compute)))
     return out
 
