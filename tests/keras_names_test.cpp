@@ -1,0 +1,143 @@
+// docs/keras.md names what the library has, no more and no less.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/glia.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace glia {
+namespace {
+
+using Names = std::set<std::string>;
+
+/// The tables' rows below a heading of docs/keras.md.
+std::string section(const std::string& heading) {
+  std::ifstream file(GLIA_GOLDEN_DIR "/../../docs/keras.md");
+  std::string line, rows;
+  bool inside = false;
+  while (std::getline(file, line)) {
+    if (line.rfind("## ", 0) == 0) inside = line == "## " + heading;
+    if (inside && line.rfind("| ", 0) == 0) rows += line.substr(0, line.rfind('|', line.size() - 2)) + '\n';
+  }
+  return rows;
+}
+
+Names matches(const std::string& text, const std::string& pattern) {
+  const std::regex regex(pattern);
+  Names names;
+  for (std::sregex_iterator match(text.begin(), text.end(), regex), end; match != end; ++match)
+    EXPECT_TRUE(names.insert((*match)[1]).second) << (*match)[1] << " stands twice";
+  return names;
+}
+
+Names quoted(const std::string& heading) { return matches(section(heading), "`\"([a-z0-9_]+)\"`"); }
+Names classes(const std::string& heading) { return matches(section(heading), "`glia::([A-Za-z0-9]+)`"); }
+
+template <class Member>
+std::string class_name() {
+  std::string_view signature = __PRETTY_FUNCTION__;
+  signature.remove_prefix(signature.find("Member = ") + 9);
+  signature = signature.substr(0, signature.find_first_of(";]"));
+  return std::string(signature.substr(signature.rfind(':') + 1));
+}
+
+/// What a family has: the names that are taken, and the classes.
+template <class Family>
+struct Has;
+template <class... Member>
+struct Has<std::variant<Member...>> {
+  static Names names() {
+    Names all;
+    (add<Member>(all), ...);
+    return all;
+  }
+  static Names classes() {
+    Names all{class_name<Member>()...};
+    all.erase("LossMetric");  // stands for all losses
+    return all;
+  }
+
+ private:
+  template <class One>
+  static void add(Names& all) {
+    if constexpr (requires { One::name; }) all.insert(One::name);
+    if constexpr (requires { One::short_name; }) all.insert(One::short_name);
+  }
+};
+
+template <class Family>
+void expect_table(const std::string& heading) {
+  EXPECT_EQ(quoted(heading), Has<Family>::names()) << heading;
+  EXPECT_EQ(classes(heading), Has<Family>::classes()) << heading;
+}
+
+TEST(KerasNames, The_tables_have_every_activation_loss_optimizer_and_metric) {
+  expect_table<Activations>("Activations");
+  expect_table<Losses>("Losses");
+  expect_table<Optimizers>("Optimizers");
+  expect_table<Metrics>("Metrics");
+}
+
+TEST(KerasNames, The_tables_have_every_initializer_regularizer_constraint_and_schedule) {
+  expect_table<Initializers>("Initializers");
+  expect_table<Regularizers>("Regularizers");
+  expect_table<Constraints>("Constraints");
+  EXPECT_EQ(classes("Schedules"), Has<Schedules>::classes());
+}
+
+TEST(KerasNames, A_name_finds_the_member_that_stands_in_its_row) {
+  std::istringstream rows(section("Losses"));
+  std::string row;
+  int checked = 0;
+  while (std::getline(rows, row)) {
+    const Names object = matches(row, "`glia::([A-Za-z0-9]+)`");
+    if (object.size() != 1) continue;
+    for (const std::string& name : matches(row, "`\"([a-z0-9_]+)\"`")) {
+      EXPECT_EQ(LossName(name).name(), LossName(*object.begin()).name()) << row;
+      ++checked;
+    }
+  }
+  EXPECT_GE(checked, 17);
+}
+
+TEST(KerasNames, The_table_has_every_layer) {
+  const std::vector<Layer> layers = {
+      Input({2}),
+      Dense(1),
+      Flatten(),
+      Activation("relu"),
+      ReLU(),
+      LeakyReLU(),
+      ELU(),
+      PReLU(),
+      Dropout(0.1),
+      GaussianNoise(0.1),
+      GaussianDropout(0.1),
+      AlphaDropout(0.1),
+      BatchNormalization(),
+      LayerNormalization(),
+      RMSNormalization(),
+      Reshape({2}),
+      Rescaling(1),
+      Normalization(),
+      Embedding(2, 3),
+  };
+  Names types;
+  for (const Layer& layer : layers) types.insert(layer.type() == "InputLayer" ? "Input" : layer.type());
+  EXPECT_EQ(classes("Layers"), types);
+  // And no class of layers.h is missing above.
+  std::ifstream file(GLIA_GOLDEN_DIR "/../../include/glia/layers.h");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_EQ(matches(text.str(), "class ([A-Za-z]+) : public Layer"), types);
+}
+
+}  // namespace
+}  // namespace glia
