@@ -17,6 +17,7 @@
 #include <glia/named.h>
 #include <glia/preprocessing.h>
 #include <glia/program.h>
+#include <glia/search.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>
 #include <glia/tensor.h>
