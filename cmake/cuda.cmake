@@ -61,6 +61,7 @@ function(glia_add_cuda_backend)
   add_library(glia_cuda MODULE ${GLIA_CUDA_SOURCES} "${GLIA_CUDA_KERNELS}")
   add_library(glia::cuda ALIAS glia_cuda)
   glia_cuda_target_defaults(glia_cuda)
+  target_compile_options(glia_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>)  # architectures beside each other
   target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
   target_link_options(glia_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
   set_property(TARGET glia_cuda PROPERTY INSTALL_RPATH_USE_LINK_PATH ON)  # cuBLAS where this toolkit has it
