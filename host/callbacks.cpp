@@ -1,4 +1,5 @@
-// The callbacks that Keras's users know. Rules as in keras.callbacks.
+// The callbacks that Keras's users know; those that write files are in callback_files.cpp. Rules as in
+// keras.callbacks.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/callbacks.h>
 #include <glia/error.h>
@@ -9,9 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <iostream>
 
 namespace glia {
@@ -20,27 +19,45 @@ void Callback::on_epoch_begin(int) {}
 void Callback::on_epoch_end(int, Logs&) {}
 void Callback::on_batch_end(std::int64_t, const Logs&) {}
 
+Callbacks::Entry::Entry(std::shared_ptr<Callback> callback) : callback_(std::move(callback)) {
+  GLIA_CHECK(callback_, ValueError, "got a null pointer among the callbacks, expected one to a Callback");
+}
+
 Watched::Watched(std::string name, Monitor mode, double min_delta)
     : name_(std::move(name)), mode_(mode), min_delta_(std::abs(min_delta)) {
   GLIA_CHECK(std::isfinite(min_delta), ValueError, "got min_delta ", min_delta, ", expected a finite number");
 }
 
 void Watched::expect_in(const TrainingParams& params, const char* callback) {
-  const bool there = std::find(params.keys.begin(), params.keys.end(), name_) != params.keys.end();
-  GLIA_CHECK(there, ValueError, callback, ": ", detail::unknown_name("number to monitor", name_, params.keys),
-             " Metrics are named in compile, and val_ ones need validation data in fit.");
-  if (mode_ == Monitor::automatic) mode_ = greater_is_better(name_) ? Monitor::max : Monitor::min;
+  const auto has = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  of_fit_ = has(params.keys, name_);
+  callback_ = callback;
+  GLIA_CHECK(
+      of_fit_ || mode_ != Monitor::automatic, ValueError, callback, ": ",
+      detail::unknown_name("number to monitor", name_, params.keys),
+      " Metrics are named in compile, and val_ ones need validation data in fit; what a callback sets in "
+      "the logs needs a mode, glia::Monitor::min or max.");
+  direction_ = mode_;
+  if (mode_ != Monitor::automatic) return;
+  const std::string metric = name_.rfind("val_", 0) == 0 ? name_.substr(4) : name_;
+  direction_ = has(params.greater_is_better, metric) ? Monitor::max : Monitor::min;
 }
 
 bool Watched::improves(double value, const std::optional<double>& reference) const {
   if (std::isnan(value)) return false;
   if (!reference) return true;
-  return mode_ == Monitor::max ? value - min_delta_ > *reference : value + min_delta_ < *reference;
+  return direction_ == Monitor::max ? value - min_delta_ > *reference : value + min_delta_ < *reference;
 }
 
 std::optional<double> Watched::in(const Logs& logs) const {
-  if (!logs.contains(name_)) return std::nullopt;
-  return logs[name_];
+  if (logs.contains(name_)) return logs[name_];
+  std::vector<std::string> names;
+  for (const auto& [name, value] : logs) names.push_back(name);
+  GLIA_CHECK(of_fit_, ValueError, callback_, ": ", detail::unknown_name("number to monitor", name_, names),
+             " The callback that sets it must stand before.");
+  return std::nullopt;
 }
 
 EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options)
@@ -49,6 +66,8 @@ EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options)
              ", expected at least 0 epochs");
   GLIA_CHECK(options.start_from_epoch >= 0, ValueError, "EarlyStopping got start_from_epoch ",
              options.start_from_epoch, ", expected at least 0");
+  GLIA_CHECK(!options.baseline || !std::isnan(*options.baseline), ValueError,
+             "EarlyStopping got NaN as baseline, expected a number that can be beaten");
 }
 
 /// A copy has the options, not the weights it may hold.
@@ -86,65 +105,6 @@ void EarlyStopping::on_train_end() {
   if (options_.verbose > 0)
     std::cout << "Restoring model weights from the end of the best epoch: " << best_epoch_ + 1 << ".\n";
   model().set_weights(best_weights_);
-}
-
-ModelCheckpoint::ModelCheckpoint(std::string filepath, const ModelCheckpointOptions& options)
-    : filepath_(std::move(filepath)),
-      options_(options),
-      watched_(options.monitor, options.mode, 0),
-      best_(options.initial_value_threshold) {
-  GLIA_CHECK(!filepath_.empty(), ValueError,
-             "ModelCheckpoint got an empty filepath, expected that of a file");
-}
-
-void ModelCheckpoint::on_train_begin() {
-  if (options_.save_best_only) watched_.expect_in(params(), "ModelCheckpoint");
-  Logs sample;
-  for (const std::string& key : params().keys) sample.set(key, 0);
-  path_of(0, sample);  // throws for a name that the logs will not have
-}
-
-/// {name:.2f} and {epoch:02d} replaced.
-std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
-  std::string path;
-  for (std::size_t i = 0; i < filepath_.size(); ++i) {
-    const std::size_t close = filepath_[i] == '{' ? filepath_.find('}', i) : std::string::npos;
-    if (close == std::string::npos) {
-      path += filepath_[i];
-      continue;
-    }
-    const std::string field = filepath_.substr(i + 1, close - i - 1);
-    const std::size_t colon = field.find(':');
-    const std::string name = field.substr(0, colon);
-    const std::string format = colon == std::string::npos ? "" : field.substr(colon + 1);
-    if (name == "epoch") {
-      std::string number = std::to_string(epoch + 1);
-      const std::size_t width =
-          format.size() > 1 && format[0] == '0' ? std::strtoul(format.c_str(), nullptr, 10) : 0;
-      if (number.size() < std::min<std::size_t>(width, 20)) number.insert(0, width - number.size(), '0');
-      path += number;
-    } else {
-      const std::size_t point = format.find('.');
-      const double value = logs[name];
-      path +=
-          point == std::string::npos
-              ? detail::shortest(value)
-              : detail::fixed(value, static_cast<int>(std::strtol(format.c_str() + point + 1, nullptr, 10)));
-    }
-    i = close;
-  }
-  return path;
-}
-
-void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
-  const std::optional<double> value = watched_.in(logs);
-  if (options_.save_best_only) {
-    if (!value || !watched_.improves(*value, best_)) return;
-    best_ = value;
-  }
-  const std::string path = path_of(epoch, logs);
-  model().save_weights(path);
-  if (options_.verbose > 0) std::cout << "Epoch " << epoch + 1 << ": saving weights to " << path << '\n';
 }
 
 ReduceLROnPlateau::ReduceLROnPlateau(const ReduceLROnPlateauOptions& options)
@@ -202,47 +162,10 @@ void LearningRateScheduler::on_epoch_end(int, Logs& logs) {
   logs.set("learning_rate", model().learning_rate());
 }
 
-CSVLogger::CSVLogger(std::string filename, char separator, bool append)
-    : filename_(std::move(filename)), separator_(separator), append_(append) {}
-
-void CSVLogger::write(const std::string& line, bool from_start) {
-  std::ofstream file(filename_, from_start ? std::ios::trunc : std::ios::app);
-  if (file) file << line << '\n' << std::flush;
-  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", std::strerror(errno),
-             "; check the folder, its permissions and the disk's space");
-}
-
-void CSVLogger::on_train_begin() {
-  keys_ = params().keys;
-  started_ = false;
-}
-
-void CSVLogger::on_epoch_end(int epoch, Logs& logs) {
-  if (!started_) {
-    for (const auto& [name, value] :
-         logs)  // such as the learning rate, which a callback before this one adds
-      if (std::find(keys_.begin(), keys_.end(), name) == keys_.end()) keys_.push_back(name);
-    std::sort(keys_.begin(), keys_.end());
-    std::string header = "epoch";
-    for (const std::string& key : keys_) header += separator_ + key;
-    const bool there = append_ && std::ifstream(filename_).peek() != std::ifstream::traits_type::eof();
-    if (!there) write(header, true);
-    started_ = true;
-  }
-  std::string line = std::to_string(epoch);
-  for (const std::string& key : keys_)
-    line += separator_ + (logs.contains(key) ? detail::shortest(logs[key]) : std::string("NA"));
-  write(line, false);
-}
-
 void TerminateOnNaN::on_batch_end(std::int64_t batch, const Logs& logs) {
   if (std::isfinite(logs["loss"])) return;
-  std::cout << "Batch " << batch << ": Invalid loss, terminating training\n";
+  if (params().verbose > 0) std::cout << "Batch " << batch << ": Invalid loss, terminating training\n";
   model().stop_training();
-}
-/// The last launch of an epoch is not shown to on_batch_end before the epoch ends.
-void TerminateOnNaN::on_epoch_end(int, Logs& logs) {
-  if (!std::isfinite(logs["loss"])) model().stop_training();
 }
 
 void LambdaCallback::on_train_begin() {

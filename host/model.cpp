@@ -404,6 +404,13 @@ std::vector<std::string> Model::metric_names() const {
   return names;
 }
 
+std::vector<std::string> Model::rising_metrics() const {
+  std::vector<std::string> names;
+  for (const MetricName& metric : metric_names_)
+    if (!metric.metric() || greater_is_better(name_of(*metric.metric()))) names.push_back(metric.name());
+  return names;  // one without an object is "accuracy"
+}
+
 Logs Model::logs(const PassState& pass) const {
   const StepState& state = pass.state;
   const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;

@@ -59,6 +59,8 @@ class Model : public std::enable_shared_from_this<Model> {
   const Losses& loss() const { return *loss_; }
   /// Names of the metrics, the weighted ones behind the others.
   std::vector<std::string> metric_names() const;
+  /// Names of those that are better the greater they are.
+  std::vector<std::string> rising_metrics() const;
   /// Loss and metrics as a pass ended, each a mean where it is one.
   Logs logs(const PassState& pass) const;
   /// The name of the confusion_matrix among the metrics, or nothing.

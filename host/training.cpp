@@ -74,7 +74,8 @@ struct Pass {
   bool weighted = false;
 };
 
-/// Launches the steps of a pass, two launches ahead of the device, and reads the totals behind each.
+/// Launches the steps of a pass, two launches ahead of the device, and reads the totals behind each; one at a time
+/// where a callback watches batches, so that it finds the model as that batch left it.
 class Launcher {
  public:
   Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress,
@@ -84,15 +85,18 @@ class Launcher {
   void run(std::int64_t batch, std::int64_t steps) {
     const std::shared_ptr<const Program> program =
         model_.program(pass_.mode, batch, pass_.x_from, pass_.y_from, pass_.weighted);
-    while (steps > 0) {
+    while (steps > 0 && !stopped()) {
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
       model_.request_state(pass_.mode);
       steps -= count;
       if (waiting_ > 0) take();
       waiting_ = count;
+      if (callbacks_ && callbacks_->watches_batches()) take();
     }
   }
+  /// Whether a callback ended the fit; a pass has one launch at least, so that there are totals.
+  bool stopped() const { return callbacks_ && model_.stop_training && done_ + waiting_ > 0; }
   /// The totals after the last step.
   PassState finish() {
     if (waiting_ > 0) take();
@@ -107,7 +111,9 @@ class Launcher {
     done_ += std::exchange(waiting_, 0);
     if (progress_.wants_update())
       progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.logs(state_));
-    if (!callbacks_ || callbacks_->empty()) return;
+    // A launch that was under way when the fit was stopped is not told of.
+    if (!callbacks_ || callbacks_->empty() || (model_.stop_training && told_)) return;
+    told_ = true;
     const Logs logs = model_.logs(state_);
     callbacks_->each([&](Callback& callback) { callback.on_batch_end(done_ - 1, logs); });
   }
@@ -120,6 +126,7 @@ class Launcher {
   double last_;               // when the launch before was seen to be done
   std::int64_t waiting_ = 0;  // steps of the launch whose totals are being read
   std::int64_t done_ = 0;
+  bool told_ = false;  // callbacks, of a launch
   PassState state_;
 };
 
@@ -128,7 +135,7 @@ PassState run_pass(Model& model, const Pass& pass, Feeder& feeder, LaunchSize& s
                    const CallbackList* callbacks = nullptr) {
   Launcher launcher(model, pass, size, progress, callbacks);
   bool first = true;
-  while (const std::optional<Chunk> chunk = feeder.next()) {
+  while (const std::optional<Chunk> chunk = launcher.stopped() ? std::nullopt : feeder.next()) {
     if (std::exchange(first, false))
       model.begin_pass(pass.mode, chunk->feed);
     else
@@ -218,7 +225,11 @@ struct Fitting {
 };
 
 TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool validates) {
-  TrainingParams params{fitting.options.epochs, steps, metrics_names(fitting.model)};
+  TrainingParams params{.epochs = fitting.options.epochs,
+                        .steps = steps,
+                        .verbose = fitting.options.verbose,
+                        .keys = metrics_names(fitting.model),
+                        .greater_is_better = fitting.model.rising_metrics()};
   if (validates)
     for (const std::string& name : metrics_names(fitting.model)) params.keys.push_back("val_" + name);
   return params;

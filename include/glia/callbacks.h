@@ -24,8 +24,10 @@ class Progress;
 /// What a fit is going to do.
 struct TrainingParams {
   int epochs = 0;
-  std::int64_t steps = 0;         ///< of an epoch
-  std::vector<std::string> keys;  ///< of the logs of an epoch, val_ ones among them where there is validation
+  std::int64_t steps = 0;              ///< of an epoch
+  int verbose = 0;                     ///< as given to fit
+  std::vector<std::string> keys = {};  ///< of the logs of an epoch, val_ ones among them where it validates
+  std::vector<std::string> greater_is_better = {};  ///< those metrics, as compile named them
 };
 
 /// Base of all callbacks. fit calls them on its own thread, in the order they were given; what one throws ends fit
@@ -44,7 +46,8 @@ class Callback {
   /// `logs` are loss, metrics and val_ ones of the epoch; what is set in them goes into the history.
   virtual void on_epoch_end(int epoch, Logs& logs);
   /// After `batch` (from 0) of an epoch; `logs` are means over the epoch so far. Called once a launch of the device,
-  /// which is many batches, unless a callback watches_batches().
+  /// which is many batches and may be behind the device by one, unless a callback watches_batches(): then the model
+  /// is as that batch left it, and a learning rate set here is the next batch's.
   virtual void on_batch_end(std::int64_t batch, const Logs& logs);
   /// Whether on_batch_end must come after every batch: then each is a launch of its own.
   virtual bool watches_batches() const { return false; }
@@ -53,7 +56,7 @@ class Callback {
   void attach(Sequential& model, const TrainingParams& params) { model_ = &model, params_ = params; }
 
  protected:
-  /// The model that is trained; stop_training() ends fit after the epoch.
+  /// The model that is trained; its stop_training() ends fit.
   Sequential& model() const { return *model_; }
   const TrainingParams& params() const { return params_; }
 
@@ -69,8 +72,9 @@ class Callbacks {
    public:
     template <class Kind, std::enable_if_t<std::is_base_of_v<Callback, Kind>, int> = 0>
     Entry(const Kind& callback) : callback_(std::make_shared<Kind>(callback)) {}
-    Entry(Callback* callback) : callback_(callback, [](Callback*) {}) {}
-    Entry(std::shared_ptr<Callback> callback) : callback_(std::move(callback)) {}
+    /// These two throw ValueError for a null pointer.
+    Entry(Callback* callback) : Entry(std::shared_ptr<Callback>(callback, [](Callback*) {})) {}
+    Entry(std::shared_ptr<Callback> callback);
     Callback& get() const { return *callback_; }
 
    private:
@@ -95,18 +99,24 @@ enum class Monitor { automatic, min, max };
 class Watched {
  public:
   Watched(std::string name, Monitor mode, double min_delta);
-  /// Throws ValueError for a name that the logs will not have, or of which it is not known which way is better.
+  /// Throws ValueError for a name that fit's logs will not have, naming those they will. One that a callback of the
+  /// application sets in the logs is taken with Monitor::min or Monitor::max.
   void expect_in(const TrainingParams& params, const char* callback);
-  /// Whether `value` is better than `reference` by more than min_delta; anything is better than none.
+  /// Whether `value` is better than `reference` by more than min_delta. Anything is better than none, but for NaN,
+  /// which is better than nothing (in Keras a NaN that comes first is never improved on).
   bool improves(double value, const std::optional<double>& reference) const;
-  /// The number in these logs, if it is there: with validation_freq above 1 not every epoch has it.
+  /// The number in these logs, if it is there: with validation_freq above 1 not every epoch has it. Throws ValueError
+  /// where neither fit nor a callback set it.
   std::optional<double> in(const Logs& logs) const;
   const std::string& name() const { return name_; }
 
  private:
   std::string name_;
   Monitor mode_;
+  Monitor direction_ = Monitor::min;  // min or max
   double min_delta_;
+  bool of_fit_ = true;  // else a callback's
+  std::string callback_;
 };
 
 struct EarlyStoppingOptions {
@@ -151,10 +161,15 @@ struct ModelCheckpointOptions {
   std::optional<double> initial_value_threshold = {};  ///< what the first saved must beat
 };
 
-/// Saves the weights after each epoch, or each that is the best so far. `filepath` may have {epoch:02d}, counted from
-/// 1, and numbers of the logs, such as {val_loss:.2f}: "weights-{epoch:02d}.safetensors".
+/// Saves the weights after each epoch, or each that is the best so far; that lasts over several fits, where the fits
+/// are given a pointer. `filepath` may have {epoch:02d}, counted from 1, and numbers of the logs, such as
+/// {val_loss:.2f}: "weights-{epoch:02d}.safetensors". A field is {name}, {name:4d} for the epoch, {name:.3f} or
+/// {name:8.2e} for others, zeros in front of the width as in Python; {{ and }} are braces. Folders are made. With
+/// save_best_only an epoch without the number, as validation_freq makes them, saves nothing.
 class ModelCheckpoint : public Callback {
  public:
+  /// Throws ValueError for options and fields that cannot be; fit does for a field that its logs will not have, and
+  /// FileError where a file cannot be written.
   explicit ModelCheckpoint(std::string filepath, const ModelCheckpointOptions& options = {});
 
   void on_train_begin() override;
@@ -210,29 +225,30 @@ class LearningRateScheduler : public Callback {
   int verbose_;
 };
 
-/// A line of comma-separated values for each epoch: epoch, then the logs in alphabetical order; "NA" where a number is
-/// missing. Throws FileError where the file cannot be written.
+/// A line of comma-separated values for each epoch: epoch (from 0), then the logs in alphabetical order; "NA" where a
+/// number is missing. fit throws FileError where the file cannot be written, or, to append to, has other columns.
 class CSVLogger : public Callback {
  public:
+  /// Throws ValueError for a separator that numbers or names may have in them.
   explicit CSVLogger(std::string filename, char separator = ',', bool append = false);
 
   void on_train_begin() override;
   void on_epoch_end(int epoch, Logs& logs) override;
 
  private:
-  void write(const std::string& line, bool from_start);
+  void write(const std::string& text, std::ios::openmode how);
+  void begin(const Logs& logs);
 
   std::string filename_;
   char separator_;
-  bool append_, started_ = false;
+  bool append_, begun_ = false;
   std::vector<std::string> keys_;
 };
 
-/// Ends fit as soon as the loss is NaN or infinite.
+/// Ends fit as soon as the loss is NaN or infinite, and says so unless fit is silent (.verbose = 0).
 class TerminateOnNaN : public Callback {
  public:
   void on_batch_end(std::int64_t batch, const Logs& logs) override;
-  void on_epoch_end(int epoch, Logs& logs) override;
 };
 
 struct LambdaCallbackOptions {

@@ -212,7 +212,8 @@ class Sequential {
   /// model(x): the same, silent.
   Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
 
-  /// Ends a fit that is running after the epoch it is in: for callbacks.
+  /// Ends a fit that is running, for callbacks: after the launch it is in (the batch, where a callback
+  /// watches_batches()); the epoch's validation, on_epoch_end and on_train_end still come.
   void stop_training();
 
   /// One update on all of x as one batch; returns loss and metrics of that batch. Shapes and errors as fit's.

@@ -1,0 +1,225 @@
+// The callbacks that write files: ModelCheckpoint and CSVLogger. Rules as in keras.callbacks.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/callbacks.h>
+#include <glia/error.h>
+#include <glia/named.h>  // defines: unknown_name
+#include <glia/sequential.h>
+#include <host/csv_field.h>
+#include <host/number_text.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <system_error>
+
+namespace glia {
+namespace {
+
+/// A part of a ModelCheckpoint's path: text, or the field {name:0width.precisiontype}.
+struct Piece {
+  std::string text;  // or the field as it stands there
+  std::string name;  // empty: text
+  bool zeros = false;
+  int width = 0;
+  int precision = -1;  // -1: not given
+  char type = '\0';    // '\0': not given
+};
+
+constexpr int most_digits = 40;  // of a width or precision: a file's name has at most 255 bytes
+
+/// Reads a number at `at`, and moves behind it; -1 where there is none.
+int number_at(const std::string& text, std::size_t& at) {
+  int number = -1;
+  for (; at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])); ++at)
+    number = std::min(std::max(number, 0) * 10 + (text[at] - '0'), most_digits + 1);
+  return number;
+}
+
+Piece field_of(const std::string& inside, const std::string& filepath) {
+  const std::size_t colon = inside.find(':');
+  Piece piece{.text = "{" + inside + "}", .name = inside.substr(0, colon)};
+  GLIA_CHECK(!piece.name.empty() && inside.find('{') == std::string::npos, ValueError,
+             "ModelCheckpoint got the filepath \"", filepath, "\" with the field ", piece.text,
+             ", expected a name in it, such as {epoch:02d}; {{ is a brace");
+  if (colon == std::string::npos) return piece;
+  const std::string format = inside.substr(colon + 1);
+  std::size_t at = 0;
+  piece.zeros = !format.empty() && format[0] == '0';
+  piece.width = std::max(number_at(format, at), 0);
+  bool valid = true;
+  if (at < format.size() && format[at] == '.') valid = (piece.precision = number_at(format, ++at)) >= 0;
+  if (at < format.size()) piece.type = format[at++];
+  valid = valid && at == format.size();
+  if (piece.name == "epoch")
+    valid = valid && piece.precision < 0 && (piece.type == '\0' || piece.type == 'd');
+  else
+    valid = valid && (piece.type == 'f' || piece.type == 'e' || (piece.type == '\0' && piece.precision < 0));
+  GLIA_CHECK(valid, ValueError, "ModelCheckpoint got the field ", piece.text,
+             ", expected one such as {epoch:02d}, {val_loss:.2f} or {val_loss:.3e}");
+  GLIA_CHECK(piece.width <= most_digits && piece.precision <= most_digits, ValueError,
+             "ModelCheckpoint got the field ", piece.text, ", expected a width and a precision of at most ",
+             most_digits);
+  return piece;
+}
+
+/// Throws ValueError for braces that do not match, and for formats that are not known.
+std::vector<Piece> pieces_of(const std::string& filepath) {
+  std::vector<Piece> pieces;
+  std::string text;
+  for (std::size_t i = 0; i < filepath.size(); ++i) {
+    const char c = filepath[i];
+    if (c != '{' && c != '}') {
+      text += c;
+      continue;
+    }
+    if (i + 1 < filepath.size() && filepath[i + 1] == c) {  // {{ or }}
+      text += c, ++i;
+      continue;
+    }
+    const std::size_t close = c == '{' ? filepath.find('}', i) : std::string::npos;
+    GLIA_CHECK(close != std::string::npos, ValueError, "ModelCheckpoint got the filepath \"", filepath,
+               "\" with a ", c, " that has no other half; write ", c, c, " for the character itself");
+    pieces.push_back({.text = std::exchange(text, {}), .name = {}});
+    pieces.push_back(field_of(filepath.substr(i + 1, close - i - 1), filepath));
+    i = close;
+  }
+  pieces.push_back({.text = text, .name = {}});
+  return pieces;
+}
+
+/// As Python: zeros go behind a sign, blanks before it.
+std::string padded(std::string number, const Piece& piece) {
+  const auto width = static_cast<std::size_t>(piece.width);
+  if (number.size() >= width) return number;
+  const std::size_t at = piece.zeros && number[0] == '-' ? 1 : 0;
+  number.insert(at, width - number.size(), piece.zeros ? '0' : ' ');
+  return number;
+}
+
+std::string formatted(double value, const Piece& piece) {
+  const int precision = piece.precision < 0 ? 6 : piece.precision;
+  if (piece.type == 'f') return padded(detail::fixed(value, precision), piece);
+  if (piece.type == 'e') return padded(detail::scientific(value, precision), piece);
+  return padded(detail::shortest(value), piece);
+}
+
+}  // namespace
+
+ModelCheckpoint::ModelCheckpoint(std::string filepath, const ModelCheckpointOptions& options)
+    : filepath_(std::move(filepath)),
+      options_(options),
+      watched_(options.monitor, options.mode, 0),
+      best_(options.initial_value_threshold) {
+  GLIA_CHECK(!filepath_.empty(), ValueError,
+             "ModelCheckpoint got an empty filepath, expected that of a file");
+  GLIA_CHECK(!best_ || !std::isnan(*best_), ValueError,
+             "ModelCheckpoint got NaN as initial_value_threshold, expected a number that can be beaten");
+  pieces_of(filepath_);
+}
+
+void ModelCheckpoint::on_train_begin() {
+  if (options_.save_best_only) watched_.expect_in(params(), "ModelCheckpoint");
+  std::vector<std::string> names = params().keys;
+  names.insert(names.end(), {"epoch", "learning_rate"});  // the latter from a callback before this one
+  for (const Piece& piece : pieces_of(filepath_))
+    GLIA_CHECK(piece.name.empty() || std::find(names.begin(), names.end(), piece.name) != names.end(),
+               ValueError,
+               "ModelCheckpoint's filepath: ", detail::unknown_name("name in braces", piece.name, names),
+               " Metrics are named in compile, and val_ ones need validation data in fit.");
+}
+
+std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
+  std::string path;
+  for (const Piece& piece : pieces_of(filepath_)) {
+    if (piece.name.empty()) {
+      path += piece.text;
+    } else if (piece.name == "epoch") {
+      path += padded(std::to_string(epoch + 1), piece);
+    } else {
+      GLIA_CHECK(logs.contains(piece.name), ValueError, "ModelCheckpoint's filepath has ", piece.text,
+                 ", and epoch ", epoch + 1, " has no ", piece.name,
+                 ": validation_freq above 1 skips it, and a callback that sets it must stand before");
+      path += formatted(logs[piece.name], piece);
+    }
+  }
+  return path;
+}
+
+void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
+  std::string why;
+  if (options_.save_best_only) {
+    const std::optional<double> value = watched_.in(logs);
+    if (!value) return;
+    const std::string before = best_ ? detail::fixed(*best_, 5) : "none";
+    if (!watched_.improves(*value, best_)) {
+      if (options_.verbose > 0)
+        std::cout << "Epoch " << epoch + 1 << ": " << watched_.name() << " did not improve from " << before
+                  << '\n';
+      return;
+    }
+    best_ = value;
+    why = watched_.name() + " improved from " + before + " to " + detail::fixed(*value, 5) + ", ";
+  }
+  const std::string path = path_of(epoch, logs);
+  if (options_.verbose > 0)
+    std::cout << "Epoch " << epoch + 1 << ": " << why << "saving weights to " << path << '\n';
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code failed;
+  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
+  GLIA_CHECK(!failed, FileError, "ModelCheckpoint could not make the folder ", folder.string(), ": ",
+             failed.message());
+  model().save_weights(path);
+}
+
+CSVLogger::CSVLogger(std::string filename, char separator, bool append)
+    : filename_(std::move(filename)), separator_(separator), append_(append) {
+  const bool usable = !std::isalnum(static_cast<unsigned char>(separator)) &&
+                      std::strchr("+-._\"\r\n", separator) == nullptr;  // '\0' is found, too
+  GLIA_CHECK(usable, ValueError, "CSVLogger got the separator '", separator,
+             "', which numbers or names may have in them, expected one such as ',' or ';'");
+}
+
+void CSVLogger::write(const std::string& text, std::ios::openmode how) {
+  errno = 0;
+  std::ofstream file(filename_, how | std::ios::binary);
+  if (file) file << text << std::flush;
+  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", std::strerror(errno),
+             "; check the folder, its permissions and the disk's space");
+}
+
+/// A file that cannot be written is found before the first epoch, not after it.
+void CSVLogger::on_train_begin() {
+  write("", append_ ? std::ios::app : std::ios::trunc);
+  keys_ = params().keys;
+  begun_ = false;
+}
+
+/// The header, where there is none yet.
+void CSVLogger::begin(const Logs& logs) {
+  for (const auto& [name, value] : logs)  // such as the learning rate, which a callback before this one adds
+    if (std::find(keys_.begin(), keys_.end(), name) == keys_.end()) keys_.push_back(name);
+  std::sort(keys_.begin(), keys_.end());
+  std::string header = "epoch";
+  for (const std::string& key : keys_) header += separator_ + detail::csv_field(key, separator_);
+  begun_ = true;
+  std::string there;
+  if (append_) std::getline(std::ifstream(filename_), there);
+  if (!there.empty() && there.back() == '\r') there.pop_back();  // Keras ends lines so
+  GLIA_CHECK(there.empty() || there == header, FileError, "CSVLogger cannot append to ", filename_,
+             ", whose columns are \"", there, "\": this fit's are \"", header, "\"; give it another file");
+  if (there.empty()) write(header + '\n', std::ios::app);
+}
+
+void CSVLogger::on_epoch_end(int epoch, Logs& logs) {
+  if (!begun_) begin(logs);
+  std::string line = std::to_string(epoch);
+  for (const std::string& key : keys_)
+    line += separator_ + (logs.contains(key) ? detail::shortest(logs[key]) : std::string("NA"));
+  write(line + '\n', std::ios::app);
+}
+
+}  // namespace glia
