@@ -21,4 +21,5 @@
 #include <glia/sequential.h>
 #include <glia/shape.h>
 #include <glia/tensor.h>
+#include <glia/tensorboard.h>
 #include <glia/version.h>
