@@ -1,24 +1,21 @@
-// Gradients against central differences in float64: every layer, activation and loss, batch 1 and odd sizes.
+// Gradients against central differences in float64: every activation, before every kind of loss; batch 1 and odd sizes.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/sequential.h>
 #include <gtest/gtest.h>
 
-#include <random>
 #include <string>
 #include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
-#include "tests/close.h"
+#include "tests/slopes.h"
 
 namespace glia::test {
 namespace {
 
 using Layers = std::vector<Layer>;
-
-/// Differences of float64 losses over 1e-6 are good to about 1e-10; 1e-3 and 1e-5, the usual bounds, would
-/// let wrong gradients of small weights pass.
-constexpr double step = 1e-6;
-constexpr Tolerance tolerance = {.relative = 1e-5, .absolute = 1e-8};
 
 /// The model's last activation, its loss, and the targets that the loss takes.
 struct Ending {
@@ -108,23 +105,6 @@ const std::vector<Front> fronts = {
      }},
 };
 
-/// The same numbers with every compiler: in (-1, 1). A seed whose relus stood at a kink would fail
-/// everywhere.
-class Draws {
- public:
-  explicit Draws(std::uint64_t seed) : engine_(seed) {}
-  double operator()() { return static_cast<double>(engine_() >> 11) * 0x1p-52 - 1; }
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(engine_() % n); }
-  Tensor tensor(const Shape& shape) {
-    Tensor tensor = Tensor::uninitialized(shape, DType::float64);
-    for (std::int64_t i = 0; i < tensor.size(); ++i) tensor.data<double>()[i] = (*this)();
-    return tensor;
-  }
-
- private:
-  std::mt19937_64 engine_;
-};
-
 /// Targets for outputs of `shape`.
 Tensor make_targets(Ending::Targets kind, const Shape& shape, Draws& draws) {
   if (kind == Ending::real) return draws.tensor(shape);
@@ -160,39 +140,6 @@ Sequential make_model(Layers layers, const Shape& input_shape, const Ending& end
   return model;
 }
 
-/// (f(value + step) - f(value - step)) / (2 step) for each element of `tensor`, which is left as it was.
-template <class Function>
-Tensor central_differences(Tensor& tensor, Function&& f) {
-  Tensor differences = Tensor::uninitialized(tensor.shape(), DType::float64);
-  for (std::int64_t i = 0; i < tensor.size(); ++i) {
-    double& value = tensor.data<double>()[i];
-    const double original = value;
-    value = original + step;
-    const double above = f();
-    value = original - step;
-    const double below = f();
-    value = original;
-    differences.data<double>()[i] = (above - below) / (2 * step);
-  }
-  return differences;
-}
-
-double loss_of(Sequential& model, const Tensor& x, const Tensor& y) {
-  return model.evaluate(x, y, {.batch_size = x.rows(), .verbose = 0})["loss"];
-}
-
-std::vector<Tensor> numerical_gradients(Sequential& model, const Tensor& x, const Tensor& y) {
-  std::vector<Tensor> weights = model.get_weights();
-  std::vector<Tensor> gradients;
-  for (Tensor& weight : weights)
-    gradients.push_back(central_differences(weight, [&] {
-      model.set_weights(weights);
-      return loss_of(model, x, y);
-    }));
-  model.set_weights(weights);
-  return gradients;
-}
-
 using Case = std::tuple<Ending, std::string>;  // and the activation of the layers in front
 
 class GradientCheck : public ::testing::TestWithParam<Case> {};
@@ -208,7 +155,7 @@ TEST_P(GradientCheck, Gradients_are_the_slopes_of_the_loss) {
       const Tensor y = make_targets(ending.targets, model.predict(x).shape(), draws);
       const Gradients got = model.gradients(x, y);
       EXPECT_NEAR(got.loss, loss_of(model, x, y), 1e-12);
-      EXPECT_TRUE(close(got.weights, numerical_gradients(model, x, y), tolerance))
+      EXPECT_TRUE(close(got.weights, slopes(model, [&] { return loss_of(model, x, y); }), slope_tolerance))
           << front.name << " with " << activation << ", then " << ending.name << ", batch " << batch;
     }
   }
@@ -223,6 +170,72 @@ INSTANTIATE_TEST_SUITE_P(Float64, GradientCheck,
                                             ::testing::Values("linear", "relu", "sigmoid", "tanh",
                                                               "softmax")),
                          name_of_case);
+
+/// Every activation, as the variant has them; a new one is among them by itself. Step's slope is 0, and it trains
+/// nothing.
+template <std::size_t... index>
+std::vector<ActivationName> every_activation(std::index_sequence<index...>) {
+  std::vector<ActivationName> all;
+  const auto add = [&](const auto& function) {
+    if constexpr (!std::is_same_v<std::decay_t<decltype(function)>, Step>) all.push_back(function);
+  };
+  (add(std::variant_alternative_t<index, Activations>{}), ...);
+  for (const ActivationName& with_options :
+       {ActivationName(LeakyRelu{0.7}), ActivationName(Elu{0.4}), ActivationName(Celu{2.5}),
+        ActivationName(Gelu{.approximate = true})})
+    all.push_back(with_options);
+  return all;
+}
+
+class EveryActivation : public ::testing::TestWithParam<ActivationName> {};
+INSTANTIATE_TEST_SUITE_P(
+    Float64, EveryActivation,
+    ::testing::ValuesIn(every_activation(std::make_index_sequence<std::variant_size_v<Activations>>())),
+    [](const auto& info) { return info.param.name() + '_' + std::to_string(info.index); });
+
+/// As an argument and as a layer, behind a layer and before one, and last; near 0, and over all its pieces.
+TEST_P(EveryActivation, Has_the_slope_that_its_gradient_says) {
+  const ActivationName& f = GetParam();
+  const std::vector<std::vector<Layer> (*)(const ActivationName&)> models = {
+      [](const ActivationName& f) {
+        return Layers{Dense(5, f), Rescaling(0.1), Dense(3)};
+      },
+      [](const ActivationName& f) {
+        return Layers{Dense(5), Activation(f), Dense(3)};
+      },
+      [](const ActivationName& f) {
+        return Layers{Dense(4), Dense(3, f)};
+      },
+      [](const ActivationName& f) {
+        return Layers{Dense(3), Reshape({-1, 3}), Activation(f)};
+      },
+  };
+  std::uint64_t seed = 11;
+  for (const auto& layers : models) {
+    for (const Shape& row : {Shape{3}, Shape{3, 3}}) {
+      for (const double reach : {1.0, 5.0}) {
+        for (const std::int64_t batch : {1, 7}) {
+          Draws draws(seed++);
+          Sequential model(layers(f));
+          model.set_dtype(DType::float64);
+          model.compile({.loss = "mse", .device = "cpu"});
+          model.build(row);
+          std::vector<Tensor> weights = model.get_weights();
+          for (Tensor& weight : weights) weight = draws.tensor(weight.shape());
+          weights[0] = weights[0] * reach;
+          model.set_weights(weights);
+          const Tensor x = draws.tensor(row.prepend(batch));
+          const Tensor y = draws.tensor(model(x).shape());
+          const Gradients got = model.gradients(x, y);
+          EXPECT_TRUE(close(got.loss, loss_of(model, x, y), Tolerance{.relative = 1e-12, .absolute = 1e-14}));
+          EXPECT_TRUE(close(got.weights, slopes(model, [&] { return loss_of(model, x, y); }),
+                            reach > 1 ? wide_slope_tolerance : slope_tolerance))
+              << "rows of " << row << ", reach " << reach << ", batch " << batch << ", seed " << seed - 1;
+        }
+      }
+    }
+  }
+}
 
 /// Behind a first layer that is the identity, the gradient of its bias for one row is the gradient of the
 /// input.
@@ -240,7 +253,7 @@ TEST(InputGradient, Through_stacked_layers_is_the_slope_of_the_loss) {
     Tensor x = draws.tensor({1, 5});
     const Tensor y = draws.tensor({1, 3});
     const Tensor expected = central_differences(x, [&] { return loss_of(model, x, y); });
-    EXPECT_TRUE(close(model.gradients(x, y).weights.at(1), expected.row(0), tolerance)) << activation;
+    EXPECT_TRUE(close(model.gradients(x, y).weights.at(1), expected.row(0), slope_tolerance)) << activation;
   }
 }
 

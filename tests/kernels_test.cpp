@@ -6,110 +6,28 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 #include <stdexcept>
+#include <utility>
+#include <variant>
+#include <vector>
 
-#include "tests/fibre_block.h"
+#include "tests/kernel_cuts.h"
 
 namespace glia {
 namespace {
 
-/// One host allocation for each flat buffer, filled with numbers; results are read from there.
-class Memories {
- public:
-  Memories() {
-    static const std::vector<char> numbers = exact_numbers();
-    for (int b = 1; b < buffer_count; ++b) {
-      bytes_[b] = numbers;
-      bindings_.base[static_cast<std::size_t>(b)] = reinterpret_cast<std::byte*>(bytes_[b].data());
-    }
-    bindings_.state = reinterpret_cast<StepState*>(bytes_[static_cast<int>(Buffer::state)].data());
-    *state() = StepState{};
-  }
+using testing::arena, testing::Cut, testing::cuts, testing::expect_same_for_all_cuts, testing::Launcher,
+    testing::Memories;
 
-  StepState* state() { return bindings_.state; }
-  const Bindings& bindings() const { return bindings_; }
-  template <class T>
-  T* at(const View& view) {
-    return bindings_.address<T>(view);
-  }
-
- private:
-  /// A mebibyte of quarters between -2 and 2: exact in sums and products.
-  static std::vector<char> exact_numbers() {
-    std::vector<char> bytes(1 << 20);
-    std::mt19937 random(7);
-    for (std::size_t at = 0; at < bytes.size(); at += sizeof(float)) {
-      const float number = static_cast<float>(static_cast<int>(random() % 17) - 8) / 4;
-      std::memcpy(&bytes[at], &number, sizeof number);
-    }
-    return bytes;
-  }
-
-  std::vector<char> bytes_[buffer_count];
-  Bindings bindings_;
-};
-
-View arena(const Shape& shape, std::int64_t offset, DType dtype = DType::float32) {
-  return View::contiguous(Buffer::arena, dtype, shape, offset);
+/// Every member of a family, with its defaults.
+template <class Family, std::size_t... index>
+std::vector<Family> members(std::index_sequence<index...>) {
+  return {std::variant_alternative_t<index, Family>{}...};
 }
-
-/// How a launch is cut: blocks, threads a block, lanes a group. Threads 0 means the CPU's SerialBlock.
-struct Cut {
-  std::int64_t blocks;
-  int threads, lanes;
-  std::uint64_t seed;
-};
-
-const Cut cuts[] = {{1, 0, 1, 0},   {3, 0, 1, 0},    {1, 1, 1, 1},    {2, 32, 32, 2},
-                    {5, 32, 32, 3}, {1, 256, 32, 4}, {3, 256, 32, 5}, {3, 256, 32, 6}};
-
-struct Launcher {
-  const Cut& cut;
-  template <class Kernel>
-  void operator()(const Kernel& kernel, const kernels::Work& work) const {
-    const std::int64_t blocks = work.kind == kernels::Work::exactly ? work.count : cut.blocks;
-    if (cut.threads > 0) return testing::run_on_fibres(kernel, blocks, cut.threads, cut.lanes, cut.seed);
-    for (std::int64_t i = 0; i < blocks; ++i) {
-      kernels::SerialBlock block(i, blocks);
-      kernel(block);
-    }
-  }
-};
-
-/// Largest difference between two results, absolute below 1 and relative above; NaN equals NaN.
-template <class T>
-double largest_difference(const T* a, const T* b, std::int64_t n) {
-  double largest = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (std::isnan(a[i]) && std::isnan(b[i])) continue;
-    const double difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    largest = std::max(largest, difference / (1 + std::abs(static_cast<double>(a[i]))));
-    if (std::isnan(a[i]) != std::isnan(b[i])) return INFINITY;
-  }
-  return largest;
-}
-
-/// Runs `lower(memories, launch)` for every cut on fresh memory and compares `results` with those of the
-/// first.
-template <class Lower>
-void expect_same_for_all_cuts(const std::vector<View>& results, double tolerance, const Lower& lower) {
-  Memories reference;
-  lower(reference, Launcher{cuts[0]});
-  for (const Cut& cut : cuts) {
-    SCOPED_TRACE(detail::concat(cut.blocks, " blocks of ", cut.threads, " threads, seed ", cut.seed));
-    Memories memories;
-    lower(memories, Launcher{cut});
-    for (const View& view : results) {
-      const std::int64_t n = view.elements();
-      const double difference =
-          view.dtype == DType::float64
-              ? largest_difference(reference.at<double>(view), memories.at<double>(view), n)
-              : largest_difference(reference.at<float>(view), memories.at<float>(view), n);
-      EXPECT_LE(difference, tolerance);
-    }
-  }
+template <class Family>
+std::vector<Family> members() {
+  return members<Family>(std::make_index_sequence<std::variant_size_v<Family>>());
 }
 
 class Elements : public ::testing::TestWithParam<std::int64_t> {};
@@ -118,8 +36,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Elements, ::testing::Values(1, 31, 257, 8003));
 TEST_P(Elements, Maps_and_their_gradients_do_not_depend_on_the_cut) {
   const std::int64_t n = GetParam();
   const View in = arena({n}, 0), out = arena({n}, 65536), gradient = arena({n}, 131072);
-  const ElementwiseActivation functions[] = {Linear{}, Relu{}, Sigmoid{}, Tanh{}};
-  for (const ElementwiseActivation& function : functions) {
+  for (const ElementwiseActivation& function : members<ElementwiseActivation>()) {
     expect_same_for_all_cuts({out, gradient}, 0, [&](Memories& m, const Launcher& launch) {
       kernels::lower(op::Map{function, in, out}, m.bindings(), launch);
       kernels::lower(op::MapGradient{function, out, in, gradient}, m.bindings(), launch);
@@ -144,21 +61,25 @@ TEST_P(Elements, Optimizers_do_not_depend_on_the_cut) {
   const std::int64_t n = GetParam();
   const View parameters = View::contiguous(Buffer::parameters, DType::float32, {n});
   const View gradients = View::contiguous(Buffer::gradients, DType::float32, {n});
-  const Optimizers optimizers[] = {
-      SGD{},     SGD{.momentum = 0.9},     SGD{.momentum = 0.9, .nesterov = true},
-      RMSprop{}, RMSprop{.momentum = 0.5}, RMSprop{.centered = true},
-      Adam{}};
+  std::vector<Optimizers> optimizers = members<Optimizers>();
+  for (const Optimizers& with_options :
+       {Optimizers(SGD{.momentum = 0.9}),
+        Optimizers(SGD{.momentum = 0.9, .nesterov = true, .clipvalue = 0.3}),
+        Optimizers(RMSprop{.momentum = 0.5}), Optimizers(RMSprop{.centered = true, .weight_decay = 0.1}),
+        Optimizers(Adam{.amsgrad = true}), Optimizers(Ftrl{.l1_regularization_strength = 0.1})})
+    optimizers.push_back(with_options);
   for (const Optimizers& optimizer : optimizers) {
     const int count = std::visit([](const auto& o) { return o.slots(); }, optimizer);
     const View slots = count ? View::contiguous(Buffer::slots, DType::float32, {count, n}) : View{};
     std::vector<View> results{parameters};
     if (slots) results.push_back(slots);
     expect_same_for_all_cuts(results, 0, [&](Memories& m, const Launcher& launch) {
-      if (slots) std::fill_n(m.at<float>(slots), count * n, 0.0f);
+      if (slots) std::fill_n(m.at<float>(slots), count * n, 0.1f);
       for (std::int64_t t = 1; t <= 3; ++t) {
         m.state()->iteration = t;
         m.state()->learning_rate = 0.01;
-        kernels::lower(op::Optimize{optimizer, parameters, gradients, slots}, m.bindings(), launch);
+        const double decay = std::visit([](const auto& o) { return o.weight_decay; }, optimizer);
+        kernels::lower(op::Optimize{optimizer, parameters, gradients, slots, 1, decay}, m.bindings(), launch);
       }
     });
   }
@@ -174,13 +95,17 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Rows,
                            return detail::concat(info.param.rows, "x", info.param.columns);
                          });
 
-TEST_P(Rows, Softmax_and_its_gradient_do_not_depend_on_the_cut) {
+TEST_P(Rows, Softmax_its_logarithm_and_their_gradients_do_not_depend_on_the_cut) {
   const auto [rows, columns] = GetParam();
   const View in = arena({rows, columns}, 0), out = arena({rows, columns}, 1 << 17),
              gradient = arena({rows, columns}, 1 << 18);
   expect_same_for_all_cuts({out, gradient}, 1e-6, [&](Memories& m, const Launcher& launch) {
     kernels::lower(op::SoftmaxRows{in, out}, m.bindings(), launch);
     kernels::lower(op::SoftmaxGradient{out, in, gradient}, m.bindings(), launch);
+  });
+  expect_same_for_all_cuts({out, gradient}, 1e-6, [&](Memories& m, const Launcher& launch) {
+    kernels::lower(op::SoftmaxRows{in, out, true}, m.bindings(), launch);
+    kernels::lower(op::SoftmaxGradient{out, in, gradient, true}, m.bindings(), launch);
   });
 }
 
@@ -189,20 +114,26 @@ TEST_P(Rows, Losses_gradients_and_metrics_do_not_depend_on_the_cut) {
   const std::int64_t blocks = (rows + op::Loss::rows_per_block - 1) / op::Loss::rows_per_block;
   const View predictions = arena({rows, columns}, 0), dense = arena({rows, columns}, 1 << 17);
   const View labels = arena({rows}, 1 << 18, DType::int32), gradient = arena({rows, columns}, 3 << 17);
-  const View partials = arena({blocks, 3}, 1 << 19, DType::float64);
-  const Losses losses[] = {MeanSquaredError{},
-                           BinaryCrossentropy{},
-                           BinaryCrossentropy{.from_logits = true},
-                           CategoricalCrossentropy{},
-                           CategoricalCrossentropy{.from_logits = true},
-                           SparseCategoricalCrossentropy{},
-                           SparseCategoricalCrossentropy{.from_logits = true}};
+  const View partials = arena({blocks, 6}, 1 << 19, DType::float64);
+  const View weights = arena({rows}, 9 << 16);
+  std::vector<Losses> losses = members<Losses>();
+  for (const Losses& with_options :
+       {Losses(BinaryCrossentropy{true, 0.1}), Losses(CategoricalCrossentropy{true, 0.1}),
+        Losses(CategoricalFocalCrossentropy{.from_logits = true}),
+        Losses(BinaryFocalCrossentropy{.apply_class_balancing = true, .from_logits = true}),
+        Losses(SparseCategoricalCrossentropy{.from_logits = true}),
+        Losses(SparseCategoricalCrossentropy{.ignore_class = 1})})
+    losses.push_back(with_options);
   for (const Losses& function : losses) {
     const bool sparse = std::holds_alternative<SparseCategoricalCrossentropy>(function);
     op::Loss loss{function, predictions, sparse ? labels : dense, partials, gradient};
-    loss.metric_count = 2;
+    loss.weights = weights;
+    loss.metric_count = 5;
     loss.metrics[0] = {RowMetric::binary_accuracy, 0, 0.5};
     loss.metrics[1] = {RowMetric::accuracy, 0, 0};
+    loss.metrics[2] = {RowMetric::top_k, 1, 3};
+    loss.metrics[3] = {RowMetric::mean_output, 1, 0};
+    loss.metrics[4] = {RowMetric::weight, 1, 0};
     expect_same_for_all_cuts({gradient, partials}, 1e-5,
                              [&, rows = rows, columns = columns](Memories& m, const Launcher& launch) {
                                float* p = m.at<float>(predictions);
