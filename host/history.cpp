@@ -6,6 +6,7 @@
 #include "host/number_text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace glia {
@@ -65,19 +66,42 @@ std::ostream& operator<<(std::ostream& out, const Logs& logs) {
   return out << '{' + text + '}';
 }
 
-const std::vector<double>& History::operator[](const std::string& key) const {
-  const auto found = values_.find(key);
-  if (found != values_.end()) return found->second;
+const History::Column& History::column(const std::string& key) const {
+  const auto found = columns_.find(key);
+  if (found != columns_.end()) return found->second;
   throw ValueError(detail::concat("no \"", key, "\" in the history; there is ", listed(keys_),
                                   " (a metric must be named in compile, and val_ needs validation in fit)"));
 }
 
-bool History::contains(const std::string& key) const { return values_.count(key) != 0; }
+const std::vector<double>& History::operator[](const std::string& key) const { return column(key).values; }
+
+bool History::contains(const std::string& key) const { return columns_.count(key) != 0; }
+
+std::vector<int> History::epoch(const std::string& key) const {
+  std::vector<int> numbers;
+  for (std::size_t row : column(key).rows) numbers.push_back(epoch_[row]);
+  return numbers;
+}
+
+int History::best_epoch(const std::string& key) const {
+  const auto& [values, rows] = column(key);
+  const bool greater = greater_is_better(key);
+  std::size_t best = values.size();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    if (best == values.size() || (greater ? values[i] > values[best] : values[i] < values[best])) best = i;
+  }
+  GLIA_CHECK(best < values.size(), ValueError, "best_epoch got \"", key, "\", of which all ", values.size(),
+             " values are NaN, expected a number; lower the learning rate or look for NaN in the data");
+  return epoch_[rows[best]];
+}
 
 void History::append(int epoch, const Logs& logs, double seconds) {
   for (const auto& [name, value] : logs) {
     if (!contains(name)) keys_.push_back(name);
-    values_[name].push_back(value);
+    Column& column = columns_[name];
+    column.values.push_back(value);
+    column.rows.push_back(epoch_.size());
   }
   epoch_.push_back(epoch);
   seconds_.push_back(seconds);

@@ -4,13 +4,11 @@
 #include <glia/glia.h>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -40,8 +38,6 @@ struct Options {
 void add_options(CLI::App& app, Options& options);
 void print_data(const glia::TrainTest& data);
 void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::int64_t count);
-void write_json(const std::string& path, const glia::Context& context, const glia::History& history,
-                const glia::Logs& score);
 
 void train(const Options& options) {
   glia::Context context({.device = options.device, .threads = options.threads});
@@ -72,7 +68,7 @@ void train(const Options& options) {
   print_predictions(model, data.test, 8);
 
   if (!options.save.empty()) model.save_weights(options.save);
-  if (!options.json.empty()) write_json(options.json, context, history, score);
+  if (!options.json.empty()) history.to_json(options.json, {.context = &context, .test = score});
 }
 
 void print_data(const glia::TrainTest& data) {
@@ -101,41 +97,6 @@ void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::
     std::cout << std::setw(5) << i << "  " << std::left << std::setw(12) << test.class_names.at(guess)
               << std::right << std::setw(12) << probabilities(i, guess) << "  " << test.class_names.at(truth)
               << (guess == truth ? "" : "  (wrong)") << '\n';
-  }
-}
-
-nlohmann::ordered_json epochs_of(const glia::History& history) {
-  auto epochs = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < history.epoch().size(); ++i) {
-    nlohmann::ordered_json epoch;
-    for (const std::string& key : history.keys()) epoch[key] = history[key].at(i);
-    epoch["seconds"] = history.seconds().at(i);
-    epochs.push_back(epoch);
-  }
-  return epochs;
-}
-
-/// Writes beside `path` and renames, so that a reader never meets half a file.
-void write_json(const std::string& path, const glia::Context& context, const glia::History& history,
-                const glia::Logs& score) {
-  nlohmann::ordered_json report;
-  report["device"] = context.device().name();
-  report["threads"] = context.threads();
-  for (const auto& [what, version] : context.versions()) report["versions"][what] = version;
-  report["epochs"] = epochs_of(history);
-  for (const auto& [name, value] : score) report["test"][name] = value;
-
-  const std::string temporary = path + ".part";
-  std::ofstream out(temporary);
-  out << report.dump(2) << '\n';
-  out.close();
-  std::error_code failure;
-  if (out) std::filesystem::rename(temporary, path, failure);
-  if (!out || failure) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw glia::FileError("cannot write " + path + (failure ? ": " + failure.message() : "") +
-                          "; give --json a file in a folder that can be written and has room");
   }
 }
 

@@ -1,17 +1,24 @@
-// Logs and History: by name, by number, in order, and what is said of a key that is not there.
+// Logs and History: by name, by number, in order, what is said of a key that is not there; files.
 // SPDX-License-Identifier: Apache-2.0
-#include <glia/error.h>
-#include <glia/history.h>
+#include <glia/glia.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/temporary_folder.h"
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
 namespace glia {
 namespace {
+
+using Json = nlohmann::json;
+using testing::read_text;
+using testing::TemporaryFolder;
 
 const Logs score({{"loss", 0.5}, {"accuracy", 0.875}});
 
@@ -104,6 +111,142 @@ TEST(History, A_key_that_is_not_there_is_told_those_that_are) {
   EXPECT_EQ(complaint([&] { return history["val_loss"]; }),
             "no \"val_loss\" in the history; there is loss, accuracy (a metric must be named in compile, and "
             "val_ needs validation in fit)");
+}
+
+/// Five epochs from 1, validated every second: epochs 1, 3 and 5.
+History validated_every_second_epoch() {
+  History history;
+  for (int epoch = 1; epoch <= 5; ++epoch) {
+    Logs logs({{"loss", 1.0 / epoch}, {"accuracy", 0.5 + 0.1 * epoch}});
+    if (epoch % 2) logs.set("val_loss", 2.0 + (epoch - 3) * (epoch - 3));
+    if (epoch % 2) logs.set("val_accuracy", epoch == 5 ? std::nan("") : 0.5);
+    history.append(epoch, logs, 0.25 * epoch);
+  }
+  return history;
+}
+
+TEST(History, Says_which_epochs_the_values_of_a_key_are_from) {
+  const History history = validated_every_second_epoch();
+  EXPECT_EQ(history.epoch("val_loss"), (std::vector<int>{1, 3, 5}));
+  EXPECT_EQ(history.epoch(std::string("loss")), history.epoch());
+  EXPECT_THROW(history.epoch("val_acc"), ValueError);
+}
+
+TEST(History, Best_epoch_is_the_one_with_the_least_loss_counted_as_epoch_counts) {
+  const History history = validated_every_second_epoch();
+  EXPECT_EQ(history.best_epoch("loss"), 5);
+  EXPECT_EQ(history.best_epoch("val_loss"), 3) << "the second of three values, of epoch 3";
+}
+
+TEST(History, Best_epoch_is_the_first_with_the_greatest_accuracy) {
+  History history;
+  for (double value : {0.25, 0.75, 0.5, 0.75})
+    history.append(static_cast<int>(history.epoch().size()), Logs({{"val_accuracy", value}}), 0);
+  EXPECT_EQ(history.best_epoch("val_accuracy"), 1);
+}
+
+TEST(History, NaN_is_never_the_best_and_infinity_is_only_a_number) {
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  for (const char* key : {"val_loss", "val_accuracy"}) {
+    History history;
+    for (double value : {nan, -infinity, nan, infinity, nan})
+      history.append(static_cast<int>(history.epoch().size()), Logs({{key, value}, {"only_nan", nan}}), 0);
+    EXPECT_EQ(history.best_epoch(key), greater_is_better(key) ? 3 : 1);
+    EXPECT_EQ(
+        complaint([&] { return history.best_epoch("only_nan"); }),
+        "best_epoch got \"only_nan\", of which all 5 values are NaN, expected a number; lower the learning "
+        "rate or look for NaN in the data");
+  }
+}
+
+TEST(History, Best_epoch_of_a_key_that_is_not_there_is_told_those_that_are) {
+  EXPECT_THAT(complaint([] { return History().best_epoch("loss"); }),
+              ::testing::HasSubstr("there is nothing"));
+  EXPECT_THAT(complaint([] { return validated_every_second_epoch().best_epoch("val_los"); }),
+              ::testing::HasSubstr("\"val_los\" in the history; there is loss, accuracy, val_loss"));
+}
+
+TEST(History, A_fit_that_validates_every_second_epoch_tells_which) {
+  Sequential model{Dense(1)};
+  model.compile({.optimizer = "sgd", .loss = "mse"});
+  const Tensor x{{1}, {2}, {3}, {4}}, y{{2}, {4}, {6}, {8}};
+  const History history = model.fit(
+      x, y, {.epochs = 5, .verbose = 0, .validation_data = {x, y}, .initial_epoch = 1, .validation_freq = 2});
+  EXPECT_EQ(history.epoch("loss"), (std::vector<int>{1, 2, 3, 4}));
+  EXPECT_EQ(history.epoch("val_loss"), (std::vector<int>{1, 3}));
+}
+
+class HistoryFiles : public ::testing::Test {
+ protected:
+  TemporaryFolder folder_;
+};
+
+TEST_F(HistoryFiles, Csv_has_a_row_an_epoch_and_NA_where_there_was_no_validation) {
+  History history;
+  history.append(2, Logs({{"loss", 0.5}, {"top, \"k\"", 1}}), 1.5);
+  history.append(3, Logs({{"loss", std::nan("")}, {"val_loss", -std::numeric_limits<double>::infinity()}}),
+                 2);
+  history.to_csv(folder_ / "history.csv");
+  EXPECT_EQ(read_text(folder_ / "history.csv"),
+            "epoch,loss,\"top, \"\"k\"\"\",val_loss,seconds\n"
+            "2,0.5,1.0,NA,1.5\n"
+            "3,nan,NA,-inf,2.0\n");
+}
+
+TEST_F(HistoryFiles, Csv_is_read_back_by_read_csv) {
+  validated_every_second_epoch().to_csv(folder_ / "history.csv");
+  const Table table = read_csv(folder_ / "history.csv", {.missing = Missing::nan});
+  EXPECT_EQ(table.names(),
+            (std::vector<std::string>{"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"}));
+  EXPECT_EQ(table.column("epoch").values(), (std::vector<double>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(table.column("val_loss")(0), 6);
+  EXPECT_TRUE(std::isnan(table.column("val_loss")(1)));
+  EXPECT_EQ(table.column("val_loss")(2), 2);
+}
+
+TEST_F(HistoryFiles, Json_has_each_epoch_with_null_for_what_is_no_number) {
+  History history;
+  history.append(0, Logs({{"loss", 0.1}, {"<\"k\">\xff", 1}}), 1.5);
+  history.append(1, Logs({{"loss", std::nan("")}, {"val_loss", -std::numeric_limits<double>::infinity()}}),
+                 2);
+  history.to_json(folder_ / "history.json");
+  const Json json = Json::parse(read_text(folder_ / "history.json"));
+  EXPECT_EQ(json, (Json{{"epochs",
+                         {{{"epoch", 0},
+                           {"loss", 0.1},
+                           {"<\"k\">\xef\xbf\xbd", 1.0},
+                           {"val_loss", nullptr},
+                           {"seconds", 1.5}},
+                          {{"epoch", 1},
+                           {"loss", nullptr},
+                           {"<\"k\">\xef\xbf\xbd", nullptr},
+                           {"val_loss", nullptr},
+                           {"seconds", 2.0}}}}}));
+}
+
+TEST_F(HistoryFiles, Json_names_device_versions_and_test_score_where_they_are_given) {
+  const Context context({.device = "cpu", .threads = 2});
+  validated_every_second_epoch().to_json(folder_ / "history.json", {.context = &context, .test = score});
+  const Json json = Json::parse(read_text(folder_ / "history.json"));
+  EXPECT_EQ(json["device"], "cpu");
+  EXPECT_EQ(json["threads"], 2);
+  EXPECT_TRUE(json["versions"]["glia"].is_string());
+  EXPECT_EQ(json["test"], (Json{{"loss", 0.5}, {"accuracy", 0.875}}));
+  EXPECT_EQ(json["epochs"].size(), 5u);
+}
+
+TEST_F(HistoryFiles, Without_epochs_are_whole_files_too) {
+  History().to_csv(folder_ / "history.csv");
+  History().to_json(folder_ / "history.json");
+  EXPECT_EQ(read_text(folder_ / "history.csv"), "epoch,seconds\n");
+  EXPECT_EQ(Json::parse(read_text(folder_ / "history.json")), (Json{{"epochs", Json::array()}}));
+}
+
+TEST_F(HistoryFiles, That_cannot_be_written_are_a_FileError) {
+  const History history = validated_every_second_epoch();
+  EXPECT_THROW(history.to_csv(folder_ / "no-such-folder/history.csv"), FileError);
+  EXPECT_THROW(history.to_json(folder_ / "no-such-folder/history.json"), FileError);
+  EXPECT_THROW(history.to_json(folder_.path().string()), FileError);
 }
 
 }  // namespace

@@ -153,7 +153,7 @@ function(case_fashion_mnist)
   expect("weights" EXISTS "${FOLDER}/weights.safetensors")
   expect("no half-written file" NOT EXISTS "${FOLDER}/curve.json.part")
   file(READ "${FOLDER}/curve.json" json)
-  check_curve("${json}" "loss;accuracy;val_loss;val_accuracy;seconds")
+  check_curve("${json}" "epoch;loss;accuracy;val_loss;val_accuracy;seconds")
   expect_number("test accuracy" "${json}" "\"test\": {[^}]*\"accuracy\": ([0-9.]+)" 0.75 0.9)
 
   run_sample("${FASHION_MNIST}" --data "${data}" --device cpu --epochs 1 --batch-size 512 --hidden 0
@@ -161,7 +161,7 @@ function(case_fashion_mnist)
   expect_success()
   expect("a model without a hidden layer" out MATCHES "Total params: 7,850")
   file(READ "${FOLDER}/curve.json" json)
-  check_curve("${json}" "loss;accuracy;seconds")
+  check_curve("${json}" "epoch;loss;accuracy;seconds")
 endfunction()
 
 # The curve of one epoch: exactly these keys, of these types.

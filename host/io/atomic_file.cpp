@@ -189,6 +189,11 @@ void write_file_atomically(const std::string& path, std::span<const Bytes> parts
   write_file_atomically(path, parts, system);
 }
 
+void write_file_atomically(const std::string& path, std::string_view text) {
+  const Bytes bytes = std::as_bytes(std::span(text));
+  write_file_atomically(path, {&bytes, 1});
+}
+
 void write_file_atomically(const std::string& path, std::span<const Bytes> parts, FileSystem& system) {
   const Target target = resolve(path);
   // Opened first: what is wrong with the folder shows before anything is written.

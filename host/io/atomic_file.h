@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace glia::io {
 
@@ -31,5 +32,7 @@ using Bytes = std::span<const std::byte>;
 /// then in place, whole, and the error says so. Synchronous; copies nothing.
 void write_file_atomically(const std::string& path, std::span<const Bytes> parts);
 void write_file_atomically(const std::string& path, std::span<const Bytes> parts, FileSystem& system);
+/// The same of one text.
+void write_file_atomically(const std::string& path, std::string_view text);
 
 }  // namespace glia::io
