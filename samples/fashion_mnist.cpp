@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -23,12 +24,15 @@ struct Options {
   int threads = 0;
   int epochs = 5;
   std::int64_t batch_size = 32;
+  std::string model;  // one of the textbook's three; empty: by hidden and activation
   std::vector<int> hidden = {128};
   std::string activation = "relu";
   std::string optimizer = "adam";
   std::optional<double> learning_rate;
   std::uint64_t seed = 0;
   double validation_split = 0.2;
+  std::optional<std::uint64_t> random_state;
+  bool one_hot = false;
   int verbose = 1;
   std::string data;
   std::string save;
@@ -36,6 +40,8 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options);
+glia::OptimizerName optimizer(const std::string& name);
+glia::Dataset split_off(glia::Dataset& train, const Options& options);
 void print_data(const glia::TrainTest& data);
 void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::int64_t count);
 
@@ -48,8 +54,8 @@ void train(const Options& options) {
   for (int units : options.hidden)
     if (units != 0) model.add(glia::Dense(units, options.activation));
   model.add(glia::Dense(10, "softmax"));
-  model.compile({.optimizer = options.optimizer,
-                 .loss = "sparse_categorical_crossentropy",
+  model.compile({.optimizer = optimizer(options.optimizer),
+                 .loss = options.one_hot ? "categorical_crossentropy" : "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
                  .context = context});
   if (options.learning_rate) model.set_learning_rate(*options.learning_rate);
@@ -59,16 +65,41 @@ void train(const Options& options) {
   std::cout << glia::device_report() << '\n';
   model.summary();
 
-  glia::History history = model.fit(data.train, {.epochs = options.epochs,
-                                                 .batch_size = options.batch_size,
-                                                 .verbose = options.verbose,
-                                                 .validation_split = options.validation_split});
+  if (options.one_hot)
+    for (glia::Dataset* part : {&data.train, &data.test}) part->y = glia::to_categorical(part->y, 10);
+  glia::FitOptions fit{
+      .epochs = options.epochs, .batch_size = options.batch_size, .verbose = options.verbose};
+  glia::Dataset validation = split_off(data.train, options);
+  if (validation.x.empty())
+    fit.validation_split = options.validation_split;  // the last images
+  else
+    fit.validation_data = validation;
+  glia::History history = model.fit(data.train, fit);
+  if (!validation.x.empty())
+    std::cout << "\nTraining part:   " << model.evaluate(data.train, {.batch_size = 256, .verbose = 0})
+              << "\nValidation part: " << model.evaluate(validation, {.batch_size = 256, .verbose = 0});
   glia::Logs score = model.evaluate(data.test, {.batch_size = 256, .verbose = 0});
   std::cout << "\nTest: " << score << '\n';
   print_predictions(model, data.test, 8);
 
   if (!options.save.empty()) model.save_weights(options.save);
   if (!options.json.empty()) history.to_json(options.json, {.context = &context, .test = score});
+}
+
+/// By Keras's names, and the two that are options of SGD there.
+glia::OptimizerName optimizer(const std::string& name) {
+  if (name == "momentum") return glia::SGD{.momentum = 0.9};
+  if (name == "nesterov") return glia::SGD{.momentum = 0.9, .nesterov = true};
+  return name;
+}
+
+/// Takes the validation images out of `train`, at random; without a random_state none.
+glia::Dataset split_off(glia::Dataset& train, const Options& options) {
+  if (!options.random_state || options.validation_split == 0) return {};
+  glia::TrainTest parts = glia::train_test_split(
+      train, {.test_size = options.validation_split, .random_state = options.random_state});
+  train = std::move(parts.train);
+  return std::move(parts.test);
 }
 
 void print_data(const glia::TrainTest& data) {
@@ -93,7 +124,7 @@ void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::
   std::cout << "\nImage  Predicted    Probability  Truth\n" << std::fixed << std::setprecision(3);
   for (std::int64_t i = 0; i < count; ++i) {
     const auto guess = static_cast<std::size_t>(predicted(i));
-    const auto truth = static_cast<std::size_t>(test.y(i));
+    const auto truth = static_cast<std::size_t>(test.y.rank() == 2 ? test.y.row(i).argmax() : test.y(i));
     std::cout << std::setw(5) << i << "  " << std::left << std::setw(12) << test.class_names.at(guess)
               << std::right << std::setw(12) << probabilities(i, guess) << "  " << test.class_names.at(truth)
               << (guess == truth ? "" : "  (wrong)") << '\n';
@@ -115,19 +146,44 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--threads", options.threads, "CPU threads; 0: one for each core");
   app.add_option("--epochs", options.epochs, "Passes over the training data");
   app.add_option("--batch-size", options.batch_size, "Images in a step");
-  app.add_option("--hidden", options.hidden, "Units of a hidden layer; repeat for more layers, 0 for none")
-      ->allow_extra_args(false);
-  app.add_option("--activation", options.activation, "Activation of the hidden layers");
-  app.add_option("--optimizer", options.optimizer, "sgd, rmsprop or adam");
+  CLI::Option* hidden = app.add_option("--hidden", options.hidden,
+                                       "Units of a hidden layer; repeat for more layers, 0 for none")
+                            ->allow_extra_args(false);
+  CLI::Option* activation =
+      app.add_option("--activation", options.activation, "Activation of the hidden layers");
+  app.add_option("--model", options.model,
+                 "A textbook's: softmax (no hidden layer), sigmoid or relu (100 units), by rmsprop and with "
+                 "--random-state 42 unless told otherwise")
+      ->check(CLI::IsMember({"softmax", "sigmoid", "relu"}))
+      ->excludes(hidden)
+      ->excludes(activation);
+  app.add_option(
+      "--optimizer", options.optimizer,
+      "momentum or nesterov (SGD with momentum 0.9), or Keras's name: sgd, adagrad, rmsprop, adam, ...");
   app.add_option("--learning-rate", options.learning_rate, "Default: the optimizer's own");
   app.add_option("--seed", options.seed, "Of initial weights and shuffle")->check(CLI::NonNegativeNumber);
   app.add_option("--validation-split", options.validation_split,
                  "Share of the training images to validate on");
+  app.add_option(
+         "--random-state", options.random_state,
+         "Choose them at random, those that scikit-learn's train_test_split chooses; default: the last")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--one-hot", options.one_hot,
+               "One-hot labels and categorical_crossentropy, for the same result");
   app.add_option("--verbose", options.verbose, "0: silent, 1: progress bar, 2: a line an epoch");
   app.add_option("--data", options.data, "Folder of the four IDX files; default: the usual places");
   app.add_option("--save", options.save, "Write the weights to this safetensors file")->check(check_output);
   app.add_option("--json", options.json, "Write the training curve and the test score to this file")
       ->check(check_output);
+}
+
+/// What --model stands for, where no other option says otherwise.
+void apply_model(const CLI::App& app, Options& options) {
+  if (options.model.empty()) return;
+  options.hidden = {options.model == "softmax" ? 0 : 100};
+  if (options.model != "softmax") options.activation = options.model;
+  if (app.count("--optimizer") == 0) options.optimizer = "rmsprop";
+  if (app.count("--random-state") == 0) options.random_state = 42;
 }
 
 }  // namespace
@@ -138,6 +194,7 @@ int main(int argc, char** argv) {
   add_options(app, options);
   try {
     app.parse(argc, argv);
+    apply_model(app, options);
     train(options);
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();

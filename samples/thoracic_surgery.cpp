@@ -92,9 +92,8 @@ void run(const Options& options) {
   std::cout << x.rows() << " patients, " << y.sum() << " of whom died within a year; " << x.shape()[1]
             << " inputs\n";
   if (!options.drop_id)
-    std::cout << "The first column holds each number from 1 to 470 once: a patient's number, of which "
-                 "nothing can be\n"
-                 "learnt. The textbook uses it as an input; --drop-id leaves it out.\n";
+    std::cout << "The first column holds each number from 1 to 470 once: it looks like a patient's number,\n"
+                 "not like anything that was measured. The textbook uses it; --drop-id leaves it out.\n";
   std::cout << std::fixed << std::setprecision(3);
   as_in_the_textbook(options, x, y);
   std::cout << "5-fold cross-validation, inputs standardised, l2 penalty " << std::setprecision(2) << penalty
