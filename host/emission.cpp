@@ -170,9 +170,11 @@ void emit_norm_limit(Emitter& e, const View& values, double limit) {
   e.add(op::RescaleToNorm{values, partials, limit});
 }
 
-/// A weight as the matrix whose columns a constraint is about: a vector is one column.
+/// A weight as the matrix whose columns a constraint is about, along the first axis as in Keras: a vector is one
+/// column.
 View columns_of_weight(const View& weight) {
-  return weight.shape.rank() > 1 ? weight.matrix() : weight.reshaped({weight.elements(), 1});
+  const std::int64_t first = weight.shape.front();
+  return weight.reshaped({first, weight.elements() / first});
 }
 
 }  // namespace
