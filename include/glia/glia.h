@@ -15,6 +15,7 @@
 #include <glia/initializers.h>
 #include <glia/layers.h>
 #include <glia/named.h>
+#include <glia/plots.h>
 #include <glia/preprocessing.h>
 #include <glia/program.h>
 #include <glia/search.h>
