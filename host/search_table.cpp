@@ -58,8 +58,7 @@ void SearchResult::to_csv(const std::string& path) const {
     for (std::size_t c = 0; c < line.size(); ++c) text += (c ? "," : "") + detail::csv_field(line[c]);
     text += '\n';
   }
-  const io::Bytes part = std::as_bytes(std::span(text));
-  io::write_file_atomically(path, std::span(&part, 1));
+  io::write_file_atomically(path, text);
 }
 
 }  // namespace glia

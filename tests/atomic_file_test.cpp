@@ -125,7 +125,7 @@ TEST(AtomicFile, Parts_are_written_one_after_the_other_though_writes_are_short_a
 TEST(AtomicFile, A_file_without_bytes_is_written_and_replaces_a_longer_one) {
   TemporaryFolder folder;
   write(folder / "file", "long");
-  write_file_atomically(folder / "file", {});
+  write_file_atomically(folder / "file", std::string_view());
   EXPECT_EQ(read_text(folder / "file"), "");
 }
 
