@@ -67,7 +67,7 @@ Axis axis_between(double min, double max, int wanted, Ticks kind) {
   }
   // Counts begin at 1, not at a multiple of the step: 1, 5, 10, ...
   const double start = std::ceil(min - tolerance);
-  if (kind == Ticks::integer && start >= 1 && (axis.ticks.empty() || axis.ticks.front() - start >= step / 2))
+  if (kind == Ticks::integer && start >= 1 && (axis.ticks.empty() || axis.ticks.front() - start > step / 2))
     axis.ticks.insert(axis.ticks.begin(), start);
   axis.labels = labels_of(axis.ticks, step);
   return axis;
@@ -81,7 +81,8 @@ Axis axis_around(double least, double greatest, int wanted, Ticks kind) {
   if (greatest - least <= 1e-9 * size || size == 0)  // as good as one number
     room = kind == Ticks::integer ? 0.5 : size == 0 ? 1 : 0.1 * size;
   const bool is_positive = least >= 0 && size > 0;
-  return axis_between(is_positive ? std::max(0.0, least - room) : least - room, greatest + room, wanted,
+  const double left = kind == Ticks::integer ? std::min(room, 0.5) : room;  // no tick 0 beside an epoch 1
+  return axis_between(is_positive ? std::max(0.0, least - left) : least - left, greatest + room, wanted,
                       kind);
 }
 
