@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
 
 #include "tests/devices.h"
+#include "tests/expect_error.h"
 #include "tests/temporary_folder.h"
 
 // Where memory runs out, sanitizers are to behave as the system does.
@@ -20,21 +20,7 @@ namespace {
 class ErrorsOn : public test::DeviceTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, ErrorsOn, ::testing::ValuesIn(test::test_devices()), test::device_name);
 
-/// Expects `action` to throw exactly ErrorType, its message holding every one of `parts`.
-template <class ErrorType>
-void expect_error(const std::function<void()>& action, const std::vector<std::string>& parts) {
-  try {
-    action();
-    FAIL() << "nothing was thrown";
-  } catch (const ErrorType& error) {
-    const std::string message = error.what();
-    for (const std::string& part : parts)
-      EXPECT_NE(message.find(part), std::string::npos) << "no \"" << part << "\" in: " << message;
-    EXPECT_GT(error.where().line, 0);
-  } catch (const std::exception& error) {
-    FAIL() << "another type: " << error.what();
-  }
-}
+using test::expect_error;
 
 Sequential classifier() {
   Sequential model{Dense(8, "relu", {.input_dim = 4}), Dense(3, "softmax")};
