@@ -27,17 +27,20 @@ class ReshapeNode final : public LayerNode {
   const char* type() const override { return "Reshape"; }
   Shape build(const Shape& input_shape) override {
     const std::int64_t elements = checked_elements(input_shape);
-    std::int64_t known = 1;
+    std::int64_t left = elements;  // divided by each dimension: their product may be too large to count
     int open = -1;
+    bool fits = true;
     for (int axis = 0; axis < target_.rank(); ++axis) {
-      if (target_[axis] == -1)
+      if (target_[axis] == -1) {
         open = axis;
-      else
-        known *= target_[axis];
+        continue;
+      }
+      fits = fits && left % target_[axis] == 0;
+      left /= target_[axis];
     }
     Shape shape = target_;
-    if (open >= 0 && elements % known == 0) shape[open] = elements / known;
-    GLIA_CHECK(shape.elements() == elements, ShapeError, "layer \"", name,
+    if (open >= 0) shape[open] = left;
+    GLIA_CHECK(fits && (open >= 0 || left == 1), ShapeError, "layer \"", name,
                "\" (Reshape) cannot make rows of shape ", target_, " of rows of shape ", input_shape,
                ", which have ", elements, " elements");
     return shape_ = shape;
