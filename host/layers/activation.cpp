@@ -16,6 +16,15 @@ Emitted emit_function(Emitter& e, const Linear&, const View& z) {
   return {z, [](Emitter&, const View& gradient, bool) { return gradient; }};
 }
 
+Emitted emit_function(Emitter& e, const Step& step, const View& z) {
+  GLIA_CHECK(!e.trains(), StateError,
+             "the activation \"step\" has a slope of 0 everywhere, so nothing before it can be trained: use "
+             "\"sigmoid\" while training, or set the weights with set_weights and predict");
+  const View y = e.temporary(z.shape);
+  e.add(op::Map{step, z, y});
+  return {y, [](Emitter&, const View&, bool) { return View{}; }};  // never asked for
+}
+
 Emitted emit_softmax(Emitter& e, const View& z, bool logarithm) {
   const View y = e.temporary(z.shape);
   e.add(op::SoftmaxRows{z.matrix(), y.matrix(), logarithm});
