@@ -219,10 +219,19 @@ MetricTargets targets_of(const Metrics& metric) {
       metric);
 }
 
+/// The reason why a loss's options cannot be taken, or nothing.
+template <class Loss>
+std::string invalid_of(const Loss& loss) {
+  if constexpr (requires { loss.invalid(); }) return loss.invalid();
+  return "";
+}
+
 std::string invalid_metric(const Metrics& metric) {
   return std::visit(
       [](const auto& m) -> std::string {
         if constexpr (requires { m.invalid(); }) return m.invalid();
+        if constexpr (requires { m.loss; })
+          return std::visit([](const auto& l) { return invalid_of(l); }, m.loss);
         return "";
       },
       metric);

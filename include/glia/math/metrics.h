@@ -98,6 +98,12 @@ struct Mean {
 /// Which of an output's elements a count takes: those of one class, or of all.
 inline constexpr int all_classes = -1;
 
+/// The reason why a threshold of Precision and its kin cannot be taken, or nothing.
+inline std::string invalid_threshold(const char* name, double threshold) {
+  if (threshold >= 0 && threshold <= 1) return "";
+  return name + detail::with_got("'s threshold must lie in [0, 1]", threshold);
+}
+
 /// What Precision, Recall and their kin count: elements with prediction > threshold against 0/1 targets. A
 /// target other than 0 is positive, a threshold of 0.5 usual for probabilities, 0 for logits.
 struct Precision {
@@ -105,6 +111,8 @@ struct Precision {
   static constexpr MetricTargets targets = MetricTargets::dense;
   double threshold = 0.5;
   int class_id = all_classes;
+
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 /// Of the positive targets, the share found.
 struct Recall {
@@ -112,30 +120,40 @@ struct Recall {
   static constexpr MetricTargets targets = MetricTargets::dense;
   double threshold = 0.5;
   int class_id = all_classes;
+
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 struct TruePositives {
   static constexpr auto name = "true_positives";
   static constexpr MetricTargets targets = MetricTargets::dense;
   double threshold = 0.5;
   int class_id = all_classes;
+
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 struct FalsePositives {
   static constexpr auto name = "false_positives";
   static constexpr MetricTargets targets = MetricTargets::dense;
   double threshold = 0.5;
   int class_id = all_classes;
+
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 struct TrueNegatives {
   static constexpr auto name = "true_negatives";
   static constexpr MetricTargets targets = MetricTargets::dense;
   double threshold = 0.5;
   int class_id = all_classes;
+
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 struct FalseNegatives {
   static constexpr auto name = "false_negatives";
   static constexpr MetricTargets targets = MetricTargets::dense;
   double threshold = 0.5;
   int class_id = all_classes;
+
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 
 /// How F scores of classes become one number. Keras's default, one number a class, is no number for a log:

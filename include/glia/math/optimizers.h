@@ -417,6 +417,7 @@ struct Ftrl {
       return detail::with_got("Ftrl's learning_rate_power must be at most 0", learning_rate_power);
     const bool fits = l1_regularization_strength >= 0 && l2_regularization_strength >= 0 &&
                       l2_shrinkage_regularization_strength >= 0;
+    if (!(beta >= 0)) return detail::with_got("Ftrl's beta must be at least 0", beta);
     return fits ? "" : "Ftrl's regularization strengths must be at least 0";
   }
 
