@@ -4,9 +4,13 @@
 #include <host/data/weights.h>
 
 #include <cmath>
+#include <limits>
 
 namespace glia {
 namespace {
+
+/// Whether a number is finite in float32, in which weights are kept.
+bool fits_float32(double number) { return std::fabs(number) <= std::numeric_limits<float>::max(); }
 
 Tensor given_weights(const TensorView& weights, std::int64_t rows, const char* call) {
   detail::expect_cpu(weights, "sample_weight");
@@ -17,8 +21,8 @@ Tensor given_weights(const TensorView& weights, std::int64_t rows, const char* c
              ", expected one a row: (", rows, ",)");
   Tensor result = Tensor::uninitialized({rows});
   detail::for_each_element(weights, [&](std::int64_t i, double weight) {
-    GLIA_CHECK(std::isfinite(weight), ValueError, call, " got the sample_weight ", weight, " for row ", i,
-               ", expected a finite number");
+    GLIA_CHECK(fits_float32(weight), ValueError, call, " got the sample_weight ", weight, " for row ", i,
+               ", expected a finite number that float32 can hold");
     result.data<float>()[i] = static_cast<float>(weight);
   });
   return result;
@@ -51,8 +55,8 @@ Tensor class_weights(const Model& model, const TensorView& targets, const std::m
   for (const auto& [number, weight] : weights) {
     GLIA_CHECK(number >= 0 && number < count, ValueError, call, " got class_weight for class ", number,
                ", expected classes 0 to ", count - 1);
-    GLIA_CHECK(std::isfinite(weight) && weight >= 0, ValueError, call, " got class_weight ", weight,
-               " for class ", number, ", expected a finite number of at least 0");
+    GLIA_CHECK(fits_float32(weight) && weight >= 0, ValueError, call, " got class_weight ", weight,
+               " for class ", number, ", expected a finite number of at least 0 that float32 can hold");
   }
   Tensor result = Tensor::ones({targets.rows()});
   const std::vector<std::int64_t> classes = classes_of(targets, sparse);
