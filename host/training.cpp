@@ -66,6 +66,22 @@ class CallbackList {
   bool watches_batches_ = false;
 };
 
+/// Undoes a build where the call that made it fails before its first step, so that a mistake in the data or options
+/// does not fix the model's shape. Made before all that uses the build.
+class BuildGuard {
+ public:
+  explicit BuildGuard(Model& model) : model_(model), kept_(model.built()) {}
+  BuildGuard(const BuildGuard&) = delete;
+  ~BuildGuard() {
+    if (!kept_ && model_.built()) model_.discard_build();
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  Model& model_;
+  bool kept_;
+};
+
 /// Which Programs a pass runs.
 struct Pass {
   Mode mode;
@@ -222,6 +238,7 @@ struct Fitting {
   Sequential& owner;
   Model& model;
   const FitOptions& options;
+  BuildGuard& build;
 };
 
 TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool validates) {
@@ -239,13 +256,14 @@ TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool valida
 template <class NextShuffle>
 History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps, Feeder& feeder,
                    std::optional<Validation>& validation, const NextShuffle& shuffle) {
-  const auto& [owner, model, options] = fitting;
+  const auto& [owner, model, options, build] = fitting;
   const CallbackList callbacks(owner, options.callbacks, params_of(fitting, steps, validation.has_value()));
   History history;
   LaunchSize size(callbacks.watches_batches());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   model.stop_training = false;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
+  build.keep();
   for (int epoch = options.initial_epoch; epoch < options.epochs && !model.stop_training; ++epoch) {
     const double start = now();
     callbacks.each([&](Callback& callback) { callback.on_epoch_begin(epoch); });
@@ -313,8 +331,12 @@ History fit(Sequential& owner, Model& model, const TensorView& x, const TensorVi
             const FitOptions& options, std::int64_t& trained_epochs) {
   check_fit(options);
   check_compiled(model, "fit");
+  BuildGuard build(model);
   check_data(model, x, y, "fit");
-  if (options.initial_epoch >= options.epochs) return {};
+  if (options.initial_epoch >= options.epochs) {
+    build.keep();
+    return {};
+  }
   const std::optional<Tensor> weights =
       row_weights(model, y, options.sample_weight, options.class_weight, "fit");
   const std::int64_t rows = training_rows(x.rows(), options), all = x.rows();
@@ -336,7 +358,8 @@ History fit(Sequential& owner, Model& model, const TensorView& x, const TensorVi
     if (!options.shuffle) return std::nullopt;
     return Shuffle{options.seed.value_or(model.seed), pass};
   };
-  return run_epochs({owner, model, options}, train, steps_for(rows, batch), *feeder, validation, shuffle);
+  return run_epochs({owner, model, options, build}, train, steps_for(rows, batch), *feeder, validation,
+                    shuffle);
 }
 
 namespace {
@@ -368,6 +391,7 @@ History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptio
   if (options.initial_epoch >= options.epochs) return {};
   // The first batch tells the shapes; it is then the first to be trained on.
   Dataset first = source.batch(options.initial_epoch, 0);
+  BuildGuard build(model);
   check_data(model, first.x, first.y, "fit");
   first = with_row_weights(model, std::move(first), options);
   const std::int64_t batch = first.x.rows();
@@ -397,7 +421,7 @@ History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptio
     ++trained_epochs;
     return std::nullopt;
   };
-  return run_epochs({owner, model, options}, pass, batches, *feeder, validation, shuffle);
+  return run_epochs({owner, model, options, build}, pass, batches, *feeder, validation, shuffle);
 }
 
 namespace {
@@ -408,6 +432,7 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_compiled(model, call);
+  BuildGuard build(model);
   check_data(model, x, y, call);
   const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
@@ -416,6 +441,7 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value()};
   const auto feeder = make_feeder(model, {x, y, weights_of(weights, 0, x.rows())}, pass, 0);
   feeder->begin(std::nullopt, 0);
+  build.keep();
   LaunchSize size;
   PassState result = run_pass(model, pass, *feeder, size, progress);
   progress.end(model.logs(result));
@@ -466,10 +492,12 @@ namespace {
 /// One step on all of x as one batch; returns loss and metrics.
 Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorView& y, const char* call) {
   check_compiled(model, call);
+  BuildGuard build(model);
   check_data(model, x, y, call);
   const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
   const std::shared_ptr<const Program> program = model.program(mode, x.rows(), x.dtype(), y.dtype());
+  build.keep();
   model.begin_pass(mode, feeder->next()->feed);
   program->run(1);
   model.request_state(mode);
