@@ -93,8 +93,8 @@ void draw_local_minimum(const std::string& path, const glia::Context& context) {
   // Targets of a unit with w = -2. silu is not monotonic, so another w comes near them as well.
   const auto silu = [](double z) { return z / (1 + std::exp(-z)); };
   const OneWeight unit{"silu", {{1}, {2}}, {{silu(-2)}, {silu(-4)}}, context};
-  glia::Series right = unit.descent("from -0.5 into the local minimum", -0.5, 1, 60);
-  glia::Series left = unit.descent("from -0.9 into the global minimum", -0.9, 1, 60);
+  glia::Series right = unit.descent("from -0.5 into the local minimum", -0.5, 3, 60);
+  glia::Series left = unit.descent("from -0.9 into the global minimum", -0.9, 3, 60);
   left.color = "#1f77b4";
   glia::plot_lines({unit.curve(-3, 0.1), right, left}, path,
                    {.title = "A local minimum", .x_label = "w", .y_label = "loss"});
