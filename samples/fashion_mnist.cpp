@@ -37,6 +37,7 @@ struct Options {
   std::string data;
   std::string save;
   std::string json;
+  std::string plot;
 };
 
 void add_options(CLI::App& app, Options& options);
@@ -84,6 +85,7 @@ void train(const Options& options) {
 
   if (!options.save.empty()) model.save_weights(options.save);
   if (!options.json.empty()) history.to_json(options.json, {.context = &context, .test = score});
+  if (!options.plot.empty()) history.plot(options.plot, {.title = "Fashion-MNIST"});
 }
 
 /// By Keras's names, and the two that are options of SGD there.
@@ -175,6 +177,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--save", options.save, "Write the weights to this safetensors file")->check(check_output);
   app.add_option("--json", options.json, "Write the training curve and the test score to this file")
       ->check(check_output);
+  app.add_option("--plot", options.plot, "Draw the training curve, an SVG file")->check(check_output);
 }
 
 /// What --model stands for, where no other option says otherwise.
