@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/svg_document.h"
 #include "tests/temporary_folder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -17,8 +19,10 @@ namespace glia {
 namespace {
 
 using Json = nlohmann::json;
+using testing::Element;
 using testing::read_text;
 using testing::TemporaryFolder;
+using testing::XmlReader;
 
 const Logs score({{"loss", 0.5}, {"accuracy", 0.875}});
 
@@ -247,6 +251,95 @@ TEST_F(HistoryFiles, That_cannot_be_written_are_a_FileError) {
   EXPECT_THROW(history.to_csv(folder_ / "no-such-folder/history.csv"), FileError);
   EXPECT_THROW(history.to_json(folder_ / "no-such-folder/history.json"), FileError);
   EXPECT_THROW(history.to_json(folder_.path().string()), FileError);
+}
+
+using HistoryPlots = HistoryFiles;
+
+Element drawn(const std::string& path) { return XmlReader::read(read_text(path)); }
+
+std::vector<std::string> labels_below(const Element& panel) {
+  std::vector<std::string> labels;
+  for (const Element* text : panel.all("g", "axes").at(0)->all("text"))
+    if (text->attributes.count("text-anchor") && (*text)["text-anchor"] == "middle")
+      labels.push_back(text->text);
+  return labels;
+}
+
+TEST_F(HistoryPlots, Have_loss_and_accuracy_side_by_side_training_blue_validation_orange_epochs_from_1) {
+  History history;
+  for (int epoch = 0; epoch < 4; ++epoch)
+    history.append(
+        epoch, Logs({{"accuracy", 0.1 * epoch}, {"loss", 1.0}, {"val_accuracy", 0.2}, {"val_loss", 2.0}}), 0);
+  history.plot(folder_ / "history.svg");
+  const Element svg = drawn(folder_ / "history.svg");
+  const auto panels = svg.all("g", "panel");
+  ASSERT_EQ(panels.size(), 2u);
+  EXPECT_THAT(panels[0]->texts(),
+              ::testing::IsSupersetOf({"Loss", "loss", "epoch", "training", "validation"}));
+  EXPECT_THAT(panels[1]->texts(), ::testing::IsSupersetOf({"Accuracy", "accuracy", "epoch"}));
+  for (const Element* panel : panels) {
+    EXPECT_THAT(labels_below(*panel), ::testing::ElementsAre("1", "2", "3", "4"));
+    const auto series = panel->all("g", "series");
+    ASSERT_EQ(series.size(), 2u);
+    EXPECT_EQ((*series[0])["aria-label"], "training");
+    EXPECT_EQ((*series[0]->all("path").at(0))["stroke"], "#1f77b4");
+    EXPECT_EQ((*series[1])["aria-label"], "validation");
+    EXPECT_EQ((*series[1]->all("path").at(0))["stroke"], "#ff7f0e");
+    EXPECT_EQ(series[0]->all("circle").size(), 4u);
+  }
+  EXPECT_THAT(svg.texts(), ::testing::Contains("Training history"));
+}
+
+TEST_F(HistoryPlots, Place_values_at_their_epochs) {
+  validated_every_second_epoch().plot(folder_ / "history.svg", {.mark_best = "val_loss"});
+  const Element svg = drawn(folder_ / "history.svg");
+  const auto series = svg.all("g", "panel").at(0)->all("g", "series");
+  const auto training = series.at(0)->all("circle"), validation = series.at(1)->all("circle");
+  ASSERT_EQ(training.size(), 5u);
+  ASSERT_EQ(validation.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ((*validation[i])["cx"], (*training[2 * i])["cx"]);
+  const auto guide = svg.all("g", "guide").at(0);
+  EXPECT_EQ((*guide->all("line").at(0))["x1"], (*validation[1])["cx"]);
+  EXPECT_THAT(guide->texts(), ::testing::ElementsAre("best: 4"));
+  EXPECT_THAT(labels_below(*svg.all("g", "panel").at(0)), ::testing::ElementsAre("2", "3", "4", "5", "6"));
+}
+
+TEST_F(HistoryPlots, Of_one_epoch_show_markers_and_NaN_leaves_a_gap) {
+  History history;
+  history.append(0, Logs({{"loss", 0.5}, {"mae", 1}, {"acc<", std::nan("")}}), 0);
+  history.plot(folder_ / "history.svg");
+  const Element svg = drawn(folder_ / "history.svg");
+  const auto panels = svg.all("g", "panel");
+  ASSERT_EQ(panels.size(), 3u);
+  EXPECT_THAT(panels[1]->texts(), ::testing::Contains("Acc<")) << "the accuracy before other metrics";
+  const auto markers = [&](std::size_t i) {
+    return panels[i]->all("g", "series").at(0)->all("circle").size();
+  };
+  EXPECT_EQ(markers(0), 1u);
+  EXPECT_EQ(markers(1), 0u);
+  EXPECT_EQ(markers(2), 1u);
+  EXPECT_EQ(labels_below(*panels[0]), std::vector<std::string>{"1"});
+}
+
+TEST_F(HistoryPlots, Without_an_accuracy_have_one_panel) {
+  History history;
+  for (int epoch = 0; epoch < 50; ++epoch)
+    history.append(epoch, Logs({{"loss", epoch == 20 ? std::nan("") : 1.0 / (1 + epoch)}}), 0);
+  history.plot(folder_ / "history.svg");
+  const Element svg = drawn(folder_ / "history.svg");
+  EXPECT_EQ(svg.all("g", "panel").size(), 1u);
+  const std::string path = (*svg.all("path").at(0))["d"];
+  EXPECT_EQ(std::count(path.begin(), path.end(), 'M'), 2) << "a gap at the NaN";
+  EXPECT_EQ(std::count(path.begin(), path.end(), 'L'), 47);
+}
+
+TEST_F(HistoryPlots, That_cannot_be_drawn_are_refused_and_the_file_stays) {
+  testing::write_text(folder_ / "history.svg", "old");
+  EXPECT_THROW(History().plot(folder_ / "history.svg"), ValueError);
+  const History history = validated_every_second_epoch();
+  EXPECT_THROW(history.plot(folder_ / "history.svg", {.mark_best = "val_los"}), ValueError);
+  EXPECT_EQ(read_text(folder_ / "history.svg"), "old");
+  EXPECT_THROW(history.plot(folder_ / "no-such-folder/history.svg"), FileError);
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ Panel panel_of(const History& history, const std::string& metric) {
                        .integer_x = true}};
   for (const std::string& key : {metric, "val_" + metric})
     if (history.contains(key)) panel.series.push_back(series_of(history, key));
+  // A learning rate is neither's.
+  if (metric == "learning_rate") panel.series[0].name.clear();
   return panel;
 }
 

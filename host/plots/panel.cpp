@@ -72,7 +72,7 @@ PanelDrawing::PanelDrawing(const Panel& panel, double width, double height) : pa
     return range ? axis_between(range->min, range->max, wanted, kind)
                  : axis_around(extent.least, extent.greatest, wanted, kind);
   };
-  x_ = axis(axes.x_range, xs, std::max(2, static_cast<int>(width / (axes.integer_x ? 35 : 60))),
+  x_ = axis(axes.x_range, xs, std::max(2, static_cast<int>(width / (axes.integer_x ? 30 : 60))),
             axes.integer_x ? Ticks::integer : Ticks::real);
   y_ = axis(axes.y_range, ys, std::max(2, static_cast<int>(height / 40)), Ticks::real);
 }
