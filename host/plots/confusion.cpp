@@ -80,7 +80,7 @@ Layout layout_of(const Counts& counts, const std::vector<std::string>& names, bo
   layout.cell = std::clamp(640 / n, 26.0, 56.0);
   const std::int64_t greatest = *std::max_element(counts.values.begin(), counts.values.end());
   const double digits = text_width(detail::grouped(greatest), 1);
-  layout.count_size = std::clamp(0.9 * layout.cell / digits, 5.0, 13.0);
+  layout.count_size = std::clamp(0.82 * layout.cell / digits, 5.0, 13.0);
   layout.side = n * layout.cell;
   double widest = 0;
   for (const std::string& name : names) widest = std::max(widest, text_width(name, name_size));
