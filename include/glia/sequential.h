@@ -200,8 +200,8 @@ class Sequential {
   Logs evaluate(const Dataset& data, const EvaluateOptions& options = {});
 
   /// How many rows of each true class (first index) were predicted as each class (second), counted on the device:
-  /// int64 (classes, classes); one output is two classes, told apart at 0.5. Needs a compiled loss. Shapes and
-  /// errors as fit's.
+  /// int64 (classes, classes); one output is two classes, told apart at 0.5. Throws StateError where compile's
+  /// metrics have no "confusion_matrix". Shapes and other errors as fit's.
   Tensor confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
   Tensor confusion_matrix(const Dataset& data, const EvaluateOptions& options = {});
 
