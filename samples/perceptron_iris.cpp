@@ -51,14 +51,14 @@ glia::Sequential perceptron(const glia::Tensor& x, const glia::Tensor& y, const 
 }
 
 glia::Sequential logistic_regression(const glia::Tensor& x, const glia::Tensor& y,
-                                     const glia::Context& context, std::uint64_t seed) {
+                                     const glia::Context& context, std::uint64_t seed, int epochs) {
   glia::Sequential model{glia::Dense(1, "sigmoid", {.input_dim = 2})};
   model.set_seed(seed);
   model.compile({.optimizer = glia::SGD{.learning_rate = 0.1},
                  .loss = "binary_crossentropy",
                  .metrics = "accuracy",
                  .context = context});
-  const glia::History history = model.fit(x, y, {.epochs = 500, .verbose = 0});
+  const glia::History history = model.fit(x, y, {.epochs = epochs, .verbose = 0});
   std::cout << "  loss " << history["loss"].front() << " after the first epoch, " << history["loss"].back()
             << " after the last\n";
   return model;
@@ -70,7 +70,7 @@ double accuracy(glia::Sequential& model, const glia::Tensor& x, const glia::Tens
   return 100 * (answers == y).mean();
 }
 
-void learn(const samples::Options& options) {
+void learn(const samples::Options& options, int epochs) {
   const std::string path = samples::find_data(
       options.data, "iris.csv",
       "Fisher's Iris data without a header, https://archive.ics.uci.edu/dataset/53/iris (iris.data)");
@@ -83,7 +83,7 @@ void learn(const samples::Options& options) {
   std::cout << "\nPerceptron\n";
   glia::Sequential unit = perceptron(x, y, context, options.seed);
   std::cout << "  accuracy " << accuracy(unit, x, y) << " %\n\nLogistic regression\n";
-  glia::Sequential logistic = logistic_regression(x, y, context, options.seed);
+  glia::Sequential logistic = logistic_regression(x, y, context, options.seed, epochs);
   std::cout << "  accuracy " << accuracy(logistic, x, y) << " %\n\n";
 
   const glia::Tensor petals{{1.4, 0.2}, {2, 0.5}, {3, 1.1}, {5, 1.8}};
@@ -100,8 +100,10 @@ void learn(const samples::Options& options) {
 
 int main(int argc, char** argv) {
   samples::Options options;
+  int epochs = 500;
   CLI::App app("Tells setosa from other irises with a perceptron and with logistic regression.");
   samples::add_options(app, options);
   samples::add_data_option(app, options, "iris.csv");
-  return samples::run(app, argc, argv, [&] { learn(options); });
+  app.add_option("--epochs", epochs, "Of logistic regression; the perceptron stops by itself");
+  return samples::run(app, argc, argv, [&] { learn(options, epochs); });
 }

@@ -50,13 +50,15 @@ struct OneWeight {
     model.set_weights({glia::Tensor{{w}}});
     return model;
   }
-  double loss(double w) const { return at(w, 1).evaluate(x, y, {.verbose = 0})[0]; }
 
   glia::Series curve(double from, double to) const {
     glia::Series series{.color = "gray"};
+    glia::Sequential model = at(from, 1);
     for (int i = 0; i <= 100; ++i) {
-      series.x.push_back(from + (to - from) * i / 100);
-      series.y.push_back(loss(series.x.back()));
+      const double w = from + (to - from) * i / 100;
+      model.set_weights({glia::Tensor{{w}}});
+      series.x.push_back(w);
+      series.y.push_back(model.evaluate(x, y, {.verbose = 0})["loss"]);
     }
     return series;
   }
@@ -66,7 +68,7 @@ struct OneWeight {
     glia::Sequential model = at(w, learning_rate);
     for (int step = 0; step <= steps; ++step) {
       path.x.push_back(model.get_weights()[0].item());
-      path.y.push_back(loss(path.x.back()));
+      path.y.push_back(model.evaluate(x, y, {.verbose = 0})["loss"]);
       if (step < steps) model.train_on_batch(x, y);
     }
     std::cout << "  " << name << ": w from " << path.x.front() << " to " << path.x.back() << ", loss from "
