@@ -22,7 +22,7 @@ std::vector<std::string> names_of(const std::variant<Activation...>*) {
 void draw_activations(const std::string& path, const glia::Context& context) {
   constexpr std::int64_t points = 201;
   glia::Tensor rows = glia::Tensor::zeros({points, 2});  // (x, 0): softmax needs a second number
-  for (std::int64_t i = 0; i < points; ++i) rows.set({i, 0}, -5 + 0.05 * static_cast<double>(i));
+  for (std::int64_t i = 0; i < points; ++i) rows.set({i, 0}, -7 + 0.07 * static_cast<double>(i));
   std::vector<glia::Panel> panels;
   for (const std::string& name : names_of(static_cast<const glia::Activations*>(nullptr))) {
     glia::Sequential model{glia::Activation(name, {2})};
@@ -84,9 +84,11 @@ void draw_rates(const std::string& path, const glia::Context& context) {
   std::vector<glia::Panel> panels;
   for (const auto& [title, rate, start] : {std::tuple("good rate 0.2", 0.2, 3.0),
                                            {"too small rate 0.01", 0.01, 3.0},
-                                           {"too large rate 1.05", 1.05, 0.9}})
-    panels.push_back({{curve, square.descent(title, start, rate, 12)},
-                      {.title = title, .x_label = "w", .y_label = "loss"}});
+                                           {"too large rate 1.05", 1.05, 0.9}}) {
+    glia::Series steps = square.descent(title, start, rate, 12);
+    steps.name.clear();  // the panel's title says it
+    panels.push_back({{curve, steps}, {.title = title, .x_label = "w", .y_label = "loss"}});
+  }
   glia::plot_panels(panels, path, {.title = "Gradient descent on w^2"});
 }
 
