@@ -38,7 +38,15 @@ Names matches(const std::string& text, const std::string& pattern) {
 }
 
 Names quoted(const std::string& heading) { return matches(section(heading), "`\"([a-z0-9_]+)\"`"); }
-Names classes(const std::string& heading) { return matches(section(heading), "`glia::([A-Za-z0-9]+)`"); }
+Names classes(const std::string& heading) { return matches(section(heading), "`glia::([A-Za-z0-9_]+)`"); }
+
+/// The text of a public header.
+std::string header(const std::string& name) {
+  std::ifstream file(GLIA_GOLDEN_DIR "/../../include/glia/" + name);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
 
 template <class Member>
 std::string class_name() {
@@ -133,10 +141,23 @@ TEST(KerasNames, The_table_has_every_layer) {
   for (const Layer& layer : layers) types.insert(layer.type() == "InputLayer" ? "Input" : layer.type());
   EXPECT_EQ(classes("Layers"), types);
   // And no class of layers.h is missing above.
-  std::ifstream file(GLIA_GOLDEN_DIR "/../../include/glia/layers.h");
-  std::stringstream text;
-  text << file.rdbuf();
-  EXPECT_EQ(matches(text.str(), "class ([A-Za-z]+) : public Layer"), types);
+  EXPECT_EQ(matches(header("layers.h"), "class ([A-Za-z]+) : public Layer"), types);
+}
+
+TEST(KerasNames, The_table_has_every_callback) {
+  EXPECT_EQ(classes("Callbacks"), matches(header("callbacks.h") + header("tensorboard.h"),
+                                          "\nclass ([A-Za-z]+) : public Callback"));
+}
+
+TEST(KerasNames, What_is_said_of_data_and_search_is_declared) {
+  const std::string headers =
+      header("preprocessing.h") + header("csv.h") + header("search.h") + header("sequential.h");
+  const Names names = classes("Data and search");
+  EXPECT_EQ(names.size(), 14u);
+  for (const std::string& name : names)
+    EXPECT_TRUE(
+        std::regex_search(headers, std::regex("\n(class|struct|[A-Za-z:<, >]+) " + name + "( \\{|\\()")))
+        << name;
 }
 
 }  // namespace
