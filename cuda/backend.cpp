@@ -85,7 +85,7 @@ int runtime_version() {
 void expect_kernel_image(int index) {
   const CurrentDevice current(index);
   cudaFuncAttributes attributes;
-  GLIA_CUDA(cudaFuncGetAttributes(&attributes, elementary_kernel(op::Begin{}, {}, 1).function));
+  GLIA_CUDA(cudaFuncGetAttributes(&attributes, elementary_kernels(op::Begin{}, {}, 1).front().function));
 }
 
 class CudaBackend final : public Backend {

@@ -45,7 +45,8 @@ struct Collector {
 
 }  // namespace
 
-KernelLaunch elementary_kernel(const Descriptor& descriptor, const Bindings& bindings, unsigned most_blocks) {
+std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
+                                             unsigned most_blocks) {
   std::vector<KernelLaunch> launches;
   kernels::select(
       [&](const auto& d) {
@@ -53,7 +54,7 @@ KernelLaunch elementary_kernel(const Descriptor& descriptor, const Bindings& bin
           kernels::lower(d, bindings, Collector{most_blocks, launches});
       },
       descriptor);
-  return launches.front();
+  return launches;
 }
 
 KernelLaunch product_kernel(const op::Matmul& d, const Bindings& bindings, unsigned most_blocks) {
@@ -68,7 +69,7 @@ KernelLaunch bias_gradient_kernel(const op::Matmul& d, const Bindings& bindings,
   return launches.front();
 }
 
-std::vector<KernelLaunch> epilogue_kernels(const op::Matmul& d, const Bindings& bindings,
+std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& d, const Bindings& bindings,
                                            unsigned most_blocks) {
   std::vector<KernelLaunch> launches;
   kernels::lower_epilogue(d, bindings, 0, d.out.shape[0], 0, d.out.shape[1],

@@ -23,14 +23,15 @@ struct KernelLaunch {
   KernelParameter parameter;
 };
 
-/// The kernel of any descriptor but a product. `most_blocks` is what fills the device.
-KernelLaunch elementary_kernel(const Descriptor& descriptor, const Bindings& bindings, unsigned most_blocks);
+/// The kernels of any descriptor but a product, in order. `most_blocks` is what fills the device.
+std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
+                                             unsigned most_blocks);
 
 /// A product by plain loops, its bias gradient by column sums, and its epilogue: where no library algorithm is.
 KernelLaunch product_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);
 KernelLaunch bias_gradient_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);
 /// Empty where the product has neither bias, activation nor derivative.
-std::vector<KernelLaunch> epilogue_kernels(const op::Matmul& matmul, const Bindings& bindings,
+std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& epilogue, const Bindings& bindings,
                                            unsigned most_blocks);
 
 }  // namespace glia::cuda

@@ -23,16 +23,18 @@ std::string in_words(const KernelLaunch& kernel) {
   return detail::concat(kernel.blocks, kernel.blocks == 1 ? " block of " : " blocks of ", kernel.threads);
 }
 
-/// Any descriptor but a product.
+/// A descriptor that no library does.
 class KernelOp final : public Op {
  public:
-  KernelOp(const Gpu& gpu, const KernelLaunch& kernel) : gpu_(gpu), kernel_(kernel) {}
-  void run() override { launch(kernel_, gpu_); }
-  std::string algorithm() const override { return "kernel, " + in_words(kernel_); }
+  KernelOp(const Gpu& gpu, std::vector<KernelLaunch> kernels) : gpu_(gpu), kernels_(std::move(kernels)) {}
+  void run() override {
+    for (const KernelLaunch& kernel : kernels_) launch(kernel, gpu_);
+  }
+  std::string algorithm() const override { return "kernel, " + in_words(kernels_.front()); }
 
  private:
   const Gpu& gpu_;
-  KernelLaunch kernel_;
+  std::vector<KernelLaunch> kernels_;
 };
 
 /// A product: by cuBLASLt or by a kernel, and after it whatever the product did not do on the way.
@@ -46,7 +48,7 @@ class ProductOp final : public Op {
         b_(at.address<>(rest.b)),
         out_(at.address<>(rest.out)) {
     if (!product_) kernels_.push_back(product_kernel(rest, at, gpu.most_blocks()));
-    for (const KernelLaunch& kernel : epilogue_kernels(rest, at, gpu.most_blocks()))
+    for (const KernelLaunch& kernel : epilogue_kernels(op::epilogue_of(rest), at, gpu.most_blocks()))
       kernels_.push_back(kernel);
     if (rest.bias_gradient) kernels_.push_back(bias_gradient_kernel(rest, at, gpu.most_blocks()));
   }
@@ -89,7 +91,7 @@ class Preparation {
       const op::Matmul* matmul = std::get_if<op::Matmul>(&descriptors_[i]);
       if (!matmul)
         ops_[i] =
-            std::make_unique<KernelOp>(gpu_, elementary_kernel(descriptors_[i], at_, gpu_.most_blocks()));
+            std::make_unique<KernelOp>(gpu_, elementary_kernels(descriptors_[i], at_, gpu_.most_blocks()));
       else if (!prepare_relu_pair(i))
         ops_[i] = prepare_product(*matmul);
     }

@@ -64,7 +64,11 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
   }
   std::vector<Descriptor> descriptors = e.take();
   for (Descriptor& descriptor : descriptors)
-    if (auto* product = std::get_if<op::Matmul>(&descriptor)) product->precision = precision_;
+    std::visit(
+        [&](auto& d) {
+          if constexpr (requires { d.precision; }) d.precision = precision_;
+        },
+        descriptor);
   return descriptors;
 }
 

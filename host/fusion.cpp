@@ -146,24 +146,26 @@ bool fuse_one_loss(Descriptors& descriptors) {
   return false;
 }
 
-/// The product that makes `view` and nothing after it yet, if `view` has no other reader.
-op::Matmul* bare_product(Descriptors& descriptors, const View& view) {
-  op::Matmul* product = find<op::Matmul>(descriptors, producer(descriptors, view));
+/// The product of this kind that makes `view` and nothing after it yet, if `view` has no other reader.
+template <class Product>
+Product* bare_product(Descriptors& descriptors, const View& view) {
+  Product* product = find<Product>(descriptors, producer(descriptors, view));
   const bool bare = product && product->out.same_place(view) && !product->saved &&
                     std::holds_alternative<Linear>(product->activation);
   return bare && consumers(descriptors, view).size() == 1 ? product : nullptr;
 }
 
 /// product -> activation, and product -> gradient of an activation.
+template <class Product>
 bool fuse_one_epilogue(Descriptors& descriptors) {
   for (std::size_t i = 0; i < descriptors.size(); ++i) {
     if (const auto* map = find<op::Map>(descriptors, i)) {
-      op::Matmul* product = bare_product(descriptors, map->in);
+      Product* product = bare_product<Product>(descriptors, map->in);
       if (!product) continue;
       product->activation = map->function;
       product->out = map->out.reshaped(product->out.shape);
     } else if (const auto* gradient = find<op::MapGradient>(descriptors, i)) {
-      op::Matmul* product = bare_product(descriptors, gradient->out_gradient);
+      Product* product = bare_product<Product>(descriptors, gradient->out_gradient);
       if (!product || product->bias) continue;
       product->derivative = gradient->function;
       product->saved = gradient->saved.reshaped(product->out.shape);
@@ -194,7 +196,8 @@ bool fuse_advance(Descriptors& descriptors) {
 void fuse(Descriptors& descriptors) {
   while (fuse_one_loss(descriptors)) {
   }
-  while (fuse_one_epilogue(descriptors)) {
+  while (fuse_one_epilogue<op::Matmul>(descriptors) || fuse_one_epilogue<op::Convolution>(descriptors) ||
+         fuse_one_epilogue<op::ConvolutionTranspose>(descriptors)) {
   }
   while (fuse_advance(descriptors)) {
   }

@@ -1,11 +1,13 @@
 // From a descriptor to the kernel that does it: the one place where views become addresses and variants
-// become types. Both backends use it; each brings a launcher, called as launch(kernel, Work).
+// become types. Both backends use it; each brings a launcher, called as launch(kernel, Work), once or, in order, more
+// often.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/backend.h>  // defines: Bindings
 #include <kernels/gather.h>
 #include <kernels/loss.h>
+#include <kernels/lower_images.h>
+#include <kernels/lowering.h>
 #include <kernels/map.h>
 #include <kernels/matmul.h>
 #include <kernels/metrics.h>
@@ -21,27 +23,6 @@
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-/// Calls f(TypeTag<float>) or f(TypeTag<double>): what a step computes in.
-template <class F>
-void visit_floating(DType dtype, F&& f) {
-  if (dtype == DType::float64)
-    f(TypeTag<double>{});
-  else
-    f(TypeTag<float>{});
-}
-
-/// std::visit without its exception for a valueless variant, which trivially copyable members never make: a
-/// throw would put code of the standard library into every copy of the kernels.
-template <class F, class... Members>
-void select(F&& f, const std::variant<Members...>& variant) {
-  static_cast<void>(((std::get_if<Members>(&variant) && (f(*std::get_if<Members>(&variant)), true)) || ...));
-}
-
-inline std::int64_t columns_of(const View& view) {
-  return view.shape.rank() > 1 ? view.elements() / view.shape[0] : 1;
-}
-inline std::int64_t last_of(const View& view) { return view.shape.rank() ? view.shape.back() : 1; }
 
 inline AdvanceKernel advance_kernel(const op::Advance& d, const Bindings& at) {
   return {at.state,
@@ -142,10 +123,10 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
         [&](const auto& function) {
           using T = typename decltype(type)::type;
           using Function = std::decay_t<decltype(function)>;
-          launch(
-              NoiseKernel<Function, T>{function, at.state, at.template address<T>(d.in),
-                                       at.template address<T>(d.out), d.out.elements(), d.seed, d.backward},
-              Work{Work::elements, d.out.elements()});
+          launch(NoiseKernel<Function, T>{function, at.state, at.template address<T>(d.in),
+                                          at.template address<T>(d.out), d.out.elements(), d.seed, d.backward,
+                                          d.positions, d.channels},
+                 Work{Work::elements, d.out.elements() / d.positions});
         },
         d.function);
   });
@@ -497,38 +478,6 @@ void lower_product(const op::Matmul& d, const Bindings& at, std::int64_t row, st
                            d.a.shape[1], d.a.strides[0], d.a.strides[1], d.b.strides[0], d.b.strides[1],
                            d.out.strides[0]},
            Work{Work::rows, rows, columns});
-  });
-}
-
-/// What follows a product in the same region: bias and activation, or the derivative of the activation
-/// before. Launches nothing where there is neither.
-template <class Launch>
-void lower_epilogue(const op::Matmul& d, const Bindings& at, std::int64_t row, std::int64_t rows,
-                    std::int64_t column, std::int64_t columns, Launch&& launch) {
-  visit_floating(d.out.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const std::int64_t stride = d.out.strides[0], first = row * stride + column;
-    const Work work{Work::rows, rows, columns};
-    select(
-        [&](const auto& function) {
-          using Function = std::decay_t<decltype(function)>;
-          if (!d.bias && std::is_same_v<Function, Linear>) return;
-          launch(BiasActivationKernel<Function, T>{function, at.template address<T>(d.out) + first,
-                                                   d.bias ? at.template address<T>(d.bias) + column : nullptr,
-                                                   rows, columns, stride},
-                 work);
-        },
-        d.activation);
-    select(
-        [&](const auto& function) {
-          using Function = std::decay_t<decltype(function)>;
-          if (!d.saved || std::is_same_v<Function, Linear>) return;
-          launch(
-              DerivativeKernel<Function, T>{function, at.template address<T>(d.out) + first,
-                                            at.template address<T>(d.saved) + first, rows, columns, stride},
-              work);
-        },
-        d.derivative);
   });
 }
 

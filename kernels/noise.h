@@ -10,7 +10,8 @@
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-/// out = function(in) of n elements, forward or backward.
+/// out = function(in) of n elements, forward or backward. The `positions` elements of a channel, (n, positions, channels),
+/// share their random numbers.
 template <class Function, class T>
 struct NoiseKernel {
   Function function;
@@ -20,19 +21,28 @@ struct NoiseKernel {
   std::int64_t n;
   std::uint64_t seed;
   bool backward;
+  std::int64_t positions, channels;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     constexpr int words = Function::words, each = 4 / words;
     const Philox philox{seed, Purpose::dropout, static_cast<std::uint64_t>(state->iteration)};
-    const auto range = block.elements((n + each - 1) / each);
+    const std::int64_t draws = n / positions;
+    const auto range = block.elements((draws + each - 1) / each);
     for (std::int64_t b = range.begin; b < range.end; b += range.stride) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
-      for (int j = 0; j < each && b * each + j < n; ++j) {
-        const std::int64_t i = b * each + j;
-        const std::uint32_t* word = random.word + j * words;
-        out[i] = backward ? function.backward(in[i], word) : function.forward(in[i], word);
-      }
+      for (int j = 0; j < each && b * each + j < draws; ++j) apply(b * each + j, random.word + j * words);
+    }
+  }
+
+ private:
+  /// To the elements that share draw `draw`.
+  GLIA_HD void apply(std::int64_t draw, const std::uint32_t* word) const {
+    const std::int64_t first =
+        positions == 1 ? draw : draw / channels * positions * channels + draw % channels;
+    for (std::int64_t p = 0; p < positions; ++p) {
+      const std::int64_t i = first + p * channels;
+      out[i] = backward ? function.backward(in[i], word) : function.forward(in[i], word);
     }
   }
 };

@@ -194,7 +194,7 @@ TEST_P(Rows, Plain_products_epilogues_and_column_sums_are_exact_for_every_cut) {
     Memories m;
     const Launcher launch{cut};
     kernels::lower_product(matmul, m.bindings(), 0, rows, 0, columns, launch);
-    kernels::lower_epilogue(matmul, m.bindings(), 0, rows, 0, columns, launch);
+    kernels::lower_epilogue(op::epilogue_of(matmul), m.bindings(), 0, rows, 0, columns, launch);
     op::Matmul sums{b.transposed(), b, out};
     sums.bias_gradient = arena({columns}, 3 << 17);
     kernels::lower_bias_gradient(sums, m.bindings(), launch);

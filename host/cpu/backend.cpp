@@ -23,20 +23,21 @@ std::string slices_in_words(std::int64_t count) {
   return std::to_string(count) + (count == 1 ? " slice" : " slices");
 }
 
-/// Any descriptor but a product: one kernel.
+/// A descriptor that no library does: its kernels.
 class KernelOp final : public Op {
  public:
-  KernelOp(ThreadPool& pool, const BoundKernel& kernel) : pool_(pool), kernel_(kernel) {}
+  KernelOp(ThreadPool& pool, const BoundKernels& bound)
+      : pool_(pool), kernels_(bound.kernels, bound.kernels + bound.count) {}
 
   void run() override {
-    const BoundKernel& kernel = kernel_;
-    pool_.run(kernel.slices, [&kernel](std::int64_t i, int) { kernel.run(i, kernel.slices); });
+    for (const BoundKernel& kernel : kernels_)
+      pool_.run(kernel.slices, [&kernel](std::int64_t i, int) { kernel.run(i, kernel.slices); });
   }
-  std::string algorithm() const override { return "kernel, " + slices_in_words(kernel_.slices); }
+  std::string algorithm() const override { return "kernel, " + slices_in_words(kernels_.front().slices); }
 
  private:
   ThreadPool& pool_;
-  BoundKernel kernel_;
+  std::vector<BoundKernel> kernels_;
 };
 
 // A product is cut where a slice has at least this much work, two operations for each multiply-add, and then
@@ -73,7 +74,7 @@ class MatmulOp final : public Op {
         slice.product.emplace(onednn, d, at, region);
       else
         slice.plain = kernels.product(d, at, region);
-      slice.epilogue = kernels.epilogue(d, at, region);
+      slice.epilogue = kernels.epilogue(op::epilogue_of(d), at, region);
       slices_.push_back(std::move(slice));
     }
     if (d.bias_gradient) bias_gradient_ = kernels.bias_gradient(d, at);

@@ -19,16 +19,22 @@ struct BoundKernel {
   void run(std::int64_t index, std::int64_t count) const { function(kernel, index, count); }
 };
 
+/// What a descriptor takes, in order.
+struct BoundKernels {
+  BoundKernel kernels[3];
+  int count = 0;
+};
+
 /// A rectangle of a product's output.
 struct Region {
   std::int64_t row, rows, column, columns;
 };
 
 struct KernelTable {
-  BoundKernel (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul
+  BoundKernels (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul
   BoundKernel (*product)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
   /// function is null where there is nothing to do
-  BoundKernel (*epilogue)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
+  BoundKernel (*epilogue)(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);
   BoundKernel (*bias_gradient)(const op::Matmul& matmul, const Bindings& bindings);
 };
 

@@ -36,7 +36,7 @@ void run_slice(const void* kernel, std::int64_t index, std::int64_t count) {
   (*static_cast<const Kernel*>(kernel))(block);
 }
 
-/// A launcher, as kernels/lower.h wants one, that keeps what it is given.
+/// A launcher, as kernels/lower.h wants one, that keeps what it is given: the last of it.
 struct Binder {
   BoundKernel& bound;
   template <class Kernel>
@@ -48,12 +48,21 @@ struct Binder {
   }
 };
 
-BoundKernel elementary(const Descriptor& descriptor, const Bindings& bindings) {
-  BoundKernel bound;
+/// All of it.
+struct Collector {
+  BoundKernels& bound;
+  template <class Kernel>
+  void operator()(const Kernel& kernel, const Work& work) const {
+    Binder{bound.kernels[bound.count++]}(kernel, work);
+  }
+};
+
+BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) {
+  BoundKernels bound;
   kernels::select(
       [&](const auto& d) {
         if constexpr (!std::is_same_v<std::decay_t<decltype(d)>, op::Matmul>)
-          kernels::lower(d, bindings, Binder{bound});
+          kernels::lower(d, bindings, Collector{bound});
       },
       descriptor);
   return bound;
@@ -65,7 +74,7 @@ BoundKernel product(const op::Matmul& d, const Bindings& bindings, const Region&
   return bound;
 }
 
-BoundKernel epilogue(const op::Matmul& d, const Bindings& bindings, const Region& r) {
+BoundKernel epilogue(const op::Epilogue& d, const Bindings& bindings, const Region& r) {
   BoundKernel bound;
   kernels::lower_epilogue(d, bindings, r.row, r.rows, r.column, r.columns, Binder{bound});
   return bound;

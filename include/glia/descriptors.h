@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/image_descriptors.h>
 #include <glia/math/activations.h>
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
@@ -16,8 +17,6 @@
 #include <variant>
 
 namespace glia {
-
-enum class Access { read, write, update };
 
 // Every descriptor lists its operands: operands(f) calls f(view, access) for each view, empty ones included.
 
@@ -79,6 +78,21 @@ struct Matmul {
   }
 };
 
+/// What is done with each element of a product's output on the way: out = derivative(saved) * activation(out + bias).
+/// out and saved are matrices, bias (columns,).
+struct Epilogue {
+  View out, bias;
+  ElementwiseActivation activation;
+  View saved;
+  ElementwiseActivation derivative;
+};
+inline Epilogue epilogue_of(const Matmul& d) { return {d.out, d.bias, d.activation, d.saved, d.derivative}; }
+/// Of a Convolution or a ConvolutionTranspose; a row is a pixel.
+template <class Convolution>
+Epilogue epilogue_of(const Convolution& d) {
+  return {d.out.matrix(), d.bias, d.activation, d.saved ? d.saved.matrix() : View{}, d.derivative};
+}
+
 /// out = function(in), element by element.
 struct Map {
   static constexpr auto name = "Map";
@@ -125,12 +139,14 @@ struct SoftmaxGradient {
 };
 
 /// out = what noise makes of in, with random numbers keyed by `seed` and state.iteration; or, backward, of a gradient.
+/// in (n, positions, channels): the positions of a channel share their numbers.
 struct Noise {
   static constexpr auto name = "Noise";
   Noises function;
   View in, out;
   std::uint64_t seed = 0;
   bool backward = false;
+  std::int64_t positions = 1, channels = 1;
   template <class F>
   void operands(F&& f) {
     f(in, Access::read), f(out, Access::write);
@@ -450,8 +466,9 @@ using Descriptor =
     std::variant<op::Begin, op::Schedule, op::Gather, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
                  op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
                  op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient,
-                 op::Lookup, op::LookupGradient, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
-                 op::Advance, op::Accumulate, op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage,
+                 op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,
+                 op::ConvolutionWeights, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter, op::Advance,
+                 op::Accumulate, op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage,
                  op::Constrain, op::Momentum, op::Combine, op::Descend>;
 
 /// Calls f(view, access) for each operand that is there.

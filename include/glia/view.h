@@ -27,6 +27,9 @@ constexpr std::int64_t align_up(std::int64_t bytes, std::int64_t alignment = ten
   return (bytes + alignment - 1) / alignment * alignment;
 }
 
+/// What a descriptor does with a view.
+enum class Access { read, write, update };
+
 /// Strides are in elements. A view of the arena is a temporary: `offset` is set when the Plan places it,
 /// `temporary` tells temporaries apart before that; views of one temporary (reshaped, transposed) share the
 /// number.

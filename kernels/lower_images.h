@@ -1,0 +1,68 @@
+// From the descriptors of images to the kernels that do them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/convolution.h>
+#include <kernels/lowering.h>
+#include <kernels/matmul.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+inline ImageSize size_of_image(const View& images) {
+  return {images.shape[1], images.shape[2], images.shape[3]};
+}
+
+/// `x` and `y` are the two sides of the convolution, whichever is computed of which.
+inline ConvolutionShape convolution_shape(const View& x, const View& y, const Window& window,
+                                          std::int64_t groups) {
+  return {x.shape[0], size_of_image(x), size_of_image(y), window, groups};
+}
+
+template <class Launch>
+void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const op::Epilogue epilogue = op::epilogue_of(d);
+    const std::int64_t pixels = epilogue.out.shape[0], filters = epilogue.out.shape[1];
+    launch(
+        ConvolutionKernel<T>{convolution_shape(d.x, d.out, d.window, d.groups), at.template address<T>(d.x),
+                             at.template address<T>(d.weights), at.template address<T>(d.out)},
+        Work{Work::rows, pixels, filters});
+    lower_epilogue(epilogue, at, 0, pixels, 0, filters, launch);
+  });
+}
+
+template <class Launch>
+void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const op::Epilogue epilogue = op::epilogue_of(d);
+    const std::int64_t pixels = epilogue.out.shape[0], channels = epilogue.out.shape[1];
+    launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups),
+                                         at.template address<T>(d.x), at.template address<T>(d.weights),
+                                         at.template address<T>(d.out)},
+           Work{Work::rows, pixels, channels});
+    lower_epilogue(epilogue, at, 0, pixels, 0, channels, launch);
+  });
+}
+
+template <class Launch>
+void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.weights_gradient.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const View dw = d.weights_gradient.matrix(), dy = d.out_gradient.matrix();
+    launch(ConvolutionWeightsKernel<T>{convolution_shape(d.x, d.out_gradient, d.window, d.groups),
+                                       at.template address<T>(d.x), at.template address<T>(d.out_gradient),
+                                       at.template address<T>(d.weights_gradient)},
+           Work{Work::rows, dw.shape[0], dw.shape[1]});
+    if (d.bias_gradient)
+      launch(
+          ColumnSumsKernel<T>{at.template address<T>(d.out_gradient), at.template address<T>(d.bias_gradient),
+                              dy.shape[0], dy.shape[1], dy.shape[1]},
+          Work{Work::elements, dy.shape[1]});
+  });
+}
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels
