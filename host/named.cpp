@@ -46,6 +46,10 @@ template <>
 constexpr const char* kind<Metrics> = "metric";
 template <>
 constexpr const char* kind<Precisions> = "precision";
+template <>
+constexpr const char* kind<Paddings> = "padding";
+template <>
+constexpr const char* kind<Interpolations> = "interpolation";
 
 /// "RMSprop" for glia::RMSprop: the structs are called as Keras's classes are, and Keras takes those names
 /// too.
@@ -156,6 +160,8 @@ template class Named<Constraints>;
 template class Named<Optimizers>;
 template class Named<Losses>;
 template class Named<Precisions>;
+template class Named<Paddings>;
+template class Named<Interpolations>;
 
 namespace {
 

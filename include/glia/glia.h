@@ -12,6 +12,7 @@
 #include <glia/dtype.h>
 #include <glia/error.h>
 #include <glia/history.h>
+#include <glia/image_layers.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
 #include <glia/named.h>

@@ -9,6 +9,7 @@
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
 #include <glia/math/optimizers.h>
+#include <glia/math/padding.h>
 #include <glia/math/penalties.h>
 #include <glia/math/precision.h>
 
@@ -47,7 +48,9 @@ using RegularizerName = Named<Regularizers>;  ///< "none", "l1", "l2", "l1_l2"
 using ConstraintName = Named<Constraints>;    ///< "none", "max_norm", "non_neg", "unit_norm", "min_max_norm"
 using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam", "adamw", "lion", "muon", ...
 using LossName = Named<Losses>;               ///< "mse", "mean_squared_error", "binary_crossentropy", ...
-using PrecisionName = Named<Precisions>;      ///< "float32", "tf32"
+using PaddingName = Named<Paddings>;          ///< "valid", "same"
+using InterpolationName = Named<Interpolations>;  ///< "nearest", "bilinear"
+using PrecisionName = Named<Precisions>;          ///< "float32", "tf32"
 
 extern template class Named<Activations>;
 extern template class Named<Initializers>;
@@ -56,6 +59,8 @@ extern template class Named<Constraints>;
 extern template class Named<Optimizers>;
 extern template class Named<Losses>;
 extern template class Named<Precisions>;
+extern template class Named<Paddings>;
+extern template class Named<Interpolations>;
 
 /// Throws ValueError where the member's options cannot be taken; its invalid() says why.
 template <class Family>
