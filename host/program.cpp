@@ -93,6 +93,45 @@ std::string words(const op::LookupGradient& d) {
   return detail::concat(d.indices.elements(), " of ", d.table_gradient.shape);
 }
 
+/// "3x3, stride 2x2".
+std::string words(const Window& w) {
+  std::ostringstream out;
+  out << w.height << 'x' << w.width;
+  if (w.stride_height > 1 || w.stride_width > 1)
+    out << ", stride " << w.stride_height << 'x' << w.stride_width;
+  if (w.dilation_height > 1 || w.dilation_width > 1)
+    out << ", dilation " << w.dilation_height << 'x' << w.dilation_width;
+  return out.str();
+}
+
+template <class Convolution>
+requires requires(const Convolution& d) { d.groups; }
+std::string words(const Convolution& d) {
+  std::ostringstream out;
+  out << d.x.shape << ' ' << words(d.window);
+  if (d.groups > 1) out << ", " << d.groups << " groups";
+  if constexpr (requires { d.bias_gradient; }) {
+    out << " -> " << d.weights_gradient.shape << (d.bias_gradient ? ", bias gradient" : "");
+  } else {
+    out << " -> " << d.out.shape << (d.bias ? ", bias" : "");
+    if (!std::holds_alternative<Linear>(d.activation)) out << ", " << name_in(d.activation);
+    if (d.saved) out << ", gradient of " << name_in(d.derivative);
+  }
+  return out.str();
+}
+
+/// What has a window goes over images.
+template <class Windowed>
+requires requires(const Windowed& d) { d.window, d.average; }
+std::string words(const Windowed& d) {
+  return detail::concat(d.average ? "mean of " : "maximum of ", words(d.window));
+}
+
+/// Of what says enough by its shape.
+template <class Plain>
+requires requires(const Plain& d) { d.in, d.out; }
+std::string words(const Plain& d) { return detail::concat(d.in.shape, " -> ", d.out.shape); }
+
 const char* name_of(RowMetric::Kind kind) {
   constexpr const char* names[] = {"binary accuracy", "accuracy", "top k", "mean", "weights"};
   return names[kind];

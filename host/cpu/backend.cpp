@@ -3,6 +3,7 @@
 #include <glia/error.h>
 #include <glia/version.h>
 #include <host/cpu/backend.h>
+#include <host/cpu/convolution.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/onednn.h>
 #include <host/cpu/thread_pool.h>
@@ -194,6 +195,8 @@ class CpuBackend final : public Backend {
     for (const Descriptor& descriptor : descriptors) {
       if (const auto* matmul = std::get_if<op::Matmul>(&descriptor))
         ops.push_back(std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings));
+      else if (auto convolution = prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings))
+        ops.push_back(std::move(convolution));
       else
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
     }

@@ -1,11 +1,7 @@
-// Products by oneDNN 2.6 or 3.x. Primitives are made through its C++ interface and run through the C one,
-// which takes a fixed list of arguments.
+// Products by oneDNN 2.6 or 3.x. Primitives are made through its C++ interface and run through the C one.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
-#include <host/cpu/onednn.h>
-
-#include <dnnl.hpp>
-#include <vector>
+#include <host/cpu/onednn_handles.h>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -27,11 +23,6 @@ std::string onednn_version() {
   const dnnl::version_t* version = dnnl::version();
   return detail::concat(version->major, '.', version->minor, '.', version->patch);
 }
-
-struct OneDnn::Handles {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  std::vector<dnnl::stream> streams;
-};
 
 OneDnn::OneDnn(int workers) : handles_(std::make_unique<Handles>()) {
   for (int worker = 0; worker < workers; ++worker) handles_->streams.emplace_back(handles_->engine);
@@ -55,8 +46,7 @@ memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const Shape& s
 
 dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memory::desc& a,
                                          const memory::desc& b, const memory::desc& out) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::primitive_attr attributes = with_own_scratchpad();
 #if DNNL_VERSION_MAJOR >= 3
   return dnnl::matmul::primitive_desc(engine, a, b, out, attributes);
 #else
@@ -67,8 +57,7 @@ dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memor
 }  // namespace
 
 OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
-  const int threads =
-      set_openmp_threads(1);  // oneDNN chooses its blocking for as many threads as it finds here
+  const OneThread one;
   try {
     const dnnl::engine& engine = onednn.handles().engine;
     const std::int64_t k = d.a.shape[1];
@@ -87,9 +76,7 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
                    {DNNL_ARG_WEIGHTS, p.b.get()},
                    {DNNL_ARG_DST, p.out.get()},
                    {DNNL_ARG_SCRATCHPAD, p.scratchpad.get()}};
-    set_openmp_threads(threads);
   } catch (const dnnl::error& error) {
-    set_openmp_threads(threads);
     throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot multiply ", d.a.shape, " by ",
                                      d.b.shape, ": ", error.what()));
   }
@@ -99,10 +86,7 @@ OneDnnProduct::OneDnnProduct(OneDnnProduct&&) noexcept = default;
 OneDnnProduct::~OneDnnProduct() = default;
 
 bool OneDnnProduct::run(const OneDnn& onednn, int worker) const {
-  const Primitive& p = *primitive_;
-  return dnnl_primitive_execute(p.primitive.get(),
-                                onednn.handles().streams[static_cast<std::size_t>(worker)].get(),
-                                static_cast<int>(p.arguments.size()), p.arguments.data()) == dnnl_success;
+  return execute(onednn, worker, primitive_->primitive, primitive_->arguments);
 }
 
 std::string OneDnnProduct::implementation() const { return primitive_->implementation; }

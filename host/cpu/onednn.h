@@ -1,5 +1,5 @@
-// Products by oneDNN: single-threaded primitives on slices that the shape alone fixes. All calls of oneDNN,
-// and of the OpenMP runtime it brings, are in onednn.cpp.
+// Products and convolutions by oneDNN: single-threaded primitives on slices that the shape alone fixes. All calls of
+// oneDNN, and of the OpenMP runtime it brings, are in onednn.cpp and onednn_convolution.cpp.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -47,6 +47,35 @@ class OneDnnProduct {
  private:
   struct Primitive;
   std::unique_ptr<Primitive> primitive_;
+};
+
+/// A prepared float32 convolution of a batch, or its transpose, or the gradient of its weights, in slices of whole images.
+/// Images lie as they are; weights are copied to the layout that oneDNN wants, or from it.
+class OneDnnConvolution {
+ public:
+  /// `images` in a slice; the last may have fewer. The epilogue is not part of it.
+  OneDnnConvolution(const OneDnn& onednn, const op::Convolution& d, const Bindings& at, std::int64_t images);
+  OneDnnConvolution(const OneDnn& onednn, const op::ConvolutionTranspose& d, const Bindings& at,
+                    std::int64_t images);
+  OneDnnConvolution(const OneDnn& onednn, const op::ConvolutionWeights& d, const Bindings& at,
+                    std::int64_t images);
+  OneDnnConvolution(OneDnnConvolution&&) noexcept;
+  ~OneDnnConvolution();
+
+  std::int64_t slices() const;
+  /// Before the slices: brings the weights into oneDNN's layout. As all of these, false where oneDNN failed.
+  bool copy_weights(const OneDnn& onednn, int worker) const;
+  bool run(const OneDnn& onednn, std::int64_t slice, int worker) const;
+  /// After the slices of a weights' gradient: adds what the slices found, in their order, in `parts` parts that do not
+  /// depend on each other; and after that brings the sum into its place.
+  void fold(std::int64_t part, std::int64_t parts) const;
+  bool store_weights(const OneDnn& onednn, int worker) const;
+  /// oneDNN's name of its implementation.
+  std::string implementation() const;
+
+ private:
+  struct Primitives;
+  std::unique_ptr<Primitives> primitives_;
 };
 
 }  // namespace glia::cpu

@@ -1,0 +1,337 @@
+// Convolutions by oneDNN 2.6 or 3.x.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/error.h>
+#include <host/cpu/onednn_handles.h>
+#include <host/memory.h>  // defines: HostMemory
+
+#include <algorithm>
+#include <utility>
+
+namespace glia::cpu {
+namespace {
+
+using dnnl::memory;
+
+/// What a convolution's primitives are made from, as oneDNN has it.
+struct Problem {
+  std::int64_t x_height, x_width, channels, y_height, y_width, filters, groups;
+  memory::dims strides, dilations, before, after;
+  memory::desc weights;  ///< as they lie in the model
+
+  static std::int64_t padding_after(std::int64_t x, std::int64_t y, std::int64_t stride, std::int64_t span,
+                                    std::int64_t before) {
+    return std::max<std::int64_t>((y - 1) * stride + span - x - before, 0);
+  }
+
+  Problem(const View& x, const View& y, const Window& w, std::int64_t groups)
+      : x_height(x.shape[1]),
+        x_width(x.shape[2]),
+        channels(x.shape[3]),
+        y_height(y.shape[1]),
+        y_width(y.shape[2]),
+        filters(y.shape[3]),
+        groups(groups),
+        strides{w.stride_height, w.stride_width},
+        dilations{w.dilation_height - 1, w.dilation_width - 1},
+        before{w.top, w.left},
+        after{padding_after(x_height, y_height, w.stride_height, w.span_height(), w.top),
+              padding_after(x_width, y_width, w.stride_width, w.span_width(), w.left)},
+        weights(weights_desc(w)) {}
+
+  memory::dims weights_dims(const Window& w) const {
+    if (groups == 1) return {filters, channels, w.height, w.width};
+    return {groups, filters / groups, channels / groups, w.height, w.width};
+  }
+  /// (window height, window width, channels / groups, filters), row-major.
+  memory::desc weights_desc(const Window& w) const {
+    const std::int64_t tap = channels / groups * filters;
+    memory::dims strides{1, filters, w.width * tap, tap};
+    if (groups > 1) strides.insert(strides.begin(), filters / groups);
+    return memory::desc(weights_dims(w), memory::data_type::f32, strides);
+  }
+  memory::desc any_weights() const {
+    return memory::desc(weights.dims(), memory::data_type::f32, memory::format_tag::any);
+  }
+  memory::desc x(std::int64_t images) const { return images_desc({images, channels, x_height, x_width}); }
+  memory::desc y(std::int64_t images) const { return images_desc({images, filters, y_height, y_width}); }
+  memory::desc bias() const { return memory::desc({filters}, memory::data_type::f32, memory::format_tag::a); }
+
+ private:
+  static memory::desc images_desc(const memory::dims& dims) {
+    return memory::desc(dims, memory::data_type::f32, memory::format_tag::nhwc);
+  }
+};
+
+using Forward = dnnl::convolution_forward;
+using BackwardData = dnnl::convolution_backward_data;
+using BackwardWeights = dnnl::convolution_backward_weights;
+constexpr auto direct = dnnl::algorithm::convolution_direct;
+
+Forward::primitive_desc forward_desc(const dnnl::engine& engine, const Problem& p, std::int64_t images,
+                                     const memory::desc& weights, bool with_bias) {
+  const auto kind = dnnl::prop_kind::forward_training;
+  const memory::desc bias = with_bias ? p.bias() : memory::desc();
+#if DNNL_VERSION_MAJOR >= 3
+  return Forward::primitive_desc(engine, kind, direct, p.x(images), weights, bias, p.y(images), p.strides,
+                                 p.dilations, p.before, p.after, with_own_scratchpad());
+#else
+  return Forward::primitive_desc(Forward::desc(kind, direct, p.x(images), weights, bias, p.y(images),
+                                               p.strides, p.dilations, p.before, p.after),
+                                 with_own_scratchpad(), engine);
+#endif
+}
+
+BackwardData::primitive_desc backward_data_desc(const dnnl::engine& engine, const Problem& p,
+                                                std::int64_t images) {
+  const Forward::primitive_desc hint = forward_desc(engine, p, images, p.any_weights(), false);
+#if DNNL_VERSION_MAJOR >= 3
+  return BackwardData::primitive_desc(engine, direct, p.x(images), p.any_weights(), p.y(images), p.strides,
+                                      p.dilations, p.before, p.after, hint, with_own_scratchpad());
+#else
+  return BackwardData::primitive_desc(BackwardData::desc(direct, p.x(images), p.any_weights(), p.y(images),
+                                                         p.strides, p.dilations, p.before, p.after),
+                                      with_own_scratchpad(), engine, hint);
+#endif
+}
+
+BackwardWeights::primitive_desc backward_weights_desc(const dnnl::engine& engine, const Problem& p,
+                                                      std::int64_t images, const memory::desc& weights,
+                                                      bool with_bias) {
+  const Forward::primitive_desc hint = forward_desc(engine, p, images, p.any_weights(), with_bias);
+  const memory::desc bias = with_bias ? p.bias() : memory::desc();
+#if DNNL_VERSION_MAJOR >= 3
+  return BackwardWeights::primitive_desc(engine, direct, p.x(images), weights, bias, p.y(images), p.strides,
+                                         p.dilations, p.before, p.after, hint, with_own_scratchpad());
+#else
+  return BackwardWeights::primitive_desc(
+      BackwardWeights::desc(direct, p.x(images), weights, bias, p.y(images), p.strides, p.dilations, p.before,
+                            p.after),
+      with_own_scratchpad(), engine, hint);
+#endif
+}
+
+}  // namespace
+
+struct OneDnnConvolution::Primitives {
+  /// For slices of one size: the primitive, and room for each worker.
+  struct Kind {
+    dnnl::primitive primitive;
+    memory::desc weights;
+    std::vector<memory> scratchpads;
+  };
+  struct Slice {
+    std::size_t kind;
+    std::vector<dnnl_exec_arg_t> arguments;
+  };
+  /// The weights in another layout, and the primitive that copies them.
+  struct Copy {
+    memory model, packed;
+    dnnl::reorder reorder;
+  };
+
+  const dnnl::engine& engine;
+  std::string implementation;
+  std::vector<memory> memories;  ///< kept for the arguments
+  std::vector<Kind> kinds;
+  std::vector<Slice> slices;
+  std::vector<Copy> copies;  ///< of the weights, before; or, of their gradient's sum, after
+  float* sums = nullptr;     ///< of the slices, each of `stride` numbers; the first becomes the sum
+  std::int64_t stride = 0;
+  float *bias_sums = nullptr, *bias = nullptr;
+  std::int64_t filters = 0;
+  std::unique_ptr<HostMemory> sums_memory;
+
+  explicit Primitives(const dnnl::engine& engine) : engine(engine) {}
+
+  dnnl_memory_t keep(const memory::desc& desc, void* data) {
+    memories.push_back(data ? memory(desc, engine, data) : memory(desc, engine));
+    return memories.back().get();
+  }
+
+  template <class Desc>
+  void add_kind(const Desc& desc, const memory::desc& weights, std::size_t workers) {
+    implementation = kinds.empty() ? desc.impl_info_str() : implementation;
+    Kind kind{dnnl::primitive(desc.get()), weights, {}};
+    for (std::size_t worker = 0; worker < workers; ++worker)
+      kind.scratchpads.emplace_back(desc.scratchpad_desc(), engine);
+    kinds.push_back(std::move(kind));
+  }
+
+  /// The weights at `model` as `wanted` lays them out; itself where that is how they lie.
+  dnnl_memory_t packed(const memory::desc& model, const memory::desc& wanted, float* data) {
+    if (wanted == model) return keep(model, data);
+    for (const Copy& copy : copies)
+      if (copy.packed.get_desc() == wanted) return copy.packed.get();
+    Copy copy{memory(model, engine, data), memory(wanted, engine), {}};
+    copy.reorder = dnnl::reorder(copy.model, copy.packed);
+    copies.push_back(std::move(copy));
+    return copies.back().packed.get();
+  }
+};
+
+namespace {
+
+/// The slices of `images` images each as (first image, how many, whether of the second size).
+template <class F>
+void for_each_slice(std::int64_t batch, std::int64_t images, const F& f) {
+  for (std::int64_t first = 0; first < batch; first += images) {
+    const std::int64_t count = std::min(images, batch - first);
+    f(first, count, count < images ? std::size_t{1} : std::size_t{0});
+  }
+}
+
+std::vector<std::int64_t> sizes_of_slices(std::int64_t batch, std::int64_t images) {
+  std::vector<std::int64_t> sizes{images};
+  if (batch % images != 0) sizes.push_back(batch % images);
+  return sizes;
+}
+
+/// Runs `make`, and says what it was about where oneDNN refuses.
+template <class Make>
+void make_or_explain(const View& x, const View& y, const Make& make) {
+  const OneThread one;
+  try {
+    make();
+  } catch (const dnnl::error& error) {
+    throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot convolve images ", x.shape, " to ",
+                                     y.shape, ": ", error.what()));
+  }
+}
+
+std::int64_t elements_of_image(const View& images) { return images.elements() / images.shape[0]; }
+
+}  // namespace
+
+OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution& d, const Bindings& at,
+                                     std::int64_t images)
+    : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
+  make_or_explain(d.x, d.out, [&] {
+    Primitives& p = *primitives_;
+    const Problem problem(d.x, d.out, d.window, d.groups);
+    for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
+      const auto desc = forward_desc(p.engine, problem, size, problem.any_weights(), false);
+      p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
+    }
+    for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
+      float* const x = at.address<float>(d.x) + first * elements_of_image(d.x);
+      float* const y = at.address<float>(d.out) + first * elements_of_image(d.out);
+      p.slices.push_back({kind,
+                          {{DNNL_ARG_SRC, p.keep(problem.x(count), x)},
+                           {DNNL_ARG_WEIGHTS,
+                            p.packed(problem.weights, p.kinds[kind].weights, at.address<float>(d.weights))},
+                           {DNNL_ARG_DST, p.keep(problem.y(count), y)}}});
+    });
+  });
+}
+
+OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::ConvolutionTranspose& d,
+                                     const Bindings& at, std::int64_t images)
+    : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
+  make_or_explain(d.x, d.out, [&] {
+    Primitives& p = *primitives_;
+    const Problem problem(d.out, d.x, d.window, d.groups);
+    for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
+      const auto desc = backward_data_desc(p.engine, problem, size);
+      p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
+    }
+    for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
+      float* const x = at.address<float>(d.out) + first * elements_of_image(d.out);
+      float* const y = at.address<float>(d.x) + first * elements_of_image(d.x);
+      p.slices.push_back({kind,
+                          {{DNNL_ARG_DIFF_DST, p.keep(problem.y(count), y)},
+                           {DNNL_ARG_WEIGHTS,
+                            p.packed(problem.weights, p.kinds[kind].weights, at.address<float>(d.weights))},
+                           {DNNL_ARG_DIFF_SRC, p.keep(problem.x(count), x)}}});
+    });
+  });
+}
+
+OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::ConvolutionWeights& d,
+                                     const Bindings& at, std::int64_t images)
+    : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
+  make_or_explain(d.x, d.out_gradient, [&] {
+    Primitives& p = *primitives_;
+    const Problem problem(d.x, d.out_gradient, d.window, d.groups);
+    const bool with_bias = static_cast<bool>(d.bias_gradient);
+    memory::desc layout = problem.any_weights();  // of all slices' sums the same: they are added as they lie
+    for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
+      const auto desc = backward_weights_desc(p.engine, problem, size, layout, with_bias);
+      layout = desc.diff_weights_desc();
+      p.add_kind(desc, layout, onednn.handles().streams.size());
+    }
+    const std::int64_t count = (d.x.shape[0] + images - 1) / images;
+    p.filters = problem.filters;
+    p.stride = align_up(static_cast<std::int64_t>(layout.get_size())) / std::int64_t{sizeof(float)};
+    p.sums_memory = std::make_unique<HostMemory>(static_cast<std::size_t>(count * (p.stride + p.filters)) *
+                                                 sizeof(float));
+    p.sums = reinterpret_cast<float*>(p.sums_memory->data());
+    p.bias_sums = p.sums + count * p.stride;
+    p.bias = at.address<float>(d.bias_gradient);
+    for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t size, std::size_t kind) {
+      const auto slice = static_cast<std::int64_t>(p.slices.size());
+      float* const x = at.address<float>(d.x) + first * elements_of_image(d.x);
+      float* const y = at.address<float>(d.out_gradient) + first * elements_of_image(d.out_gradient);
+      std::vector<dnnl_exec_arg_t> arguments{
+          {DNNL_ARG_SRC, p.keep(problem.x(size), x)},
+          {DNNL_ARG_DIFF_DST, p.keep(problem.y(size), y)},
+          {DNNL_ARG_DIFF_WEIGHTS, p.keep(layout, p.sums + slice * p.stride)}};
+      if (with_bias)
+        arguments.push_back({DNNL_ARG_DIFF_BIAS, p.keep(problem.bias(), p.bias_sums + slice * p.filters)});
+      p.slices.push_back({kind, std::move(arguments)});
+    });
+    Primitives::Copy copy{memory(problem.weights, p.engine, at.address<float>(d.weights_gradient)),
+                          memory(layout, p.engine, p.sums),
+                          {}};
+    copy.reorder = dnnl::reorder(copy.packed, copy.model);
+    p.copies.push_back(std::move(copy));
+  });
+}
+
+OneDnnConvolution::OneDnnConvolution(OneDnnConvolution&&) noexcept = default;
+OneDnnConvolution::~OneDnnConvolution() = default;
+
+std::int64_t OneDnnConvolution::slices() const {
+  return static_cast<std::int64_t>(primitives_->slices.size());
+}
+
+bool OneDnnConvolution::copy_weights(const OneDnn& onednn, int worker) const {
+  for (const Primitives::Copy& copy : primitives_->copies) {
+    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, copy.model.get()}, {DNNL_ARG_TO, copy.packed.get()}};
+    if (!execute(onednn, worker, copy.reorder, arguments)) return false;
+  }
+  return true;
+}
+
+bool OneDnnConvolution::run(const OneDnn& onednn, std::int64_t index, int worker) const {
+  const Primitives::Slice& slice = primitives_->slices[static_cast<std::size_t>(index)];
+  const Primitives::Kind& kind = primitives_->kinds[slice.kind];
+  constexpr std::size_t most = 5;
+  dnnl_exec_arg_t arguments[most];
+  const auto end = std::copy(slice.arguments.begin(), slice.arguments.end(), arguments);
+  *end = {DNNL_ARG_SCRATCHPAD, kind.scratchpads[static_cast<std::size_t>(worker)].get()};
+  return execute(onednn, worker, kind.primitive, {arguments, slice.arguments.size() + 1});
+}
+
+void OneDnnConvolution::fold(std::int64_t part, std::int64_t parts) const {
+  const Primitives& p = *primitives_;
+  const std::int64_t size = (p.stride + parts - 1) / parts;
+  const std::int64_t begin = std::min(part * size, p.stride), end = std::min(begin + size, p.stride);
+  for (std::int64_t slice = 1; slice < slices(); ++slice)
+    for (std::int64_t i = begin; i < end; ++i) p.sums[i] += p.sums[slice * p.stride + i];
+  if (part != 0 || !p.bias) return;
+  for (std::int64_t f = 0; f < p.filters; ++f) {
+    float sum = p.bias_sums[f];
+    for (std::int64_t slice = 1; slice < slices(); ++slice) sum += p.bias_sums[slice * p.filters + f];
+    p.bias[f] = sum;
+  }
+}
+
+bool OneDnnConvolution::store_weights(const OneDnn& onednn, int worker) const {
+  const Primitives::Copy& copy = primitives_->copies.front();
+  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, copy.packed.get()}, {DNNL_ARG_TO, copy.model.get()}};
+  return execute(onednn, worker, copy.reorder, arguments);
+}
+
+std::string OneDnnConvolution::implementation() const { return primitives_->implementation; }
+
+}  // namespace glia::cpu

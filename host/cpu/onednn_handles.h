@@ -1,0 +1,46 @@
+// What onednn.cpp and onednn_convolution.cpp share: the engine, and primitives run through the C interface.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <host/cpu/onednn.h>
+
+#include <dnnl.hpp>
+#include <span>
+#include <vector>
+
+namespace glia::cpu {
+
+struct OneDnn::Handles {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  std::vector<dnnl::stream> streams;
+};
+
+/// False where oneDNN failed, which it does only when memory is exhausted. The C interface takes a fixed list of
+/// arguments.
+inline bool execute(const OneDnn& onednn, int worker, const dnnl::primitive& primitive,
+                    std::span<const dnnl_exec_arg_t> arguments) {
+  return dnnl_primitive_execute(primitive.get(),
+                                onednn.handles().streams[static_cast<std::size_t>(worker)].get(),
+                                static_cast<int>(arguments.size()), arguments.data()) == dnnl_success;
+}
+
+/// While it lives, oneDNN chooses its blocking for the one thread that it finds here.
+class OneThread {
+ public:
+  OneThread() : before_(set_openmp_threads(1)) {}
+  ~OneThread() { set_openmp_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+/// Scratchpads are ours, so that nothing is allocated in a step.
+inline dnnl::primitive_attr with_own_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+}  // namespace glia::cpu
