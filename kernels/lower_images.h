@@ -47,20 +47,29 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
   });
 }
 
+template <class T, class Launch>
+void lower_sums(const View& matrix, const View& out, const Bindings& at, Launch&& launch) {
+  launch(ColumnSumsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), matrix.shape[0],
+                             matrix.shape[1], matrix.shape[1]},
+         Work{Work::elements, matrix.shape[1]});
+}
+
+template <class Launch>
+void lower(const op::SumRows& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.in.dtype,
+                 [&](auto type) { lower_sums<typename decltype(type)::type>(d.in, d.out, at, launch); });
+}
+
 template <class Launch>
 void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.weights_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const View dw = d.weights_gradient.matrix(), dy = d.out_gradient.matrix();
+    const View dw = d.weights_gradient.matrix();
     launch(ConvolutionWeightsKernel<T>{convolution_shape(d.x, d.out_gradient, d.window, d.groups),
                                        at.template address<T>(d.x), at.template address<T>(d.out_gradient),
                                        at.template address<T>(d.weights_gradient)},
            Work{Work::rows, dw.shape[0], dw.shape[1]});
-    if (d.bias_gradient)
-      launch(
-          ColumnSumsKernel<T>{at.template address<T>(d.out_gradient), at.template address<T>(d.bias_gradient),
-                              dy.shape[0], dy.shape[1], dy.shape[1]},
-          Work{Work::elements, dy.shape[1]});
+    if (d.bias_gradient) lower_sums<T>(d.out_gradient.matrix(), d.bias_gradient, at, launch);
   });
 }
 
