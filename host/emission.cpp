@@ -1,6 +1,7 @@
 // Model: from layers, loss and optimizer to Programs.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/fusion.h>
+#include <host/layers/chain.h>
 #include <host/model.h>
 #include <host/muon.h>  // defines: emit_muon
 #include <host/placement.h>
@@ -50,17 +51,12 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
   }
   e.add(gather);
 
-  std::vector<Emitted> stack;
-  View x = gather.x;
-  for (const Layer& layer : layers_) {
-    stack.push_back(layer.node().emit(e, x));
-    x = stack.back().output;
-  }
+  const Emitted layers = emit_layers(e, layers_, gather.x);
   if (mode == Mode::infer) {
-    e.add(op::Scatter{x});
+    e.add(op::Scatter{layers.output});
     e.add(op::Advance{{}, {}, batch, 0});
   } else {
-    emit_loss(e, mode, x, gather, stack);
+    emit_loss(e, mode, gather, layers);
   }
   std::vector<Descriptor> descriptors = e.take();
   for (Descriptor& descriptor : descriptors)
@@ -83,8 +79,8 @@ View loss_partials(Emitter& e, const op::Loss& loss) {
 
 }  // namespace
 
-void Model::emit_loss(Emitter& e, Mode mode, const View& predictions, const op::Gather& rows,
-                      const std::vector<Emitted>& stack) const {
+void Model::emit_loss(Emitter& e, Mode mode, const op::Gather& rows, const Emitted& layers) const {
+  const View& predictions = layers.output;
   op::Loss loss{*loss_, predictions.matrix(), rows.y, {}};
   loss.weights = rows.weights;
   for (const ResolvedMetric& metric : metrics_) {
@@ -102,13 +98,7 @@ void Model::emit_loss(Emitter& e, Mode mode, const View& predictions, const op::
   e.add(loss);
   emit_metrics(e, loss);
 
-  if (wants_gradients) {
-    std::size_t first_trained = 0;
-    while (!layers_[first_trained].node().is_trained()) ++first_trained;
-    View gradient = loss.gradient.reshaped(predictions.shape);
-    for (std::size_t i = stack.size(); i-- > first_trained;)
-      gradient = stack[i].backward(e, gradient, i > first_trained);
-  }
+  if (wants_gradients) layers.backward(e, loss.gradient.reshaped(predictions.shape), false);
   const View penalties = emit_penalties(e, wants_gradients);
   if (mode == Mode::train) emit_update(e);
   e.add(op::Advance{loss.partials, penalties, rows.y.shape[0], loss.predictions.shape[0]});

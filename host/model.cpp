@@ -1,6 +1,7 @@
 // Model: building, compiling, memory and weights. What a step computes is in emission.cpp.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/compile_checks.h>
+#include <host/layers/chain.h>
 #include <host/memory.h>  // defines: checked_bytes
 #include <host/model.h>
 
@@ -13,24 +14,33 @@ namespace glia {
 void Model::add(const Layer& layer) {
   GLIA_CHECK(!built(), StateError, "cannot add a layer to model \"", name,
              "\": it is built already; make a new model");
-  LayerNode& node = layer.node();
-  if (node.named_by_model && node.model.expired()) node.name.clear();  // another model's counter
-  GLIA_CHECK(node.model.expired(), ValueError, "layer \"", node.name, "\" (", node.type(),
-             ") is in a model already: make another layer, each has weights of its own");
-  name_layer(node);
-  node.model = weak_from_this();
-  node.built = false;
+  const std::vector<Layer> added{layer};
+  std::vector<const LayerNode*> seen;
+  for_each_node(added, [&](LayerNode& node) {
+    if (node.named_by_model && node.model.expired()) node.name.clear();  // another model's counter
+    GLIA_CHECK(node.model.expired() && std::find(seen.begin(), seen.end(), &node) == seen.end(), ValueError,
+               "layer \"", node.name, "\" (", node.type(),
+               ") is in a model already: make another layer, each has weights of its own");
+    seen.push_back(&node);
+  });
+  std::vector<std::string> names;
+  for (const LayerNode* node : nodes()) names.push_back(node->name);
+  for_each_node(added, [&](LayerNode& node) { name_layer(node, names); });
+  for_each_node(added, [&](LayerNode& node) {
+    node.model = weak_from_this();
+    node.built = false;
+  });
   layers_.push_back(layer);
 }
 
 /// Keras's names: "dense", "dense_1", ... for those without one.
-void Model::name_layer(LayerNode& node) {
-  const auto taken = [this](const std::string& wanted) {
-    return std::any_of(layers_.begin(), layers_.end(), [&](const Layer& l) { return l.name() == wanted; });
+void Model::name_layer(LayerNode& node, std::vector<std::string>& names) {
+  const auto taken = [&names](const std::string& wanted) {
+    return std::find(names.begin(), names.end(), wanted) != names.end();
   };
   GLIA_CHECK(node.name.empty() || !taken(node.name), ValueError, "two layers are named \"", node.name,
              "\": names within a model must differ");
-  if (!node.name.empty()) return;
+  if (!node.name.empty()) return names.push_back(node.name);
   node.named_by_model = true;
   std::string base;
   for (const char* c = node.type(); *c; ++c) {
@@ -40,6 +50,7 @@ void Model::name_layer(LayerNode& node) {
   }
   node.name = base;
   for (int counter = 1; taken(node.name); ++counter) node.name = base + '_' + std::to_string(counter);
+  names.push_back(node.name);
 }
 
 Shape Model::declared_input_shape() const {
@@ -50,19 +61,8 @@ const Shape& Model::output_shape() const { return layers_.back().node().output_s
 
 void Model::build(const Shape& input_shape) {
   GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers: add some");
-  Shape shape = input_shape;
   bool trained = false;
-  for (const Layer& layer : layers_) {
-    LayerNode& node = layer.node();
-    GLIA_CHECK(
-        node.gives_input_gradient() || !trained, ShapeError, "layer \"", node.name, "\" (", node.type(),
-        ") looks numbers up, for which there is no gradient: put it before the layers that are trained");
-    GLIA_CHECK(node.declared_input_shape.empty() || node.declared_input_shape == shape, ShapeError,
-               "layer \"", node.name, "\" was given input_shape ", node.declared_input_shape,
-               ", but its input has rows of shape ", shape, ": correct one of them");
-    shape = node.output_shape = node.build(shape);
-    trained = trained || node.is_trained();
-  }
+  build_layers(layers_, input_shape, trained);
   lay_out_variables();
   std::vector<ResolvedMetric> metrics;
   if (has_loss()) metrics = resolve_metrics(*loss_, metric_names_, weighted_from_);
@@ -76,27 +76,27 @@ void Model::build(const Shape& input_shape) {
                                           parameter_bytes_, " bytes, were drawn: make its layers smaller"));
   }
   input_shape_ = input_shape;
-  for (const Layer& layer : layers_) layer.node().built = true;
+  for_each_node(layers_, [](LayerNode& node) { node.built = true; });
 }
 
 void Model::discard_build() {
   drop_programs();
   passes_ = {};
   parameters_.reset();
-  for (const Layer& layer : layers_) layer.node().built = false;
+  for_each_node(layers_, [](LayerNode& node) { node.built = false; });
 }
 
 void Model::lay_out_variables() {
   std::int64_t offset = 0;
   for (const bool trainable : {true, false}) {
-    for (const Layer& layer : layers_) {
-      for (Variable& variable : layer.node().variables) {
+    for_each_node(layers_, [&](LayerNode& node) {
+      for (Variable& variable : node.variables) {
         if (variable.trainable != trainable) continue;
         variable.value = View::contiguous(Buffer::parameters, dtype, variable.shape, offset);
         if (trainable) variable.gradient = View::contiguous(Buffer::gradients, dtype, variable.shape, offset);
         offset += align_up(checked_bytes(variable.shape, dtype));
       }
-    }
+    });
     if (trainable) trained_bytes_ = offset;
   }
   parameter_bytes_ = offset;
@@ -408,7 +408,7 @@ void Model::take_averages() {
 
 std::vector<const LayerNode*> Model::nodes() const {
   std::vector<const LayerNode*> result;
-  for (const Layer& layer : layers_) result.push_back(&layer.node());
+  for_each_node(layers_, [&](const LayerNode& node) { result.push_back(&node); });
   return result;
 }
 

@@ -79,6 +79,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::vector<Tensor> read_gradients() const;
   /// Throws ShapeError where number or shapes differ, before anything changes.
   void write(const std::vector<const LayerNode*>& nodes, const std::vector<TensorView>& values);
+  /// Of all layers, those within layers among them.
   std::vector<const LayerNode*> nodes() const;
   /// "dense/kernel", one for each of all weights.
   std::vector<std::string> weight_names() const;
@@ -124,7 +125,7 @@ class Model : public std::enable_shared_from_this<Model> {
     std::shared_ptr<Built> built;
   };
 
-  void name_layer(LayerNode& node);
+  static void name_layer(LayerNode& node, std::vector<std::string>& names);
   void lay_out_variables();
   static constexpr int max_reads = 2;
   /// The two step states, what starts passes with each, and what reads them.
@@ -156,8 +157,7 @@ class Model : public std::enable_shared_from_this<Model> {
                                               std::size_t weighted_from) const;
   std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from,
                                bool weighted) const;
-  void emit_loss(Emitter& emitter, Mode mode, const View& predictions, const op::Gather& rows,
-                 const std::vector<Emitted>& stack) const;
+  void emit_loss(Emitter& emitter, Mode mode, const op::Gather& rows, const Emitted& layers) const;
   void emit_metrics(Emitter& emitter, const op::Loss& loss) const;
   View emit_penalties(Emitter& emitter, bool wants_gradients) const;
   void emit_update(Emitter& emitter) const;

@@ -1,7 +1,7 @@
 // Layer: the handle's side of a layer's names, shapes and weights.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
-#include <host/layers/layer_node.h>
+#include <host/layers/chain.h>
 #include <host/model.h>
 
 namespace glia {
@@ -20,6 +20,13 @@ void expect_built(const LayerNode& node) {
              ") is not built: give the model an input shape, or fit or predict first");
 }
 
+/// A layer's node and those within it.
+std::vector<const LayerNode*> nodes_of(const Layer& layer) {
+  std::vector<const LayerNode*> nodes;
+  for_each_node({layer}, [&](const LayerNode& node) { nodes.push_back(&node); });
+  return nodes;
+}
+
 std::shared_ptr<Model> model_of(const LayerNode& node) {
   expect_built(node);
   std::shared_ptr<Model> model = node.model.lock();
@@ -35,7 +42,8 @@ std::string Layer::type() const { return node_->type(); }
 std::int64_t Layer::count_params() const {
   expect_built(*node_);
   std::int64_t count = 0;
-  for (const Variable& variable : node_->variables) count += variable.shape.elements();
+  for (const LayerNode* node : nodes_of(*this))
+    for (const Variable& variable : node->variables) count += variable.shape.elements();
   return count;
 }
 
@@ -44,13 +52,13 @@ Shape Layer::output_shape() const {
   return node_->output_shape;
 }
 
-std::vector<Tensor> Layer::get_weights() const { return model_of(*node_)->read({node_.get()}); }
+std::vector<Tensor> Layer::get_weights() const { return model_of(*node_)->read(nodes_of(*this)); }
 
 void Layer::set_weights(const std::vector<Tensor>& weights) {
-  model_of(*node_)->write({node_.get()}, {weights.begin(), weights.end()});
+  model_of(*node_)->write(nodes_of(*this), {weights.begin(), weights.end()});
 }
 void Layer::set_weights(std::initializer_list<TensorView> weights) {
-  model_of(*node_)->write({node_.get()}, weights);
+  model_of(*node_)->write(nodes_of(*this), weights);
 }
 
 }  // namespace glia

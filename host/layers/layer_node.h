@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/initializers.h>
+#include <glia/layers.h>
 #include <glia/math/penalties.h>
 #include <glia/tensor.h>
 #include <glia/view.h>
@@ -42,6 +43,8 @@ class LayerNode {
   bool is_trained() const {
     for (const Variable& variable : variables)
       if (variable.trainable) return true;
+    for (const Layer& layer : children)
+      if (layer.node().is_trained()) return true;
     return false;
   }
   /// Emits the forward part for a batch x (rows, ...).
@@ -51,7 +54,11 @@ class LayerNode {
   /// Throws ValueError for data on the CPU that cannot be this layer's input, where it is the model's first.
   virtual void check_input(const TensorView&) const {}
   /// False for a layer that must be the first of a model to work.
-  virtual bool gives_input_gradient() const { return true; }
+  virtual bool gives_input_gradient() const {
+    for (const Layer& layer : children)
+      if (!layer.node().gives_input_gradient()) return false;
+    return true;
+  }
   /// False for what only says a shape: not counted or listed as a layer.
   virtual bool is_listed() const { return true; }
 
@@ -61,7 +68,8 @@ class LayerNode {
   Shape output_shape;
   bool built = false;
   std::vector<Variable> variables;
-  std::weak_ptr<Model> model;  ///< the one it was added to
+  std::vector<Layer> children;  ///< layers within this one, with variables of their own
+  std::weak_ptr<Model> model;   ///< the one it was added to
 };
 
 }  // namespace glia
