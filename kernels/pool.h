@@ -20,7 +20,7 @@ GLIA_HD void for_each_pixel(Block& block, std::int64_t pixels, std::int64_t chan
 }
 
 /// Elements of the image that the window for output pixel (row, column) has.
-GLIA_HD inline std::int64_t elements_met(const ConvolutionShape& shape, std::int64_t row,
+GLIA_HD std::int64_t elements_met(const ConvolutionShape& shape, std::int64_t row,
                                          std::int64_t column) {
   std::int64_t met = 0;
   for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
