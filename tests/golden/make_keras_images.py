@@ -305,7 +305,7 @@ def gradient_layers():
         cases[name] = lambda p=padding, k=kernel, s=strides: [kl.Conv2D(3, k, s, p)]
     for padding, kernel, strides in itertools.product(["valid", "same"], [2, 3], [1, 2, 3]):
         name = f"conv2d_transpose_{padding}_{kernel}_by_{strides}"
-        cases[name] = lambda p=padding, k=kernel, s=strides: [kl.Conv2DTranspose(2, k, s, p)]
+        cases[name] = lambda p=padding, k=kernel, s=strides: [kl.Conv2DTranspose(1 if s == 3 else 2, k, s, p)]
     for padding, strides in itertools.product(["valid", "same"], [1, 2]):
         options = dict(strides=strides, padding=padding)
         cases[f"conv1d_{padding}_by_{strides}"] = lambda o=options: [
