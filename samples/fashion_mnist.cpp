@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "samples/fashion_mnist_models.h"
+#include "fashion_mnist_models.h"
 
 namespace {
 
