@@ -239,7 +239,7 @@ TEST_P(GoldenImages, Outputs_are_those_of_Keras) {
   const Tensor& x = golden[name + "/x"];
   Sequential model = this->model(one().layers(), x.shape().row(), golden.list(name + "/weights", dtype()));
   for (const std::int64_t batch_size : {1, 64}) {
-    const Tensor out = model.predict(x, {.batch_size = batch_size});
+    const Tensor out = model.predict(x, {.batch_size = batch_size, .verbose = 0});
     EXPECT_EQ(out.dtype(), dtype());
     EXPECT_TRUE(close(out, golden[name + "/out"], golden_tolerance(dtype())))
         << "case " << name << ", batch_size " << batch_size;

@@ -362,7 +362,7 @@ def image_gradients():
             return [kl.Conv2D(4, (2, 1), activation="tanh", padding="same"), *layers(), Flatten(), Dense(2)]
 
         model = build(input_shape, all_layers)
-        weights = layer_weights(generator, model)
+        weights = layer_weights(generator, model, 0.3)
         out |= prefixed(case, prefixed("weights", numbers(weights)))
         for batch in [1, 3]:
             x = normal(generator, (batch, *input_shape))
