@@ -90,7 +90,7 @@ std::vector<ImageGradientCase> other_cases() {
       {"cropping", GLIA_BETWEEN(Cropping2D({1, 0, 0, 2}))},
       {"up_sampling_nearest", GLIA_BETWEEN(UpSampling2D({3, 2}))},
       {"up_sampling_bilinear", GLIA_BETWEEN(UpSampling2D({3, 2}, {.interpolation = "bilinear"}))},
-      {"batch_normalization", GLIA_BETWEEN(BatchNormalization({.epsilon = 0.1}))},
+      {"batch_normalization", GLIA_BETWEEN(ZeroPadding2D(), BatchNormalization({.epsilon = 0.1}))},
       {"residual", GLIA_BETWEEN(Residual({Conv2D(4, 3, {.padding = "same", .activation = "tanh"})}))},
       {"residual_with_shortcut",
        GLIA_BETWEEN(Residual({Conv2D(3, 3, no_bias), BatchNormalization(), Activation("tanh")},

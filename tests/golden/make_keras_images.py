@@ -340,7 +340,8 @@ def gradient_layers():
         "cropping": lambda: [kl.Cropping2D(((1, 0), (0, 2)))],
         "up_sampling_nearest": lambda: [kl.UpSampling2D((3, 2))],
         "up_sampling_bilinear": lambda: [kl.UpSampling2D((3, 2), interpolation="bilinear")],
-        "batch_normalization": lambda: [kl.BatchNormalization(epsilon=0.1)],
+        # Gradients that leave a batch normalisation sum to 0, as that of a bias before it would: hence the border.
+        "batch_normalization": lambda: [kl.ZeroPadding2D(), kl.BatchNormalization(epsilon=0.1)],
         "residual": lambda: [Residual([kl.Conv2D(4, 3, padding="same", activation="tanh")])],
         "residual_with_shortcut": lambda: [
             Residual(
