@@ -9,6 +9,7 @@ that definition in NumPy, and must be the same.
 """
 
 from make_keras import (  # first: it sets Keras's backend
+    build,
     fresh,
     golden,
     inputs_of,
@@ -81,13 +82,6 @@ class Residual(kl.Layer):
     def call(self, x, training=None):
         around = self.shortcut(x, training=training) if self.shortcut.layers else x
         return self.main(x, training=training) + around
-
-
-def build(input_shape, layers, weights=None):
-    model = keras.Sequential([keras.Input(input_shape), *layers()])
-    if weights is not None:
-        model.set_weights(weights)
-    return model
 
 
 # --- windows by TensorFlow's definition ---
