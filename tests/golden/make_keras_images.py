@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# Writes the golden values of layers for images that tests/golden_images*_test.cpp compare with.
+# Writes the golden values of layers for images that tests/golden_image*_test.cpp compare with.
 # SPDX-License-Identifier: Apache-2.0
 """Run:  python3 -m pip install keras torch safetensors;  python3 tests/golden/make_keras_images.py
 
@@ -31,10 +31,6 @@ import numpy as np
 from keras import layers as kl, losses, optimizers
 from keras.layers import Dense, Flatten
 from safetensors.numpy import save
-
-
-def pair(size):
-    return size if isinstance(size, tuple) else (size, size)
 
 
 def word(size):
