@@ -22,7 +22,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import pytorch_mlp  # noqa: E402
 
-TRAINING = [("784-128-10", 32, 3.0), ("784-128-10", 128, 1.5), ("784-128-10", 512, 1.2), ("784-512-512-10", 128, None)]
+TRAINING = [("784-128-10", 32, 3.0), ("784-128-10", 128, 1.5), ("784-128-10", 512, 1.2), ("784-512-512-10", 128, None),
+            ("cnn", 128, 1.5)]
 INFERENCE = [("784-128-10", 1, None), ("784-128-10", 1024, None)]
 
 
@@ -69,7 +70,7 @@ def measure(case, options):
 
 
 def make_peers(case, threads):
-    hidden = [int(width) for width in case["model"].split("-")[1:-1]]
+    hidden = None if case["model"] == "cnn" else [int(width) for width in case["model"].split("-")[1:-1]]
     peers = {}
     if case["what"] == "predict":
         for count in threads:

@@ -1,4 +1,5 @@
-// Training and inference of multi-layer perceptrons, through the public interface, on data of Fashion-MNIST's size.
+// Training and inference of multi-layer perceptrons and a convolutional network, through the public interface, on data
+// of Fashion-MNIST's size.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     training_benchmark --benchmark_filter=train/784-128-10/batch:32
@@ -24,7 +25,28 @@ namespace {
 constexpr std::int64_t training_rows = 60'000;
 constexpr int classes = 10;
 constexpr int pixels = 28 * 28;
-using Hidden = std::vector<int>;  // units of each hidden layer
+using Layers = std::vector<glia::Layer> (*)();
+
+std::vector<glia::Layer> perceptron(const std::vector<int>& hidden) {
+  std::vector<glia::Layer> layers{glia::Flatten({28, 28})};
+  for (int units : hidden) layers.push_back(glia::Dense(units, "relu"));
+  layers.push_back(glia::Dense(classes, "softmax"));
+  return layers;
+}
+std::vector<glia::Layer> narrow() { return perceptron({128}); }
+std::vector<glia::Layer> wide() { return perceptron({512, 512}); }
+
+std::vector<glia::Layer> cnn() {
+  return {glia::Input({28, 28}),
+          glia::Reshape({28, 28, 1}),
+          glia::Conv2D(32, 3, {.padding = "same", .activation = "relu"}),
+          glia::MaxPooling2D(),
+          glia::Conv2D(64, 3, {.padding = "same", .activation = "relu"}),
+          glia::MaxPooling2D(),
+          glia::Flatten(),
+          glia::Dense(128, "relu"),
+          glia::Dense(classes, "softmax")};
+}
 
 /// Images of ten classes, each a pattern of its own under as much noise. Labels that cannot be learned would let
 /// units die, and what is then timed is how an optimizer bears denormals.
@@ -39,10 +61,8 @@ glia::Dataset make_data(std::int64_t rows) {
   return glia::Dataset(std::move(x), glia::Tensor(labels));
 }
 
-glia::Sequential make_model(const Hidden& hidden, int threads) {
-  glia::Sequential model{glia::Flatten({28, 28})};
-  for (int units : hidden) model.add(glia::Dense(units, "relu"));
-  model.add(glia::Dense(classes, "softmax"));
+glia::Sequential make_model(Layers layers, int threads) {
+  glia::Sequential model(layers());
   model.compile({.optimizer = "adam",
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
@@ -50,9 +70,9 @@ glia::Sequential make_model(const Hidden& hidden, int threads) {
   return model;
 }
 
-void train(benchmark::State& state, const Hidden& hidden, std::int64_t batch_size, int threads) {
+void train(benchmark::State& state, Layers layers, std::int64_t batch_size, int threads) {
   static const glia::Dataset data = make_data(training_rows);
-  glia::Sequential model = make_model(hidden, threads);
+  glia::Sequential model = make_model(layers, threads);
   const glia::FitOptions epoch{.batch_size = batch_size, .verbose = 0};
   model.fit(data, epoch);  // the first epoch also plans and allocates
   for (auto _ : state) model.fit(data, epoch);
@@ -64,8 +84,8 @@ void train(benchmark::State& state, const Hidden& hidden, std::int64_t batch_siz
       benchmark::Counter(epochs * steps, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void predict(benchmark::State& state, const Hidden& hidden, std::int64_t batch_size, int threads) {
-  glia::Sequential model = make_model(hidden, threads);
+void predict(benchmark::State& state, Layers layers, std::int64_t batch_size, int threads) {
+  glia::Sequential model = make_model(layers, threads);
   const glia::Tensor x = make_data(batch_size).x.cast(glia::DType::float32);
   const glia::PredictOptions whole{.batch_size = batch_size, .verbose = 0};
   model.predict(x, whole);
@@ -78,7 +98,7 @@ void startup(benchmark::State& state) {
   for (auto _ : state) {
     try {
       const glia::TrainTest data = glia::datasets::fashion_mnist();
-      glia::Sequential model = make_model({128}, 0);
+      glia::Sequential model = make_model(narrow, 0);
       model.fit(glia::TensorView(data.train.x).rows(0, 32), glia::TensorView(data.train.y).rows(0, 32),
                 {.verbose = 0});
     } catch (const glia::FileError& error) {
@@ -91,11 +111,12 @@ void startup(benchmark::State& state) {
 void register_all() {
   struct Case {
     std::string name;
-    Hidden hidden;
+    Layers layers;
     std::vector<std::int64_t> batch_sizes;
   };
-  const Case trained[] = {{"784-128-10", {128}, {32, 128, 512}}, {"784-512-512-10", {512, 512}, {128}}};
-  const Case asked[] = {{"784-128-10", {128}, {1, 1024}}};
+  const Case trained[] = {
+      {"784-128-10", narrow, {32, 128, 512}}, {"784-512-512-10", wide, {128}}, {"cnn", cnn, {128}}};
+  const Case asked[] = {{"784-128-10", narrow, {1, 1024}}};
 
   std::vector<int> thread_counts{1};
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -109,14 +130,14 @@ void register_all() {
   for (int threads : thread_counts) {
     for (const Case& of : trained)
       for (std::int64_t batch_size : of.batch_sizes)
-        benchmark::RegisterBenchmark(name("train", of, batch_size, threads).c_str(), train, of.hidden,
+        benchmark::RegisterBenchmark(name("train", of, batch_size, threads).c_str(), train, of.layers,
                                      batch_size, threads)
             ->Iterations(2)  // epochs; the library's own search would repeat the first, untimed one
             ->UseRealTime()
             ->Unit(benchmark::kMillisecond);
     for (const Case& of : asked)
       for (std::int64_t batch_size : of.batch_sizes)
-        benchmark::RegisterBenchmark(name("predict", of, batch_size, threads).c_str(), predict, of.hidden,
+        benchmark::RegisterBenchmark(name("predict", of, batch_size, threads).c_str(), predict, of.layers,
                                      batch_size, threads)
             ->UseRealTime()
             ->Unit(benchmark::kMicrosecond);

@@ -33,6 +33,23 @@ void Model::add(const Layer& layer) {
   layers_.push_back(layer);
 }
 
+namespace {
+
+/// As Keras makes names of classes: "max_pooling2d" of MaxPooling2D, "p_re_lu" of PReLU.
+std::string snake_case(const std::string& type) {
+  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  std::string result;
+  for (std::size_t i = 0; i < type.size(); ++i) {
+    const bool starts_word = i > 0 && (lower(type[i - 1]) || (i + 1 < type.size() && lower(type[i + 1])));
+    if (upper(type[i]) && starts_word) result += '_';
+    result += upper(type[i]) ? static_cast<char>(type[i] - 'A' + 'a') : type[i];
+  }
+  return result;
+}
+
+}  // namespace
+
 /// Keras's names: "dense", "dense_1", ... for those without one.
 void Model::name_layer(LayerNode& node, std::vector<std::string>& names) {
   const auto taken = [&names](const std::string& wanted) {
@@ -42,12 +59,7 @@ void Model::name_layer(LayerNode& node, std::vector<std::string>& names) {
              "\": names within a model must differ");
   if (!node.name.empty()) return names.push_back(node.name);
   node.named_by_model = true;
-  std::string base;
-  for (const char* c = node.type(); *c; ++c) {
-    const bool upper = *c >= 'A' && *c <= 'Z';
-    if (upper && c != node.type()) base += '_';
-    base += upper ? static_cast<char>(*c - 'A' + 'a') : *c;
-  }
+  const std::string base = snake_case(node.type());
   node.name = base;
   for (int counter = 1; taken(node.name); ++counter) node.name = base + '_' + std::to_string(counter);
   names.push_back(node.name);

@@ -1,5 +1,5 @@
-// Trains a multi-layer perceptron on Fashion-MNIST, tests it, and shows what it makes of the first test
-// images.
+// Trains a multi-layer perceptron or a convolutional network on Fashion-MNIST, tests it, and shows what it makes of the
+// first test images.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 
@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "fashion_mnist_models.h"
+
 namespace {
 
 struct Options {
@@ -24,7 +26,7 @@ struct Options {
   int threads = 0;
   int epochs = 5;
   std::int64_t batch_size = 32;
-  std::string model;  // one of the textbook's three; empty: by hidden and activation
+  std::string model;  // one of those with a name; empty: by hidden and activation
   std::vector<int> hidden = {128};
   std::string activation = "relu";
   std::string optimizer = "adam";
@@ -46,15 +48,13 @@ glia::Dataset split_off(glia::Dataset& train, const Options& options);
 void print_data(const glia::TrainTest& data);
 void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::int64_t count);
 
+glia::Sequential make_model(const Options& options);
+
 void train(const Options& options) {
   glia::Context context({.device = options.device, .threads = options.threads});
 
-  glia::Sequential model;
+  glia::Sequential model = make_model(options);
   model.set_seed(options.seed);
-  model.add(glia::Flatten({28, 28}));
-  for (int units : options.hidden)
-    if (units != 0) model.add(glia::Dense(units, options.activation));
-  model.add(glia::Dense(10, "softmax"));
   model.compile({.optimizer = optimizer(options.optimizer),
                  .loss = options.one_hot ? "categorical_crossentropy" : "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
@@ -86,6 +86,20 @@ void train(const Options& options) {
   if (!options.save.empty()) model.save_weights(options.save);
   if (!options.json.empty()) history.to_json(options.json, {.context = &context, .test = score});
   if (!options.plot.empty()) history.plot(options.plot, {.title = "Fashion-MNIST"});
+}
+
+glia::Sequential make_model(const Options& options) {
+  if (options.model == "cnn" || options.model == "resnet") {
+    glia::Sequential model{glia::Input({28, 28}), glia::Reshape({28, 28, 1})};
+    for (const glia::Layer& layer : options.model == "cnn" ? samples::cnn() : samples::resnet())
+      model.add(layer);
+    return model;
+  }
+  glia::Sequential model{glia::Flatten({28, 28})};
+  for (int units : options.hidden)
+    if (units != 0) model.add(glia::Dense(units, options.activation));
+  model.add(glia::Dense(10, "softmax"));
+  return model;
 }
 
 /// By Keras's names, and the two that are options of SGD there.
@@ -153,10 +167,12 @@ void add_options(CLI::App& app, Options& options) {
                             ->allow_extra_args(false);
   CLI::Option* activation =
       app.add_option("--activation", options.activation, "Activation of the hidden layers");
-  app.add_option("--model", options.model,
-                 "A textbook's: softmax (no hidden layer), sigmoid or relu (100 units), by rmsprop and with "
-                 "--random-state 42 unless told otherwise")
-      ->check(CLI::IsMember({"softmax", "sigmoid", "relu"}))
+  app.add_option(
+         "--model", options.model,
+         "A textbook's: softmax (no hidden layer), sigmoid or relu (100 units), by rmsprop and with "
+         "--random-state 42 unless told otherwise; or a convolutional network: cnn (a textbook's, two "
+         "convolutions) or resnet (nine layers), by adam")
+      ->check(CLI::IsMember({"softmax", "sigmoid", "relu", "cnn", "resnet"}))
       ->excludes(hidden)
       ->excludes(activation);
   app.add_option(
@@ -182,7 +198,7 @@ void add_options(CLI::App& app, Options& options) {
 
 /// What --model stands for, where no other option says otherwise.
 void apply_model(const CLI::App& app, Options& options) {
-  if (options.model.empty()) return;
+  if (options.model.empty() || options.model == "cnn" || options.model == "resnet") return;
   options.hidden = {options.model == "softmax" ? 0 : 100};
   if (options.model != "softmax") options.activation = options.model;
   if (app.count("--optimizer") == 0) options.optimizer = "rmsprop";
@@ -193,7 +209,7 @@ void apply_model(const CLI::App& app, Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Trains a multi-layer perceptron on Fashion-MNIST.");
+  CLI::App app("Trains a multi-layer perceptron or a convolutional network on Fashion-MNIST.");
   add_options(app, options);
   try {
     app.parse(argc, argv);

@@ -353,7 +353,8 @@ TEST_F(Plots, The_confusion_matrix_of_a_model_can_be_drawn) {
   const Tensor x = Tensor::zeros({5, 2}), y{0, 1, 2, 1, 1};
   plot_confusion_matrix(model.confusion_matrix(x, y, {.verbose = 0}), file_);
   int sum = 0;
-  for (const Element* cell : drawn().all("g", "cell")) sum += std::stoi(cell->texts().at(0));
+  const Element svg = drawn();
+  for (const Element* cell : svg.all("g", "cell")) sum += std::stoi(cell->texts().at(0));
   EXPECT_EQ(sum, 5);
 }
 

@@ -272,6 +272,20 @@ TEST_P(SequentialModel, Layers_are_named_as_in_keras_and_found_by_name_and_place
   EXPECT_EQ(model.layer("last").count_params(), 9);
 }
 
+TEST(LayerNames, Are_keras_s_whatever_the_case_of_the_class) {
+  const std::vector<std::pair<Layer, std::string>> layers = {{ReLU(), "re_lu"},
+                                                             {PReLU(), "p_re_lu"},
+                                                             {ELU(), "elu"},
+                                                             {LeakyReLU(), "leaky_re_lu"},
+                                                             {RMSNormalization(), "rms_normalization"},
+                                                             {AlphaDropout(0.1), "alpha_dropout"}};
+  Sequential model;
+  for (const auto& [layer, name] : layers) {
+    model.add(layer);
+    EXPECT_EQ(layer.name(), name);
+  }
+}
+
 TEST_P(SequentialModel, Layers_of_a_model_that_is_gone_are_named_anew) {
   Dense hidden(4), output(1);
   { Sequential first{hidden}; }
