@@ -71,13 +71,13 @@ void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
     using T = typename decltype(type)::type;
     const bool labels = d.y && d.y.dtype == DType::int32;
     const auto gather = [&](const auto& images) {
-      launch(GatherKernel<T, std::decay_t<decltype(images)>>{
-                 at.state, at.template address<T>(d.x),
-                 labels ? at.template address<std::int32_t>(d.y) : nullptr,
-                 labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights),
-                 d.x.shape[0], columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, d.advance_iteration,
-                 images},
-             Work{Work::rows, d.x.shape[0], columns_of(d.x)});
+      launch(
+          GatherKernel<T, std::decay_t<decltype(images)>>{
+              at.state, at.template address<T>(d.x),
+              labels ? at.template address<std::int32_t>(d.y) : nullptr,
+              labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), d.x.shape[0],
+              columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, d.advance_iteration, images},
+          Work{Work::rows, d.x.shape[0], columns_of(d.x)});
     };
     if (d.augmentation)
       gather(augmented_images<T>(d.augmentation, d.x, at));

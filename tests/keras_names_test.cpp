@@ -136,12 +136,24 @@ TEST(KerasNames, The_table_has_every_layer) {
       Rescaling(1),
       Normalization(),
       Embedding(2, 3),
+      RandomFlip(),
+      RandomTranslation(0.1, 0.1),
+      RandomErasing(),
+      Cutout(1),
   };
   Names types;
   for (const Layer& layer : layers) types.insert(layer.type() == "InputLayer" ? "Input" : layer.type());
   EXPECT_EQ(classes("Layers"), types);
-  // And no class of layers.h is missing above.
-  EXPECT_EQ(matches(header("layers.h"), "class ([A-Za-z]+) : public Layer"), types);
+  // And no class of the headers is missing above.
+  EXPECT_EQ(matches(header("layers.h") + header("augmentation_layers.h"), "class ([A-Za-z]+) : public Layer"),
+            types);
+}
+
+TEST(KerasNames, Modes_of_flips_and_fills_have_the_names_of_keras) {
+  EXPECT_EQ(Has<FlipModes>::names(), (Names{"horizontal", "vertical", "horizontal_and_vertical"}));
+  EXPECT_EQ(Has<FillModes>::names(), (Names{"reflect", "constant", "nearest", "wrap"}));
+  EXPECT_EQ(FlipModeName("vertical").name(), "vertical");
+  EXPECT_EQ(FillModeName("wrap").name(), "wrap");
 }
 
 TEST(KerasNames, The_table_has_every_callback) {

@@ -114,6 +114,11 @@ GLIA_HD std::int32_t side_of_share(std::int32_t length, std::uint32_t share) {
   return static_cast<std::int32_t>(low);
 }
 
+/// A whole number from the least to the most, each as likely.
+GLIA_HD std::int32_t whole_between(std::uint32_t word, std::int32_t least, std::int32_t most) {
+  return least + static_cast<std::int32_t>(word_below(word, static_cast<std::uint32_t>(most - least + 1)));
+}
+
 }  // namespace math
 
 /// What `step` does to image `image` of the batch of an iteration; images are height x width.
@@ -128,27 +133,20 @@ GLIA_HD Drawn draw(const AugmentStep& step, std::int64_t iteration, std::int64_t
     drawn.top = step.rows && words.word[0] < step.below;
     drawn.left = step.columns && words.word[1] < step.below;
   } else if (step.kind == AugmentStep::move) {
-    const auto within = [](std::uint32_t word, std::int32_t least, std::int32_t most) {
-      return least + static_cast<std::int32_t>(
-                         math::word_below(word, static_cast<std::uint32_t>(most - least + 1)));
-    };
-    drawn.top = within(words.word[0], step.by.least_down, step.by.most_down);
-    drawn.left = within(words.word[1], step.by.least_right, step.by.most_right);
+    drawn.top = math::whole_between(words.word[0], step.by.least_down, step.by.most_down);
+    drawn.left = math::whole_between(words.word[1], step.by.least_right, step.by.most_right);
   } else if (words.word[0] < step.below) {
     const PhiloxBlock places = philox.block(first + 1);
-    const auto place = [](std::uint32_t word, std::int32_t n) {
-      return static_cast<std::int32_t>(math::word_below(word, static_cast<std::uint32_t>(n)));
-    };
     if (step.box.height > 0) {
       drawn.height = step.box.height, drawn.width = step.box.width;
-      drawn.top = place(places.word[0], height) - drawn.height / 2;
-      drawn.left = place(places.word[1], width) - drawn.width / 2;
+      drawn.top = math::whole_between(places.word[0], 0, height - 1) - drawn.height / 2;
+      drawn.left = math::whole_between(places.word[1], 0, width - 1) - drawn.width / 2;
     } else {
       const std::uint32_t shares = step.box.most - step.box.least + 1;
       drawn.height = math::side_of_share(height, step.box.least + math::word_below(words.word[1], shares));
       drawn.width = math::side_of_share(width, step.box.least + math::word_below(words.word[2], shares));
-      drawn.top = place(places.word[0], height - drawn.height + 1);
-      drawn.left = place(places.word[1], width - drawn.width + 1);
+      drawn.top = math::whole_between(places.word[0], 0, height - drawn.height);
+      drawn.left = math::whole_between(places.word[1], 0, width - drawn.width);
     }
   }
   return drawn;
