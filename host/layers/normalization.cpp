@@ -174,11 +174,8 @@ RMSNormalization::RMSNormalization(double epsilon, const std::string& name)
   node().name = name;
 }
 
-Normalization::Normalization(const std::string& name) : Layer(std::make_shared<NormalizationNode>()) {
-  node().name = name;
-}
-
-Normalization::Normalization(const NormalizationOptions& o) : Normalization(o.name) {
+Normalization::Normalization(const NormalizationOptions& o) : Layer(std::make_shared<NormalizationNode>()) {
+  node().name = o.name;
   GLIA_CHECK(o.mean.size() == o.variance.size(), ValueError, "Normalization got ", o.mean.size(),
              " numbers as mean and ", o.variance.size(), " as variance, expected as many of both");
   for (std::size_t i = 0; i < o.mean.size(); ++i)

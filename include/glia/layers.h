@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace glia {
@@ -227,10 +228,12 @@ struct NormalizationOptions {
 /// Weights: mean, variance; not trained.
 class Normalization : public Layer {
  public:
-  explicit Normalization(const std::string& name = {});
   /// Throws ValueError where only one of the two is given, where they are not as many, or not finite, or where a
   /// variance is below 0; when built ShapeError for another number of features.
-  explicit Normalization(const NormalizationOptions& options);
+  explicit Normalization(const NormalizationOptions& options = {});
+  /// A template, since g++ 12 takes the braces of options for a string's.
+  template <class Name, std::enable_if_t<std::is_convertible_v<Name, std::string>, int> = 0>
+  explicit Normalization(const Name& name) : Normalization(NormalizationOptions{.name = name}) {}
   /// Measures mean and variance of data (rows, ..., features) on the CPU. In a model that is built, sets its
   /// weights. Throws ShapeError for data without a last axis or of another number of features, ValueError for none,
   /// StateError where mean and variance were given.
