@@ -470,10 +470,10 @@ struct Descend {
 }  // namespace op
 
 using Descriptor =
-    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
-                 op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
-                 op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient,
-                 op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,
+    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Map, op::MapGradient,
+                 op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient,
+                 op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu,
+                 op::PreluGradient, op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,
                  op::ConvolutionWeights, op::SumRows, op::Pool, op::PoolGradient, op::Shift, op::Upsample,
                  op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter, op::Advance, op::Accumulate,
                  op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage, op::Constrain, op::Momentum,
