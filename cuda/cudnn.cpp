@@ -233,7 +233,7 @@ class Convolution final : public CudnnConvolution {
     int found = 0;
     const cudnnStatus_t status = Kind::candidates(api_, handle_, description_, &found, candidates.data());
     if (refuses(status)) return false;
-    check(api_, status, "the heuristics of cuDNN's convolutions");
+    check(api_, status, question("Algorithm_v7").c_str());
     return std::any_of(candidates.begin(), candidates.begin() + found,
                        [this](const auto& candidate) { return is_wanted(candidate) && works(candidate); });
   }
@@ -246,6 +246,11 @@ class Convolution final : public CudnnConvolution {
   std::string name() const override { return std::string("cuDNN ") + Kind::name(algorithm_); }
 
  private:
+  /// "cudnnGetConvolutionForwardAlgorithm_v7" of "cudnnConvolutionForward".
+  static std::string question(const char* what) {
+    return std::string("cudnnGet").append(Kind::call + sizeof "cudnn" - 1).append(what);
+  }
+
   static bool is_wanted(const typename Kind::Candidate& candidate) {
     if (candidate.status != CUDNN_STATUS_SUCCESS) return false;
     return planted("nondeterministic_convolution") ||
@@ -259,7 +264,7 @@ class Convolution final : public CudnnConvolution {
     cudnnStatus_t status = Kind::workspace(api_, handle_, description_, algorithm_, &workspace_bytes_);
     if (refuses(status) || (status == CUDNN_STATUS_SUCCESS && workspace_bytes_ > most_workspace_bytes))
       return false;
-    check(api_, status, "the workspace size of cuDNN's convolutions");
+    check(api_, status, question("WorkspaceSize").c_str());
     const auto element = static_cast<std::size_t>(size_of(problem_.dtype));
     const auto memory = [&](std::int64_t elements) {
       return gpu_.allocate(static_cast<std::size_t>(elements) * element);
@@ -308,8 +313,10 @@ bool has_dimensions_of_int(const ConvolutionProblem& p) {
          fits(w.span_width()) && fits(w.stride_height) && fits(w.stride_width);
 }
 
-std::string version_in_words(std::size_t version) {  // major * 10000 + minor * 100 + patch
-  return detail::concat(version / 10000, '.', version / 100 % 100, '.', version % 100);
+/// major * 10000 + minor * 100 + patch; before version 9 major * 1000.
+std::string version_in_words(std::size_t version) {
+  const std::size_t one = version < least_version ? 1000 : 10000;
+  return detail::concat(version / one, '.', version % one / 100, '.', version % 100);
 }
 
 }  // namespace
