@@ -120,11 +120,12 @@ std::string words(const Convolution& d) {
   return out.str();
 }
 
-/// What has a window goes over images.
-template <class Windowed>
-requires requires(const Windowed& d) { d.window, d.average; }
-std::string words(const Windowed& d) {
-  return detail::concat(d.average ? "mean of " : "maximum of ", words(d.window));
+std::string words(const op::Pool& d) {
+  return detail::concat(d.average ? "mean of " : "maximum of ", words(d.window), ", ", d.in.shape, " -> ",
+                        d.out.shape);
+}
+std::string words(const op::PoolGradient& d) {
+  return detail::concat(d.average ? "mean of " : "maximum of ", words(d.window), ", ", d.in_gradient.shape);
 }
 
 /// Of what says enough by its shape.

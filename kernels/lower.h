@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <kernels/batch_norm.h>
 #include <kernels/gather.h>
 #include <kernels/loss.h>
 #include <kernels/lower_images.h>
@@ -135,16 +136,29 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
 /// Blocks that have tiles of columns each and go down the rows with all their threads.
 inline Work column_blocks(const View& matrix) { return {Work::tiles, matrix.shape[1], matrix.shape[0]}; }
 
+/// Blocks that have chunks of rows each, and threads that have columns.
+inline Work chunk_blocks(const Chunks& chunks) { return {Work::rows, chunks.count(), chunks.columns}; }
+
 template <class Launch>
 void lower(const op::BatchNorm& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(BatchNormKernel<T>{at.template address<T>(d.x), at.template address<T>(d.gamma),
-                              at.template address<T>(d.beta), at.template address<T>(d.moving_mean),
-                              at.template address<T>(d.moving_variance), at.template address<T>(d.out),
-                              at.template address<T>(d.saved), d.x.shape[0], d.x.shape[1],
-                              static_cast<T>(d.momentum), static_cast<T>(d.epsilon), d.moves},
-           column_blocks(d.x));
+    const Chunks chunks{d.x.shape[0], d.x.shape[1]};
+    T* const x = at.template address<T>(d.x);
+    T* const saved = at.template address<T>(d.saved);
+    T* const moving_mean = at.template address<T>(d.moving_mean);
+    T* const moving_variance = at.template address<T>(d.moving_variance);
+    const T momentum = static_cast<T>(d.momentum), epsilon = static_cast<T>(d.epsilon);
+    if (saved) {
+      T* const partials = at.template address<T>(d.partials);
+      launch(MomentsKernel<T>{chunks, x, partials}, chunk_blocks(chunks));
+      launch(BatchStatisticsKernel<T>{chunks, partials, saved, moving_mean, moving_variance, momentum,
+                                      epsilon, d.moves},
+             Work{Work::elements, chunks.columns});
+    }
+    launch(BatchNormKernel<T>{chunks, x, at.template address<T>(d.gamma), at.template address<T>(d.beta),
+                              saved, moving_mean, moving_variance, at.template address<T>(d.out), epsilon},
+           chunk_blocks(chunks));
   });
 }
 
@@ -152,12 +166,19 @@ template <class Launch>
 void lower(const op::BatchNormGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(BatchNormGradientKernel<T>{at.template address<T>(d.x), at.template address<T>(d.out_gradient),
-                                      at.template address<T>(d.gamma), at.template address<T>(d.saved),
-                                      at.template address<T>(d.in_gradient),
-                                      at.template address<T>(d.gamma_gradient),
-                                      at.template address<T>(d.beta_gradient), d.x.shape[0], d.x.shape[1]},
-           column_blocks(d.x));
+    const Chunks chunks{d.x.shape[0], d.x.shape[1]};
+    T* const x = at.template address<T>(d.x);
+    T* const dy = at.template address<T>(d.out_gradient);
+    T* const saved = at.template address<T>(d.saved);
+    T* const partials = at.template address<T>(d.partials);
+    launch(BatchNormSumsKernel<T>{chunks, x, dy, saved, partials}, chunk_blocks(chunks));
+    launch(BatchNormWeightsKernel<T>{chunks, partials, at.template address<T>(d.gamma_gradient),
+                                     at.template address<T>(d.beta_gradient)},
+           Work{Work::elements, chunks.columns});
+    if (d.in_gradient)
+      launch(BatchNormGradientKernel<T>{chunks, x, dy, at.template address<T>(d.gamma), saved, partials,
+                                        at.template address<T>(d.in_gradient)},
+             chunk_blocks(chunks));
   });
 }
 

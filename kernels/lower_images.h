@@ -5,6 +5,8 @@
 #include <kernels/convolution.h>
 #include <kernels/lowering.h>
 #include <kernels/matmul.h>
+#include <kernels/pool.h>
+#include <kernels/resize.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -70,6 +72,52 @@ void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch)
                                        at.template address<T>(d.weights_gradient)},
            Work{Work::rows, dw.shape[0], dw.shape[1]});
     if (d.bias_gradient) lower_sums<T>(d.out_gradient.matrix(), d.bias_gradient, at, launch);
+  });
+}
+
+template <class Launch>
+void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const View pixels = d.out.matrix();
+    launch(PoolKernel<T>{convolution_shape(d.in, d.out, d.window, 1), at.template address<T>(d.in),
+                         at.template address<T>(d.out), d.average},
+           Work{Work::rows, pixels.shape[0], pixels.shape[1]});
+  });
+}
+
+template <class Launch>
+void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.in_gradient.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const View pixels = d.in_gradient.matrix();
+    launch(PoolGradientKernel<T>{convolution_shape(d.in_gradient, d.out_gradient, d.window, 1),
+                                 at.template address<T>(d.in), at.template address<T>(d.out_gradient),
+                                 at.template address<T>(d.in_gradient), d.average},
+           Work{Work::rows, pixels.shape[0], pixels.shape[1]});
+  });
+}
+
+template <class Launch>
+void lower(const op::Shift& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const ImageSize to = size_of_image(d.out);
+    launch(ShiftKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), d.out.shape[0],
+                          size_of_image(d.in), to, d.top, d.left},
+           Work{Work::rows, d.out.shape[0] * to.height, to.width * to.channels});
+  });
+}
+
+template <class Launch>
+void lower(const op::Upsample& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const View pixels = d.out.matrix();
+    const ImageSize in = size_of_image(d.in), out = size_of_image(d.out);
+    launch(UpsampleKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), d.out.shape[0],
+                             d.backward ? out : in, d.backward ? in : out, d.bilinear, d.backward},
+           Work{Work::rows, pixels.shape[0], pixels.shape[1]});
   });
 }
 

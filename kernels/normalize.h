@@ -1,5 +1,4 @@
-// Normalisations: over the rows of a batch, column by column (Ioffe and Szegedy 2015), or within each row (Ba
-// et al. 2016; without the mean: Zhang and Sennrich 2019).
+// Normalisations within each row (Ba et al. 2016; without the mean: Zhang and Sennrich 2019), and by numbers given.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -17,134 +16,12 @@ GLIA_HD void sum_columns(Block& block, std::int64_t rows, std::int64_t width, T 
   for (int j = 0; j < tile; ++j) sums[j] = block.sum(sums[j]);
 }
 
-/// What a column's kernels of batch normalisation read.
-template <class T>
-struct ColumnDeviation {
-  const T* x;
-  std::int64_t columns;
-  const T* mean;
-  GLIA_HD T operator()(std::int64_t row, int j) const {
-    const T d = x[row * columns + j] - mean[j];
-    return d * d;
-  }
-};
 template <class T>
 struct ColumnElement {
   const T* x;
   std::int64_t columns;
   GLIA_HD T operator()(std::int64_t row, int j) const { return x[row * columns + j]; }
 };
-template <class T>
-struct ColumnProduct {
-  const T* x;
-  const T* dy;
-  std::int64_t columns;
-  const T* mean;
-  const T* inverse;
-  GLIA_HD T operator()(std::int64_t row, int j) const {
-    return dy[row * columns + j] * (x[row * columns + j] - mean[j]) * inverse[j];
-  }
-};
-
-/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta of each column of x (rows, columns); gamma, beta
-/// (columns,) or null. In training, mean and variance are the batch's, kept in saved (2, columns) as mean and 1 /
-/// deviation, and moving_mean and moving_variance go to them by 1 - momentum where `moves`; else they are the
-/// moving ones.
-template <class T>
-struct BatchNormKernel {
-  const T* x;
-  const T* gamma;
-  const T* beta;
-  T* moving_mean;
-  T* moving_variance;
-  T* y;
-  T* saved;  ///< null: inference
-  std::int64_t rows, columns;
-  T momentum, epsilon;
-  bool moves;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    for (std::int64_t first = block.index() * tile; first < columns; first += block.count() * tile) {
-      const std::int64_t width = columns - first < tile ? columns - first : tile;
-      T mean[tile], variance[tile], scale[tile], shift[tile];
-      if (saved)
-        measure(block, first, width, mean, variance);
-      else
-        for (int j = 0; j < width; ++j)
-          mean[j] = moving_mean[first + j], variance[j] = moving_variance[first + j];
-      for (int j = 0; j < width; ++j) {
-        const T inverse = T(1) / math::sqrt(variance[j] + epsilon);
-        if (saved && block.rank() == 0) saved[first + j] = mean[j], saved[columns + first + j] = inverse;
-        scale[j] = inverse * (gamma ? gamma[first + j] : T(1));
-        shift[j] = beta ? beta[first + j] : T(0);
-      }
-      for (std::int64_t row = block.rank(); row < rows; row += block.size())
-        for (int j = 0; j < width; ++j)
-          y[row * columns + first + j] = (x[row * columns + first + j] - mean[j]) * scale[j] + shift[j];
-    }
-  }
-
- private:
-  template <int tile, class Block>
-  GLIA_HD void measure(Block& block, std::int64_t first, std::int64_t width, T (&mean)[tile],
-                       T (&variance)[tile]) const {
-    const T share = T(1) / static_cast<T>(rows);
-    sum_columns(block, rows, width, mean, ColumnElement<T>{x + first, columns});
-    for (int j = 0; j < tile; ++j) mean[j] *= share;
-    sum_columns(block, rows, width, variance, ColumnDeviation<T>{x + first, columns, mean});
-    for (int j = 0; j < tile; ++j) variance[j] *= share;
-    if (!moves || block.rank() != 0) return;
-    for (int j = 0; j < width; ++j) {
-      T& m = moving_mean[first + j];
-      T& v = moving_variance[first + j];
-      m = m * momentum + mean[j] * (T(1) - momentum);
-      v = v * momentum + variance[j] * (T(1) - momentum);
-    }
-  }
-};
-
-/// dx, dgamma = sum dy x_hat and dbeta = sum dy (=), each null where not wanted; saved as BatchNormKernel wrote
-/// it. dx = gamma / deviation * (dy - dbeta / rows - x_hat dgamma / rows).
-template <class T>
-struct BatchNormGradientKernel {
-  const T* x;
-  const T* dy;
-  const T* gamma;
-  const T* saved;
-  T* dx;
-  T* dgamma;
-  T* dbeta;
-  std::int64_t rows, columns;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    for (std::int64_t first = block.index() * tile; first < columns; first += block.count() * tile) {
-      const std::int64_t width = columns - first < tile ? columns - first : tile;
-      const T* const mean = saved + first;
-      const T* const inverse = saved + columns + first;
-      T dot[tile], sum[tile];
-      sum_columns(block, rows, width, dot, ColumnProduct<T>{x + first, dy + first, columns, mean, inverse});
-      sum_columns(block, rows, width, sum, ColumnElement<T>{dy + first, columns});
-      if (block.rank() == 0)
-        for (int j = 0; j < width; ++j) {
-          if (dgamma) dgamma[first + j] = dot[j];
-          if (dbeta) dbeta[first + j] = sum[j];
-        }
-      const T share = T(1) / static_cast<T>(rows);
-      for (std::int64_t row = block.rank(); dx && row < rows; row += block.size())
-        for (int j = 0; j < width; ++j) {
-          const std::int64_t i = row * columns + first + j;
-          const T x_hat = (x[i] - mean[j]) * inverse[j];
-          dx[i] = (gamma ? gamma[first + j] : T(1)) * inverse[j] *
-                  (dy[i] - share * sum[j] - x_hat * share * dot[j]);
-        }
-    }
-  }
-};
-
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta of each row, or where !centers y = x / sqrt(mean
 /// x^2 + epsilon) * gamma. saved (rows, 2): the mean (0) and 1 / deviation. A group a row.
 template <class T>

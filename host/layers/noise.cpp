@@ -1,8 +1,9 @@
 // Layers that act while a model trains: Dropout and its kin.
 // SPDX-License-Identifier: Apache-2.0
-#include <glia/layers.h>
+#include <glia/image_layers.h>
 #include <glia/math/noise.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/windows.h>  // defines: expect_image
 
 #include <cmath>
 
@@ -11,15 +12,22 @@ namespace {
 
 class NoiseNode final : public LayerNode {
  public:
-  NoiseNode(const char* type, const Noises& function, bool acts)
-      : type_(type), function_(function), acts_(acts) {}
+  NoiseNode(const char* type, const Noises& function, bool acts, bool whole_channels = false)
+      : type_(type), function_(function), acts_(acts), whole_channels_(whole_channels) {}
 
   const char* type() const override { return type_; }
-  Shape build(const Shape& input_shape) override { return input_shape; }
+  Shape build(const Shape& input_shape) override {
+    if (whole_channels_) expect_image(*this, input_shape);
+    return input_shape;
+  }
 
   Emitted emit(Emitter& e, const View& x) const override {
     if (!e.trains() || !acts_) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
     op::Noise noise{function_, x, e.temporary(x.shape), e.noise_seed(), false};
+    if (whole_channels_) {
+      noise.channels = x.shape.back();
+      noise.positions = x.shape[1] * x.shape[2];
+    }
     e.add(noise);
     return {noise.out, [noise](Emitter& e, const View& gradient, bool wanted) {
               if (!wanted) return View{};
@@ -34,11 +42,12 @@ class NoiseNode final : public LayerNode {
   const char* type_;
   Noises function_;
   bool acts_;
+  bool whole_channels_;
 };
 
 std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function, bool acts,
-                                       const std::string& name) {
-  auto node = std::make_shared<NoiseNode>(type, function, acts);
+                                       const std::string& name, bool whole_channels = false) {
+  auto node = std::make_shared<NoiseNode>(type, function, acts, whole_channels);
   node->name = name;
   return node;
 }
@@ -65,6 +74,11 @@ Dropout::Dropout(double rate, const std::string& name)
     : Layer(noise_layer("Dropout",
                         DropoutNoise{share_of_words(checked_rate("Dropout", rate)), 1 / (1 - rate)}, rate > 0,
                         name)) {}
+
+SpatialDropout2D::SpatialDropout2D(double rate, const std::string& name)
+    : Layer(noise_layer("SpatialDropout2D",
+                        DropoutNoise{share_of_words(checked_rate("SpatialDropout2D", rate)), 1 / (1 - rate)},
+                        rate > 0, name, true)) {}
 
 GaussianNoise::GaussianNoise(double stddev, const std::string& name)
     : Layer(noise_layer("GaussianNoise", AdditiveNoise{stddev}, stddev > 0, name)) {

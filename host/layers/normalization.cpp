@@ -47,14 +47,17 @@ class BatchNormalizationNode final : public LayerNode {
     const Variable& gamma = options_.scale ? variables[0] : none;
     const Variable& beta = options_.center ? variables[moving - 1] : none;
     const View in = x.matrix(), y = e.temporary(x.shape);
+    const Shape sums{(in.shape[0] + op::chunk_rows - 1) / op::chunk_rows, 2, in.shape[1]};
     const View saved = e.trains() ? e.temporary({2, in.shape[1]}) : View{};
+    const View partials = e.trains() ? e.temporary(sums) : View{};
     e.add(op::BatchNorm{in, gamma.value, beta.value, variables[moving].value, variables[moving + 1].value,
-                        y.matrix(), saved, options_.momentum, options_.epsilon, e.keeps_statistics()});
-    op::BatchNormGradient gradients{in, {}, gamma.value, saved, {}, gamma.gradient, beta.gradient};
-    return {y, [gradients, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+                        y.matrix(), saved, partials, options_.momentum, options_.epsilon,
+                        e.keeps_statistics()});
+    op::BatchNormGradient gradients{in, {}, gamma.value, saved, {}, {}, gamma.gradient, beta.gradient};
+    return {y, [gradients, sums, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
               op::BatchNormGradient back = gradients;
               const View dx = wanted ? e.temporary(shape) : View{};
-              back.out_gradient = gradient.matrix();
+              back.out_gradient = gradient.matrix(), back.partials = e.temporary(sums);
               if (wanted) back.in_gradient = dx.matrix();
               e.add(back);
               return dx;

@@ -24,6 +24,9 @@ namespace op {
 
 /// How many pieces, of partial sums one each, a sum over n elements is cut into.
 constexpr std::int64_t summed_elements = 4096;
+/// Rows whose sums, column by column, are made together.
+constexpr std::int64_t chunk_rows = 256;
+
 constexpr std::int64_t pieces_of(std::int64_t n) { return (n + summed_elements - 1) / summed_elements; }
 
 /// Start of a pass over the feed's rows: cursor, totals and the metrics' counters to zero, the next order of the
@@ -155,9 +158,10 @@ struct Noise {
 
 /// Batch normalisation of each column of x (rows, columns). In training by the batch's mean and variance, kept in
 /// `saved` (2, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
+/// `partials` (chunks of chunk_rows, 2, columns) is room to work in, empty with `saved`.
 struct BatchNorm {
   static constexpr auto name = "BatchNorm";
-  View x, gamma, beta, moving_mean, moving_variance, out, saved;
+  View x, gamma, beta, moving_mean, moving_variance, out, saved, partials;
   double momentum, epsilon;
   bool moves = false;
   template <class F>
@@ -165,18 +169,19 @@ struct BatchNorm {
     f(x, Access::read), f(gamma, Access::read), f(beta, Access::read);
     f(moving_mean, moves ? Access::update : Access::read);
     f(moving_variance, moves ? Access::update : Access::read);
-    f(out, Access::write), f(saved, Access::write);
+    f(out, Access::write), f(saved, Access::write), f(partials, Access::write);
   }
 };
 
-/// Gradients of a BatchNorm in training; in_gradient, gamma_gradient and beta_gradient may be empty.
+/// Gradients of a BatchNorm in training; in_gradient, gamma_gradient and beta_gradient may be empty. `partials` as there.
 struct BatchNormGradient {
   static constexpr auto name = "BatchNormGradient";
-  View x, out_gradient, gamma, saved, in_gradient, gamma_gradient, beta_gradient;
+  View x, out_gradient, gamma, saved, partials, in_gradient, gamma_gradient, beta_gradient;
   template <class F>
   void operands(F&& f) {
     f(x, Access::read), f(out_gradient, Access::read), f(gamma, Access::read), f(saved, Access::read);
     f(in_gradient, Access::write), f(gamma_gradient, Access::write), f(beta_gradient, Access::write);
+    f(partials, Access::write);
   }
 };
 
@@ -467,9 +472,10 @@ using Descriptor =
                  op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
                  op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient,
                  op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,
-                 op::ConvolutionWeights, op::SumRows, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
-                 op::Advance, op::Accumulate, op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage,
-                 op::Constrain, op::Momentum, op::Combine, op::Descend>;
+                 op::ConvolutionWeights, op::SumRows, op::Pool, op::PoolGradient, op::Shift, op::Upsample,
+                 op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter, op::Advance, op::Accumulate,
+                 op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage, op::Constrain, op::Momentum,
+                 op::Combine, op::Descend>;
 
 /// Calls f(view, access) for each operand that is there.
 template <class F>
