@@ -16,6 +16,10 @@ namespace {
 
 using Kernels = std::vector<KernelLaunch>;
 
+void append(Kernels& kernels, const Kernels& more) {
+  kernels.insert(kernels.end(), more.begin(), more.end());
+}
+
 class ConvolutionOp final : public Op {
  public:
   explicit ConvolutionOp(const Gpu& gpu) : gpu_(gpu) {}
@@ -120,9 +124,9 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, const Con
     op->before.push_back(transpose_kernel(matrix, transposed, at, most));
   const Window& w = c.window;
   if (copies && c.result == ConvolutionProblem::x)
-    op->after.push_back(shift_kernel({covered, c.x, -w.top, -w.left}, at, most));
+    append(op->after, elementary_kernels(op::Shift{covered, c.x, -w.top, -w.left}, at, most));
   else if (copies)
-    op->before.push_back(shift_kernel({c.x, covered, w.top, w.left}, at, most));
+    append(op->before, elementary_kernels(op::Shift{c.x, covered, w.top, w.left}, at, most));
   return op;
 }
 
@@ -134,10 +138,6 @@ std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn,
   op->after = elementary_kernels(d, at, gpu.most_blocks());
   op->why_loops = cudnn.why_not();
   return op;
-}
-
-void append(Kernels& kernels, const Kernels& more) {
-  kernels.insert(kernels.end(), more.begin(), more.end());
 }
 
 }  // namespace
@@ -169,7 +169,8 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
       at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   if (d.bias_gradient)
-    op->after.push_back(tall_sums_kernel(d.out_gradient.matrix(), d.bias_gradient, at, gpu.most_blocks()));
+    append(op->after,
+           elementary_kernels(op::SumRows{d.out_gradient.matrix(), d.bias_gradient}, at, gpu.most_blocks()));
   return op;
 }
 

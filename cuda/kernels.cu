@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/faults.h>
 #include <kernels/lower.h>
-#include <kernels/relayout.h>
+#include <kernels/transpose.h>
 #include <cuda/launch.cuh>
 
 #include <algorithm>
@@ -52,6 +52,17 @@ KernelLaunch launch_of(DType dtype, const Work& work, unsigned most_blocks, cons
   return launches.front();
 }
 
+/// Not as lower() does it, which suits the CPU: a thread for each column would take longer over the pixels of a batch than
+/// all else of a step.
+KernelLaunch sums_kernel(const op::SumRows& d, const Bindings& at, unsigned most_blocks) {
+  const std::int64_t rows = d.in.shape[0], columns = d.in.shape[1];
+  return launch_of(d.in.dtype, Work{Work::rows, columns, rows}, most_blocks, [&](auto type) {
+    using T = typename decltype(type)::type;
+    return kernels::TallSumsKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), rows,
+                                      columns};
+  });
+}
+
 }  // namespace
 
 std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
@@ -61,7 +72,7 @@ std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const
       [&](const auto& d) {
         using D = std::decay_t<decltype(d)>;
         if constexpr (std::is_same_v<D, op::SumRows>)
-          launches.push_back(tall_sums_kernel(d.in, d.out, bindings, most_blocks));
+          launches.push_back(sums_kernel(d, bindings, most_blocks));
         else if constexpr (!std::is_same_v<D, op::Matmul>)
           kernels::lower(d, bindings, Collector{most_blocks, launches});
       },
@@ -94,28 +105,6 @@ KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& a
     using T = typename decltype(type)::type;
     return kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out), in.shape[0],
                                        in.shape[1]};
-  });
-}
-
-KernelLaunch shift_kernel(const op::Shift& d, const Bindings& at, unsigned most_blocks) {
-  return launch_of(d.in.dtype, Work{Work::elements, d.out.elements()}, most_blocks, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return kernels::PlaceKernel<T>{at.template address<T>(d.in),
-                                   at.template address<T>(d.out),
-                                   d.in.shape[0],
-                                   kernels::size_of_image(d.in),
-                                   kernels::size_of_image(d.out),
-                                   d.top,
-                                   d.left};
-  });
-}
-
-KernelLaunch tall_sums_kernel(const View& matrix, const View& out, const Bindings& at, unsigned most_blocks) {
-  const std::int64_t rows = matrix.shape[0], columns = matrix.shape[1];
-  return launch_of(matrix.dtype, Work{Work::rows, columns, rows}, most_blocks, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return kernels::TallSumsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), rows,
-                                      columns};
   });
 }
 

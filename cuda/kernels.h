@@ -37,10 +37,5 @@ std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& epilogue, const B
 /// out (columns, rows) = in (rows, columns) transposed; both contiguous.
 KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& bindings,
                               unsigned most_blocks);
-KernelLaunch shift_kernel(const op::Shift& shift, const Bindings& bindings, unsigned most_blocks);
-/// out (columns,) = sums over the rows of a contiguous matrix, a block for each column: a thread for each would take
-/// longer over the pixels of a batch than all else of a step.
-KernelLaunch tall_sums_kernel(const View& matrix, const View& out, const Bindings& bindings,
-                              unsigned most_blocks);
 
 }  // namespace glia::cuda
