@@ -136,12 +136,27 @@ TEST(KerasNames, The_table_has_every_layer) {
       Rescaling(1),
       Normalization(),
       Embedding(2, 3),
+      Conv2D(1, 1),
+      Conv1D(1, 1),
+      Conv2DTranspose(1, 1),
+      DepthwiseConv2D(1),
+      SeparableConv2D(1, 1),
+      MaxPooling2D(),
+      AveragePooling2D(),
+      GlobalMaxPooling2D(),
+      GlobalAveragePooling2D(),
+      ZeroPadding2D(),
+      Cropping2D(),
+      UpSampling2D(),
+      SpatialDropout2D(0.1),
+      Residual({Dense(1)}),
   };
   Names types;
   for (const Layer& layer : layers) types.insert(layer.type() == "InputLayer" ? "Input" : layer.type());
   EXPECT_EQ(classes("Layers"), types);
-  // And no class of layers.h is missing above.
-  EXPECT_EQ(matches(header("layers.h"), "class ([A-Za-z]+) : public Layer"), types);
+  // And no class of the headers is missing above.
+  EXPECT_EQ(matches(header("layers.h") + header("image_layers.h"), "class ([A-Za-z0-9]+) : public Layer"),
+            types);
 }
 
 TEST(KerasNames, The_table_has_every_callback) {
