@@ -75,12 +75,20 @@ void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch)
   });
 }
 
+/// `x` and `y` are what the pool reads and writes, or their gradients.
+inline PoolShape pool_shape(const View& x, const View& y, const Window& w) {
+  return {x.shape[0],
+          x.shape[3],
+          {x.shape[1], y.shape[1], w.height, w.stride_height, w.top},
+          {x.shape[2], y.shape[2], w.width, w.stride_width, w.left}};
+}
+
 template <class Launch>
 void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const View pixels = d.out.matrix();
-    launch(PoolKernel<T>{convolution_shape(d.in, d.out, d.window, 1), at.template address<T>(d.in),
+    launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), at.template address<T>(d.in),
                          at.template address<T>(d.out), d.average},
            Work{Work::rows, pixels.shape[0], pixels.shape[1]});
   });
@@ -91,7 +99,7 @@ void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const View pixels = d.in_gradient.matrix();
-    launch(PoolGradientKernel<T>{convolution_shape(d.in_gradient, d.out_gradient, d.window, 1),
+    launch(PoolGradientKernel<T>{pool_shape(d.in_gradient, d.out_gradient, d.window),
                                  at.template address<T>(d.in), at.template address<T>(d.out_gradient),
                                  at.template address<T>(d.in_gradient), d.average},
            Work{Work::rows, pixels.shape[0], pixels.shape[1]});

@@ -1,79 +1,107 @@
-// Pools over images (n, height, width, channels): the greatest of each window, or the mean. A row is a pixel, whose
-// channels a thread takes Block::tile at a time.
+// Pools over images (n, height, width, channels): the greatest of each window, or the mean of what lies in the image. A
+// row is a pixel, whose channels a thread takes Block::tile at a time; what is divided is divided once a pixel.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/convolution.h>  // defines: ConvolutionShape
+#include <glia/image_descriptors.h>  // defines: Window
+#include <kernels/convolution.h>     // defines: ImageSize
 
 #include <limits>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-/// Pixels and channels of one side of a pool, shared out among blocks and threads: calls f(pixel, channel, width).
-template <class Block, class F>
-GLIA_HD void for_each_pixel(Block& block, std::int64_t pixels, std::int64_t channels, const F& f) {
-  constexpr int tile = Block::tile;
-  for (std::int64_t pixel = block.index(); pixel < pixels; pixel += block.count())
-    for (std::int64_t c = block.rank() * tile; c < channels; c += block.size() * tile)
-      f(pixel, c, static_cast<int>(channels - c < tile ? channels - c : tile));
-}
+/// begin .. end - 1.
+struct Span {
+  std::int64_t begin, end;
+  GLIA_HD std::int64_t length() const { return end - begin; }
+};
 
-/// Elements of the image that the window for output pixel (row, column) has.
-GLIA_HD std::int64_t elements_met(const ConvolutionShape& shape, std::int64_t row,
-                                         std::int64_t column) {
-  std::int64_t met = 0;
-  for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
-    std::int64_t r = row, c = column;
-    met += shape.meets(r, c, tap / shape.window.width, tap % shape.window.width) ? 1 : 0;
+/// Along one axis: a window of `size`, from output to output `stride` apart, over `in` elements behind `before` of
+/// padding.
+struct PoolAxis {
+  std::int64_t in, out, size, stride, before;
+
+  /// The elements in the image that the window for `output` has.
+  GLIA_HD Span elements(std::int64_t output) const {
+    const std::int64_t first = output * stride - before, last = first + size;
+    return {first < 0 ? 0 : first, last < in ? last : in};
   }
-  return met;
-}
+  /// The outputs whose windows have `element`.
+  GLIA_HD Span outputs(std::int64_t element) const {
+    const std::int64_t from = element + before;
+    const std::int64_t first = from < size ? 0 : (from - size) / stride + 1, last = from / stride + 1;
+    return {first, last < out ? last : out};
+  }
+};
 
-/// y = the greatest of each window of x, or the mean of what lies in the image.
+struct PoolShape {
+  std::int64_t images, channels;
+  PoolAxis rows, columns;
+};
+
+/// Where a pixel lies.
+struct Pixel {
+  std::int64_t image, row, column;
+  GLIA_HD Pixel(std::int64_t index, std::int64_t height, std::int64_t width) {
+    const std::int64_t line = index / width;
+    column = index - line * width;
+    image = line / height;
+    row = line - image * height;
+  }
+};
+
+/// Channels that a thread takes at a time: one where its neighbours take the next. Else so many that loops over them are
+/// worth their start; their number is not told to the compiler, which would unroll them instead of making vectors.
+template <class Block>
+constexpr int channel_tile = Block::tile > 1 ? 64 : 1;
+
+/// y = the greatest of each window of x, or the mean.
 template <class T>
 struct PoolKernel {
-  ConvolutionShape shape;
+  PoolShape shape;
   const T* x;
   T* y;
   bool average;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    for_each_pixel(block, shape.images * shape.y.pixels(), shape.y.channels, Body<Block::tile>{*this});
+    constexpr int tile = channel_tile<Block>;
+    const std::int64_t pixels = shape.images * shape.rows.out * shape.columns.out;
+    for (std::int64_t index = block.index(); index < pixels; index += block.count()) {
+      const Pixel pixel(index, shape.rows.out, shape.columns.out);
+      const Span rows = shape.rows.elements(pixel.row), columns = shape.columns.elements(pixel.column);
+      for (std::int64_t c = block.rank() * tile; c < shape.channels; c += block.size() * tile)
+        Body<tile>{*this, pixel.image, rows, columns, c, y + index * shape.channels + c}(
+            static_cast<int>(shape.channels - c < tile ? shape.channels - c : tile));
+    }
   }
 
  private:
   template <int tile>
   struct Body {
     const PoolKernel& k;
+    std::int64_t image;
+    Span rows, columns;
+    std::int64_t channel;
+    T* out;
 
-    GLIA_HD void operator()(std::int64_t pixel, std::int64_t first, int width) const {
-      const ConvolutionShape& s = k.shape;
-      const std::int64_t in_image = pixel % s.y.pixels(), channels = s.y.channels;
-      const T* const image = k.x + pixel / s.y.pixels() * s.x.pixels() * channels + first;
+    GLIA_HD void operator()(int width) const {
       T result[tile];
-      for (int j = 0; j < tile; ++j) result[j] = k.average ? T(0) : -std::numeric_limits<T>::infinity();
-      for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
-        std::int64_t row = in_image / s.y.width, column = in_image % s.y.width;
-        if (!s.meets(row, column, tap / s.window.width, tap % s.window.width)) continue;
-        const T* const in = image + (row * s.x.width + column) * channels;
-        if (width == tile)
-          add(result, in, tile);
-        else
-          add(result, in, width);
+      for (int j = 0; j < width; ++j) result[j] = k.average ? T(0) : -std::numeric_limits<T>::infinity();
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        const T* in =
+            k.x + ((image * k.shape.rows.in + row) * k.shape.columns.in + columns.begin) * k.shape.channels +
+            channel;
+        for (std::int64_t column = columns.begin; column < columns.end; ++column, in += k.shape.channels) {
+          if (k.average)
+            for (int j = 0; j < width; ++j) result[j] += in[j];
+          else
+            for (int j = 0; j < width; ++j) result[j] = math::max_nan(result[j], in[j]);
+        }
       }
-      const T share = k.average
-                          ? T(1) / static_cast<T>(elements_met(s, in_image / s.y.width, in_image % s.y.width))
-                          : T(1);
-      for (int j = 0; j < width; ++j) k.y[pixel * channels + first + j] = result[j] * share;
-    }
-
-    GLIA_HD void add(T (&result)[tile], const T* in, int width) const {
-      if (k.average)
-        for (int j = 0; j < width; ++j) result[j] += in[j];
-      else
-        for (int j = 0; j < width; ++j) result[j] = math::max_nan(result[j], in[j]);
+      const T share = k.average ? T(1) / static_cast<T>(rows.length() * columns.length()) : T(1);
+      for (int j = 0; j < width; ++j) out[j] = result[j] * share;
     }
   };
 };
@@ -88,7 +116,7 @@ GLIA_HD int beats(T a, T b) {
 /// of the greatest.
 template <class T>
 struct PoolGradientKernel {
-  ConvolutionShape shape;
+  PoolShape shape;
   const T* x;
   const T* dy;
   T* dx;
@@ -96,57 +124,61 @@ struct PoolGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    for_each_pixel(block, shape.images * shape.x.pixels(), shape.x.channels, Body<Block::tile>{*this});
+    constexpr int tile = channel_tile<Block>;
+    const std::int64_t pixels = shape.images * shape.rows.in * shape.columns.in;
+    for (std::int64_t index = block.index(); index < pixels; index += block.count()) {
+      const Pixel pixel(index, shape.rows.in, shape.columns.in);
+      const Span rows = shape.rows.outputs(pixel.row), columns = shape.columns.outputs(pixel.column);
+      for (std::int64_t c = block.rank() * tile; c < shape.channels; c += block.size() * tile)
+        Body<tile>{*this, pixel, rows, columns, c, index * shape.channels + c}(
+            static_cast<int>(shape.channels - c < tile ? shape.channels - c : tile));
+    }
   }
 
  private:
   template <int tile>
   struct Body {
     const PoolGradientKernel& k;
+    Pixel pixel;
+    Span rows, columns;  ///< the outputs it went into
+    std::int64_t channel, at;
 
-    GLIA_HD void operator()(std::int64_t pixel, std::int64_t first, int width) const {
-      const ConvolutionShape& s = k.shape;
-      const std::int64_t image = pixel / s.x.pixels(), in_image = pixel % s.x.pixels();
-      T result[tile] = {};
-      for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
-        std::int64_t row = in_image / s.x.width, column = in_image % s.x.width;
-        if (!s.is_met(row, column, tap / s.window.width, tap % s.window.width)) continue;
-        const T* const dy = k.dy + ((image * s.y.height + row) * s.y.width + column) * s.y.channels + first;
-        if (k.average) {
-          const T share = T(1) / static_cast<T>(elements_met(s, row, column));
-          for (int j = 0; j < width; ++j) result[j] += dy[j] * share;
-        } else if (width == tile) {
-          add(result, image, row, column, tap, first, dy, tile);
-        } else {
-          add(result, image, row, column, tap, first, dy, width);
+    GLIA_HD void operator()(int width) const {
+      T result[tile];
+      for (int j = 0; j < width; ++j) result[j] = 0;
+      for (std::int64_t row = rows.begin; row < rows.end; ++row)
+        for (std::int64_t column = columns.begin; column < columns.end; ++column) {
+          const Span window_rows = k.shape.rows.elements(row),
+                     window_columns = k.shape.columns.elements(column);
+          const T* const dy =
+              k.dy +
+              ((pixel.image * k.shape.rows.out + row) * k.shape.columns.out + column) * k.shape.channels +
+              channel;
+          if (k.average) {
+            const T share = T(1) / static_cast<T>(window_rows.length() * window_columns.length());
+            for (int j = 0; j < width; ++j) result[j] += dy[j] * share;
+          } else {
+            add(result, window_rows, window_columns, dy, width);
+          }
         }
-      }
-      for (int j = 0; j < width; ++j) k.dx[pixel * s.x.channels + first + j] = result[j];
+      for (int j = 0; j < width; ++j) k.dx[at + j] = result[j];
     }
 
-    /// The gradient of the window at output (row, column), of which the element is tap `own`, where it wins.
-    GLIA_HD void add(T (&result)[tile], std::int64_t image, std::int64_t row, std::int64_t column,
-                     std::int64_t own, std::int64_t first, const T* dy, int width) const {
-      const T* const mine = element(image, row, column, own, first);
+    /// The gradient of one window where the element wins in it.
+    GLIA_HD void add(T (&result)[tile], Span window_rows, Span window_columns, const T* dy, int width) const {
+      const T* const mine = k.x + at;
       int wins[tile];
-      for (int j = 0; j < tile; ++j) wins[j] = 1;
-      for (std::int64_t tap = 0; tap < k.shape.taps(); ++tap) {
-        const T* const other = element(image, row, column, tap, first);
-        if (tap == own || !other) continue;
-        if (tap < own)
-          for (int j = 0; j < width; ++j) wins[j] &= beats(mine[j], other[j]);
-        else
-          for (int j = 0; j < width; ++j) wins[j] &= 1 - beats(other[j], mine[j]);
-      }
+      for (int j = 0; j < width; ++j) wins[j] = 1;
+      for (std::int64_t row = window_rows.begin; row < window_rows.end; ++row)
+        for (std::int64_t column = window_columns.begin; column < window_columns.end; ++column) {
+          const std::int64_t away = (row - pixel.row) * k.shape.columns.in + column - pixel.column;
+          const T* const other = mine + away * k.shape.channels;
+          if (away < 0)
+            for (int j = 0; j < width; ++j) wins[j] &= beats(mine[j], other[j]);
+          else if (away > 0)
+            for (int j = 0; j < width; ++j) wins[j] &= 1 - beats(other[j], mine[j]);
+        }
       for (int j = 0; j < width; ++j) result[j] += wins[j] ? dy[j] : T(0);
-    }
-
-    /// Null for padding.
-    GLIA_HD const T* element(std::int64_t image, std::int64_t row, std::int64_t column, std::int64_t tap,
-                             std::int64_t first) const {
-      const ConvolutionShape& s = k.shape;
-      if (!s.meets(row, column, tap / s.window.width, tap % s.window.width)) return nullptr;
-      return k.x + ((image * s.x.height + row) * s.x.width + column) * s.x.channels + first;
     }
   };
 };

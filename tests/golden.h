@@ -35,7 +35,7 @@ class Golden {
     const auto found = tensors_.find(name);
     if (found == tensors_.end())
       throw std::out_of_range("no golden value " + name + " in " + file_ +
-                              ": run tests/golden/make_keras.py");
+                              ": run the scripts of tests/golden");
     return found->second;
   }
 

@@ -1,7 +1,6 @@
 // Gradients of every layer that trains or that gradients pass, in training mode, and of regularizers, against central
 // differences in float64.
 // SPDX-License-Identifier: Apache-2.0
-#include <glia/image_layers.h>
 #include <glia/sequential.h>
 #include <gtest/gtest.h>
 
@@ -127,38 +126,6 @@ std::vector<Case> cases() {
       {"gaussian_noise", GLIA_BETWEEN(GaussianNoise(0.7))},
       {"gaussian_dropout", GLIA_BETWEEN(GaussianDropout(0.3))},
       {"alpha_dropout", GLIA_BETWEEN(Activation("selu"), AlphaDropout(0.3))},
-      {"max_pooling", GLIA_BETWEEN(MaxPooling2D()), {4, 5, 2}},
-      {"max_pooling_that_overlaps",
-       GLIA_BETWEEN(MaxPooling2D({3, 2}, {.strides = {1, 1}, .padding = "same"})),
-       {3, 4, 2}},
-      {"max_pooling_of_relu", GLIA_BETWEEN(Activation("relu"), MaxPooling2D({1, 2})), {2, 4, 2}},
-      {"max_pooling_first",
-       [] {
-         return std::vector<Layer>{MaxPooling2D(), Dense(3)};
-       },
-       {2, 4, 2}},
-      {"average_pooling", GLIA_BETWEEN(AveragePooling2D()), {4, 5, 2}},
-      {"average_pooling_that_overlaps",
-       GLIA_BETWEEN(AveragePooling2D({2, 3}, {.strides = {2, 1}, .padding = "same"})),
-       {3, 4, 2}},
-      {"global_max_pooling", GLIA_BETWEEN(GlobalMaxPooling2D()), {3, 2, 2}},
-      {"global_max_pooling_that_keeps", GLIA_BETWEEN(GlobalMaxPooling2D({.keepdims = true})), {2, 2, 3}},
-      {"global_average_pooling", GLIA_BETWEEN(GlobalAveragePooling2D()), {3, 2, 2}},
-      {"global_average_pooling_that_keeps",
-       GLIA_BETWEEN(GlobalAveragePooling2D({.keepdims = true})),
-       {2, 2, 3}},
-      {"zero_padding", GLIA_BETWEEN(ZeroPadding2D({1, 0, 2, 1})), {2, 2, 3}},
-      {"cropping", GLIA_BETWEEN(Cropping2D({1, 0, 0, 2})), {3, 4, 2}},
-      {"up_sampling", GLIA_BETWEEN(UpSampling2D({2, 3})), {2, 2, 2}},
-      {"up_sampling_between_centres",
-       GLIA_BETWEEN(UpSampling2D({3, 2}, {.interpolation = "bilinear"})),
-       {2, 3, 2}},
-      {"spatial_dropout", GLIA_BETWEEN(SpatialDropout2D(0.4)), {2, 3, 2}},
-      {"layers_of_images",
-       GLIA_BETWEEN(ZeroPadding2D(), AveragePooling2D(2, {.strides = 1}), SpatialDropout2D(0.3),
-                    Dense(3, "tanh"), UpSampling2D(2, {.interpolation = "bilinear"}),
-                    MaxPooling2D(3, {.strides = 2}), Cropping2D({1, 0, 0, 0}), GlobalAveragePooling2D()),
-       {3, 2, 2}},
       {"all_kinds",
        [] {
          return std::vector<Layer>{Dense(4, "gelu"),   BatchNormalization(), PReLU(),

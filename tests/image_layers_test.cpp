@@ -303,65 +303,13 @@ TEST_P(ImageLayersOn, Spatial_dropout_acts_in_training_only_and_a_rate_of_0_neve
   EXPECT_EQ(none.next(x), x.values());
 }
 
-/// A model of all these layers, with something trained before and after each that has a gradient.
-Sequential all_kinds(const Context& context) {
-  Sequential model{Dense(20, "tanh"),
-                   ZeroPadding2D({1, 0, 0, 2}),
-                   MaxPooling2D(3, {.strides = 1, .padding = "same"}),
-                   UpSampling2D(2, {.interpolation = "bilinear"}),
-                   Dense(17, "tanh"),
-                   AveragePooling2D({3, 2}, {.padding = "same"}),
-                   SpatialDropout2D(0.2),
-                   Cropping2D({0, 1, 1, 0}),
-                   UpSampling2D({1, 2}),
-                   MaxPooling2D(),
-                   Dense(9),
-                   GlobalMaxPooling2D({.keepdims = true}),
-                   GlobalAveragePooling2D(),
-                   Dense(3, "softmax")};
-  model.set_seed(4);
-  model.compile({.loss = "sparse_categorical_crossentropy", .context = context});
-  return model;
-}
-
-Dataset images() {
-  const Shape shape{40, 6, 5, 2};
-  Tensor x = Tensor::zeros(shape), y = Tensor::zeros({40});
-  for (std::int64_t i = 0; i < x.size(); ++i)
-    x.data<float>()[i] = static_cast<float>(std::sin(0.7 * static_cast<double>(i * i % 1009)));
-  for (std::int64_t r = 0; r < 40; ++r) y.set({r}, static_cast<double>(r * 7 % 5 % 3));
-  return Dataset(std::move(x), std::move(y));
-}
-
-std::vector<Tensor> trained(const Context& context) {
-  Sequential model = all_kinds(context);
-  const History history = model.fit(images(), {.epochs = 3, .batch_size = 16, .verbose = 0});
-  EXPECT_LT(history["loss"].back(), history["loss"].front());
-  return model.get_weights();
-}
-
-TEST_P(ImageLayersOn, Training_gives_the_same_bits_on_any_number_of_threads) {
-  const auto with = [](int threads) {
-    return trained(Context({.device = test::current_device(), .threads = threads}));
-  };
-  const std::vector<Tensor> one = with(1);
-  for (const int threads : {1, 2, 5}) {
-    const std::vector<Tensor> again = with(threads);
-    for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(array_equal(again[i], one[i])) << threads;
-  }
-}
-
-TEST_P(ImageLayersOn, Training_is_the_same_on_every_device) {
-  const std::vector<Tensor> here = trained(Context({.device = test::current_device()}));
-  const std::vector<Tensor> cpu = trained(Context({.device = Device::cpu()}));
-  EXPECT_TRUE(close(here, cpu, {.relative = 1e-4, .absolute = 2e-5}));
-}
-
 TEST_P(ImageLayersOn, A_program_says_what_it_does_to_images) {
-  Sequential model = all_kinds(Context({.device = test::current_device()}));
+  Sequential model{
+      Dense(20), ZeroPadding2D({1, 0, 0, 2}), MaxPooling2D(3), AveragePooling2D({1, 2}), Flatten(), Dense(3)};
+  model.compile({.loss = "mse", .device = test::current_device()});
   model.build({6, 5, 2});
   const std::string text = model.program(Mode::train, 8).explain();
-  for (const char* part : {"maximum of 3x3", "mean of 3x2", "(8, 6, 5, 20) -> (8, 7, 7, 20)"})
+  for (const char* part : {"maximum of 3x3", "mean of 1x2", "(8, 6, 5, 20) -> (8, 7, 7, 20)"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
 }
 

@@ -216,6 +216,7 @@ struct Pooled {
   friend std::ostream& operator<<(std::ostream& out, const Pooled& p) { return out << p.name; }
 };
 
+/// None is dilated.
 const Pooled pools[] = {
     {"one_pixel", {1, 1, 1, 1}, {1, 1, 1, 1}, {}},
     {"halves", {2, 5, 7, 3}, {2, 2, 3, 3}, {2, 2, 2, 2}},
@@ -226,7 +227,7 @@ const Pooled pools[] = {
     {"padding_on_both_sides", {1, 7, 6, 5}, {1, 4, 3, 5}, {3, 4, 2, 2, 1, 1, 1, 1}},
     {"larger_than_the_image", {1, 2, 3, 33}, {1, 2, 3, 33}, {5, 5, 1, 1, 1, 1, 2, 2}},
     {"pixels_that_no_window_sees", {1, 5, 8, 4}, {1, 2, 2, 4}, {2, 2, 3, 4}},
-    {"dilation", {1, 6, 6, 3}, {1, 2, 4, 3}, {3, 2, 1, 1, 2, 2}},
+    {"channels_above_a_tile", {2, 4, 3, 130}, {2, 3, 2, 130}, {2, 2}},
     {"global", {3, 4, 7, 33}, {3, 1, 1, 33}, {4, 7}},
 };
 
