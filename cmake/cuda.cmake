@@ -1,8 +1,6 @@
 # The CUDA backend, a library of its own that programs open at run time, and CUDA's headers for its double in the tests.
 # SPDX-License-Identifier: Apache-2.0
 
-set(GLIA_CUDA_SOURCES check.cpp gpu.cpp transfer.cpp cublaslt.cpp prepare.cpp backend.cpp library.cpp)
-list(TRANSFORM GLIA_CUDA_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/cuda/")
 set(GLIA_CUDA_KERNELS "${PROJECT_SOURCE_DIR}/cuda/kernels.cu")
 
 set(GLIA_HAS_CUDA FALSE)
@@ -39,6 +37,30 @@ endif()
 find_package(CUDAToolkit 12.8 QUIET)
 find_path(GLIA_CUDA_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
 mark_as_advanced(GLIA_CUDA_INCLUDE_DIR)
+
+# cuDNN's headers: the library itself is opened at run time, by the first convolution.
+find_path(GLIA_CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
+mark_as_advanced(GLIA_CUDNN_INCLUDE_DIR)
+set(GLIA_HAS_CUDNN FALSE)
+if(GLIA_CUDNN_INCLUDE_DIR)
+  file(STRINGS "${GLIA_CUDNN_INCLUDE_DIR}/cudnn_version.h" cudnn_major REGEX "^#define CUDNN_MAJOR ")
+  string(REGEX REPLACE "[^0-9]" "" cudnn_major "${cudnn_major}")
+  if(cudnn_major GREATER_EQUAL 9)
+    set(GLIA_HAS_CUDNN TRUE)
+  endif()
+endif()
+if(NOT GLIA_HAS_CUDNN AND (GLIA_HAS_CUDA OR GLIA_CUDA_INCLUDE_DIR))
+  message(STATUS "Glia: convolutions on a GPU by plain kernels, because no headers of cuDNN 9 or later were found")
+endif()
+
+set(GLIA_CUDA_SOURCES check.cpp gpu.cpp transfer.cpp cublaslt.cpp convolutions.cpp prepare.cpp backend.cpp library.cpp)
+if(GLIA_HAS_CUDNN)
+  list(APPEND GLIA_CUDA_SOURCES cudnn.cpp)
+else()
+  list(APPEND GLIA_CUDA_SOURCES cudnn_absent.cpp)
+endif()
+list(TRANSFORM GLIA_CUDA_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/cuda/")
+
 set(double_by_default OFF)
 if(GLIA_CUDA_INCLUDE_DIR AND NOT GLIA_SANITIZE MATCHES "thread")  # ThreadSanitizer does not follow fibres
   set(double_by_default ON)
@@ -62,7 +84,11 @@ function(glia_add_cuda_backend)
   add_library(glia::cuda ALIAS glia_cuda)
   glia_cuda_target_defaults(glia_cuda)
   target_compile_options(glia_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>)  # architectures beside each other
-  target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt)
+  target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS})
+  if(GLIA_HAS_CUDNN)
+    target_sources(glia_cuda PRIVATE "${PROJECT_SOURCE_DIR}/cuda/cudnn_library.cpp")
+    target_include_directories(glia_cuda SYSTEM PRIVATE "${GLIA_CUDNN_INCLUDE_DIR}")
+  endif()
   target_link_options(glia_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
   set_property(TARGET glia_cuda PROPERTY INSTALL_RPATH_USE_LINK_PATH ON)  # cuBLAS where this toolkit has it
 endfunction()

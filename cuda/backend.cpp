@@ -90,16 +90,20 @@ void expect_kernel_image(int index) {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int index, cudaStream_t stream) : gpu_(index, stream), lt_(gpu_), transfer_(gpu_) {}
+  CudaBackend(int index, cudaStream_t stream)
+      : gpu_(index, stream), lt_(gpu_), cudnn_(gpu_), transfer_(gpu_) {}
 
   Device device() const override { return Device::cuda(gpu_.index()); }
   int threads() const override { return 1; }
   std::vector<std::pair<std::string, std::string>> versions() const override {
-    return {{"glia", version},
-            {"CUDA runtime", version_in_words(runtime_version())},
-            {"CUDA driver", version_in_words(driver_version())},
-            {"cuBLASLt", cublaslt_version()},
-            {"GPU", device_in_words(gpu_.index())}};
+    std::vector<std::pair<std::string, std::string>> all{
+        {"glia", version},
+        {"CUDA runtime", version_in_words(runtime_version())},
+        {"CUDA driver", version_in_words(driver_version())},
+        {"cuBLASLt", cublaslt_version()},
+        {"GPU", device_in_words(gpu_.index())}};
+    if (const std::string cudnn = cudnn_.version(); !cudnn.empty()) all.push_back({"cuDNN", cudnn});
+    return all;
   }
 
   std::unique_ptr<Memory> allocate(std::size_t bytes) override {
@@ -134,7 +138,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
     const CurrentDevice current(gpu_.index());
-    return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, descriptors, bindings));
+    return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings));
   }
 
   BackendCounters counters() const override { return gpu_.counters(); }
@@ -142,6 +146,7 @@ class CudaBackend final : public Backend {
  private:
   Gpu gpu_;
   CublasLt lt_;
+  Cudnn cudnn_;
   Transfer transfer_;
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/faults.h>
 #include <kernels/lower.h>
+#include <kernels/transpose.h>
 #include <cuda/launch.cuh>
 
 #include <algorithm>
@@ -43,6 +44,25 @@ struct Collector {
   }
 };
 
+/// The one launch of a kernel for float or double: make(TypeTag) is the functor.
+template <class Make>
+KernelLaunch launch_of(DType dtype, const Work& work, unsigned most_blocks, const Make& make) {
+  std::vector<KernelLaunch> launches;
+  kernels::visit_floating(dtype, [&](auto type) { Collector{most_blocks, launches}(make(type), work); });
+  return launches.front();
+}
+
+/// Not as lower() does it, which suits the CPU: a thread for each column would take longer over the pixels of a batch than
+/// all else of a step.
+KernelLaunch sums_kernel(const op::SumRows& d, const Bindings& at, unsigned most_blocks) {
+  const std::int64_t rows = d.in.shape[0], columns = d.in.shape[1];
+  return launch_of(d.in.dtype, Work{Work::rows, columns, rows}, most_blocks, [&](auto type) {
+    using T = typename decltype(type)::type;
+    return kernels::TallSumsKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), rows,
+                                      columns};
+  });
+}
+
 }  // namespace
 
 std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
@@ -50,7 +70,10 @@ std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const
   std::vector<KernelLaunch> launches;
   kernels::select(
       [&](const auto& d) {
-        if constexpr (!std::is_same_v<std::decay_t<decltype(d)>, op::Matmul>)
+        using D = std::decay_t<decltype(d)>;
+        if constexpr (std::is_same_v<D, op::SumRows>)
+          launches.push_back(sums_kernel(d, bindings, most_blocks));
+        else if constexpr (!std::is_same_v<D, op::Matmul>)
           kernels::lower(d, bindings, Collector{most_blocks, launches});
       },
       descriptor);
@@ -75,6 +98,14 @@ std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& d, const Bindings
   kernels::lower_epilogue(d, bindings, 0, d.out.shape[0], 0, d.out.shape[1],
                           Collector{most_blocks, launches});
   return launches;
+}
+
+KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& at, unsigned most_blocks) {
+  return launch_of(in.dtype, Work{Work::elements, in.elements()}, most_blocks, [&](auto type) {
+    using T = typename decltype(type)::type;
+    return kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out), in.shape[0],
+                                       in.shape[1]};
+  });
 }
 
 }  // namespace glia::cuda

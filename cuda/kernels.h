@@ -34,4 +34,8 @@ KernelLaunch bias_gradient_kernel(const op::Matmul& matmul, const Bindings& bind
 std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& epilogue, const Bindings& bindings,
                                            unsigned most_blocks);
 
+/// out (columns, rows) = in (rows, columns) transposed; both contiguous.
+KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& bindings,
+                              unsigned most_blocks);
+
 }  // namespace glia::cuda

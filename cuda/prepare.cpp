@@ -2,8 +2,8 @@
 // leaves a mask of bits, and the backward product that multiplies by ReLU's derivative reads it and sums the bias
 // gradient on the way. Each of that is asked for, best first; what has no algorithm is left to kernels.
 // SPDX-License-Identifier: Apache-2.0
-#include <cuda/check.h>
-#include <cuda/kernels.h>
+#include <cuda/convolutions.h>
+#include <cuda/launch.h>
 #include <cuda/prepare.h>
 
 #include <optional>
@@ -12,12 +12,6 @@
 
 namespace glia::cuda {
 namespace {
-
-void launch(const KernelLaunch& kernel, const Gpu& gpu) {
-  void* arguments[] = {const_cast<KernelParameter*>(&kernel.parameter)};
-  GLIA_CUDA(cudaLaunchKernel(kernel.function, dim3(kernel.blocks), dim3(kernel.threads), arguments, 0,
-                             gpu.target()));
-}
 
 std::string in_words(const KernelLaunch& kernel) {
   return detail::concat(kernel.blocks, kernel.blocks == 1 ? " block of " : " blocks of ", kernel.threads);
@@ -82,16 +76,16 @@ struct Choice {
 
 class Preparation {
  public:
-  Preparation(Gpu& gpu, CublasLt& lt, const std::vector<Descriptor>& descriptors, const Bindings& at)
-      : gpu_(gpu), lt_(lt), descriptors_(descriptors), at_(at), ops_(descriptors.size()) {}
+  Preparation(Gpu& gpu, CublasLt& lt, Cudnn& cudnn, const std::vector<Descriptor>& descriptors,
+              const Bindings& at)
+      : gpu_(gpu), lt_(lt), cudnn_(cudnn), descriptors_(descriptors), at_(at), ops_(descriptors.size()) {}
 
   std::vector<std::unique_ptr<Op>> ops() {
     for (std::size_t i = 0; i < descriptors_.size(); ++i) {
       if (ops_[i]) continue;  // prepared along with one before
       const op::Matmul* matmul = std::get_if<op::Matmul>(&descriptors_[i]);
       if (!matmul)
-        ops_[i] =
-            std::make_unique<KernelOp>(gpu_, elementary_kernels(descriptors_[i], at_, gpu_.most_blocks()));
+        ops_[i] = prepare_other(descriptors_[i]);
       else if (!prepare_relu_pair(i))
         ops_[i] = prepare_product(*matmul);
     }
@@ -157,6 +151,16 @@ class Preparation {
     return true;
   }
 
+  std::unique_ptr<Op> prepare_other(const Descriptor& descriptor) {
+    if (const auto* d = std::get_if<op::Convolution>(&descriptor))
+      return prepare_convolution(gpu_, cudnn_, *d, at_);
+    if (const auto* d = std::get_if<op::ConvolutionTranspose>(&descriptor))
+      return prepare_convolution(gpu_, cudnn_, *d, at_);
+    if (const auto* d = std::get_if<op::ConvolutionWeights>(&descriptor))
+      return prepare_convolution(gpu_, cudnn_, *d, at_);
+    return std::make_unique<KernelOp>(gpu_, elementary_kernels(descriptor, at_, gpu_.most_blocks()));
+  }
+
   /// The ways to do a product alone, the most in one call first.
   std::vector<Choice> choices(const op::Matmul& d) const {
     std::vector<Choice> result;
@@ -187,6 +191,7 @@ class Preparation {
 
   Gpu& gpu_;
   CublasLt& lt_;
+  Cudnn& cudnn_;
   const std::vector<Descriptor>& descriptors_;
   const Bindings& at_;
   std::vector<std::unique_ptr<Op>> ops_;
@@ -194,10 +199,10 @@ class Preparation {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt,
+std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt, Cudnn& cudnn,
                                              const std::vector<Descriptor>& descriptors,
                                              const Bindings& bindings) {
-  return Preparation(gpu, lt, descriptors, bindings).ops();
+  return Preparation(gpu, lt, cudnn, descriptors, bindings).ops();
 }
 
 }  // namespace glia::cuda

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda/cublaslt.h>
+#include <cuda/cudnn.h>
 #include <glia/backend.h>
 
 #include <memory>
@@ -10,7 +11,7 @@
 
 namespace glia::cuda {
 
-std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt,
+std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt, Cudnn& cudnn,
                                              const std::vector<Descriptor>& descriptors,
                                              const Bindings& bindings);
 

@@ -27,8 +27,8 @@ TargetSpec Model::target_spec() const {
   return {kind, output.slice(0, output.rank() - 1)};
 }
 
-std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from, DType y_from,
-                                    bool weighted) const {
+std::vector<Descriptor> Model::emit(const ProgramKey& key) const {
+  const auto& [mode, batch, x_from, y_from, weighted, flip_average] = key;
   Emitter e(dtype,
             mode == Mode::train      ? Emitter::Phase::training
             : mode == Mode::gradient ? Emitter::Phase::gradient
@@ -51,7 +51,8 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
   }
   e.add(gather);
 
-  const Emitted layers = emit_layers(e, layers_, gather.x);
+  Emitted layers = emit_layers(e, layers_, gather.x);
+  if (flip_average) layers.output = emit_flip_average(e, gather, layers.output);
   if (mode == Mode::infer) {
     e.add(op::Scatter{layers.output});
     e.add(op::Advance{{}, {}, batch, 0});
@@ -66,6 +67,20 @@ std::vector<Descriptor> Model::emit(Mode mode, std::int64_t batch, DType x_from,
         },
         descriptor);
   return descriptors;
+}
+
+/// The means of `output` and of what the layers say to the same images mirrored.
+View Model::emit_flip_average(Emitter& e, const op::Gather& rows, const View& output) const {
+  const op::Gather again{e.temporary(rows.x.shape), {}, rows.x_from, rows.y_from};
+  e.add(again);
+  op::Augment mirror{again.x, e.temporary(again.x.shape), {}};
+  AugmentStep& step = mirror.augmentation.steps[mirror.augmentation.count++];
+  step.columns = true;
+  step.below = std::uint64_t{1} << 32;  // always
+  e.add(mirror);
+  const View other = emit_layers(e, layers_, mirror.out).output, mean = e.temporary(output.shape);
+  e.add(op::Combine{0.5, 0.5, output, other, mean});
+  return mean;
 }
 
 namespace {
@@ -203,12 +218,10 @@ void Model::emit_update(Emitter& e) const {
         e.add(op::Constrain{variable.constraint, columns_of_weight(variable.value)});
 }
 
-std::shared_ptr<const Program> Model::program(Mode mode, std::int64_t batch, DType x_from, DType y_from,
-                                              bool weighted) {
+std::shared_ptr<const Program> Model::program(const ProgramKey& key) {
+  const Mode mode = key.mode;
   for (auto plan = plans_.begin(); plan != plans_.end(); ++plan) {
-    if (plan->mode != mode || plan->batch != batch || plan->x_from != x_from || plan->y_from != y_from ||
-        plan->weighted != weighted)
-      continue;
+    if (plan->key != key) continue;
     plans_.splice(plans_.begin(), plans_, plan);
     return {plan->built, &plan->built->program};
   }
@@ -217,15 +230,15 @@ std::shared_ptr<const Program> Model::program(Mode mode, std::int64_t batch, DTy
                "\" has no weights to train: add a Dense layer");
     ensure_training_memory();
   }
-  std::vector<Descriptor> descriptors = emit(mode, batch, x_from, y_from, weighted);
+  std::vector<Descriptor> descriptors = emit(key);
   fuse(descriptors);
   const std::int64_t arena_bytes = place(descriptors);
   // Programs share the largest arena so far; those built on a smaller one keep that until they go.
   if (!arena_ || static_cast<std::int64_t>(arena_->bytes()) < arena_bytes)
     arena_ = backend().allocate(static_cast<std::size_t>(arena_bytes));
   auto built = std::make_shared<Plan::Built>(Plan::Built{
-      arena_, Program(backend(), mode, batch, std::move(descriptors), bindings(mode), arena_bytes)});
-  plans_.push_front({mode, batch, x_from, y_from, weighted, built});
+      arena_, Program(backend(), mode, key.batch, std::move(descriptors), bindings(mode), arena_bytes)});
+  plans_.push_front({key, built});
   if (plans_.size() > max_plans) plans_.pop_back();
   return {built, &built->program};
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <type_traits>
 
 namespace glia {
@@ -191,6 +192,80 @@ bool fuse_advance(Descriptors& descriptors) {
   return false;
 }
 
+/// What a descriptor does to every row of a batch alike, as a step of an augmentation with where it goes from and to;
+/// nothing where it is none.
+struct RowSteps {
+  Augmentation steps;
+  View in, out;
+};
+std::optional<RowSteps> row_steps(const Descriptor& descriptor) {
+  if (const auto* augment = std::get_if<op::Augment>(&descriptor))
+    return RowSteps{augment->augmentation, augment->in, augment->out};
+  RowSteps one;
+  one.steps.count = 1;
+  AugmentStep& step = one.steps.steps[0];
+  if (const auto* map = std::get_if<op::Map>(&descriptor)) {
+    const auto* rescale = std::get_if<Rescale>(&map->function);
+    if (!rescale) return std::nullopt;
+    step.kind = AugmentStep::rescale;
+    step.scale = rescale->scale, step.offset = rescale->offset;
+    one.in = map->in, one.out = map->out;
+    return one;
+  }
+  const auto* standardize = std::get_if<op::Standardize>(&descriptor);
+  if (!standardize || standardize->backward) return std::nullopt;
+  step.kind = AugmentStep::standardize;
+  one.steps.mean = standardize->mean, one.steps.variance = standardize->variance;
+  one.in = standardize->in, one.out = standardize->out;
+  return one;
+}
+
+/// Puts `more` behind the steps of rows of shape `shape`, which becomes the shape of the images where none was
+/// needed yet. False, and nothing done, where there is no room or the shapes are not the same.
+bool append(Augmentation& steps, Shape& shape, const RowSteps& more) {
+  const bool any_shape = std::all_of(steps.steps, steps.steps + steps.count, [](const AugmentStep& step) {
+    return step.kind == AugmentStep::rescale;
+  });
+  if (steps.count + more.steps.count > Augmentation::most_steps || (steps.mean && more.steps.mean))
+    return false;
+  const bool moves_pixels = more.in.shape.rank() == 4;
+  if (moves_pixels) {
+    if (!any_shape && shape != more.in.shape) return false;
+    shape = more.in.shape;
+  }
+  if (more.steps.mean) {
+    if (shape.back() != more.steps.mean.elements()) return false;
+    steps.mean = more.steps.mean, steps.variance = more.steps.variance;
+  }
+  std::copy(more.steps.steps, more.steps.steps + more.steps.count, steps.steps + steps.count);
+  steps.count += more.steps.count;
+  return true;
+}
+
+/// rows of a batch -> what is done to each: in the kernel that gathers them, or in one for all of it.
+bool fuse_one_augmentation(Descriptors& descriptors) {
+  for (std::size_t i = 1; i < descriptors.size(); ++i) {
+    const std::optional<RowSteps> more = row_steps(descriptors[i]);
+    if (!more || consumers(descriptors, more->in).size() != 1) continue;
+    const std::size_t maker = producer(descriptors, more->in);
+    auto* gather = find<op::Gather>(descriptors, maker);
+    auto* augment = find<op::Augment>(descriptors, maker);
+    if (gather && gather->x.same_place(more->in)) {
+      Shape shape = gather->x.shape;
+      if (!append(gather->augmentation, shape, *more)) continue;
+      gather->x = more->out.reshaped(shape);
+    } else if (augment && std::holds_alternative<op::Augment>(descriptors[i])) {
+      if (!append(augment->augmentation, augment->out.shape, *more)) continue;
+      augment->out = more->out;
+    } else {
+      continue;
+    }
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void fuse(Descriptors& descriptors) {
@@ -198,6 +273,8 @@ void fuse(Descriptors& descriptors) {
   }
   while (fuse_one_epilogue<op::Matmul>(descriptors) || fuse_one_epilogue<op::Convolution>(descriptors) ||
          fuse_one_epilogue<op::ConvolutionTranspose>(descriptors)) {
+  }
+  while (fuse_one_augmentation(descriptors)) {
   }
   while (fuse_advance(descriptors)) {
   }

@@ -253,6 +253,7 @@ std::int64_t Model::iterations() const {
 void Model::write_optimizer_state(std::int64_t iteration, double rate) const {
   std::byte* const state = state_address(Mode::train);
   backend().upload(state + offsetof(StepState, iteration), &iteration, sizeof iteration);
+  backend().upload(state + offsetof(StepState, finished), &iteration, sizeof iteration);
   backend().upload(state + offsetof(StepState, learning_rate), &rate, sizeof rate);
 }
 

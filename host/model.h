@@ -31,6 +31,17 @@ struct TargetSpec {
   Shape row;  ///< of one row: () or (positions,) for labels, else the output's
 };
 
+/// What a Program is built for.
+struct ProgramKey {
+  Mode mode;
+  std::int64_t batch;
+  DType x_from, y_from;
+  bool weighted = false;
+  bool flip_average = false;  ///< outputs are means over images and mirrored images
+
+  friend bool operator==(const ProgramKey&, const ProgramKey&) = default;
+};
+
 class Model : public std::enable_shared_from_this<Model> {
  public:
   std::string name = "sequential";
@@ -84,10 +95,8 @@ class Model : public std::enable_shared_from_this<Model> {
   /// "dense/kernel", one for each of all weights.
   std::vector<std::string> weight_names() const;
 
-  /// The Program for a batch of rows of these dtypes, from the cache or new. Shared, so that the cache may
-  /// drop it.
-  std::shared_ptr<const Program> program(Mode mode, std::int64_t batch, DType x_from, DType y_from,
-                                         bool weighted = false);
+  /// The Program for a batch of rows, from the cache or new. Shared, so that the cache may drop it.
+  std::shared_ptr<const Program> program(const ProgramKey& key);
 
   Backend& backend() const { return context().backend(); }
   const Context& context() const;
@@ -118,10 +127,7 @@ class Model : public std::enable_shared_from_this<Model> {
       std::shared_ptr<Memory> arena;
       Program program;
     };
-    Mode mode;
-    std::int64_t batch;
-    DType x_from, y_from;
-    bool weighted;
+    ProgramKey key;
     std::shared_ptr<Built> built;
   };
 
@@ -155,8 +161,8 @@ class Model : public std::enable_shared_from_this<Model> {
   std::vector<Tensor> read_buffer(Buffer buffer, const std::vector<const LayerNode*>& nodes) const;
   std::vector<ResolvedMetric> resolve_metrics(const Losses& loss, const std::vector<MetricName>& names,
                                               std::size_t weighted_from) const;
-  std::vector<Descriptor> emit(Mode mode, std::int64_t batch, DType x_from, DType y_from,
-                               bool weighted) const;
+  std::vector<Descriptor> emit(const ProgramKey& key) const;
+  View emit_flip_average(Emitter& emitter, const op::Gather& rows, const View& output) const;
   void emit_loss(Emitter& emitter, Mode mode, const op::Gather& rows, const Emitted& layers) const;
   void emit_metrics(Emitter& emitter, const op::Loss& loss) const;
   View emit_penalties(Emitter& emitter, bool wants_gradients) const;

@@ -50,6 +50,10 @@ template <>
 constexpr const char* kind<Paddings> = "padding";
 template <>
 constexpr const char* kind<Interpolations> = "interpolation";
+template <>
+constexpr const char* kind<FlipModes> = "flip mode";
+template <>
+constexpr const char* kind<FillModes> = "fill_mode";
 
 /// "RMSprop" for glia::RMSprop: the structs are called as Keras's classes are, and Keras takes those names
 /// too.
@@ -162,6 +166,8 @@ template class Named<Losses>;
 template class Named<Precisions>;
 template class Named<Paddings>;
 template class Named<Interpolations>;
+template class Named<FlipModes>;
+template class Named<FillModes>;
 
 namespace {
 

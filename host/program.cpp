@@ -43,13 +43,24 @@ std::string words(const op::Begin&) { return "of a pass"; }
 
 std::string words(const op::Schedule&) { return "of the learning rate"; }
 
+/// "flipped, moved".
+std::string words(const Augmentation& a) {
+  constexpr const char* names[] = {"flipped", "moved", "erased", "rescaled", "standardised"};
+  std::string result;
+  for (int s = 0; s < a.count; ++s)
+    result += (s ? std::string(", ") : std::string()) + names[a.steps[s].kind];
+  return result;
+}
+
 std::string words(const op::Gather& d) {
   std::ostringstream out;
   out << "x " << d.x.shape << " of " << d.x_from;
+  if (d.augmentation) out << ' ' << words(d.augmentation);
   if (d.y) out << ", y " << d.y.shape << " of " << d.y_from;
   if (d.weights) out << ", weights";
   return out.str();
 }
+std::string words(const op::Augment& d) { return detail::concat(d.out.shape, ' ', words(d.augmentation)); }
 
 std::string words(const op::Matmul& d) {
   std::ostringstream out;

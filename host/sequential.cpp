@@ -257,7 +257,7 @@ const Program& Sequential::program(Mode mode, std::int64_t batch_size) {
   Model& model = state().built_model("program");
   GLIA_CHECK(mode == Mode::infer || model.has_loss(), StateError,
              "a program that computes a loss needs one: call compile first");
-  return *model.program(mode, batch_size, DType::float32, DType::float32);
+  return *model.program({mode, batch_size, DType::float32, DType::float32});
 }
 
 std::string Sequential::explain(std::int64_t batch_size) {

@@ -82,13 +82,8 @@ class BuildGuard {
   bool kept_;
 };
 
-/// Which Programs a pass runs.
-struct Pass {
-  Mode mode;
-  std::int64_t batch_size;
-  DType x_from, y_from;
-  bool weighted = false;
-};
+/// Which Programs a pass runs: this one and, for the rows that are left, the one for a smaller batch.
+using Pass = ProgramKey;
 
 /// Launches the steps of a pass, two launches ahead of the device, and reads the totals behind each; one at a time
 /// where a callback watches batches, so that it finds the model as that batch left it.
@@ -99,8 +94,9 @@ class Launcher {
       : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks), last_(now()) {}
 
   void run(std::int64_t batch, std::int64_t steps) {
-    const std::shared_ptr<const Program> program =
-        model_.program(pass_.mode, batch, pass_.x_from, pass_.y_from, pass_.weighted);
+    Pass pass = pass_;
+    pass.batch = batch;
+    const std::shared_ptr<const Program> program = model_.program(pass);
     while (steps > 0 && !stopped()) {
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
@@ -156,8 +152,8 @@ PassState run_pass(Model& model, const Pass& pass, Feeder& feeder, LaunchSize& s
       model.begin_pass(pass.mode, chunk->feed);
     else
       model.continue_pass(pass.mode, chunk->feed);
-    launcher.run(pass.batch_size, chunk->rows / pass.batch_size);
-    if (const std::int64_t rest = chunk->rows % pass.batch_size) launcher.run(rest, 1);
+    launcher.run(pass.batch, chunk->rows / pass.batch);
+    if (const std::int64_t rest = chunk->rows % pass.batch) launcher.run(rest, 1);
   }
   return launcher.finish();
 }
@@ -172,6 +168,12 @@ void check_batch_size(std::int64_t batch_size) {
 void check_verbose(int verbose) {
   GLIA_CHECK(verbose >= 0 && verbose <= 2, ValueError, "got verbose ", verbose,
              ", expected 0 (silent), 1 (progress bar) or 2 (one line an epoch)");
+}
+
+void check_flip_average(const Model& model, bool flip_average) {
+  GLIA_CHECK(!flip_average || model.input_shape().rank() == 3, ShapeError,
+             "flip_average mirrors images (height, width, channels), but the model's rows have shape ",
+             model.input_shape(), ": leave it out");
 }
 
 void check_fit(const FitOptions& o) {
@@ -193,11 +195,10 @@ void check_fit(const FitOptions& o) {
 /// Rows held on the device, or streamed where they are more than the budget, or than a GPU has memory for beside
 /// what the steps need.
 std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& pass, std::int64_t budget) {
-  model.program(pass.mode, pass.batch_size, pass.x_from, pass.y_from,
-                pass.weighted);  // takes its memory first
+  model.program(pass);  // takes its memory first
   const std::int64_t row_bytes = data.x.row_bytes() + data.y->row_bytes();
   const std::int64_t bytes = data.x.rows() * row_bytes;
-  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, pass.batch_size, budget);
+  if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, pass.batch, budget);
   try {
     return resident_feeder(model.context(), data);
   } catch (const OutOfMemoryError&) {
@@ -206,9 +207,9 @@ std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& 
   }
   for (std::int64_t fitting = bytes / 2;; fitting /= 2) {
     try {
-      return streaming_feeder(model.context(), data, pass.batch_size, fitting);
+      return streaming_feeder(model.context(), data, pass.batch, fitting);
     } catch (const OutOfMemoryError&) {
-      if (fitting <= 2 * pass.batch_size * row_bytes) throw;  // no smaller chunk is left
+      if (fitting <= 2 * pass.batch * row_bytes) throw;  // no smaller chunk is left
     }
   }
 }
@@ -434,11 +435,12 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   check_compiled(model, call);
   BuildGuard build(model);
   check_data(model, x, y, call);
+  check_flip_average(model, options.flip_average);
   const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
   Progress progress(std::cout, options.verbose, stdout_is_terminal());
   progress.begin(steps_for(x.rows(), batch));
-  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value()};
+  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value(), options.flip_average};
   const auto feeder = make_feeder(model, {x, y, weights_of(weights, 0, x.rows())}, pass, 0);
   feeder->begin(std::nullopt, 0);
   build.keep();
@@ -471,6 +473,7 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_inputs(model, x, "predict");
+  check_flip_average(model, options.flip_average);
   const Shape shape = model.output_shape().prepend(x.rows());
   if (x.rows() == 0) return Tensor::zeros(shape, model.dtype);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
@@ -481,7 +484,8 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   progress.begin(steps_for(x.rows(), batch));
   feeder->begin(std::nullopt, 0);
   LaunchSize size;
-  run_pass(model, {Mode::infer, batch, x.dtype(), x.dtype()}, *feeder, size, progress);
+  run_pass(model, {Mode::infer, batch, x.dtype(), x.dtype(), false, options.flip_average}, *feeder, size,
+           progress);
   progress.end(Logs());
   Tensor result = Tensor::adopt(std::move(out), shape, model.dtype, model.context().device());
   return x.device() == result.device() ? std::move(result) : result.to(x.device());
@@ -496,7 +500,7 @@ Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorVie
   check_data(model, x, y, call);
   const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
-  const std::shared_ptr<const Program> program = model.program(mode, x.rows(), x.dtype(), y.dtype());
+  const std::shared_ptr<const Program> program = model.program({mode, x.rows(), x.dtype(), y.dtype()});
   build.keep();
   model.begin_pass(mode, feeder->next()->feed);
   program->run(1);

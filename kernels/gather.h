@@ -36,22 +36,33 @@ GLIA_HD void copy_row(Block& block, const From* from, To* to, std::int64_t colum
     to[c] = static_cast<To>(from[c]) * scale;
 }
 
-/// Row `row` of a data set of `dtype`, converted.
-template <class To, class Block>
+/// Rows as they are: the images of a Gather that augments nothing.
+struct PlainImages {
+  struct Image {
+    template <class Block, class From, class To>
+    GLIA_HD void operator()(Block& block, const From* from, To* to, std::int64_t columns, To scale) const {
+      copy_row(block, from, to, columns, scale);
+    }
+  };
+  GLIA_HD Image image(std::int64_t, std::int64_t) const { return {}; }
+};
+
+/// Row `row` of a data set of `dtype`, converted, by what writes an image.
+template <class To, class Block, class Image = PlainImages::Image>
 GLIA_HD void load_row(Block& block, DType dtype, const void* data, std::int64_t row, To* to,
-                      std::int64_t columns, To scale) {
+                      std::int64_t columns, To scale, const Image& image = {}) {
   const std::int64_t first = row * columns;
   switch (dtype) {
     case DType::float32:
-      return copy_row(block, static_cast<const float*>(data) + first, to, columns, scale);
+      return image(block, static_cast<const float*>(data) + first, to, columns, scale);
     case DType::float64:
-      return copy_row(block, static_cast<const double*>(data) + first, to, columns, scale);
+      return image(block, static_cast<const double*>(data) + first, to, columns, scale);
     case DType::uint8:
-      return copy_row(block, static_cast<const std::uint8_t*>(data) + first, to, columns, scale);
+      return image(block, static_cast<const std::uint8_t*>(data) + first, to, columns, scale);
     case DType::int32:
-      return copy_row(block, static_cast<const std::int32_t*>(data) + first, to, columns, scale);
+      return image(block, static_cast<const std::int32_t*>(data) + first, to, columns, scale);
     case DType::int64:
-      return copy_row(block, static_cast<const std::int64_t*>(data) + first, to, columns, scale);
+      return image(block, static_cast<const std::int64_t*>(data) + first, to, columns, scale);
   }
 }
 
@@ -68,8 +79,9 @@ struct ScheduleKernel {
 };
 
 /// The step's rows into x (rows, x_columns) of T and, where wanted, y: labels (rows, y_columns) int32 or targets (rows,
-/// y_columns) of T; and weights (rows,).
-template <class T>
+/// y_columns) of T; and weights (rows,). Other blocks read what augmentation draws by while one counts the iteration:
+/// that is state.finished.
+template <class T, class Images = PlainImages>
 struct GatherKernel {
   StepState* state;
   T* x;
@@ -79,6 +91,7 @@ struct GatherKernel {
   std::int64_t rows, x_columns, y_columns;
   DType x_from, y_from;
   bool advance_iteration;
+  Images images = {};
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -88,7 +101,8 @@ struct GatherKernel {
       const std::int64_t source =
           feed.shuffled ? static_cast<std::int64_t>(state->order(static_cast<std::uint64_t>(position)))
                         : position;
-      load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale));
+      load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale),
+               images.image(state->finished + advance_iteration, row));
       if (labels)
         load_row(block, y_from, feed.y, source, labels + row * y_columns, y_columns, std::int32_t{1});
       if (targets)

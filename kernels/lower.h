@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <kernels/augment.h>
 #include <kernels/batch_norm.h>
 #include <kernels/gather.h>
 #include <kernels/loss.h>
@@ -50,17 +51,49 @@ void lower(const op::Schedule& d, const Bindings& at, Launch&& launch) {
       d.learning_rate.schedule);
 }
 
+/// The steps for the rows of `x`: images where it has rank 4, else one row of pixels each.
+template <class T>
+AugmentedImages<T> augmented_images(const Augmentation& a, const View& x, const Bindings& at) {
+  const bool images = x.shape.rank() == 4;
+  const std::int64_t channels = last_of(x), height = images ? x.shape[1] : 1;
+  AugmentedImages<T> result{};
+  for (int s = 0; s < a.count; ++s) result.steps[s] = a.steps[s];
+  result.mean = at.template address<T>(a.mean), result.variance = at.template address<T>(a.variance);
+  result.count = a.count;
+  result.height = static_cast<std::int32_t>(height);
+  result.width = static_cast<std::int32_t>(columns_of(x) / height / channels);
+  result.channels = static_cast<std::int32_t>(channels);
+  return result;
+}
+
 template <class Launch>
 void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const bool labels = d.y && d.y.dtype == DType::int32;
-    launch(GatherKernel<T>{at.state, at.template address<T>(d.x),
-                           labels ? at.template address<std::int32_t>(d.y) : nullptr,
-                           labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights),
-                           d.x.shape[0], columns_of(d.x), columns_of(d.y), d.x_from, d.y_from,
-                           d.advance_iteration},
-           Work{Work::rows, d.x.shape[0], columns_of(d.x)});
+    const auto gather = [&](const auto& images) {
+      launch(
+          GatherKernel<T, std::decay_t<decltype(images)>>{
+              at.state, at.template address<T>(d.x),
+              labels ? at.template address<std::int32_t>(d.y) : nullptr,
+              labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), d.x.shape[0],
+              columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, d.advance_iteration, images},
+          Work{Work::rows, d.x.shape[0], columns_of(d.x)});
+    };
+    if (d.augmentation)
+      gather(augmented_images<T>(d.augmentation, d.x, at));
+    else
+      gather(PlainImages{});
+  });
+}
+
+template <class Launch>
+void lower(const op::Augment& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    launch(AugmentKernel<T>{at.state, at.template address<T>(d.in), at.template address<T>(d.out),
+                            d.out.shape[0], augmented_images<T>(d.augmentation, d.out, at)},
+           Work{Work::rows, d.out.shape[0], columns_of(d.out)});
   });
 }
 

@@ -36,6 +36,7 @@ struct AdvanceKernel {
       state->loss += penalty;
       if (partials) state->rows += loss_rows;
       state->cursor += batch;
+      state->finished = state->iteration;
     }
   }
 };

@@ -150,13 +150,25 @@ TEST(KerasNames, The_table_has_every_layer) {
       UpSampling2D(),
       SpatialDropout2D(0.1),
       Residual({Dense(1)}),
+      RandomFlip(),
+      RandomTranslation(0.1, 0.1),
+      RandomErasing(),
+      Cutout(1),
   };
   Names types;
   for (const Layer& layer : layers) types.insert(layer.type() == "InputLayer" ? "Input" : layer.type());
   EXPECT_EQ(classes("Layers"), types);
   // And no class of the headers is missing above.
-  EXPECT_EQ(matches(header("layers.h") + header("image_layers.h"), "class ([A-Za-z0-9]+) : public Layer"),
+  EXPECT_EQ(matches(header("layers.h") + header("image_layers.h") + header("augmentation_layers.h"),
+                    "class ([A-Za-z0-9]+) : public Layer"),
             types);
+}
+
+TEST(KerasNames, Modes_of_flips_and_fills_have_the_names_of_keras) {
+  EXPECT_EQ(Has<FlipModes>::names(), (Names{"horizontal", "vertical", "horizontal_and_vertical"}));
+  EXPECT_EQ(Has<FillModes>::names(), (Names{"reflect", "constant", "nearest", "wrap"}));
+  EXPECT_EQ(FlipModeName("vertical").name(), "vertical");
+  EXPECT_EQ(FillModeName("wrap").name(), "wrap");
 }
 
 TEST(KerasNames, The_table_has_every_callback) {

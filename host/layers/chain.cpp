@@ -7,9 +7,8 @@ namespace glia {
 Shape build_layers(const std::vector<Layer>& layers, Shape shape, bool& trained) {
   for (const Layer& layer : layers) {
     LayerNode& node = layer.node();
-    GLIA_CHECK(
-        node.gives_input_gradient() || !trained, ShapeError, "layer \"", node.name, "\" (", node.type(),
-        ") looks numbers up, for which there is no gradient: put it before the layers that are trained");
+    GLIA_CHECK(node.gives_input_gradient() || !trained, ShapeError, "layer \"", node.name, "\" (",
+               node.type(), ") has no gradient for its input: put it before the layers that are trained");
     GLIA_CHECK(node.declared_input_shape.empty() || node.declared_input_shape == shape, ShapeError,
                "layer \"", node.name, "\" was given input_shape ", node.declared_input_shape,
                ", but its input has rows of shape ", shape, ": correct one of them");

@@ -53,7 +53,7 @@ class LayerNode {
   void declare_input_shape(const Shape& shape);
   /// Throws ValueError for data on the CPU that cannot be this layer's input, where it is the model's first.
   virtual void check_input(const TensorView&) const {}
-  /// False for a layer that must be the first of a model to work.
+  /// False for a layer that must come before those that are trained.
   virtual bool gives_input_gradient() const {
     for (const Layer& layer : children)
       if (!layer.node().gives_input_gradient()) return false;

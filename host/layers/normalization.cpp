@@ -114,12 +114,15 @@ class NormalizationNode final : public LayerNode {
   const char* type() const override { return "Normalization"; }
   Shape build(const Shape& input_shape) override {
     const Shape shape{features_of(*this, input_shape)};
-    GLIA_CHECK(mean.empty() || static_cast<std::int64_t>(mean.size()) == shape[0], ShapeError, "layer \"",
-               name, "\" (Normalization) was adapted to ", mean.size(), " features, but its input has ",
-               shape[0]);
+    const bool for_all = given && mean.size() == 1;
+    GLIA_CHECK(mean.empty() || for_all || static_cast<std::int64_t>(mean.size()) == shape[0], ShapeError,
+               "layer \"", name, "\" (Normalization) ",
+               given ? "was given mean and variance of " : "was adapted to ", mean.size(),
+               " features, but its input has ", shape[0]);
     variables.clear();
-    variables.push_back({"mean", shape, Zeros{}, {}, {}, false, mean});
-    variables.push_back({"variance", shape, Ones{}, {}, {}, false, variance});
+    variables.push_back({"mean", shape, Zeros{}, {}, {}, false, for_all ? repeated(mean, shape[0]) : mean});
+    variables.push_back(
+        {"variance", shape, Ones{}, {}, {}, false, for_all ? repeated(variance, shape[0]) : variance});
     return input_shape;
   }
   Emitted emit(Emitter& e, const View& x) const override {
@@ -137,7 +140,13 @@ class NormalizationNode final : public LayerNode {
             }};
   }
 
-  std::vector<float> mean, variance;  // as adapted
+  std::vector<float> mean, variance;  // as adapted, or as given: then also one for all features
+  bool given = false;
+
+ private:
+  static std::vector<float> repeated(const std::vector<float>& number, std::int64_t times) {
+    return std::vector<float>(static_cast<std::size_t>(times), number[0]);
+  }
 };
 
 }  // namespace
@@ -168,11 +177,23 @@ RMSNormalization::RMSNormalization(double epsilon, const std::string& name)
   node().name = name;
 }
 
-Normalization::Normalization(const std::string& name) : Layer(std::make_shared<NormalizationNode>()) {
-  node().name = name;
+Normalization::Normalization(const NormalizationOptions& o) : Layer(std::make_shared<NormalizationNode>()) {
+  node().name = o.name;
+  GLIA_CHECK(o.mean.size() == o.variance.size(), ValueError, "Normalization got ", o.mean.size(),
+             " numbers as mean and ", o.variance.size(), " as variance, expected as many of both");
+  for (std::size_t i = 0; i < o.mean.size(); ++i)
+    GLIA_CHECK(std::isfinite(o.mean[i]) && std::isfinite(o.variance[i]) && o.variance[i] >= 0, ValueError,
+               "Normalization got the mean ", o.mean[i], " and the variance ", o.variance[i],
+               ", expected finite numbers and no variance below 0");
+  auto& normalization = static_cast<NormalizationNode&>(node());
+  normalization.mean.assign(o.mean.begin(), o.mean.end());
+  normalization.variance.assign(o.variance.begin(), o.variance.end());
+  normalization.given = !o.mean.empty();
 }
 
 void Normalization::adapt(const TensorView& data) {
+  GLIA_CHECK(!static_cast<NormalizationNode&>(node()).given, StateError,
+             "adapt came to a Normalization that was given mean and variance: leave one of the two out");
   GLIA_CHECK(data.shape().rank() >= 2 && data.shape().back() >= 1, ShapeError, "adapt got data of shape ",
              data.shape(), ", expected (rows, ..., features)");
   GLIA_CHECK(data.rows() >= 1, ValueError, "adapt got no rows, expected at least one to measure");

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/augmentation.h>
 #include <glia/image_descriptors.h>
 #include <glia/math/activations.h>
 #include <glia/math/losses.h>
@@ -48,16 +49,17 @@ struct Schedule {
 
 /// The step's rows, shuffled and scaled, into a batch: x (batch, ...), y (batch,) labels int32 or (batch,
 /// ...) targets, weights (batch,). With `advance_iteration` also makes state.iteration the number of this
-/// update.
+/// update. The rows of x go through the augmentation on their way.
 struct Gather {
   static constexpr auto name = "Gather";
   View x, y;  ///< y is empty in inference
   DType x_from, y_from;
   View weights = {};  ///< empty where all rows count alike
   bool advance_iteration = false;
+  Augmentation augmentation = {};
   template <class F>
   void operands(F&& f) {
-    f(x, Access::write), f(y, Access::write), f(weights, Access::write);
+    f(x, Access::write), f(y, Access::write), f(weights, Access::write), augmentation.operands(f);
   }
 };
 
@@ -468,10 +470,10 @@ struct Descend {
 }  // namespace op
 
 using Descriptor =
-    std::variant<op::Begin, op::Schedule, op::Gather, op::Matmul, op::Map, op::MapGradient, op::SoftmaxRows,
-                 op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
-                 op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient,
-                 op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,
+    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Map, op::MapGradient,
+                 op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient,
+                 op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu,
+                 op::PreluGradient, op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,
                  op::ConvolutionWeights, op::SumRows, op::Pool, op::PoolGradient, op::Shift, op::Upsample,
                  op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter, op::Advance, op::Accumulate,
                  op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage, op::Constrain, op::Momentum,

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/augmentation.h>
+#include <glia/augmentation_layers.h>
 #include <glia/backend.h>
 #include <glia/callbacks.h>
 #include <glia/context.h>

@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace glia {
@@ -210,18 +211,32 @@ class Rescaling : public Layer {
   explicit Rescaling(double scale, double offset = 0, const std::string& name = {});
 };
 
-/// (x - mean) / deviation of each feature (the last axis), as adapt() measured them:
+struct NormalizationOptions {
+  std::vector<double> mean = {};      ///< one for each feature, or one for all
+  std::vector<double> variance = {};  ///< likewise; given along with the mean
+  std::string name = {};
+};
+
+/// (x - mean) / deviation of each feature (the last axis), as adapt() measured them or as given:
 ///
 ///     glia::Normalization normalization;
 ///     normalization.adapt(x_train);
 ///     glia::Sequential model{normalization, glia::Dense(1)};
 ///
+///     glia::Normalization cifar({.mean = {0.491, 0.482, 0.447}, .variance = {0.061, 0.059, 0.068}});
+///
 /// Weights: mean, variance; not trained.
 class Normalization : public Layer {
  public:
-  explicit Normalization(const std::string& name = {});
+  /// Throws ValueError where only one of the two is given, where they are not as many, or not finite, or where a
+  /// variance is below 0; when built ShapeError for another number of features.
+  explicit Normalization(const NormalizationOptions& options = {});
+  /// A template, since g++ 12 takes the braces of options for a string's.
+  template <class Name, std::enable_if_t<std::is_convertible_v<Name, std::string>, int> = 0>
+  explicit Normalization(const Name& name) : Normalization(NormalizationOptions{.name = name}) {}
   /// Measures mean and variance of data (rows, ..., features) on the CPU. In a model that is built, sets its
-  /// weights. Throws ShapeError for data without a last axis or of another number of features, ValueError for none.
+  /// weights. Throws ShapeError for data without a last axis or of another number of features, ValueError for none,
+  /// StateError where mean and variance were given.
   void adapt(const TensorView& data);
 };
 

@@ -6,6 +6,7 @@
 #include <glia/error.h>
 #include <glia/initializers.h>
 #include <glia/math/activations.h>
+#include <glia/math/augmentation.h>
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
 #include <glia/math/optimizers.h>
@@ -50,6 +51,8 @@ using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam", "ad
 using LossName = Named<Losses>;               ///< "mse", "mean_squared_error", "binary_crossentropy", ...
 using PaddingName = Named<Paddings>;          ///< "valid", "same"
 using InterpolationName = Named<Interpolations>;  ///< "nearest", "bilinear"
+using FlipModeName = Named<FlipModes>;            ///< "horizontal", "vertical", "horizontal_and_vertical"
+using FillModeName = Named<FillModes>;            ///< "reflect", "constant", "nearest", "wrap"
 using PrecisionName = Named<Precisions>;          ///< "float32", "tf32"
 
 extern template class Named<Activations>;
@@ -61,6 +64,8 @@ extern template class Named<Losses>;
 extern template class Named<Precisions>;
 extern template class Named<Paddings>;
 extern template class Named<Interpolations>;
+extern template class Named<FlipModes>;
+extern template class Named<FillModes>;
 
 /// Throws ValueError where the member's options cannot be taken; its invalid() says why.
 template <class Family>

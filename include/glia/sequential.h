@@ -138,11 +138,15 @@ struct EvaluateOptions {
   std::int64_t batch_size = 32;
   int verbose = 1;
   std::optional<TensorView> sample_weight = {};  ///< as fit's
+  bool flip_average = false;                     ///< as predict's
 };
 
 struct PredictOptions {
   std::int64_t batch_size = 32;
   int verbose = 1;
+  /// Outputs are the means of those for the images and for their mirror images (left and right exchanged), in one
+  /// pass on the device. Throws ShapeError where rows are not (height, width, channels).
+  bool flip_average = false;
 };
 
 /// The gradients of one batch's mean loss, without an update.

@@ -31,7 +31,8 @@ struct Feed {
 
 /// Each member is advanced by a kernel that does not otherwise read it: `order` and feed.pass by Begin, which
 /// also zeroes the cursor and the totals; `learning_rate` by Schedule, which reads the iteration; `iteration` by
-/// Gather, which reads the cursor; `cursor`, `rows` and the totals by Advance (fused into Optimize), which reads the iteration.
+/// Gather, which reads the cursor and `finished`; `cursor`, `finished`, `rows` and the totals by Advance (fused into
+/// Optimize), which reads the iteration.
 struct StepState {
   Feed feed;
   std::int64_t cursor = 0;  ///< rows consumed of the feed
@@ -40,6 +41,7 @@ struct StepState {
   double loss = 0;          ///< sum over rows
   double metrics[max_row_metrics] = {};  ///< sums over rows, or of weights times the row's number
   std::int64_t iteration = 0;            ///< updates made, this step's included while it runs
+  std::int64_t finished = 0;             ///< `iteration` as the step before left it
   double learning_rate = 0;              ///< of this step
 };
 

@@ -23,12 +23,18 @@ struct Settings {
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
   bool refuses_products = false;    ///< no product has an algorithm
   bool relu_hides_nan = false;      ///< cuBLASLt does not say; both must be lived with
+  bool has_cudnn = true;
+  std::size_t cudnn_version = 91900;
+  /// "forward", "backward data", "backward filter": convolutions that cuDNN refuses.
+  std::set<std::string> refused_convolutions;
+  bool refuses_algorithms = false;        ///< cuDNN's heuristics then name none that works
+  std::size_t convolution_workspace = 0;  ///< bytes that each algorithm wants beside what it always wants
 };
 
 /// One node of the graph captured last.
 struct GraphNode {
   std::string kind;  ///< "kernel", "copy", "set"
-  std::string name;  ///< of the function, or "cublasLtMatmul"
+  std::string name;  ///< of the function, or "cublasLtMatmul", "cudnnConvolutionForward", ...
   std::vector<int> dependencies;
 };
 
@@ -55,8 +61,10 @@ class Controls {
   /// Live allocations, of the device and page-locked ones of the host.
   virtual std::int64_t device_allocations() const = 0;
   virtual std::int64_t host_allocations() const = 0;
-  /// Live streams, events, graphs, executable graphs, pools and cuBLASLt handles, by the kind's name.
+  /// Live streams, events, graphs, executable graphs, pools, and handles and descriptors of libraries, by the kind's name.
   virtual std::map<std::string, std::int64_t> live_objects() const = 0;
+  /// Convolutions that ran by an algorithm which may give other bits the next time, since reset().
+  virtual std::int64_t nondeterministic_convolutions() const = 0;
   /// The graph that was captured last.
   virtual std::vector<GraphNode> last_graph() const = 0;
 };

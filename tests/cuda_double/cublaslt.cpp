@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/cuda_double/double.h"
+#include "tests/cuda_double/rounding.h"
 
 namespace glia::cuda_double {
 namespace {
@@ -131,22 +132,6 @@ struct Problem {
   }
 };
 
-/// Tensor cores read TF32 operands with 10 bits of mantissa, rounded to the nearest, ties away from zero.
-float to_tf32(float x) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x1000u) & ~0x1fffu;
-  std::memcpy(&x, &bits, sizeof bits);
-  return x;
-}
-/// bf16 has 7 bits of mantissa; ties go to even.
-float to_bf16(float x) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x7fffu + ((bits >> 16) & 1)) & 0xffff0000u;
-  std::memcpy(&x, &bits, sizeof bits);
-  return x;
-}
 float rounded(float x, cublasComputeType_t compute) {
   return compute == CUBLAS_COMPUTE_32F_FAST_TF32   ? to_tf32(x)
          : compute == CUBLAS_COMPUTE_32F_FAST_16BF ? to_bf16(x)

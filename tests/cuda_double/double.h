@@ -39,6 +39,8 @@ void trap(cudaError_t error, const std::string& what);
 bool has_trapped();
 /// Counts live objects: a stream, an event, ...
 void count_object(const char* kind, int change);
+/// Counts a convolution whose bits are of chance.
+void count_nondeterministic_convolution();
 /// What a test asked for.
 Settings& settings();
 /// Of every order that is free.

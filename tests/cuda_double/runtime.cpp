@@ -37,6 +37,7 @@ cudaError_t sticky = cudaSuccess, last_error = cudaSuccess;
 int launches_before_failure = 0;
 cudaError_t launch_error = cudaSuccess;
 int current_device = 0;
+std::int64_t nondeterministic = 0;
 
 class TheControls final : public Controls {
  public:
@@ -46,6 +47,7 @@ class TheControls final : public Controls {
     wanted = default_settings();
     call_log.clear(), trap_log.clear(), injections.clear();
     sticky = last_error = launch_error = cudaSuccess;
+    nondeterministic = 0;
   }
   void fail(const std::string& function, int nth, int error, bool stays, int times) override {
     injections.insert({function, {nth - 1, times, static_cast<cudaError_t>(error), stays}});
@@ -60,6 +62,7 @@ class TheControls final : public Controls {
   std::int64_t device_allocations() const override { return live_device_allocations(); }
   std::int64_t host_allocations() const override { return live_host_allocations(); }
   std::map<std::string, std::int64_t> live_objects() const override { return objects; }
+  std::int64_t nondeterministic_convolutions() const override { return nondeterministic; }
   std::vector<GraphNode> last_graph() const override { return last_captured(); }
 };
 
@@ -129,6 +132,7 @@ bool has_trapped() { return sticky != cudaSuccess; }
 void count_object(const char* kind, int change) {
   if ((objects[kind] += change) == 0) objects.erase(kind);
 }
+void count_nondeterministic_convolution() { ++nondeterministic; }
 Settings& settings() { return wanted; }
 
 std::mt19937_64& random_order() {

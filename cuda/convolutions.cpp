@@ -1,0 +1,177 @@
+// Ops of convolutions. cuDNN wants weights as (filters, height, width, channels) where Glia, as Keras, has them the other way
+// round, and the same padding on both sides: weights are transposed before or after, and where padding differs an image is
+// copied into one that holds it.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/convolutions.h>
+#include <cuda/faults.h>
+#include <cuda/kernels.h>
+#include <cuda/launch.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace glia::cuda {
+namespace {
+
+using Kernels = std::vector<KernelLaunch>;
+
+void append(Kernels& kernels, const Kernels& more) {
+  kernels.insert(kernels.end(), more.begin(), more.end());
+}
+
+class ConvolutionOp final : public Op {
+ public:
+  explicit ConvolutionOp(const Gpu& gpu) : gpu_(gpu) {}
+
+  void run() override {
+    for (const KernelLaunch& kernel : before) launch(kernel, gpu_);
+    if (convolution) convolution->run(operands);
+    for (const KernelLaunch& kernel : after) launch(kernel, gpu_);
+  }
+  std::string algorithm() const override {
+    if (!convolution) return "loops (" + why_loops + ')';
+    const std::size_t kernels = before.size() + after.size();
+    return detail::concat(convolution->name(), " and ", kernels, kernels == 1 ? " kernel" : " kernels");
+  }
+
+  std::unique_ptr<CudnnConvolution> convolution;
+  ConvolutionOperands operands = {};
+  std::shared_ptr<Memory> scratch;  // of the operands
+  Kernels before, after;
+  std::string why_loops;
+
+ private:
+  const Gpu& gpu_;
+};
+
+/// A convolution of x with weights to y, one of which is the result.
+struct Convolved {
+  ConvolutionProblem::Result result;
+  View x, weights, y;
+  Window window;
+  std::int64_t groups;
+  Precisions precision;
+};
+
+/// Whether an axis of n elements padded by `pad` on both sides has `windows` windows.
+bool is_padded_alike(std::int64_t n, std::int64_t pad, std::int64_t span, std::int64_t stride,
+                     std::int64_t windows) {
+  return pad >= 0 && n + 2 * pad >= span && (n + 2 * pad - span) / stride + 1 == windows;
+}
+
+bool is_padded_alike(const Convolved& c) {
+  const Window& w = c.window;
+  return is_padded_alike(c.x.shape[1], w.top, w.span_height(), w.stride_height, c.y.shape[1]) &&
+         is_padded_alike(c.x.shape[2], w.left, w.span_width(), w.stride_width, c.y.shape[2]);
+}
+
+/// Of an image that the windows cover exactly.
+Shape covered_shape(const Convolved& c) {
+  const Window& w = c.window;
+  return {c.x.shape[0], (c.y.shape[1] - 1) * w.stride_height + w.span_height(),
+          (c.y.shape[2] - 1) * w.stride_width + w.span_width(), c.x.shape[3]};
+}
+
+/// Hands out views of the scratch memory, in a buffer where no operand of a convolution lies.
+class ScratchViews {
+ public:
+  static constexpr Buffer buffer = Buffer::slots;
+
+  View add(DType dtype, const Shape& shape) {
+    const View view = View::contiguous(buffer, dtype, shape, bytes_);
+    bytes_ += align_up(view.bytes());
+    return view;
+  }
+  std::int64_t bytes() const { return bytes_; }
+
+ private:
+  std::int64_t bytes_ = 0;
+};
+
+/// The product itself; null where cuDNN has none.
+std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, const Convolved& c,
+                                               const Bindings& bindings) {
+  const bool copies = !is_padded_alike(c);
+  ConvolutionProblem problem{c.result,
+                             c.x.dtype,
+                             c.x.shape,
+                             c.y.shape,
+                             c.window,
+                             c.groups,
+                             std::holds_alternative<TF32>(c.precision)};
+  if (copies) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
+  auto op = std::make_unique<ConvolutionOp>(gpu);
+  op->convolution = cudnn.find(problem);
+  if (!op->convolution) return nullptr;
+
+  ScratchViews scratch;
+  const View matrix = c.weights.matrix();
+  const View transposed = scratch.add(matrix.dtype, {matrix.shape[1], matrix.shape[0]});
+  const View covered = copies ? scratch.add(c.x.dtype, problem.x_shape) : c.x;
+  const auto workspace = static_cast<std::size_t>(scratch.bytes());
+  op->scratch = cudnn.scratch(workspace + op->convolution->workspace_bytes());
+  Bindings at = bindings;
+  at.base[static_cast<int>(ScratchViews::buffer)] = op->scratch->data();
+
+  const bool transposes = !planted("untransposed_filter");
+  op->operands = {at.address<>(covered), at.address<>(transposes ? transposed : matrix), at.address<>(c.y),
+                  op->scratch->data() + workspace};
+  const unsigned most = gpu.most_blocks();
+  if (transposes && c.result == ConvolutionProblem::weights)
+    op->after.push_back(transpose_kernel(transposed, matrix, at, most));
+  else if (transposes)
+    op->before.push_back(transpose_kernel(matrix, transposed, at, most));
+  const Window& w = c.window;
+  if (copies && c.result == ConvolutionProblem::x)
+    append(op->after, elementary_kernels(op::Shift{covered, c.x, -w.top, -w.left}, at, most));
+  else if (copies)
+    append(op->before, elementary_kernels(op::Shift{c.x, covered, w.top, w.left}, at, most));
+  return op;
+}
+
+/// All of it by kernels.
+template <class D>
+std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn, const D& d,
+                                             const Bindings& at) {
+  auto op = std::make_unique<ConvolutionOp>(gpu);
+  op->after = elementary_kernels(d, at, gpu.most_blocks());
+  op->why_loops = cudnn.why_not();
+  return op;
+}
+
+}  // namespace
+
+std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convolution& d,
+                                        const Bindings& at) {
+  auto op = prepare_product(
+      gpu, cudnn, {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision}, at);
+  if (!op) return prepare_loops(gpu, cudnn, d, at);
+  append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
+  return op;
+}
+
+std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionTranspose& d,
+                                        const Bindings& at) {
+  auto op = prepare_product(
+      gpu, cudnn, {ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision}, at);
+  if (!op) return prepare_loops(gpu, cudnn, d, at);
+  append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
+  return op;
+}
+
+/// The bias gradient is a kernel's: cuDNN does not promise that cudnnConvolutionBackwardBias adds in one order.
+std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionWeights& d,
+                                        const Bindings& at) {
+  auto op = prepare_product(
+      gpu, cudnn,
+      {ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision},
+      at);
+  if (!op) return prepare_loops(gpu, cudnn, d, at);
+  if (d.bias_gradient)
+    append(op->after,
+           elementary_kernels(op::SumRows{d.out_gradient.matrix(), d.bias_gradient}, at, gpu.most_blocks()));
+  return op;
+}
+
+}  // namespace glia::cuda

@@ -1,0 +1,205 @@
+// Layers that change images while a model trains: one step each of an Augment.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/augmentation_layers.h>
+#include <host/layers/layer_node.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace glia {
+namespace {
+
+class AugmentationNode : public LayerNode {
+ public:
+  AugmentationNode(const char* type, const Shape& input_shape, const std::string& layer_name) : type_(type) {
+    name = layer_name;
+    declare_input_shape(input_shape);
+  }
+
+  const char* type() const override { return type_; }
+  bool gives_input_gradient() const override { return false; }
+  Shape build(const Shape& input_shape) override {
+    GLIA_CHECK(input_shape.rank() == 3, ShapeError, "layer \"", name, "\" (", type_,
+               ") needs images (height, width, channels), got rows of shape ", input_shape,
+               ": put a Reshape before it");
+    GLIA_CHECK(std::max(input_shape[0], input_shape[1]) <= most_image_side, ShapeError, "layer \"", name,
+               "\" (", type_, ") got images of shape ", input_shape, ", expected at most ", most_image_side,
+               " rows and columns");
+    step_ = step(input_shape[0], input_shape[1]);
+    return input_shape;
+  }
+
+  Emitted emit(Emitter& e, const View& x) const override {
+    if (!e.trains() || !acts_) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
+    op::Augment augment{x, e.temporary(x.shape), {}};
+    augment.augmentation.steps[augment.augmentation.count++] = step_;
+    augment.augmentation.steps[0].seed = e.noise_seed();
+    e.add(augment);
+    return {augment.out, [](Emitter&, const View&, bool) { return View{}; }};  // never asked for
+  }
+
+ protected:
+  /// For images of this size; `acts_` is false where it would change nothing.
+  virtual AugmentStep step(std::int64_t height, std::int64_t width) = 0;
+  bool acts_ = true;
+
+ private:
+  const char* type_;
+  AugmentStep step_;
+};
+
+/// 32-bit words below it are `probability` of all.
+std::uint64_t words_below(double probability) {
+  return static_cast<std::uint64_t>(std::llround(probability * 0x1p32));
+}
+
+void check_factor(const char* type, const char* what, const FactorRange& factor, double least) {
+  GLIA_CHECK(factor.lower >= least && factor.lower <= factor.upper && factor.upper <= 1, ValueError, type,
+             " got ", what, " from ", factor.lower, " to ", factor.upper, ", expected numbers from ", least,
+             " to 1, the lower one first");
+}
+
+void check_fill(const char* type, double value) {
+  GLIA_CHECK(std::isfinite(value), ValueError, type, " got fill_value ", value, ", expected a finite number");
+}
+
+class RandomFlipNode final : public AugmentationNode {
+ public:
+  RandomFlipNode(const FlipModes& mode, const RandomFlipOptions& o)
+      : AugmentationNode("RandomFlip", o.input_shape, o.name), mode_(mode) {}
+
+ private:
+  AugmentStep step(std::int64_t, std::int64_t) override {
+    AugmentStep step;
+    std::visit([&](const auto& mode) { step.rows = mode.rows, step.columns = mode.columns; }, mode_);
+    step.below = words_below(0.5);
+    return step;
+  }
+
+  FlipModes mode_;
+};
+
+/// The whole pixels that bounds hold; where they hold none, the one nearest to their middle.
+std::pair<std::int32_t, std::int32_t> pixels_within(const FactorRange& factor, std::int64_t length) {
+  const double lower = factor.lower * static_cast<double>(length);
+  const double upper = factor.upper * static_cast<double>(length);
+  double least = std::ceil(lower - 1e-9), most = std::floor(upper + 1e-9);
+  if (least > most) least = most = std::round((lower + upper) / 2);
+  return {static_cast<std::int32_t>(least), static_cast<std::int32_t>(most)};
+}
+
+class RandomTranslationNode final : public AugmentationNode {
+ public:
+  RandomTranslationNode(const FactorRange& height, const FactorRange& width,
+                        const RandomTranslationOptions& o)
+      : AugmentationNode("RandomTranslation", o.input_shape, o.name),
+        height_(height),
+        width_(width),
+        border_(std::visit([](const auto& mode) { return mode.border; }, o.fill_mode.value())),
+        fill_(o.fill_value) {}
+
+ private:
+  AugmentStep step(std::int64_t height, std::int64_t width) override {
+    const auto [least_down, most_down] = pixels_within(height_, height);
+    const auto [least_right, most_right] = pixels_within(width_, width);
+    acts_ = least_down != 0 || most_down != 0 || least_right != 0 || most_right != 0;
+    AugmentStep step;
+    step.kind = AugmentStep::move;
+    step.border = border_;
+    step.by = {least_down, most_down, least_right, most_right};
+    step.offset = fill_;
+    return step;
+  }
+
+  FactorRange height_, width_;
+  Border border_;
+  double fill_;
+};
+
+/// One number, which stands for -f and f, means 0 to f here.
+FactorRange from_zero(const FactorRange& factor) {
+  return factor.lower == -factor.upper ? FactorRange(0, factor.upper) : factor;
+}
+
+class RandomErasingNode final : public AugmentationNode {
+ public:
+  RandomErasingNode(const FactorRange& factor, const FactorRange& scale, const RandomErasingOptions& o)
+      : AugmentationNode("RandomErasing", o.input_shape, o.name),
+        // A word below a probability that is itself drawn from a range is below the range's mean as often.
+        below_(words_below((factor.lower + factor.upper) / 2)),
+        box_{0, 0, share(scale.lower), share(scale.upper)},
+        fill_(o.fill_value) {}
+
+ private:
+  static std::uint32_t share(double scale) {
+    return static_cast<std::uint32_t>(std::llround(scale * 0x1p24));
+  }
+  AugmentStep step(std::int64_t, std::int64_t) override {
+    acts_ = below_ > 0;
+    AugmentStep step;
+    step.kind = AugmentStep::erase;
+    step.below = below_;
+    step.box = box_;
+    step.offset = fill_;
+    return step;
+  }
+
+  std::uint64_t below_;
+  AugmentStep::Box box_;
+  double fill_;
+};
+
+class CutoutNode final : public AugmentationNode {
+ public:
+  CutoutNode(const Size2D& size, const CutoutOptions& o)
+      : AugmentationNode("Cutout", o.input_shape, o.name), size_(size), fill_(o.fill_value) {}
+
+ private:
+  AugmentStep step(std::int64_t height, std::int64_t width) override {
+    GLIA_CHECK(size_.height <= height && size_.width <= width, ShapeError, "layer \"", name,
+               "\" (Cutout) cuts ", size_.height, " x ", size_.width, " pixels out, but its images have ",
+               height, " x ", width, ": make it smaller");
+    AugmentStep step;
+    step.kind = AugmentStep::erase;
+    step.below = words_below(1);
+    step.box = {size_.height, size_.width, 0, 0};
+    step.offset = fill_;
+    return step;
+  }
+
+  Size2D size_;
+  double fill_;
+};
+
+}  // namespace
+
+RandomFlip::RandomFlip(const FlipModeName& mode, const RandomFlipOptions& options)
+    : Layer(std::make_shared<RandomFlipNode>(mode.value(), options)) {}
+
+RandomTranslation::RandomTranslation(const FactorRange& height_factor, const FactorRange& width_factor,
+                                     const RandomTranslationOptions& options)
+    : Layer(std::make_shared<RandomTranslationNode>(height_factor, width_factor, options)) {
+  check_factor("RandomTranslation", "height_factor", height_factor, -1);
+  check_factor("RandomTranslation", "width_factor", width_factor, -1);
+  check_fill("RandomTranslation", options.fill_value);
+}
+
+RandomErasing::RandomErasing(const RandomErasingOptions& options)
+    : Layer(
+          std::make_shared<RandomErasingNode>(from_zero(options.factor), from_zero(options.scale), options)) {
+  check_factor("RandomErasing", "factor", from_zero(options.factor), 0);
+  check_factor("RandomErasing", "scale", from_zero(options.scale), 0);
+  GLIA_CHECK(options.scale.upper > 0, ValueError,
+             "RandomErasing got scale 0, which erases nothing: give a share above 0, or leave the layer out");
+  check_fill("RandomErasing", options.fill_value);
+}
+
+Cutout::Cutout(Size2D size, const CutoutOptions& options)
+    : Layer(std::make_shared<CutoutNode>(size, options)) {
+  GLIA_CHECK(size.height >= 1 && size.width >= 1, ValueError, "Cutout got ", size.height, " x ", size.width,
+             " pixels, expected at least 1 x 1");
+  check_fill("Cutout", options.fill_value);
+}
+
+}  // namespace glia
