@@ -48,6 +48,22 @@ std::vector<Vocabulary> vocabularies() {
          return std::vector<Layer>{Embedding(7, 3), Flatten(), Dense(3, "softmax")};
        },
        "rmsprop"},
+      {"images",
+       [] {
+         return std::vector<Layer>{Reshape({2, 2, 1}),
+                                   Dense(5, "tanh"),
+                                   ZeroPadding2D({0, 1, 1, 0}),
+                                   MaxPooling2D(2, {.strides = 1, .padding = "same"}),
+                                   UpSampling2D({1, 2}, {.interpolation = "bilinear"}),
+                                   SpatialDropout2D(0.2),
+                                   Dense(6),
+                                   AveragePooling2D({2, 3}, {.padding = "same"}),
+                                   UpSampling2D(),
+                                   Cropping2D({1, 0, 0, 1}),
+                                   GlobalMaxPooling2D({.keepdims = true}),
+                                   GlobalAveragePooling2D(),
+                                   Dense(3, "softmax")};
+       }},
       {"penalties_and_constraints",
        [] {
          return std::vector<Layer>{

@@ -73,6 +73,8 @@ std::vector<Case> window_cases() {
       {"max_pooling", GLIA_BETWEEN(MaxPooling2D())},
       {"max_pooling_same_overlapping",
        GLIA_BETWEEN(MaxPooling2D({3, 2}, {.strides = {2, 1}, .padding = "same"}))},
+      {"max_pooling_first", GLIA_FIRST(MaxPooling2D())},
+      {"global_max_pooling_that_keeps", GLIA_BETWEEN(GlobalMaxPooling2D({.keepdims = true}))},
       {"average_pooling", GLIA_BETWEEN(AveragePooling2D(2, {.strides = 1}))},
       {"average_pooling_same", GLIA_BETWEEN(AveragePooling2D(3, {.strides = 2, .padding = "same"}))},
       {"global_max_pooling", GLIA_BETWEEN(GlobalMaxPooling2D())},
@@ -88,6 +90,11 @@ std::vector<Case> window_cases() {
        GLIA_BETWEEN(UpSampling2D(3, {.interpolation = "bilinear"})),
        {1, 1, 2}},
       {"spatial_dropout", GLIA_BETWEEN(Conv2D(4, 2, {.activation = "relu"}), SpatialDropout2D(0.4))},
+      {"windows_one_after_the_other",
+       GLIA_BETWEEN(ZeroPadding2D(), AveragePooling2D(2, {.strides = 1}), Dense(3, "tanh"),
+                    UpSampling2D(2, {.interpolation = "bilinear"}), MaxPooling2D(3, {.strides = 2}),
+                    Cropping2D({1, 0, 0, 0}), UpSampling2D({1, 2}), GlobalAveragePooling2D()),
+       {3, 2, 2}},
       {"batch_normalization_of_images", GLIA_BETWEEN(BatchNormalization(), Conv2D(2, 2)), {4, 3, 2}, {4, 5}},
   };
 }

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,28 @@ TEST_P(ImageErrorsOn, Images_of_another_size_than_the_model_was_built_for) {
   EXPECT_EQ(model(Tensor::ones({5, 8, 8, 3})).shape(), (Shape{5, 2}));
 }
 
+/// Built by the first batch: the next call says so again, or takes images that fit.
+TEST_P(ImageErrorsOn, A_build_that_fails_leaves_a_model_that_takes_other_images) {
+  Sequential model{MaxPooling2D(3), Flatten(), Dense(2)};
+  model.compile({.loss = "mse", .device = test::current_device()});
+  for (int again = 0; again < 2; ++again)
+    expect_error<ShapeError>(
+        [&] {
+          model.fit(Tensor::ones({4, 2, 5, 1}), Tensor::ones({4, 2}), {.verbose = 0});
+        },
+        {"max_pooling2d", "(3, 3)", "(2, 5, 1)"});
+  EXPECT_FALSE(model.built());
+  model.fit(Tensor::ones({4, 3, 6, 1}), Tensor::ones({4, 2}), {.verbose = 0});
+  EXPECT_EQ(model(Tensor::ones({5, 3, 6, 1})).shape(), (Shape{5, 2}));
+}
+
+/// Whose elements no 64 bits count.
+TEST_P(ImageErrorsOn, Images_too_large_to_count) {
+  const int most = std::numeric_limits<int>::max();
+  refuse_rows(UpSampling2D(most), {8, 8, 8}, {"up_sampling2d", "(17179869176, 17179869176, 8)", "elements"});
+  refuse_rows(ZeroPadding2D(most), {8, 8, 8}, {"zero_padding2d", "(4294967302, 4294967302, 8)", "elements"});
+}
+
 TEST_P(ImageErrorsOn, Ways_of_a_residual_that_do_not_meet) {
   refuse_rows(Residual({Conv2D(4, 3)}), {8, 8, 4}, {"residual", "(6, 6, 4)", "(8, 8, 4)", "shortcut"});
   refuse_rows(Residual({Conv2D(5, 1)}), {8, 8, 4}, {"(8, 8, 5)", "(8, 8, 4)", "Conv2D(5, 1)"});
@@ -125,6 +148,12 @@ TEST(ImageErrors, Numbers_below_1) {
   refuse([] { SeparableConv2D(4, 3, {.depth_multiplier = -1}); }, {"depth_multiplier -1"});
   refuse([] { MaxPooling2D(0); }, {"MaxPooling2D", "pool_size", "0"});
   refuse([] { MaxPooling2D(2, {.strides = -1}); }, {"MaxPooling2D", "strides", "-1"});
+  refuse(
+      [] {
+        MaxPooling2D(2, {.strides = {0, 1}});
+      },
+      {"strides (0, 1)", "at least 1", "0: as the pool's size"});
+  refuse([] { AveragePooling2D(2, {.strides = {2, 0}}); }, {"AveragePooling2D", "strides (2, 0)"});
   refuse([] { AveragePooling2D({2, 0}); }, {"AveragePooling2D", "pool_size", "(2, 0)"});
   refuse([] { UpSampling2D(0); }, {"UpSampling2D", "0"});
   refuse([] { UpSampling2D({2, -1}); }, {"UpSampling2D", "-1"});
