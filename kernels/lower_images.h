@@ -26,7 +26,7 @@ void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const op::Epilogue epilogue = op::epilogue_of(d);
-    const std::int64_t pixels = epilogue.out.shape[0], filters = epilogue.out.shape[1];
+    const std::int64_t pixels = epilogue.rows, filters = epilogue.columns;
     launch(
         ConvolutionKernel<T>{convolution_shape(d.x, d.out, d.window, d.groups), at.template address<T>(d.x),
                              at.template address<T>(d.weights), at.template address<T>(d.out)},
@@ -40,7 +40,7 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const op::Epilogue epilogue = op::epilogue_of(d);
-    const std::int64_t pixels = epilogue.out.shape[0], channels = epilogue.out.shape[1];
+    const std::int64_t pixels = epilogue.rows, channels = epilogue.columns;
     launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups),
                                          at.template address<T>(d.x), at.template address<T>(d.weights),
                                          at.template address<T>(d.out)},
@@ -49,11 +49,18 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
   });
 }
 
+/// A row for each pixel, or whatever it is that has a number for each of the last axis.
+inline Work work_by_rows(const View& view) {
+  return {Work::rows, view.elements() / last_of(view), last_of(view)};
+}
+
+/// out (columns,) = sums of what lies as a matrix (rows, columns).
 template <class T, class Launch>
 void lower_sums(const View& matrix, const View& out, const Bindings& at, Launch&& launch) {
-  launch(ColumnSumsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), matrix.shape[0],
-                             matrix.shape[1], matrix.shape[1]},
-         Work{Work::elements, matrix.shape[1]});
+  const std::int64_t columns = last_of(matrix);
+  launch(ColumnSumsKernel<T>{at.template address<T>(matrix), at.template address<T>(out),
+                             matrix.elements() / columns, columns, columns},
+         Work{Work::elements, columns});
 }
 
 template <class Launch>
@@ -66,12 +73,11 @@ template <class Launch>
 void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.weights_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const View dw = d.weights_gradient.matrix();
     launch(ConvolutionWeightsKernel<T>{convolution_shape(d.x, d.out_gradient, d.window, d.groups),
                                        at.template address<T>(d.x), at.template address<T>(d.out_gradient),
                                        at.template address<T>(d.weights_gradient)},
-           Work{Work::rows, dw.shape[0], dw.shape[1]});
-    if (d.bias_gradient) lower_sums<T>(d.out_gradient.matrix(), d.bias_gradient, at, launch);
+           work_by_rows(d.weights_gradient));
+    if (d.bias_gradient) lower_sums<T>(d.out_gradient, d.bias_gradient, at, launch);
   });
 }
 
@@ -87,10 +93,9 @@ template <class Launch>
 void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const View pixels = d.out.matrix();
     launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), at.template address<T>(d.in),
                          at.template address<T>(d.out), d.average},
-           Work{Work::rows, pixels.shape[0], pixels.shape[1]});
+           work_by_rows(d.out));
   });
 }
 
@@ -98,11 +103,10 @@ template <class Launch>
 void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const View pixels = d.in_gradient.matrix();
     launch(PoolGradientKernel<T>{pool_shape(d.in_gradient, d.out_gradient, d.window),
                                  at.template address<T>(d.in), at.template address<T>(d.out_gradient),
                                  at.template address<T>(d.in_gradient), d.average},
-           Work{Work::rows, pixels.shape[0], pixels.shape[1]});
+           work_by_rows(d.in_gradient));
   });
 }
 
@@ -121,11 +125,10 @@ template <class Launch>
 void lower(const op::Upsample& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const View pixels = d.out.matrix();
     const ImageSize in = size_of_image(d.in), out = size_of_image(d.out);
     launch(UpsampleKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), d.out.shape[0],
                              d.backward ? out : in, d.backward ? in : out, d.bilinear, d.backward},
-           Work{Work::rows, pixels.shape[0], pixels.shape[1]});
+           work_by_rows(d.out));
   });
 }
 

@@ -39,7 +39,7 @@ void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row,
                     std::int64_t column, std::int64_t columns, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const std::int64_t stride = d.out.strides[0], first = row * stride + column;
+    const std::int64_t stride = d.stride, first = row * stride + column;
     const Work work{Work::rows, rows, columns};
     select(
         [&](const auto& function) {

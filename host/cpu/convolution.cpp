@@ -46,11 +46,11 @@ class ConvolutionOp final : public Op {
                 const Bindings& at, std::int64_t images)
       : pool_(pool), onednn_(onednn), convolution_(onednn, d, at, images) {
     const op::Epilogue epilogue = op::epilogue_of(d);
-    const std::int64_t pixels = epilogue.out.shape[0] / d.out.shape[0];
+    const std::int64_t pixels = epilogue.rows / d.out.shape[0];
     for (std::int64_t first = 0; first < d.out.shape[0]; first += images) {
       const std::int64_t count = std::min(images, d.out.shape[0] - first);
       epilogues_.push_back(
-          kernels.epilogue(epilogue, at, {first * pixels, count * pixels, 0, epilogue.out.shape[1]}));
+          kernels.epilogue(epilogue, at, {first * pixels, count * pixels, 0, epilogue.columns}));
     }
   }
 

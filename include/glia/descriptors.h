@@ -84,18 +84,23 @@ struct Matmul {
 };
 
 /// What is done with each element of a product's output on the way: out = derivative(saved) * activation(out + bias).
-/// out and saved are matrices, bias (columns,).
+/// out and saved lie as matrices (rows, columns) with `stride` elements a row, bias (columns,).
 struct Epilogue {
   View out, bias;
   ElementwiseActivation activation;
   View saved;
   ElementwiseActivation derivative;
+  std::int64_t rows, columns, stride;
 };
-inline Epilogue epilogue_of(const Matmul& d) { return {d.out, d.bias, d.activation, d.saved, d.derivative}; }
+inline Epilogue epilogue_of(const Matmul& d) {
+  return {d.out,        d.bias,         d.activation,   d.saved,
+          d.derivative, d.out.shape[0], d.out.shape[1], d.out.strides[0]};
+}
 /// Of a Convolution or a ConvolutionTranspose; a row is a pixel.
 template <class Convolution>
 Epilogue epilogue_of(const Convolution& d) {
-  return {d.out.matrix(), d.bias, d.activation, d.saved ? d.saved.matrix() : View{}, d.derivative};
+  const std::int64_t columns = d.out.shape.back();
+  return {d.out, d.bias, d.activation, d.saved, d.derivative, d.out.elements() / columns, columns, columns};
 }
 
 /// out = function(in), element by element.
