@@ -6,7 +6,7 @@
 #include <glia/image_descriptors.h>  // defines: Window
 #include <kernels/convolution.h>     // defines: ImageSize
 
-#include <limits>
+#include <cmath>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -88,7 +88,7 @@ struct PoolKernel {
 
     GLIA_HD void operator()(int width) const {
       T result[tile];
-      for (int j = 0; j < width; ++j) result[j] = k.average ? T(0) : -std::numeric_limits<T>::infinity();
+      for (int j = 0; j < width; ++j) result[j] = k.average ? T(0) : T(-HUGE_VALF);
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         const T* in =
             k.x + ((image * k.shape.rows.in + row) * k.shape.columns.in + columns.begin) * k.shape.channels +

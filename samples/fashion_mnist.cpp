@@ -15,6 +15,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "fashion_mnist_models.h"
@@ -35,6 +36,12 @@ struct Options {
   double validation_split = 0.2;
   std::optional<std::uint64_t> random_state;
   bool one_hot = false;
+  std::string precision = "float32";
+  bool augment = false;
+  bool flip_average = false;
+  double one_cycle = 0;
+  double label_smoothing = 0;
+  double ema = 0;
   int verbose = 1;
   std::string data;
   std::string save;
@@ -43,10 +50,13 @@ struct Options {
 };
 
 void add_options(CLI::App& app, Options& options);
-glia::OptimizerName optimizer(const std::string& name);
+glia::OptimizerName optimizer(const Options& options);
+glia::LossName loss(const Options& options);
 glia::Dataset split_off(glia::Dataset& train, const Options& options);
 void print_data(const glia::TrainTest& data);
 void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::int64_t count);
+
+bool is_convolutional(const Options& options) { return options.model == "cnn" || options.model == "resnet"; }
 
 glia::Sequential make_model(const Options& options);
 
@@ -55,10 +65,11 @@ void train(const Options& options) {
 
   glia::Sequential model = make_model(options);
   model.set_seed(options.seed);
-  model.compile({.optimizer = optimizer(options.optimizer),
-                 .loss = options.one_hot ? "categorical_crossentropy" : "sparse_categorical_crossentropy",
+  model.compile({.optimizer = optimizer(options),
+                 .loss = loss(options),
                  .metrics = "accuracy",
-                 .context = context});
+                 .context = context,
+                 .precision = options.precision});
   if (options.learning_rate) model.set_learning_rate(*options.learning_rate);
 
   glia::TrainTest data = glia::datasets::fashion_mnist(options.data);
@@ -66,6 +77,9 @@ void train(const Options& options) {
   std::cout << glia::device_report() << '\n';
   model.summary();
 
+  if (is_convolutional(options))  // grey images have one channel
+    for (glia::Dataset* part : {&data.train, &data.test})
+      part->x = std::move(part->x).reshape({part->x.rows(), 28, 28, 1});
   if (options.one_hot)
     for (glia::Dataset* part : {&data.train, &data.test}) part->y = glia::to_categorical(part->y, 10);
   glia::FitOptions fit{
@@ -75,11 +89,17 @@ void train(const Options& options) {
     fit.validation_split = options.validation_split;  // the last images
   else
     fit.validation_data = validation;
+  if (options.one_cycle > 0) {
+    const std::int64_t steps = (data.train.x.rows() + options.batch_size - 1) / options.batch_size;
+    model.set_learning_rate(glia::OneCycle{.max_learning_rate = options.one_cycle,
+                                           .total_steps = static_cast<double>(steps * options.epochs)});
+  }
   glia::History history = model.fit(data.train, fit);
   if (!validation.x.empty())
     std::cout << "\nTraining part:   " << model.evaluate(data.train, {.batch_size = 256, .verbose = 0})
               << "\nValidation part: " << model.evaluate(validation, {.batch_size = 256, .verbose = 0});
-  glia::Logs score = model.evaluate(data.test, {.batch_size = 256, .verbose = 0});
+  glia::Logs score =
+      model.evaluate(data.test, {.batch_size = 256, .verbose = 0, .flip_average = options.flip_average});
   std::cout << "\nTest: " << score << '\n';
   print_predictions(model, data.test, 8);
 
@@ -89,8 +109,10 @@ void train(const Options& options) {
 }
 
 glia::Sequential make_model(const Options& options) {
-  if (options.model == "cnn" || options.model == "resnet") {
-    glia::Sequential model{glia::Input({28, 28}), glia::Reshape({28, 28, 1})};
+  if (is_convolutional(options)) {
+    glia::Sequential model{glia::Input({28, 28, 1})};
+    for (const glia::Layer& layer : options.augment ? samples::augmentation() : samples::Layers{})
+      model.add(layer);
     for (const glia::Layer& layer : options.model == "cnn" ? samples::cnn() : samples::resnet())
       model.add(layer);
     return model;
@@ -103,10 +125,19 @@ glia::Sequential make_model(const Options& options) {
 }
 
 /// By Keras's names, and the two that are options of SGD there.
-glia::OptimizerName optimizer(const std::string& name) {
-  if (name == "momentum") return glia::SGD{.momentum = 0.9};
-  if (name == "nesterov") return glia::SGD{.momentum = 0.9, .nesterov = true};
-  return name;
+glia::OptimizerName optimizer(const Options& options) {
+  glia::OptimizerName chosen = options.optimizer == "momentum" ? glia::SGD{.momentum = 0.9}
+                               : options.optimizer == "nesterov"
+                                   ? glia::SGD{.momentum = 0.9, .nesterov = true}
+                                   : glia::OptimizerName(options.optimizer);
+  if (options.ema > 0)
+    std::visit([&](auto& o) { o.use_ema = true, o.ema_momentum = options.ema; }, chosen.value());
+  return chosen;
+}
+
+glia::LossName loss(const Options& options) {
+  if (!options.one_hot) return "sparse_categorical_crossentropy";
+  return glia::CategoricalCrossentropy{.label_smoothing = options.label_smoothing};
 }
 
 /// Takes the validation images out of `train`, at random; without a random_state none.
@@ -188,6 +219,19 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--one-hot", options.one_hot,
                "One-hot labels and categorical_crossentropy, for the same result");
+  app.add_option("--precision", options.precision,
+                 "float32, or tf32: faster products on GPUs that have it, with 10 bits of mantissa");
+  app.add_flag("--augment", options.augment,
+               "Mirror and move the training images at random; for --model cnn and resnet");
+  app.add_flag("--flip-average", options.flip_average,
+               "Test on each image and its mirror image; for --model cnn and resnet");
+  app.add_option("--one-cycle", options.one_cycle,
+                 "A learning rate that rises to this one and falls again over all epochs")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--label-smoothing", options.label_smoothing, "Share of the label given to all classes")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--ema", options.ema, "Momentum of averages that take the weights' place in the end")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--verbose", options.verbose, "0: silent, 1: progress bar, 2: a line an epoch");
   app.add_option("--data", options.data, "Folder of the four IDX files; default: the usual places");
   app.add_option("--save", options.save, "Write the weights to this safetensors file")->check(check_output);
@@ -196,9 +240,12 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--plot", options.plot, "Draw the training curve, an SVG file")->check(check_output);
 }
 
-/// What --model stands for, where no other option says otherwise.
+/// What --model and --label-smoothing stand for, where no other option says otherwise.
 void apply_model(const CLI::App& app, Options& options) {
-  if (options.model.empty() || options.model == "cnn" || options.model == "resnet") return;
+  if (options.label_smoothing > 0) options.one_hot = true;
+  if (!is_convolutional(options) && (options.augment || options.flip_average))
+    throw CLI::ValidationError("--augment and --flip-average need --model cnn or resnet");
+  if (options.model.empty() || is_convolutional(options)) return;
   options.hidden = {options.model == "softmax" ? 0 : 100};
   if (options.model != "softmax") options.activation = options.model;
   if (app.count("--optimizer") == 0) options.optimizer = "rmsprop";

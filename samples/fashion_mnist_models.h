@@ -22,6 +22,12 @@ inline Layers cnn() {
           glia::Dense(10, "softmax")};
 }
 
+/// Half of the images mirrored, each moved by up to two pixels.
+inline Layers augmentation() {
+  return {glia::RandomFlip("horizontal"),
+          glia::RandomTranslation(2.0 / 28, 2.0 / 28, {.fill_mode = "constant"})};
+}
+
 /// A 3x3 convolution, normalised, and a ReLU.
 inline Layers convolution(int filters) {
   return {glia::Conv2D(filters, 3, {.padding = "same", .use_bias = false}), glia::BatchNormalization(),
