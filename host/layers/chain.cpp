@@ -14,7 +14,7 @@ Shape build_layers(const std::vector<Layer>& layers, Shape shape, bool& trained)
                "layer \"", node.name, "\" was given input_shape ", node.declared_input_shape,
                ", but its input has rows of shape ", shape, ": correct one of them");
     shape = node.output_shape = node.build(shape);
-    checked_elements(shape);  // before a layer takes what 64 bits do not hold for no elements
+    checked_elements(shape);  // throws where 64 bits do not hold them
     trained = trained || node.is_trained();
   }
   return shape;
