@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/devices.h"
@@ -102,11 +103,18 @@ TEST_P(ImageErrorsOn, A_build_that_fails_leaves_a_model_that_takes_other_images)
   EXPECT_EQ(model(Tensor::ones({5, 3, 6, 1})).shape(), (Shape{5, 2}));
 }
 
-/// Whose elements no 64 bits count.
+/// Whose elements no 64 bits count: refused before the next layer takes them for none.
 TEST_P(ImageErrorsOn, Images_too_large_to_count) {
   const int most = std::numeric_limits<int>::max();
-  refuse_rows(UpSampling2D(most), {8, 8, 8}, {"up_sampling2d", "(17179869176, 17179869176, 8)", "elements"});
-  refuse_rows(ZeroPadding2D(most), {8, 8, 8}, {"zero_padding2d", "(4294967302, 4294967302, 8)", "elements"});
+  for (const auto& [layer, shape] :
+       {std::pair<Layer, std::string>(UpSampling2D(1 << 27), "(1073741824, 1073741824, 8)"),
+        {ZeroPadding2D(most), "(4294967302, 4294967302, 8)"}}) {
+    Sequential model{layer, GlobalMaxPooling2D()};
+    model.compile({.loss = "mse", .device = test::current_device()});
+    const Parts parts = {shape, "more bytes than a computer can address"};
+    expect_error<OutOfMemoryError>([&] { model.build({8, 8, 8}); }, parts);
+    expect_error<OutOfMemoryError>([&] { model.predict(Tensor::ones({2, 8, 8, 8}), {.verbose = 0}); }, parts);
+  }
 }
 
 TEST_P(ImageErrorsOn, Ways_of_a_residual_that_do_not_meet) {

@@ -1,4 +1,4 @@
-// The kernels of images give what plain loops give, bit for bit the same for every cut of a launch, and write nothing beyond.
+// The kernels of images give what plain loops give, the same bits for every cut of a launch, and write nothing beyond.
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 #include <kernels/lower.h>
@@ -244,7 +244,7 @@ class Pools : public ::testing::TestWithParam<Pooled> {
           for (std::int64_t channel = 0; channel < p.y[3]; ++channel) f(n, i, j, channel);
   }
 
-  /// Of many equal elements, since `prepare`d memory has few different ones.
+  /// Memory holds 17 different numbers, so that windows have many equals.
   void expect_maximum(const std::function<void(Memories&)>& prepare) const {
     Memories memory;
     prepare(memory);

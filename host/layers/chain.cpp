@@ -1,6 +1,7 @@
 // Building and emitting a list of layers.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/layers/chain.h>
+#include <host/memory.h>  // defines: checked_elements
 
 namespace glia {
 
@@ -13,6 +14,7 @@ Shape build_layers(const std::vector<Layer>& layers, Shape shape, bool& trained)
                "layer \"", node.name, "\" was given input_shape ", node.declared_input_shape,
                ", but its input has rows of shape ", shape, ": correct one of them");
     shape = node.output_shape = node.build(shape);
+    checked_elements(shape);  // throws where 64 bits do not hold them
     trained = trained || node.is_trained();
   }
   return shape;
