@@ -5,12 +5,14 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -35,6 +37,7 @@ struct Options {
   std::uint64_t seed = 0;
   double validation_split = 0.2;
   std::optional<std::uint64_t> random_state;
+  std::int64_t images = 0;
   bool one_hot = false;
   std::string precision = "float32";
   bool augment = false;
@@ -53,6 +56,7 @@ void add_options(CLI::App& app, Options& options);
 glia::OptimizerName optimizer(const Options& options);
 glia::LossName loss(const Options& options);
 glia::Dataset split_off(glia::Dataset& train, const Options& options);
+glia::Dataset first_rows(const glia::Dataset& data, std::int64_t rows);
 void print_data(const glia::TrainTest& data);
 void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::int64_t count);
 
@@ -73,6 +77,7 @@ void train(const Options& options) {
   if (options.learning_rate) model.set_learning_rate(*options.learning_rate);
 
   glia::TrainTest data = glia::datasets::fashion_mnist(options.data);
+  if (options.images > 0) data.train = first_rows(data.train, options.images);
   print_data(data);
   std::cout << glia::device_report() << '\n';
   model.summary();
@@ -149,6 +154,14 @@ glia::Dataset split_off(glia::Dataset& train, const Options& options) {
   return std::move(parts.test);
 }
 
+glia::Dataset first_rows(const glia::Dataset& data, std::int64_t rows) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(rows, data.x.rows())));
+  std::iota(indices.begin(), indices.end(), 0);
+  glia::Dataset first(data.x.rows(indices), data.y.rows(indices));
+  first.class_names = data.class_names;
+  return first;
+}
+
 void print_data(const glia::TrainTest& data) {
   const auto& [train, test] = data;
   std::cout << "Training images " << train.x.shape() << ", labels " << train.y.shape() << '\n'
@@ -216,6 +229,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option(
          "--random-state", options.random_state,
          "Choose them at random, those that scikit-learn's train_test_split chooses; default: the last")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--images", options.images, "Training images to use, the first ones; 0: all")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--one-hot", options.one_hot,
                "One-hot labels and categorical_crossentropy, for the same result");
