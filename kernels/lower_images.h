@@ -99,14 +99,26 @@ void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
   });
 }
 
+/// Whether windows of 2 x 2 lie side by side within the image.
+inline bool is_of_pairs(const PoolShape& shape) {
+  const auto pairs = [](const PoolAxis& axis) {
+    return axis.size == 2 && axis.stride == 2 && axis.before == 0 && 2 * axis.out <= axis.in;
+  };
+  return pairs(shape.rows) && pairs(shape.columns);
+}
+
 template <class Launch>
 void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(PoolGradientKernel<T>{pool_shape(d.in_gradient, d.out_gradient, d.window),
-                                 at.template address<T>(d.in), at.template address<T>(d.out_gradient),
-                                 at.template address<T>(d.in_gradient), d.average},
-           work_by_rows(d.in_gradient));
+    const PoolShape shape = pool_shape(d.in_gradient, d.out_gradient, d.window);
+    T* const x = at.template address<T>(d.in);
+    T* const dy = at.template address<T>(d.out_gradient);
+    T* const dx = at.template address<T>(d.in_gradient);
+    if (!d.average && is_of_pairs(shape))
+      launch(PairsGradientKernel<T>{shape, x, dy, dx}, work_by_rows(d.out_gradient));
+    else
+      launch(PoolGradientKernel<T>{shape, x, dy, dx, d.average}, work_by_rows(d.in_gradient));
   });
 }
 

@@ -183,5 +183,78 @@ struct PoolGradientKernel {
   };
 };
 
+/// The same for maxima of windows of 2 x 2 that neither overlap nor leave the image, which is what most networks have:
+/// all four elements of a window in one pass over the channels, and zeros for what no window has.
+template <class T>
+struct PairsGradientKernel {
+  PoolShape shape;
+  const T* x;
+  const T* dy;
+  T* dx;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t windows = shape.images * shape.rows.out * shape.columns.out;
+    for (std::int64_t index = block.index(); index < windows; index += block.count()) {
+      const Pixel window(index, shape.rows.out, shape.columns.out);
+      const std::int64_t first = at(window.image, 2 * window.row, 2 * window.column);
+      const std::int64_t below = first + shape.columns.in * shape.channels;
+      split(block, dy + index * shape.channels, x + first, x + below, dx + first, dx + below);
+      const bool last_row = window.row + 1 == shape.rows.out && shape.rows.in > 2 * shape.rows.out;
+      const bool last_column =
+          window.column + 1 == shape.columns.out && shape.columns.in > 2 * shape.columns.out;
+      if (last_column) {
+        clear(block, first + 2 * shape.channels, 1);
+        clear(block, below + 2 * shape.channels, 1);
+      }
+      if (last_row) clear(block, at(window.image, shape.rows.in - 1, 2 * window.column), last_column ? 3 : 2);
+    }
+  }
+
+ private:
+  GLIA_HD std::int64_t at(std::int64_t image, std::int64_t row, std::int64_t column) const {
+    return ((image * shape.rows.in + row) * shape.columns.in + column) * shape.channels;
+  }
+
+  template <class Block>
+  GLIA_HD void clear(Block& block, std::int64_t first, std::int64_t pixels) const {
+    for (std::int64_t c = block.rank(); c < pixels * shape.channels; c += block.size()) dx[first + c] = 0;
+  }
+
+  /// A window's upper two pixels lie beside each other, and so the lower two. In short passes: together they would be
+  /// branches, and no vectors.
+  template <class Block>
+  GLIA_HD void split(Block& block, const T* gradient, const T* above, const T* below, T* to_above,
+                     T* to_below) const {
+    constexpr int tile = channel_tile<Block>;
+    const std::int64_t n = shape.channels;
+    for (std::int64_t c = block.rank() * tile; c < n; c += block.size() * tile) {
+      const int width = static_cast<int>(n - c < tile ? n - c : tile);
+      T most[tile];
+      int left[tile];  // whether the gradient is there still
+      for (int j = 0; j < width; ++j) {
+        most[j] = math::max_nan(above[c + j], above[n + c + j]);
+        left[j] = 1;
+      }
+      for (int j = 0; j < width; ++j) most[j] = math::max_nan(most[j], below[c + j]);
+      for (int j = 0; j < width; ++j) most[j] = math::max_nan(most[j], below[n + c + j]);
+      take(above + c, most, left, gradient + c, to_above + c, width);
+      take(above + n + c, most, left, gradient + c, to_above + n + c, width);
+      take(below + c, most, left, gradient + c, to_below + c, width);
+      take(below + n + c, most, left, gradient + c, to_below + n + c, width);
+    }
+  }
+
+  /// A pixel takes the gradient of the channels of which it is the greatest; NaN equals NaN.
+  GLIA_HD static void take(const T* __restrict pixel, const T* __restrict most, int* __restrict left,
+                           const T* __restrict gradient, T* __restrict to, int width) {
+    for (int j = 0; j < width; ++j) {
+      const int takes = left[j] & ((pixel[j] == most[j]) | ((pixel[j] != pixel[j]) & (most[j] != most[j])));
+      to[j] = takes ? gradient[j] : T(0);
+      left[j] -= takes;
+    }
+  }
+};
+
 }  // namespace GLIA_ISA
 }  // namespace glia::kernels
