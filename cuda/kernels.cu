@@ -95,8 +95,7 @@ KernelLaunch bias_gradient_kernel(const op::Matmul& d, const Bindings& bindings,
 std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& d, const Bindings& bindings,
                                            unsigned most_blocks) {
   std::vector<KernelLaunch> launches;
-  kernels::lower_epilogue(d, bindings, 0, d.rows, 0, d.columns,
-                          Collector{most_blocks, launches});
+  kernels::lower_epilogue(d, bindings, 0, d.rows, 0, d.columns, Collector{most_blocks, launches});
   return launches;
 }
 
