@@ -3,6 +3,8 @@
 #include <glia/program.h>
 #include <glia/sequential.h>  // defines: name_of of a metric
 
+#include <algorithm>
+#include <cstring>
 #include <iomanip>
 #include <sstream>
 #include <type_traits>
@@ -201,11 +203,15 @@ std::string Program::explain() const {
   const std::vector<std::unique_ptr<Op>>& ops = sequence_->ops();
   out << name_of(mode_) << ", batch " << batch_ << ": " << ops.size() << " Ops, arena " << arena_bytes_
       << " bytes\n";
+  int width = 9;
+  for (const Descriptor& descriptor : descriptors_)
+    std::visit([&](const auto& d) { width = std::max(width, static_cast<int>(std::strlen(d.name)) + 1); },
+               descriptor);
   for (std::size_t i = 0; i < ops.size(); ++i) {
     std::visit(
         [&](const auto& d) {
-          out << std::setw(3) << i << "  " << std::left << std::setw(9) << d.name << std::right << words(d)
-              << "  [" << ops[i]->algorithm() << "]\n";
+          out << std::setw(3) << i << "  " << std::left << std::setw(width) << d.name << std::right
+              << words(d) << "  [" << ops[i]->algorithm() << "]\n";
         },
         descriptors_[i]);
   }

@@ -309,7 +309,8 @@ TEST_P(ImageLayersOn, A_program_says_what_it_does_to_images) {
   model.compile({.loss = "mse", .device = test::current_device()});
   model.build({6, 5, 2});
   const std::string text = model.program(Mode::train, 8).explain();
-  for (const char* part : {"maximum of 3x3", "mean of 1x2", "(8, 6, 5, 20) -> (8, 7, 7, 20)"})
+  for (const char* part :
+       {"Pool         maximum of 3x3", "PoolGradient mean of 1x2", "(8, 6, 5, 20) -> (8, 7, 7, 20)"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
 }
 
