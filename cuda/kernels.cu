@@ -52,17 +52,6 @@ KernelLaunch launch_of(DType dtype, const Work& work, unsigned most_blocks, cons
   return launches.front();
 }
 
-/// Not as lower() does it, which suits the CPU: a thread for each column would take longer over the pixels of a batch than
-/// all else of a step.
-KernelLaunch sums_kernel(const op::SumRows& d, const Bindings& at, unsigned most_blocks) {
-  const std::int64_t rows = d.in.shape[0], columns = d.in.shape[1];
-  return launch_of(d.in.dtype, Work{Work::rows, columns, rows}, most_blocks, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return kernels::TallSumsKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), rows,
-                                      columns};
-  });
-}
-
 }  // namespace
 
 std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
@@ -70,10 +59,7 @@ std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const
   std::vector<KernelLaunch> launches;
   kernels::select(
       [&](const auto& d) {
-        using D = std::decay_t<decltype(d)>;
-        if constexpr (std::is_same_v<D, op::SumRows>)
-          launches.push_back(sums_kernel(d, bindings, most_blocks));
-        else if constexpr (!std::is_same_v<D, op::Matmul>)
+        if constexpr (!std::is_same_v<std::decay_t<decltype(d)>, op::Matmul>)
           kernels::lower(d, bindings, Collector{most_blocks, launches});
       },
       descriptor);

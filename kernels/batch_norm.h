@@ -15,7 +15,7 @@ inline namespace GLIA_ISA {
 struct Chunks {
   std::int64_t rows, columns;
 
-  GLIA_HD std::int64_t count() const { return (rows + op::chunk_rows - 1) / op::chunk_rows; }
+  GLIA_HD std::int64_t count() const { return op::chunks_of(rows); }
   GLIA_HD std::int64_t first(std::int64_t chunk) const { return chunk * op::chunk_rows; }
   GLIA_HD std::int64_t rows_of(std::int64_t chunk) const {
     const std::int64_t left = rows - first(chunk);

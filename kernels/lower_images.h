@@ -4,7 +4,7 @@
 
 #include <kernels/convolution.h>
 #include <kernels/lowering.h>
-#include <kernels/matmul.h>
+#include <kernels/normalize.h>
 #include <kernels/pool.h>
 #include <kernels/resize.h>
 
@@ -57,10 +57,9 @@ inline Work work_by_rows(const View& view) {
 /// out (columns,) = sums of what lies as a matrix (rows, columns).
 template <class T, class Launch>
 void lower_sums(const View& matrix, const View& out, const Bindings& at, Launch&& launch) {
-  const std::int64_t columns = last_of(matrix);
-  launch(ColumnSumsKernel<T>{at.template address<T>(matrix), at.template address<T>(out),
-                             matrix.elements() / columns, columns, columns},
-         Work{Work::elements, columns});
+  const std::int64_t columns = last_of(matrix), rows = matrix.elements() / columns;
+  launch(SumRowsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), rows, columns},
+         Work{Work::tiles, columns, rows});
 }
 
 template <class Launch>

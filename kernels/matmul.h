@@ -63,25 +63,5 @@ struct ColumnSumsKernel {
   }
 };
 
-/// The same with a block for each column, whose threads share the rows: for many rows of few columns, as the pixels of
-/// images are, on a device where a column's one thread would be slow.
-template <class T>
-struct TallSumsKernel {
-  const T* in;
-  T* out;
-  std::int64_t rows, columns;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    for (std::int64_t column = block.index(); column < columns; column += block.count()) {
-      T sum = 0;
-      for (std::int64_t row = block.rank(); row < rows; row += block.size())
-        sum += in[row * columns + column];
-      sum = block.sum(sum);
-      if (block.rank() == 0) out[column] = sum;
-    }
-  }
-};
-
 }  // namespace GLIA_ISA
 }  // namespace glia::kernels

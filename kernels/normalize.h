@@ -22,6 +22,26 @@ struct ColumnElement {
   std::int64_t columns;
   GLIA_HD T operator()(std::int64_t row, int j) const { return x[row * columns + j]; }
 };
+/// out (columns,) = sums over the rows of x (rows, columns).
+template <class T>
+struct SumRowsKernel {
+  const T* x;
+  T* out;
+  std::int64_t rows, columns;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    constexpr int tile = Block::tile;
+    for (std::int64_t first = block.index() * tile; first < columns; first += block.count() * tile) {
+      const std::int64_t width = columns - first < tile ? columns - first : tile;
+      T sum[tile];
+      sum_columns(block, rows, width, sum, ColumnElement<T>{x + first, columns});
+      if (block.rank() == 0)
+        for (int j = 0; j < width; ++j) out[first + j] = sum[j];
+    }
+  }
+};
+
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta of each row, or where !centers y = x / sqrt(mean
 /// x^2 + epsilon) * gamma. saved (rows, 2): the mean (0) and 1 / deviation. A group a row.
 template <class T>

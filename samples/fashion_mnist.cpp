@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -155,9 +154,8 @@ glia::Dataset split_off(glia::Dataset& train, const Options& options) {
 }
 
 glia::Dataset first_rows(const glia::Dataset& data, std::int64_t rows) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(rows, data.x.rows())));
-  std::iota(indices.begin(), indices.end(), 0);
-  glia::Dataset first(data.x.rows(indices), data.y.rows(indices));
+  const std::int64_t last = std::min(rows, data.x.rows());
+  glia::Dataset first(data.x.rows(0, last), data.y.rows(0, last));
   first.class_names = data.class_names;
   return first;
 }

@@ -47,7 +47,7 @@ class BatchNormalizationNode final : public LayerNode {
     const Variable& gamma = options_.scale ? variables[0] : none;
     const Variable& beta = options_.center ? variables[moving - 1] : none;
     const View in = x.matrix(), y = e.temporary(x.shape);
-    const Shape sums{(in.shape[0] + op::chunk_rows - 1) / op::chunk_rows, 2, in.shape[1]};
+    const Shape sums{op::chunks_of(in.shape[0]), 2, in.shape[1]};
     const View saved = e.trains() ? e.temporary({2, in.shape[1]}) : View{};
     const View partials = e.trains() ? e.temporary(sums) : View{};
     e.add(op::BatchNorm{in, gamma.value, beta.value, variables[moving].value, variables[moving + 1].value,

@@ -5,6 +5,7 @@
 
 #include <glia/augmentation.h>
 #include <glia/image_descriptors.h>
+#include <glia/macros.h>  // defines: GLIA_HD
 #include <glia/math/activations.h>
 #include <glia/math/losses.h>
 #include <glia/math/metrics.h>
@@ -25,10 +26,11 @@ namespace op {
 
 /// How many pieces, of partial sums one each, a sum over n elements is cut into.
 constexpr std::int64_t summed_elements = 4096;
-/// Rows whose sums, column by column, are made together.
-constexpr std::int64_t chunk_rows = 256;
-
 constexpr std::int64_t pieces_of(std::int64_t n) { return (n + summed_elements - 1) / summed_elements; }
+
+/// How many chunks, whose rows are summed column by column, a matrix of n rows is cut into.
+constexpr std::int64_t chunk_rows = 256;
+GLIA_HD constexpr std::int64_t chunks_of(std::int64_t n) { return (n + chunk_rows - 1) / chunk_rows; }
 
 /// Start of a pass over the feed's rows: cursor, totals and the metrics' counters to zero, the next order of the
 /// rows.
@@ -165,7 +167,7 @@ struct Noise {
 
 /// Batch normalisation of each column of x (rows, columns). In training by the batch's mean and variance, kept in
 /// `saved` (2, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
-/// `partials` (chunks of chunk_rows, 2, columns) is room to work in, empty with `saved`.
+/// `partials` (chunks_of(rows), 2, columns) is room to work in, empty with `saved`.
 struct BatchNorm {
   static constexpr auto name = "BatchNorm";
   View x, gamma, beta, moving_mean, moving_variance, out, saved, partials;
