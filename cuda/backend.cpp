@@ -135,6 +135,10 @@ class CudaBackend final : public Backend {
     return make_staging(gpu_, bytes);
   }
 
+  bool multiplies_bfloat16(const Descriptor& product) override {
+    const CurrentDevice current(gpu_.index());
+    return cuda::multiplies_bfloat16(gpu_, lt_, cudnn_, product);
+  }
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
     const CurrentDevice current(gpu_.index());

@@ -45,13 +45,30 @@ class ConvolutionOp final : public Op {
   const Gpu& gpu_;
 };
 
-/// A convolution of x with weights to y, one of which is the result.
+/// A convolution of x with weights to y, one of which is the result of the other two, its factors.
 struct Convolved {
   ConvolutionProblem::Result result;
   View x, weights, y;
   Window window;
   std::int64_t groups;
   Precisions precision;
+
+  explicit Convolved(const op::Convolution& d)
+      : Convolved{ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision} {}
+  explicit Convolved(const op::ConvolutionTranspose& d)
+      : Convolved{ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision} {}
+  explicit Convolved(const op::ConvolutionWeights& d)
+      : Convolved{ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision} {}
+
+  View& result_view() {
+    return result == ConvolutionProblem::x ? x : result == ConvolutionProblem::y ? y : weights;
+  }
+  DType type_of_factors() const { return result == ConvolutionProblem::x ? y.dtype : x.dtype; }
+
+ private:
+  Convolved(ConvolutionProblem::Result result, const View& x, const View& weights, const View& y, const Window& window,
+            std::int64_t groups, const Precisions& precision)
+      : result(result), x(x), weights(weights), y(y), window(window), groups(groups), precision(precision) {}
 };
 
 /// Whether an axis of n elements padded by `pad` on both sides has `windows` windows.
@@ -89,23 +106,28 @@ class ScratchViews {
   std::int64_t bytes_ = 0;
 };
 
-/// The product itself; null where cuDNN has none.
-std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, const Convolved& c,
-                                               const Bindings& bindings) {
-  const bool copies = !is_padded_alike(c);
-  ConvolutionProblem problem{c.result,
-                             c.x.dtype,
-                             c.x.shape,
-                             c.y.shape,
-                             c.window,
-                             c.groups,
+/// As cuDNN is asked for it.
+ConvolutionProblem problem_of(const Convolved& c) {
+  ConvolutionProblem problem{c.result, c.type_of_factors(), c.x.shape,
+                             c.y.shape, c.window, c.groups,
                              std::holds_alternative<TF32>(c.precision)};
-  if (copies) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
+  if (!is_padded_alike(c)) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
+  return problem;
+}
+
+/// The product itself; null where cuDNN has none.
+std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved c, const Bindings& bindings) {
+  const ConvolutionProblem problem = problem_of(c);
   auto op = std::make_unique<ConvolutionOp>(gpu);
   op->convolution = cudnn.find(problem);
   if (!op->convolution) return nullptr;
 
   ScratchViews scratch;
+  // cuDNN's result is of the type of its factors.
+  const View result = c.result_view();
+  const bool widens = result.dtype != problem.dtype;
+  if (widens) c.result_view() = scratch.add(problem.dtype, result.shape);
+  const bool copies = !is_padded_alike(c);
   const View matrix = c.weights.matrix();
   const View transposed = scratch.add(matrix.dtype, {matrix.shape[1], matrix.shape[0]});
   const View covered = copies ? scratch.add(c.x.dtype, problem.x_shape) : c.x;
@@ -127,6 +149,7 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, const Con
     append(op->after, elementary_kernels(op::Shift{covered, c.x, -w.top, -w.left}, at, most));
   else if (copies)
     append(op->before, elementary_kernels(op::Shift{c.x, covered, w.top, w.left}, at, most));
+  if (widens) append(op->after, elementary_kernels(op::Round{c.result_view(), result}, at, most));
   return op;
 }
 
@@ -134,6 +157,8 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, const Con
 template <class D>
 std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn, const D& d,
                                              const Bindings& at) {
+  GLIA_CHECK(Convolved(d).type_of_factors() != DType::bfloat16, DeviceError, cudnn.why_not(), " for a convolution ",
+             d.x.shape, " of bfloat16: compile without .precision");
   auto op = std::make_unique<ConvolutionOp>(gpu);
   op->after = elementary_kernels(d, at, gpu.most_blocks());
   op->why_loops = cudnn.why_not();
@@ -142,10 +167,17 @@ std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn,
 
 }  // namespace
 
+template <class D>
+bool multiplies_bfloat16(Cudnn& cudnn, const D& d) {
+  return cudnn.find(problem_of(Convolved(d))) != nullptr;
+}
+template bool multiplies_bfloat16(Cudnn&, const op::Convolution&);
+template bool multiplies_bfloat16(Cudnn&, const op::ConvolutionTranspose&);
+template bool multiplies_bfloat16(Cudnn&, const op::ConvolutionWeights&);
+
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convolution& d,
                                         const Bindings& at) {
-  auto op = prepare_product(
-      gpu, cudnn, {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision}, at);
+  auto op = prepare_product(gpu, cudnn, Convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
   return op;
@@ -153,8 +185,7 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
 
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionTranspose& d,
                                         const Bindings& at) {
-  auto op = prepare_product(
-      gpu, cudnn, {ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision}, at);
+  auto op = prepare_product(gpu, cudnn, Convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
   return op;
@@ -163,10 +194,7 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
 /// The bias gradient is a kernel's: cuDNN does not promise that cudnnConvolutionBackwardBias adds in one order.
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionWeights& d,
                                         const Bindings& at) {
-  auto op = prepare_product(
-      gpu, cudnn,
-      {ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision},
-      at);
+  auto op = prepare_product(gpu, cudnn, Convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   if (d.bias_gradient)
     append(op->after,

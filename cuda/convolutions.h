@@ -9,6 +9,10 @@
 
 namespace glia::cuda {
 
+/// Whether cuDNN has an algorithm for a convolution of any of the three kinds, with bfloat16 factors.
+template <class D>
+bool multiplies_bfloat16(Cudnn& cudnn, const D& d);
+
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convolution& d, const Bindings& at);
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionTranspose& d,
                                         const Bindings& at);

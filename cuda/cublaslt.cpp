@@ -44,6 +44,10 @@ LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix) {
   return result;
 }
 
+cudaDataType_t type_of(const View& view) {
+  return view.dtype == DType::float64 ? CUDA_R_64F : view.dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F;
+}
+
 cublasComputeType_t compute_type(const op::Matmul& matmul) {
   if (matmul.out.dtype == DType::float64) return CUBLAS_COMPUTE_64F;
   return std::holds_alternative<TF32>(matmul.precision) ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
@@ -93,14 +97,13 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   LtProduct product(*this);
   product.epilogue_ = epilogue.kind;
   product.is_double_ = matmul.out.dtype == DType::float64;
-  const cudaDataType_t type = product.is_double_ ? CUDA_R_64F : CUDA_R_32F;
   // out^T (n, m) = b^T (n, k) a^T (k, m): cuBLASLt's A is our b, its B our a.
   const ColumnMajor left = column_major(matmul.b), right = column_major(matmul.a);
   const ColumnMajor out{matmul.out.shape[1], matmul.out.shape[0], matmul.out.strides[0], CUBLAS_OP_N};
-  product.left_ = layout(type, left);
-  product.right_ = layout(type, right);
-  product.out_ = layout(type, out);
-  GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul), type));
+  product.left_ = layout(type_of(matmul.b), left);
+  product.right_ = layout(type_of(matmul.a), right);
+  product.out_ = layout(type_of(matmul.out), out);
+  GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul), type_of(matmul.out)));
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSA, left.operation);
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSB, right.operation);
   set_epilogue(product.operation_, epilogue);

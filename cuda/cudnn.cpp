@@ -79,15 +79,20 @@ struct Description {
       check(api, status, call);
       return true;
     };
-    const cudnnDataType_t type = p.dtype == DType::float64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
+    const bool is_double = p.dtype == DType::float64, is_bfloat16 = p.dtype == DType::bfloat16;
+    const cudnnDataType_t sum_type = is_double ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
+    const cudnnDataType_t type = is_bfloat16 ? CUDNN_DATA_BFLOAT16 : sum_type;
     const auto describe_images = [&](cudnnTensorDescriptor_t images, const Shape& s) {
       return accepted(api.SetTensor4dDescriptor(images, CUDNN_TENSOR_NHWC, type, dimension(s[0]),
                                                 dimension(s[3]), dimension(s[1]), dimension(s[2])),
                       "cudnnSetTensor4dDescriptor");
     };
     const Window& w = p.window;
-    // The default type of mathematics allows TF32 from Ampere on.
+    // The default type of mathematics allows TF32 from Ampere on; factors of bfloat16 are for tensor cores.
     const bool is_exact = p.dtype == DType::float32 && !p.allows_tf32 && !planted("convolution_in_tf32");
+    const cudnnMathType_t math = is_bfloat16 ? CUDNN_TENSOR_OP_MATH
+                                 : is_exact  ? CUDNN_FMA_MATH
+                                             : CUDNN_DEFAULT_MATH;
     return describe_images(x, p.x_shape) && describe_images(y, p.y_shape) &&
            accepted(api.SetFilter4dDescriptor(weights, type, CUDNN_TENSOR_NHWC, dimension(p.y_shape[3]),
                                               dimension(p.x_shape[3] / p.groups), dimension(w.height),
@@ -96,12 +101,11 @@ struct Description {
            accepted(api.SetConvolution2dDescriptor(geometry, dimension(w.top), dimension(w.left),
                                                    dimension(w.stride_height), dimension(w.stride_width),
                                                    dimension(w.dilation_height), dimension(w.dilation_width),
-                                                   CUDNN_CROSS_CORRELATION, type),
+                                                   CUDNN_CROSS_CORRELATION, sum_type),
                     "cudnnSetConvolution2dDescriptor") &&
            accepted(api.SetConvolutionGroupCount(geometry, dimension(p.groups)),
                     "cudnnSetConvolutionGroupCount") &&
-           accepted(api.SetConvolutionMathType(geometry, is_exact ? CUDNN_FMA_MATH : CUDNN_DEFAULT_MATH),
-                    "cudnnSetConvolutionMathType");
+           accepted(api.SetConvolutionMathType(geometry, math), "cudnnSetConvolutionMathType");
   }
 
   Images x, y;

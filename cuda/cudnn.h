@@ -15,7 +15,7 @@ namespace glia::cuda {
 /// A convolution of x (n, h, w, c) to y (n, out h, out w, filters). Which of the three is computed of the others.
 struct ConvolutionProblem {
   enum Result { y, x, weights } result;
-  DType dtype;
+  DType dtype;  ///< of all three
   Shape x_shape, y_shape;
   Window window;  ///< top and left are the padding on either side
   std::int64_t groups;

@@ -44,14 +44,6 @@ struct Collector {
   }
 };
 
-/// The one launch of a kernel for float or double: make(TypeTag) is the functor.
-template <class Make>
-KernelLaunch launch_of(DType dtype, const Work& work, unsigned most_blocks, const Make& make) {
-  std::vector<KernelLaunch> launches;
-  kernels::visit_floating(dtype, [&](auto type) { Collector{most_blocks, launches}(make(type), work); });
-  return launches.front();
-}
-
 }  // namespace
 
 std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
@@ -86,11 +78,14 @@ std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& d, const Bindings
 }
 
 KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& at, unsigned most_blocks) {
-  return launch_of(in.dtype, Work{Work::elements, in.elements()}, most_blocks, [&](auto type) {
+  std::vector<KernelLaunch> launches;
+  kernels::visit_moved(in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    return kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out), in.shape[0],
-                                       in.shape[1]};
+    Collector{most_blocks, launches}(
+        kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out), in.shape[0], in.shape[1]},
+        Work{Work::elements, in.elements()});
   });
+  return launches.front();
 }
 
 }  // namespace glia::cuda

@@ -186,6 +186,8 @@ class Preparation {
       if (fused_relu && !lt_.keeps_nan(*product, d)) continue;
       return std::make_unique<ProductOp>(gpu_, std::move(product), choice.rest, at_);
     }
+    GLIA_CHECK(d.a.dtype != DType::bfloat16, DeviceError, "cuBLASLt has no algorithm for ", d.a.shape, " x ",
+               d.b.shape, " of bfloat16: compile without .precision");
     return std::make_unique<ProductOp>(gpu_, std::nullopt, d, at_);
   }
 
@@ -198,6 +200,17 @@ class Preparation {
 };
 
 }  // namespace
+
+bool multiplies_bfloat16(const Gpu& gpu, CublasLt& lt, Cudnn& cudnn, const Descriptor& product) {
+  if (gpu.compute_capability() < 80) return false;
+  if (const auto* d = std::get_if<op::Matmul>(&product)) return lt.find(*d, {}).has_value();
+  return std::visit(
+      [&](const auto& d) {
+        if constexpr (requires { d.groups; }) return multiplies_bfloat16(cudnn, d);
+        return false;
+      },
+      product);
+}
 
 std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt, Cudnn& cudnn,
                                              const std::vector<Descriptor>& descriptors,

@@ -11,6 +11,9 @@
 
 namespace glia::cuda {
 
+/// Whether the GPU has tensor cores for bfloat16, and cuBLASLt or cuDNN an algorithm for this product of such factors.
+bool multiplies_bfloat16(const Gpu& gpu, CublasLt& lt, Cudnn& cudnn, const Descriptor& product);
+
 std::vector<std::unique_ptr<Op>> prepare_ops(Gpu& gpu, CublasLt& lt, Cudnn& cudnn,
                                              const std::vector<Descriptor>& descriptors,
                                              const Bindings& bindings);

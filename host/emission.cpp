@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <host/fusion.h>
 #include <host/layers/chain.h>
+#include <host/mixed_precision.h>
 #include <host/model.h>
 #include <host/muon.h>  // defines: emit_muon
 #include <host/placement.h>
@@ -232,6 +233,7 @@ std::shared_ptr<const Program> Model::program(const ProgramKey& key) {
   }
   std::vector<Descriptor> descriptors = emit(key);
   fuse(descriptors);
+  round_factors(descriptors, backend());
   const std::int64_t arena_bytes = place(descriptors);
   // Programs share the largest arena so far; those built on a smaller one keep that until they go.
   if (!arena_ || static_cast<std::int64_t>(arena_->bytes()) < arena_bytes)

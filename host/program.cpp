@@ -75,6 +75,10 @@ std::string words(const op::Matmul& d) {
   return out.str();
 }
 
+std::string words(const op::Round& d) {
+  return detail::concat(d.in.elements(), " elements to bfloat16", d.out.dtype == DType::bfloat16 ? "" : ", kept as float32");
+}
+
 std::string words(const op::Map& d) { return detail::concat(name_in(d.function), " of ", d.in.shape); }
 std::string words(const op::MapGradient& d) {
   return detail::concat("of ", name_in(d.function), ", ", d.in_gradient.shape);
@@ -130,6 +134,7 @@ std::string words(const Convolution& d) {
     if (!std::holds_alternative<Linear>(d.activation)) out << ", " << name_in(d.activation);
     if (d.saved) out << ", gradient of " << name_in(d.derivative);
   }
+  if (!std::holds_alternative<Float32>(d.precision)) out << ", " << name_in(d.precision);
   return out.str();
 }
 

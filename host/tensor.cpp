@@ -123,6 +123,7 @@ Tensor Tensor::uninitialized(const Shape& shape, DType dtype) {
 }
 
 Tensor Tensor::adopt(std::unique_ptr<Memory> memory, const Shape& shape, DType dtype, Device device) {
+  visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
   const std::int64_t wanted = checked_bytes(shape, dtype);
   const std::int64_t got = memory ? static_cast<std::int64_t>(memory->bytes()) : 0;
   GLIA_CHECK(got >= wanted, ShapeError, "a ", dtype, " tensor of shape ", shape, " needs ", wanted,

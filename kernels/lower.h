@@ -98,6 +98,21 @@ void lower(const op::Augment& d, const Bindings& at, Launch&& launch) {
 }
 
 template <class Launch>
+void lower(const op::Round& d, const Bindings& at, Launch&& launch) {
+  const std::int64_t n = d.in.elements();
+  const auto round = [&]<class In, class Out>(const In* in, Out* out) {
+    launch(RoundKernel<In, Out>{in, out, n}, Work{Work::elements, n});
+  };
+  const float* const in = at.template address<float>(d.in);
+  if (d.in.dtype == DType::bfloat16)
+    round(at.template address<BFloat16>(d.in), at.template address<float>(d.out));
+  else if (d.out.dtype == DType::bfloat16)
+    round(in, at.template address<BFloat16>(d.out));
+  else
+    round(in, at.template address<float>(d.out));
+}
+
+template <class Launch>
 void lower(const op::Map& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     select(

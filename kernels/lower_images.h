@@ -123,7 +123,7 @@ void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
 
 template <class Launch>
 void lower(const op::Shift& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.out.dtype, [&](auto type) {
+  visit_moved(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const ImageSize to = size_of_image(d.out);
     launch(ShiftKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), d.out.shape[0],

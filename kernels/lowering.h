@@ -20,6 +20,15 @@ void visit_floating(DType dtype, F&& f) {
     f(TypeTag<float>{});
 }
 
+/// The same for what is only moved: bfloat16 is two bytes.
+template <class F>
+void visit_moved(DType dtype, F&& f) {
+  if (dtype == DType::bfloat16)
+    f(TypeTag<std::uint16_t>{});
+  else
+    visit_floating(dtype, f);
+}
+
 /// std::visit without its exception for a valueless variant, which trivially copyable members never make: a
 /// throw would put code of the standard library into every copy of the kernels.
 template <class F, class... Members>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/math/bfloat16.h>
 #include <kernels/block.h>
 
 namespace glia::kernels {
@@ -19,6 +20,21 @@ struct MapKernel {
   GLIA_HD void operator()(Block& block) const {
     const auto range = block.elements(n);
     for (std::int64_t i = range.begin; i < range.end; i += range.stride) out[i] = function.forward(in[i]);
+  }
+};
+
+/// out = in rounded to bfloat16; n elements.
+template <class In, class Out>
+struct RoundKernel {
+  const In* in;
+  Out* out;
+  std::int64_t n;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const auto range = block.elements(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
+      out[i] = static_cast<Out>(BFloat16(static_cast<float>(in[i])));
   }
 };
 

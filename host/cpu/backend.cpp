@@ -189,6 +189,15 @@ class CpuBackend final : public Backend {
     return std::make_unique<CpuStaging>(bytes);
   }
 
+  bool multiplies_bfloat16(const Descriptor& product) override {
+    return std::visit(
+        [this](const auto& d) {
+          if constexpr (requires { cpu::multiplies_bfloat16(onednn_, d); })
+            return cpu::multiplies_bfloat16(onednn_, d);
+          return false;
+        },
+        product);
+  }
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
     std::vector<std::unique_ptr<Op>> ops;

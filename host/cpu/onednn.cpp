@@ -40,8 +40,9 @@ namespace {
 
 using dnnl::memory;
 
-memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const Shape& strides) {
-  return memory::desc({rows, columns}, memory::data_type::f32, {strides[0], strides[1]});
+/// Of rows and columns of `view`.
+memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const View& view) {
+  return memory::desc({rows, columns}, data_type_of(view), {view.strides[0], view.strides[1]});
 }
 
 dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memory::desc& a,
@@ -61,16 +62,16 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
   try {
     const dnnl::engine& engine = onednn.handles().engine;
     const std::int64_t k = d.a.shape[1];
-    const memory::desc a = matrix_desc(r.rows, k, d.a.strides), b = matrix_desc(k, r.columns, d.b.strides),
-                       out = matrix_desc(r.rows, r.columns, d.out.strides);
+    const memory::desc a = matrix_desc(r.rows, k, d.a), b = matrix_desc(k, r.columns, d.b),
+                       out = matrix_desc(r.rows, r.columns, d.out);
     const dnnl::matmul::primitive_desc desc = matmul_desc(engine, a, b, out);
     primitive_ = std::make_unique<Primitive>();
     Primitive& p = *primitive_;
     p.primitive = dnnl::matmul(desc);
     p.implementation = desc.impl_info_str();
-    p.a = memory(a, engine, at.address<float>(d.a) + r.row * d.a.strides[0]);
-    p.b = memory(b, engine, at.address<float>(d.b) + r.column * d.b.strides[1]);
-    p.out = memory(out, engine, at.address<float>(d.out) + r.row * d.out.strides[0] + r.column);
+    p.a = memory(a, engine, element_at(at, d.a, r.row * d.a.strides[0]));
+    p.b = memory(b, engine, element_at(at, d.b, r.column * d.b.strides[1]));
+    p.out = memory(out, engine, element_at(at, d.out, r.row * d.out.strides[0] + r.column));
     p.scratchpad = memory(desc.scratchpad_desc(), engine);
     p.arguments = {{DNNL_ARG_SRC, p.a.get()},
                    {DNNL_ARG_WEIGHTS, p.b.get()},
@@ -81,6 +82,8 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
                                      d.b.shape, ": ", error.what()));
   }
 }
+
+bool multiplies_bfloat16(const OneDnn&, const op::Matmul&) { return processor_multiplies_bfloat16(); }
 
 OneDnnProduct::OneDnnProduct(OneDnnProduct&&) noexcept = default;
 OneDnnProduct::~OneDnnProduct() = default;

@@ -31,7 +31,14 @@ class OneDnn {
   std::unique_ptr<Handles> handles_;
 };
 
-/// A prepared float32 product of one region of a Matmul's output, without its epilogue.
+/// Whether the processor multiplies bfloat16, so that oneDNN need not imitate it, and oneDNN has more than plain loops for
+/// this product or convolution.
+bool multiplies_bfloat16(const OneDnn& onednn, const op::Matmul& d);
+bool multiplies_bfloat16(const OneDnn& onednn, const op::Convolution& d);
+bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionTranspose& d);
+bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionWeights& d);
+
+/// A prepared product of one region of a Matmul's output, float32 of float32 or bfloat16, without its epilogue.
 class OneDnnProduct {
  public:
   OneDnnProduct(const OneDnn& onednn, const op::Matmul& matmul, const Bindings& bindings,
@@ -49,7 +56,7 @@ class OneDnnProduct {
   std::unique_ptr<Primitive> primitive_;
 };
 
-/// A prepared float32 convolution of a batch, or its transpose, or the gradient of its weights, in slices of whole images.
+/// A prepared convolution of a batch (as above), or its transpose, or the gradient of its weights, in slices of whole images.
 /// Images lie as they are; weights are copied to the layout that oneDNN wants, or from it.
 class OneDnnConvolution {
  public:

@@ -15,6 +15,7 @@ using dnnl::memory;
 /// What a convolution's primitives are made from, as oneDNN has it.
 struct Problem {
   std::int64_t x_height, x_width, channels, y_height, y_width, filters, groups;
+  memory::data_type x_type, y_type, weights_type;
   memory::dims strides, dilations, before, after;
   memory::desc weights;  ///< as they lie in the model
 
@@ -23,7 +24,7 @@ struct Problem {
     return std::max<std::int64_t>((y - 1) * stride + span - x - before, 0);
   }
 
-  Problem(const View& x, const View& y, const Window& w, std::int64_t groups)
+  Problem(const View& x, const View& weights_view, const View& y, const Window& w, std::int64_t groups)
       : x_height(x.shape[1]),
         x_width(x.shape[2]),
         channels(x.shape[3]),
@@ -31,12 +32,27 @@ struct Problem {
         y_width(y.shape[2]),
         filters(y.shape[3]),
         groups(groups),
+        x_type(data_type_of(x)),
+        y_type(data_type_of(y)),
+        weights_type(data_type_of(weights_view)),
         strides{w.stride_height, w.stride_width},
         dilations{w.dilation_height - 1, w.dilation_width - 1},
         before{w.top, w.left},
         after{padding_after(x_height, y_height, w.stride_height, w.span_height(), w.top),
               padding_after(x_width, y_width, w.stride_width, w.span_width(), w.left)},
         weights(weights_desc(w)) {}
+
+  explicit Problem(const op::Convolution& d) : Problem(d.x, d.weights, d.out, d.window, d.groups) {}
+  explicit Problem(const op::ConvolutionTranspose& d) : Problem(d.out, d.weights, d.x, d.window, d.groups) {}
+  explicit Problem(const op::ConvolutionWeights& d)
+      : Problem(d.x, d.weights_gradient, d.out_gradient, d.window, d.groups) {}
+
+  /// The same with the result in the type of the factors: what gradients are told of their forward convolution.
+  Problem of_one_type(memory::data_type type) const {
+    Problem p = *this;
+    p.x_type = p.y_type = p.weights_type = type;
+    return p;
+  }
 
   memory::dims weights_dims(const Window& w) const {
     if (groups == 1) return {filters, channels, w.height, w.width};
@@ -47,19 +63,18 @@ struct Problem {
     const std::int64_t tap = channels / groups * filters;
     memory::dims strides{1, filters, w.width * tap, tap};
     if (groups > 1) strides.insert(strides.begin(), filters / groups);
-    return memory::desc(weights_dims(w), memory::data_type::f32, strides);
+    return memory::desc(weights_dims(w), weights_type, strides);
   }
   memory::desc any_weights() const {
-    return memory::desc(weights.dims(), memory::data_type::f32, memory::format_tag::any);
+    return memory::desc(weights.dims(), weights_type, memory::format_tag::any);
   }
-  memory::desc x(std::int64_t images) const { return images_desc({images, channels, x_height, x_width}); }
-  memory::desc y(std::int64_t images) const { return images_desc({images, filters, y_height, y_width}); }
+  memory::desc x(std::int64_t images) const {
+    return memory::desc({images, channels, x_height, x_width}, x_type, memory::format_tag::nhwc);
+  }
+  memory::desc y(std::int64_t images) const {
+    return memory::desc({images, filters, y_height, y_width}, y_type, memory::format_tag::nhwc);
+  }
   memory::desc bias() const { return memory::desc({filters}, memory::data_type::f32, memory::format_tag::a); }
-
- private:
-  static memory::desc images_desc(const memory::dims& dims) {
-    return memory::desc(dims, memory::data_type::f32, memory::format_tag::nhwc);
-  }
 };
 
 using Forward = dnnl::convolution_forward;
@@ -83,7 +98,8 @@ Forward::primitive_desc forward_desc(const dnnl::engine& engine, const Problem& 
 
 BackwardData::primitive_desc backward_data_desc(const dnnl::engine& engine, const Problem& p,
                                                 std::int64_t images) {
-  const Forward::primitive_desc hint = forward_desc(engine, p, images, p.any_weights(), false);
+  const Problem forward = p.of_one_type(p.y_type);
+  const Forward::primitive_desc hint = forward_desc(engine, forward, images, forward.any_weights(), false);
 #if DNNL_VERSION_MAJOR >= 3
   return BackwardData::primitive_desc(engine, direct, p.x(images), p.any_weights(), p.y(images), p.strides,
                                       p.dilations, p.before, p.after, hint, with_own_scratchpad());
@@ -97,7 +113,9 @@ BackwardData::primitive_desc backward_data_desc(const dnnl::engine& engine, cons
 BackwardWeights::primitive_desc backward_weights_desc(const dnnl::engine& engine, const Problem& p,
                                                       std::int64_t images, const memory::desc& weights,
                                                       bool with_bias) {
-  const Forward::primitive_desc hint = forward_desc(engine, p, images, p.any_weights(), with_bias);
+  const Problem forward = p.of_one_type(p.y_type);
+  const Forward::primitive_desc hint =
+      forward_desc(engine, forward, images, forward.any_weights(), with_bias);
   const memory::desc bias = with_bias ? p.bias() : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
   return BackwardWeights::primitive_desc(engine, direct, p.x(images), weights, bias, p.y(images), p.strides,
@@ -158,7 +176,7 @@ struct OneDnnConvolution::Primitives {
   }
 
   /// The weights at `model` as `wanted` lays them out; itself where that is how they lie.
-  dnnl_memory_t packed(const memory::desc& model, const memory::desc& wanted, float* data) {
+  dnnl_memory_t packed(const memory::desc& model, const memory::desc& wanted, void* data) {
     if (wanted == model) return keep(model, data);
     for (const Copy& copy : copies)
       if (copy.packed.get_desc() == wanted) return copy.packed.get();
@@ -200,25 +218,50 @@ void make_or_explain(const View& x, const View& y, const Make& make) {
 
 std::int64_t elements_of_image(const View& images) { return images.elements() / images.shape[0]; }
 
+/// Whether the primitive of one image that `describe` makes is there, and none of the plain loops called "ref".
+template <class Describe>
+bool is_compiled(const Describe& describe) {
+  if (!processor_multiplies_bfloat16()) return false;
+  const OneThread one;
+  try {
+    return std::string(describe().impl_info_str()).rfind("ref", 0) != 0;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+bool multiplies_bfloat16(const OneDnn& onednn, const op::Convolution& d) {
+  const Problem p(d);
+  return is_compiled([&] { return forward_desc(onednn.handles().engine, p, 1, p.any_weights(), false); });
+}
+bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionTranspose& d) {
+  return is_compiled([&] { return backward_data_desc(onednn.handles().engine, Problem(d), 1); });
+}
+bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionWeights& d) {
+  const Problem p(d);
+  return is_compiled(
+      [&] { return backward_weights_desc(onednn.handles().engine, p, 1, p.any_weights(), false); });
+}
 
 OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution& d, const Bindings& at,
                                      std::int64_t images)
     : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
   make_or_explain(d.x, d.out, [&] {
     Primitives& p = *primitives_;
-    const Problem problem(d.x, d.out, d.window, d.groups);
+    const Problem problem(d);
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
       const auto desc = forward_desc(p.engine, problem, size, problem.any_weights(), false);
       p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
     }
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
-      float* const x = at.address<float>(d.x) + first * elements_of_image(d.x);
-      float* const y = at.address<float>(d.out) + first * elements_of_image(d.out);
+      void* const x = element_at(at, d.x, first * elements_of_image(d.x));
+      void* const y = element_at(at, d.out, first * elements_of_image(d.out));
       p.slices.push_back({kind,
                           {{DNNL_ARG_SRC, p.keep(problem.x(count), x)},
                            {DNNL_ARG_WEIGHTS,
-                            p.packed(problem.weights, p.kinds[kind].weights, at.address<float>(d.weights))},
+                            p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
                            {DNNL_ARG_DST, p.keep(problem.y(count), y)}}});
     });
   });
@@ -229,18 +272,18 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
   make_or_explain(d.x, d.out, [&] {
     Primitives& p = *primitives_;
-    const Problem problem(d.out, d.x, d.window, d.groups);
+    const Problem problem(d);
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
       const auto desc = backward_data_desc(p.engine, problem, size);
       p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
     }
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
-      float* const x = at.address<float>(d.out) + first * elements_of_image(d.out);
-      float* const y = at.address<float>(d.x) + first * elements_of_image(d.x);
+      void* const x = element_at(at, d.out, first * elements_of_image(d.out));
+      void* const y = element_at(at, d.x, first * elements_of_image(d.x));
       p.slices.push_back({kind,
                           {{DNNL_ARG_DIFF_DST, p.keep(problem.y(count), y)},
                            {DNNL_ARG_WEIGHTS,
-                            p.packed(problem.weights, p.kinds[kind].weights, at.address<float>(d.weights))},
+                            p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
                            {DNNL_ARG_DIFF_SRC, p.keep(problem.x(count), x)}}});
     });
   });
@@ -251,7 +294,7 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
   make_or_explain(d.x, d.out_gradient, [&] {
     Primitives& p = *primitives_;
-    const Problem problem(d.x, d.out_gradient, d.window, d.groups);
+    const Problem problem(d);
     const bool with_bias = static_cast<bool>(d.bias_gradient);
     memory::desc layout = problem.any_weights();  // of all slices' sums the same: they are added as they lie
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
@@ -269,8 +312,8 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     p.bias = at.address<float>(d.bias_gradient);
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t size, std::size_t kind) {
       const auto slice = static_cast<std::int64_t>(p.slices.size());
-      float* const x = at.address<float>(d.x) + first * elements_of_image(d.x);
-      float* const y = at.address<float>(d.out_gradient) + first * elements_of_image(d.out_gradient);
+      void* const x = element_at(at, d.x, first * elements_of_image(d.x));
+      void* const y = element_at(at, d.out_gradient, first * elements_of_image(d.out_gradient));
       std::vector<dnnl_exec_arg_t> arguments{
           {DNNL_ARG_SRC, p.keep(problem.x(size), x)},
           {DNNL_ARG_DIFF_DST, p.keep(problem.y(size), y)},

@@ -15,6 +15,20 @@ struct OneDnn::Handles {
   std::vector<dnnl::stream> streams;
 };
 
+inline dnnl::memory::data_type data_type_of(const View& view) {
+  return view.dtype == DType::bfloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
+}
+
+/// The address of element `i`.
+inline void* element_at(const Bindings& at, const View& view, std::int64_t i) {
+  return view ? at.address<std::byte>(view) + i * size_of(view.dtype) : nullptr;
+}
+
+inline bool processor_multiplies_bfloat16() {
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
 /// False where oneDNN failed, which it does only when memory is exhausted. The C interface takes a fixed list of
 /// arguments.
 inline bool execute(const OneDnn& onednn, int worker, const dnnl::primitive& primitive,

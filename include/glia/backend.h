@@ -20,7 +20,7 @@ namespace glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 4;
+inline constexpr int backend_abi = 5;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -145,6 +145,9 @@ class Backend {
   /// Throws OutOfMemoryError.
   virtual std::unique_ptr<Staging> staging(std::size_t bytes) = 0;
 
+  /// Whether prepare() takes this product, a Matmul or a convolution to float32, with bfloat16 factors, because the
+  /// device multiplies those itself.
+  virtual bool multiplies_bfloat16(const Descriptor& product) = 0;
   /// Settles algorithms, workspace and library objects for each descriptor. Throws ShapeError or ValueError
   /// for one that it cannot do, naming it.
   virtual std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,

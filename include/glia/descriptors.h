@@ -20,7 +20,9 @@
 
 namespace glia {
 
-// Every descriptor lists its operands: operands(f) calls f(view, access) for each view, empty ones included.
+// Every descriptor lists its operands: operands(f) calls f(view, access) for each view, empty ones included. A product also
+// lists its factors(f), the two that are multiplied; both float32 or float64 as the result is, or bfloat16 where that is
+// float32 and Backend::multiplies_bfloat16() says so.
 
 namespace op {
 
@@ -68,7 +70,7 @@ struct Gather {
 /// out = derivative(saved) * activation(a b + bias); shapes (m, k) (k, n) -> (m, n), any of a, b transposed
 /// by its strides. bias (n,). `derivative` multiplies by the activation's derivative at `saved` (m, n), its
 /// output or input. bias_gradient (n,) = sum over the rows of b, for the weight gradient x^T dy. `precision` is
-/// how a GPU may multiply float32.
+/// how float32 may be multiplied.
 struct Matmul {
   static constexpr auto name = "Matmul";
   View a, b, out;
@@ -82,6 +84,10 @@ struct Matmul {
   void operands(F&& f) {
     f(a, Access::read), f(b, Access::read), f(bias, Access::read), f(saved, Access::read);
     f(out, Access::write), f(bias_gradient, Access::write);
+  }
+  template <class F>
+  void factors(F&& f) {
+    f(a), f(b);
   }
 };
 
@@ -124,6 +130,16 @@ struct MapGradient {
   template <class F>
   void operands(F&& f) {
     f(saved, Access::read), f(out_gradient, Access::read), f(in_gradient, Access::write);
+  }
+};
+
+/// out = in rounded to bfloat16. in float32 or bfloat16; out bfloat16, or float32 for what multiplies no other.
+struct Round {
+  static constexpr auto name = "Round";
+  View in, out;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(out, Access::write);
   }
 };
 
@@ -477,7 +493,7 @@ struct Descend {
 }  // namespace op
 
 using Descriptor =
-    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Map, op::MapGradient,
+    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map, op::MapGradient,
                  op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient,
                  op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu,
                  op::PreluGradient, op::Lookup, op::LookupGradient, op::Convolution, op::ConvolutionTranspose,

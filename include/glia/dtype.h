@@ -12,7 +12,8 @@
 
 namespace glia {
 
-enum class DType : std::uint8_t { float32, float64, uint8, int32, int64 };
+/// Tensors hold all but bfloat16, which only products within a step read.
+enum class DType : std::uint8_t { float32, float64, uint8, int32, int64, bfloat16 };
 
 constexpr const char* name_of(DType dtype) {
   switch (dtype) {
@@ -26,6 +27,8 @@ constexpr const char* name_of(DType dtype) {
       return "int32";
     case DType::int64:
       return "int64";
+    case DType::bfloat16:
+      return "bfloat16";
   }
   return "?";
 }
@@ -39,6 +42,8 @@ GLIA_HD constexpr std::int64_t size_of(DType dtype) {
     case DType::float64:
     case DType::int64:
       return 8;
+    case DType::bfloat16:
+      return 2;
     case DType::uint8:
       return 1;
   }
@@ -86,6 +91,8 @@ decltype(auto) visit_dtype(DType dtype, Visitor&& visitor) {
       return visitor(TypeTag<std::int32_t>{});
     case DType::int64:
       return visitor(TypeTag<std::int64_t>{});
+    case DType::bfloat16:
+      throw ValueError("tensors hold no bfloat16: use float32, and .precision = \"mixed_bfloat16\" at compile");
   }
   throw ValueError("a tensor carries an unknown dtype: its memory was overwritten");
 }

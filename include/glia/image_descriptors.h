@@ -44,6 +44,10 @@ struct Convolution {
     f(x, Access::read), f(weights, Access::read), f(bias, Access::read), f(saved, Access::read);
     f(out, Access::write);
   }
+  template <class F>
+  void factors(F&& f) {
+    f(x), f(weights);
+  }
 };
 
 /// The transpose of a Convolution, from its output's side to its input's: x (n, h, w, filters), weights as there,
@@ -63,6 +67,10 @@ struct ConvolutionTranspose {
     f(x, Access::read), f(weights, Access::read), f(bias, Access::read), f(saved, Access::read);
     f(out, Access::write);
   }
+  template <class F>
+  void factors(F&& f) {
+    f(x), f(weights);
+  }
 };
 
 /// weights_gradient (=) of the Convolution of x that gave out_gradient, and, where wanted, bias_gradient (filters,) (=),
@@ -78,6 +86,10 @@ struct ConvolutionWeights {
   void operands(F&& f) {
     f(x, Access::read), f(out_gradient, Access::read), f(weights_gradient, Access::write);
     f(bias_gradient, Access::write);
+  }
+  template <class F>
+  void factors(F&& f) {
+    f(x), f(out_gradient);
   }
 };
 

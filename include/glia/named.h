@@ -53,7 +53,8 @@ using PaddingName = Named<Paddings>;          ///< "valid", "same"
 using InterpolationName = Named<Interpolations>;  ///< "nearest", "bilinear"
 using FlipModeName = Named<FlipModes>;            ///< "horizontal", "vertical", "horizontal_and_vertical"
 using FillModeName = Named<FillModes>;            ///< "reflect", "constant", "nearest", "wrap"
-using PrecisionName = Named<Precisions>;          ///< "float32", "tf32"
+using PrecisionName = Named<Precisions>;          ///< "float32", "tf32", "mixed_bfloat16"
+using Policy = PrecisionName;                     ///< Keras's name for it: Policy("mixed_bfloat16")
 
 extern template class Named<Activations>;
 extern template class Named<Initializers>;

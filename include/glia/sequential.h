@@ -76,7 +76,7 @@ struct CompileOptions {
   MetricNames weighted_metrics = {};    ///< of rows by their class_weight or sample_weight
   std::optional<Device> device = {};    ///< default: the model's context, or the automatic device
   std::optional<Context> context = {};  ///< takes precedence over device
-  PrecisionName precision = "float32";  ///< "tf32": faster products on GPUs that have it; float32 models only
+  PrecisionName precision = "float32";  ///< or "tf32", "mixed_bfloat16": faster products; float32 models only
 };
 
 /// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of

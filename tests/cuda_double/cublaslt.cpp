@@ -110,8 +110,13 @@ struct Problem {
     const cudaDataType_t type = is_double ? CUDA_R_64F : CUDA_R_32F;
     const cublasLtEpilogue_t e = operation.epilogue;
     const bool by_column = adds_bias(e) || has_mask(e) || sums_gradient(e);
+    if (a.type != b.type || c.type != type || d.type != type) return false;
+    // bf16 to float32, but no sums of its elements.
+    if (a.type != type && !(a.type == CUDA_R_16BF && compute == CUBLAS_COMPUTE_32F &&
+                            (!sums_gradient(e) || e == CUBLASLT_EPILOGUE_DRELU_BGRAD)))
+      return false;
     for (const Layout* layout : {&a, &b, &c, &d})
-      if (layout->type != type || layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW))
+      if (layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW))
         return false;
     return operation.scale == type && is_known(e) && !settings().refuses_products &&
            settings().refused_epilogues.count(e) == 0;
@@ -140,17 +145,18 @@ float rounded(float x, cublasComputeType_t compute) {
 double rounded(double x, cublasComputeType_t) { return x; }
 
 /// Element (i, j) of op(X): of X or of its transpose.
-template <class T>
-T element(const T* x, const Layout& layout, cublasOperation_t operation, std::uint64_t i, std::uint64_t j) {
-  return x[operation == CUBLAS_OP_N ? layout.at(i, j) : layout.at(j, i)];
+template <class T, class Factor>
+T element(const Factor* x, const Layout& layout, cublasOperation_t operation, std::uint64_t i, std::uint64_t j) {
+  return static_cast<T>(x[operation == CUBLAS_OP_N ? layout.at(i, j) : layout.at(j, i)]);
 }
 
-/// A product with its operands, at its turn in the queue.
-template <class T>
+/// A product with its operands, at its turn in the queue; A and B may be of another type than the rest.
+template <class T, class Factor>
 struct Run {
   Problem p;
   T alpha, beta;
-  const T *a, *b, *c;
+  const Factor *a, *b;
+  const T* c;
   T* d;
 
   bool reads_c() const { return beta != T(0); }
@@ -162,18 +168,18 @@ struct Run {
   }
 
  private:
-  void one(const T* a, const T* b, const T* c, T* d) const {
+  void one(const Factor* a, const Factor* b, const T* c, T* d) const {
     const std::uint64_t m = p.d.rows, n = p.d.columns, k = p.k();
     // op(A) once, rounded, its columns contiguous.
     std::vector<T> left(m * k);
     for (std::uint64_t i = 0; i < m; ++i)
       for (std::uint64_t l = 0; l < k; ++l)
-        left[l * m + i] = rounded(element(a, p.a, p.operation.transpose_a, i, l), p.operation.compute);
+        left[l * m + i] = rounded(element<T>(a, p.a, p.operation.transpose_a, i, l), p.operation.compute);
     std::vector<T> column(m);
     for (std::uint64_t j = 0; j < n; ++j) {
       std::fill(column.begin(), column.end(), T(0));
       for (std::uint64_t l = 0; l < k; ++l) {
-        const T x = rounded(element(b, p.b, p.operation.transpose_b, l, j), p.operation.compute);
+        const T x = rounded(element<T>(b, p.b, p.operation.transpose_b, l, j), p.operation.compute);
         const T* const from = &left[l * m];
         for (std::uint64_t i = 0; i < m; ++i) column[i] += from[i] * x;
       }
@@ -213,7 +219,7 @@ struct Run {
   }
 
   /// DRELU_BGRAD: of each row of D; BGRADA: of each row of op(A), over k; BGRADB: of each column of op(B), over k.
-  void sum_gradients(const T* a, const T* b, const T* d) const {
+  void sum_gradients(const Factor* a, const Factor* b, const T* d) const {
     const Operation& o = p.operation;
     if (!sums_gradient(o.epilogue)) return;
     const bool of_d = o.epilogue == CUBLASLT_EPILOGUE_DRELU_BGRAD;
@@ -221,16 +227,16 @@ struct Run {
       T sum = 0;
       for (std::uint64_t l = 0; l < (of_d ? p.d.columns : p.k()); ++l)
         sum += of_d                                     ? d[p.d.at(i, l)]
-               : o.epilogue == CUBLASLT_EPILOGUE_BGRADA ? element(a, p.a, o.transpose_a, i, l)
-                                                        : element(b, p.b, o.transpose_b, l, i);
+               : o.epilogue == CUBLASLT_EPILOGUE_BGRADA ? element<T>(a, p.a, o.transpose_a, i, l)
+                                                        : element<T>(b, p.b, o.transpose_b, l, i);
       static_cast<T*>(o.bias)[i] = sum;
     }
   }
 };
 
 /// At its turn: the first of what the product touches that is not there, by name; null if all is.
-template <class T>
-const char* missing(const Run<T>& run, const void* workspace, std::size_t workspace_bytes) {
+template <class T, class Factor>
+const char* missing(const Run<T, Factor>& run, const void* workspace, std::size_t workspace_bytes) {
   const Problem& p = run.p;
   const Operation& o = p.operation;
   const std::size_t bias = adds_bias(o.epilogue) || sums_gradient(o.epilogue) ? p.bias_elements() : 0;
@@ -240,8 +246,8 @@ const char* missing(const Run<T>& run, const void* workspace, std::size_t worksp
     const char* name;
     const void* address;
     std::size_t bytes;
-  } operands[] = {{"A", run.a, p.a.elements() * sizeof(T)},
-                  {"B", run.b, p.b.elements() * sizeof(T)},
+  } operands[] = {{"A", run.a, p.a.elements() * sizeof(Factor)},
+                  {"B", run.b, p.b.elements() * sizeof(Factor)},
                   {"C", run.c, run.reads_c() ? p.c.elements() * sizeof(T) : 0},
                   {"D", run.d, p.d.elements() * sizeof(T)},
                   {"the bias", o.bias, bias * sizeof(T)},
@@ -252,12 +258,14 @@ const char* missing(const Run<T>& run, const void* workspace, std::size_t worksp
   return nullptr;
 }
 
-template <class T>
+template <class T, class Factor = T>
 cudaError_t enqueue_product(const Problem& p, const void* alpha, const void* beta, const void* a,
                             const void* b, const void* c, void* d, void* workspace,
                             std::size_t workspace_bytes, cudaStream_t stream) {
   const auto matrix = [](const void* x) { return static_cast<const T*>(x); };
-  const Run<T> run{p, *matrix(alpha), *matrix(beta), matrix(a), matrix(b), matrix(c), static_cast<T*>(d)};
+  const auto factor = [](const void* x) { return static_cast<const Factor*>(x); };
+  const Run<T, Factor> run{p,         *matrix(alpha), *matrix(beta),     factor(a),
+                           factor(b), matrix(c),      static_cast<T*>(d)};
   return enqueue(stream, Kind::kernel, "cublasLtMatmul", [=] {
     if (launch_fails()) return;
     if (const char* name = missing(run, workspace, workspace_bytes))
@@ -463,7 +471,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   if (workspace_bytes < algorithm.workspace || !is_aligned(workspace, 256) ||
       (algorithm.workspace > 0 && !workspace))
     return CUBLAS_STATUS_INVALID_VALUE;
-  const auto enqueue_typed = p.d.type == CUDA_R_64F ? enqueue_product<double> : enqueue_product<float>;
+  const auto enqueue_typed = p.d.type == CUDA_R_64F    ? enqueue_product<double>
+                             : p.a.type == CUDA_R_16BF ? enqueue_product<float, Bf16>
+                                                       : enqueue_product<float>;
   return status_of(enqueue_typed(p, alpha, beta, a, b, c, d, workspace, algorithm.workspace, stream));
 }
 

@@ -89,7 +89,9 @@ struct Problem {
         w.k % g.groups != 0 || y.h != windows(x.h, g.pad_h, w.h, g.dilation_h, g.stride_h) ||
         y.w != windows(x.w, g.pad_w, w.w, g.dilation_w, g.stride_w))
       return CUDNN_STATUS_BAD_PARAM;
-    if ((x.type != CUDNN_DATA_FLOAT && x.type != CUDNN_DATA_DOUBLE) || g.compute != x.type)
+    const bool is_bf16 = x.type == CUDNN_DATA_BFLOAT16;
+    if ((!is_bf16 && x.type != CUDNN_DATA_FLOAT && x.type != CUDNN_DATA_DOUBLE) ||
+        g.compute != (is_bf16 ? CUDNN_DATA_FLOAT : x.type) || (is_bf16 && g.math == CUDNN_FMA_MATH))
       return CUDNN_STATUS_NOT_SUPPORTED;
     const bool is_known = x.format == CUDNN_TENSOR_NHWC || x.format == CUDNN_TENSOR_NCHW;
     if (!is_known || y.format != x.format || w.format != x.format) return CUDNN_STATUS_NOT_SUPPORTED_LAYOUT;
@@ -118,19 +120,19 @@ cudnnStatus_t find_offer(int algorithm, Offer& offer) {
   return CUDNN_STATUS_NOT_SUPPORTED;
 }
 
-/// A convolution with its operands, at its turn in the queue.
-template <class Kind, class T>
+/// A convolution with its operands, at its turn in the queue; they may be stored in another type than they are added in.
+template <class Kind, class T, class Stored>
 struct Run {
   Problem p;
   Offer offer;
   T alpha, beta;
-  T *x, *w, *y;
+  Stored *x, *w, *y;
 
   static constexpr bool of_x = std::is_same_v<Kind, BackwardData>;
   static constexpr bool of_w = std::is_same_v<Kind, BackwardFilter>;
 
   void operator()() const {
-    std::vector<T> xs(x, x + p.x_elements()), ws(w, w + p.w_elements()), ys(y, y + p.y_elements());
+    std::vector<T> xs = read(x, p.x_elements()), ws = read(w, p.w_elements()), ys = read(y, p.y_elements());
     std::vector<T>& result = of_x ? xs : of_w ? ws : ys;
     if constexpr (sizeof(T) == sizeof(float)) {
       if (p.allows_tf32())
@@ -139,15 +141,21 @@ struct Run {
     }
     std::fill(result.begin(), result.end(), T(0));
     add_products(xs.data(), ws.data(), ys.data());
-    T* const out = of_x ? x : of_w ? w : y;
+    Stored* const out = of_x ? x : of_w ? w : y;
     for (std::size_t i = 0; i < result.size(); ++i) {
       T value = result[i];
       if (offer.transforms) value = std::nextafter(value, T(1e30));
-      out[i] = alpha * value + (beta != T(0) ? beta * out[i] : T(0));
+      out[i] = static_cast<Stored>(alpha * value + (beta != T(0) ? beta * static_cast<T>(out[i]) : T(0)));
     }
   }
 
  private:
+  static std::vector<T> read(const Stored* from, std::int64_t count) {
+    std::vector<T> result;
+    for (std::int64_t i = 0; i < count; ++i) result.push_back(static_cast<T>(from[i]));
+    return result;
+  }
+
   std::vector<std::int64_t> order(std::int64_t n) const {
     std::vector<std::int64_t> all(static_cast<std::size_t>(n));
     std::iota(all.begin(), all.end(), 0);
@@ -205,26 +213,26 @@ struct Operands {
   std::size_t workspace_bytes;
 };
 
-template <class Kind, class T>
+template <class Kind, class T, class Stored = T>
 cudaError_t enqueue_convolution(const Problem& p, const Offer& offer, const Operands& at,
                                 cudaStream_t stream) {
-  const auto tensor = [](const void* data) { return static_cast<T*>(const_cast<void*>(data)); };
-  const Run<Kind, T> run{p,
-                         offer,
-                         *static_cast<const T*>(at.alpha),
-                         *static_cast<const T*>(at.beta),
-                         tensor(at.x),
-                         tensor(at.w),
-                         tensor(at.y)};
+  const auto tensor = [](const void* data) { return static_cast<Stored*>(const_cast<void*>(data)); };
+  const Run<Kind, T, Stored> run{p,
+                                 offer,
+                                 *static_cast<const T*>(at.alpha),
+                                 *static_cast<const T*>(at.beta),
+                                 tensor(at.x),
+                                 tensor(at.w),
+                                 tensor(at.y)};
   return enqueue(stream, glia::cuda_double::Kind::kernel, Kind::function, [=] {
     if (launch_fails()) return;
     const struct {
       const char* name;
       const void* address;
       std::size_t bytes;
-    } touched[] = {{"x", at.x, static_cast<std::size_t>(p.x_elements()) * sizeof(T)},
-                   {"w", at.w, static_cast<std::size_t>(p.w_elements()) * sizeof(T)},
-                   {"y", at.y, static_cast<std::size_t>(p.y_elements()) * sizeof(T)},
+    } touched[] = {{"x", at.x, static_cast<std::size_t>(p.x_elements()) * sizeof(Stored)},
+                   {"w", at.w, static_cast<std::size_t>(p.w_elements()) * sizeof(Stored)},
+                   {"y", at.y, static_cast<std::size_t>(p.y_elements()) * sizeof(Stored)},
                    {"the workspace", at.workspace, offer.workspace}};
     for (const auto& one : touched)
       if (!is_device_memory(one.address, one.bytes))
@@ -247,8 +255,9 @@ cudnnStatus_t convolve(cudnnHandle_t handle, cudnnTensorDescriptor_t x, cudnnFil
   if (status == CUDNN_STATUS_SUCCESS) status = find_offer<Kind>(algorithm, offer);
   if (status != CUDNN_STATUS_SUCCESS) return status;
   if (!at.workspace || at.workspace_bytes < offer.workspace) return CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT;
-  const auto enqueue_typed =
-      p.x.type == CUDNN_DATA_DOUBLE ? enqueue_convolution<Kind, double> : enqueue_convolution<Kind, float>;
+  const auto enqueue_typed = p.x.type == CUDNN_DATA_DOUBLE     ? enqueue_convolution<Kind, double>
+                             : p.x.type == CUDNN_DATA_BFLOAT16 ? enqueue_convolution<Kind, float, Bf16>
+                                                               : enqueue_convolution<Kind, float>;
   return cudnn_status_of(enqueue_typed(p, offer, at, handle->stream));
 }
 

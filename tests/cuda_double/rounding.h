@@ -25,4 +25,23 @@ inline float to_bf16(float x) {
   return x;
 }
 
+/// An element of a bf16 matrix.
+struct Bf16 {
+  std::uint16_t bits = 0;
+
+  Bf16() = default;
+  explicit Bf16(float x) {
+    std::uint32_t u;
+    x = to_bf16(x);
+    std::memcpy(&u, &x, sizeof u);
+    bits = static_cast<std::uint16_t>(u >> 16 | (x != x ? 0x40u : 0u));
+  }
+  explicit operator float() const {
+    const std::uint32_t u = std::uint32_t{bits} << 16;
+    float x;
+    std::memcpy(&x, &u, sizeof x);
+    return x;
+  }
+};
+
 }  // namespace glia::cuda_double

@@ -1,4 +1,4 @@
-// Precision: how products of float32 matrices may be computed.
+// Precision: how products of float32 matrices, convolutions among them, may be computed.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -17,6 +17,14 @@ struct TF32 {
   static constexpr auto name = "tf32";
 };
 
-using Precisions = std::variant<Float32, TF32>;
+/// Operands of products rounded to bfloat16 (relative error 2^-8 at most each), and multiplied as such by GPUs of compute
+/// capability 8.0 and later and CPUs with AVX512_BF16; elsewhere the rounded numbers are multiplied in float32. Sums are
+/// float32, and so is what is kept: weights, their gradients, the optimizer's slots. Exponents are those of float32, so
+/// no loss needs scaling.
+struct MixedBFloat16 {
+  static constexpr auto name = "mixed_bfloat16";
+};
+
+using Precisions = std::variant<Float32, TF32, MixedBFloat16>;
 
 }  // namespace glia
