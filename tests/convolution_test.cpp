@@ -13,6 +13,7 @@
 #include <tuple>
 #include <vector>
 
+#include "tests/bfloat16.h"
 #include "tests/close.h"
 #include "tests/devices.h"
 
@@ -108,24 +109,51 @@ std::vector<ConvolutionCase> convolution_cases() {
   };
 }
 
+/// A run of the models below in one dtype, or in float32 with factors of bfloat16.
+struct Computation {
+  Run run;
+  bool mixed = false;
+
+  friend std::ostream& operator<<(std::ostream& out, const Computation& one) {
+    return one.mixed ? out << label(one.run.device) << "_mixed" : out << one.run;
+  }
+};
+
+std::vector<Computation> computations() {
+  std::vector<Computation> all;
+  for (const Run& run : test_runs()) all.push_back({run});
+  for (const Device& device : test_devices()) all.push_back({{device, DType::float32}, true});
+  return all;
+}
+
 class ConvolutionOn : public OnDevice,
-                      public ::testing::WithParamInterface<std::tuple<ConvolutionCase, Run>> {
+                      public ::testing::WithParamInterface<std::tuple<ConvolutionCase, Computation>> {
  protected:
   const ConvolutionCase& one() const { return std::get<0>(GetParam()); }
-  void SetUp() override { start(std::get<1>(GetParam()).device); }
+  const Computation& computation() const { return std::get<1>(GetParam()); }
+  void SetUp() override { start(computation().run.device); }
 
   Sequential model(const std::vector<Layer>& layers, const Shape& row) {
     Sequential model(layers);
-    model.set_dtype(std::get<1>(GetParam()).dtype);
-    model.compile({.loss = "mse", .context = context()});
+    model.set_dtype(computation().run.dtype);
+    model.compile({.loss = "mse",
+                   .context = context(),
+                   .precision = computation().mixed ? "mixed_bfloat16" : "float32"});
     model.build(row);
     return model;
+  }
+
+  /// What a product reads of a tensor.
+  Tensor factor(const Tensor& tensor) const { return computation().mixed ? to_bfloat16(tensor) : tensor.clone(); }
+  /// What a convolution gives of a sum: cuDNN's results are of the type of the factors.
+  Tensor result(const Tensor& sums) const {
+    return computation().run.device.is_cpu() ? sums.clone() : factor(sums);
   }
 };
 
 INSTANTIATE_TEST_SUITE_P(Windows, ConvolutionOn,
                          ::testing::Combine(::testing::ValuesIn(convolution_cases()),
-                                            ::testing::ValuesIn(test_runs())),
+                                            ::testing::ValuesIn(computations())),
                          [](const auto& info) {
                            return std::get<0>(info.param).name + "_" +
                                   ::testing::PrintToString(std::get<1>(info.param));
@@ -141,9 +169,9 @@ TEST_P(ConvolutionOn, Is_the_sum_of_the_products_under_its_window) {
     const Tensor x = whole_numbers(one().image.prepend(images), 7, 3);
     Tensor expected = Tensor::zeros(one().output().prepend(images), DType::float64);
     double* out = expected.data<double>();
-    for (std::int64_t o = 0; o < expected.size(); ++o) out[o] = bias(o % one().filters);
     const double *in = x.data<double>(), *k = kernel.data<double>();
     one().for_each_product(images, [=](auto i, auto w, auto o) { out[o] += in[i] * k[w]; });
+    expected = result(expected) + bias;
     const Tensor got = model(x);
     EXPECT_TRUE(array_equal(got.cast(DType::float64), expected)) << images << " images";
   }
@@ -164,14 +192,14 @@ TEST_P(ConvolutionOn, Has_gradients_that_are_sums_of_the_same_products) {
     Tensor hidden = Tensor::zeros(one().image.prepend(images), DType::float64);
     for (std::int64_t i = 0; i < hidden.size(); ++i)
       hidden.data<double>()[i] = x.data<double>()[i / channels] * first.data<double>()[i % channels];
-    Tensor slope = Tensor::zeros(one().output().prepend(images), DType::float64);
-    double* dz = slope.data<double>();
+    Tensor z = Tensor::zeros(one().output().prepend(images), DType::float64);
+    double* const sums = z.data<double>();
     const double *h = hidden.data<double>(), *k = kernel.data<double>();
-    for (std::int64_t o = 0; o < slope.size(); ++o) dz[o] = bias(o % one().filters);
-    one().for_each_product(images, [=](auto i, auto w, auto o) { dz[o] += h[i] * k[w]; });
-    const Tensor y = whole_numbers(slope.shape(), 9, 8);
-    slope = (slope - y) * (2.0 / static_cast<double>(slope.size()));
-    dz = slope.data<double>();
+    one().for_each_product(images, [=](auto i, auto w, auto o) { sums[o] += h[i] * k[w]; });
+    const Tensor y = whole_numbers(z.shape(), 9, 8);
+    const Tensor slope = (result(z) + bias - y) * (2.0 / static_cast<double>(z.size()));
+    const Tensor slope_factor = factor(slope);
+    const double* const dz = slope_factor.data<double>();
 
     std::vector<Tensor> expected;
     for (const Tensor* weight : {&first, &kernel, &bias})
@@ -182,9 +210,13 @@ TEST_P(ConvolutionOn, Has_gradients_that_are_sums_of_the_same_products) {
       dk[w] += h[i] * dz[o];
       dx[i] += k[w] * dz[o];
     });
-    for (std::int64_t o = 0; o < slope.size(); ++o) expected[2].data<double>()[o % one().filters] += dz[o];
+    for (std::int64_t o = 0; o < slope.size(); ++o)
+      expected[2].data<double>()[o % one().filters] += slope.data<double>()[o];
+    const Tensor input_slope = factor(result(input_gradient));
     for (std::int64_t i = 0; i < hidden.size(); ++i)
-      expected[0].data<double>()[i % channels] += x.data<double>()[i / channels] * dx[i];
+      expected[0].data<double>()[i % channels] +=
+          x.data<double>()[i / channels] * input_slope.data<double>()[i];
+    for (int i : {0, 1}) expected[static_cast<std::size_t>(i)] = result(expected[static_cast<std::size_t>(i)]);
 
     const Gradients got = model.gradients(x, y);
     ASSERT_EQ(got.weights.size(), 3u);
