@@ -484,6 +484,39 @@ TEST_F(CublasLtDouble, Operands_are_rounded_as_tensor_cores_round_them) {
   }
 }
 
+/// Numbers of bfloat16 as the upper halves of floats.
+std::vector<std::uint16_t> upper_halves(const Matrix& matrix) {
+  std::vector<std::uint16_t> halves;
+  for (const float value : matrix.values) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    halves.push_back(static_cast<std::uint16_t>(bits >> 16));
+  }
+  return halves;
+}
+
+TEST_F(CublasLtDouble, Matrices_of_bf16_are_multiplied_to_float32) {
+  Matrix a(5, 7, 3, 1), b(5, 3, 2, 2), d(7, 3, 4, 3);
+  const Matrix before = d;
+  Ask ask;
+  ask.transpose_a = CUBLAS_OP_T;
+  ask.beta = 0.5f;
+  ask.before_heuristic = [&](Call& call) {
+    for (cublasLtMatrixLayout_t layout : {call.a_layout, call.b_layout})
+      set(layout, CUBLASLT_MATRIX_LAYOUT_TYPE, CUDA_R_16BF);
+    call.a = on_device(upper_halves(a)), call.b = on_device(upper_halves(b));
+  };
+  ASSERT_EQ(multiply(ask, a, b, d), CUBLAS_STATUS_SUCCESS);
+  for (std::int64_t j = 0; j < 3; ++j)
+    for (std::int64_t i = 0; i < 7; ++i)
+      EXPECT_EQ(d.at(i, j), product(a, b, true, false, i, j) + 0.5f * Matrix(before).at(i, j));
+  ask.epilogue = CUBLASLT_EPILOGUE_BGRADA;
+  EXPECT_EQ(multiply(ask, a, b, d), CUBLAS_STATUS_NOT_SUPPORTED);
+  ask.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  ask.before_heuristic = [&](Call& call) { set(call.a_layout, CUBLASLT_MATRIX_LAYOUT_TYPE, CUDA_R_16BF); };
+  EXPECT_EQ(multiply(ask, a, b, d), CUBLAS_STATUS_NOT_SUPPORTED) << "two types of factors";
+}
+
 TEST_F(CublasLtDouble, What_has_no_algorithm_and_what_is_wrong_are_told_apart) {
   Matrix a(7, 5, 0, 1), b(5, 3, 0, 2), d(7, 3, 0, 3);
   Settings& settings = glia_cuda_double()->settings();

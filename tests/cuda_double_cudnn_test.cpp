@@ -12,6 +12,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/cuda_double/controls.h"
@@ -266,6 +267,10 @@ TEST_F(CudnnDouble, Descriptors_that_do_not_fit_each_other_are_refused) {
       {"the type of sums", [](Ask& a) { a.compute = CUDNN_DATA_DOUBLE; }, CUDNN_STATUS_NOT_SUPPORTED},
       {"a type that Glia has not", [](Ask& a) { a.x_type = a.filter_type = a.compute = CUDNN_DATA_HALF; },
        CUDNN_STATUS_NOT_SUPPORTED},
+      {"bf16 added in bf16", [](Ask& a) { a.x_type = a.filter_type = a.compute = CUDNN_DATA_BFLOAT16; },
+       CUDNN_STATUS_NOT_SUPPORTED},
+      {"bf16 by FMA mathematics", [](Ask& a) { a.x_type = a.filter_type = CUDNN_DATA_BFLOAT16; },
+       CUDNN_STATUS_NOT_SUPPORTED},
       {"the filter's layout", [](Ask& a) { a.filter_format = CUDNN_TENSOR_NCHW; },
        CUDNN_STATUS_NOT_SUPPORTED_LAYOUT},
       {"the output's layout", [](Ask& a) { a.y_format = CUDNN_TENSOR_NCHW; },
@@ -395,6 +400,32 @@ TEST_F(CudnnDouble, Only_FMA_mathematics_keeps_all_of_a_float) {
                                       256, &zero, y_, y),
               CUDNN_STATUS_SUCCESS);
     EXPECT_EQ(from_device(y, 1)[0], math == CUDNN_FMA_MATH ? value : 1.0f) << math;
+  }
+}
+
+TEST_F(CudnnDouble, Numbers_of_bf16_are_added_in_float32_and_the_sum_is_rounded) {
+  Ask ask;
+  ask = {1, 2, 1, 1, 1, 1, 1, 1, 1};
+  ask.filter_c = 2;
+  ask.x_type = ask.filter_type = CUDNN_DATA_BFLOAT16;
+  ask.math = CUDNN_TENSOR_OP_MATH;
+  describe(ask);
+  // Two bf16 numbers to a float, the first in its lower half: x (1, 2^-8), weights (1, b), y (sum, untouched).
+  const auto pair = [](std::uint32_t first, std::uint32_t second) {
+    const std::uint32_t bits = second << 16 | first;
+    float both;
+    std::memcpy(&both, &bits, sizeof both);
+    return std::vector<float>{both};
+  };
+  const float one = 1, zero = 0;
+  // 1 + 2^-8 lies half way and goes to the even 1; 1 + 3 * 2^-8 / 2 goes up to 1 + 2^-7.
+  for (const auto& [b, sum] : {std::pair{0x3f80u, 0x3f80u}, std::pair{0x3fc0u, 0x3f81u}}) {
+    void* const y = on_device(pair(0, 0x1234));
+    ASSERT_EQ(cudnnConvolutionForward(handle_, &one, x_, on_device(pair(0x3f80, 0x3b80)), filter_,
+                                      on_device(pair(0x3f80, b)), convolution_,
+                                      CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, allocate(256), 256, &zero, y_, y),
+              CUDNN_STATUS_SUCCESS);
+    EXPECT_EQ(from_device(y, 1), pair(sum, 0x1234)) << b;
   }
 }
 

@@ -20,6 +20,14 @@ function(case_fashion_mnist_cnn)
   expect_number("test accuracy" "${out}" "\nTest: [^\n]*\"accuracy\": ([0-9.]+)" 0.8 0.9)
 endfunction()
 
+function(case_fashion_mnist_mixed_bfloat_sixteen)
+  find_fashion_mnist()
+  run_sample("${FASHION_MNIST}" --model cnn --images 6000 --epochs 4 --batch-size 64 --device cpu --verbose 2
+    --precision mixed_bfloat16)
+  expect_success()
+  expect_number("test accuracy" "${out}" "\nTest: [^\n]*\"accuracy\": ([0-9.]+)" 0.8 0.9)
+endfunction()
+
 function(case_fashion_mnist_recipe)
   find_fashion_mnist()
   run_sample("${FASHION_MNIST}" --model resnet --images 512 --epochs 1 --batch-size 32 --device cpu --verbose 2 --augment

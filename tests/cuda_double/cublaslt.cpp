@@ -396,6 +396,7 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
                                                 std::size_t bytes) {
   GLIA_DOUBLE_ENTER_LT();
   Layout& l = seen<Layout>(layout);
+  if (attribute == CUBLASLT_MATRIX_LAYOUT_TYPE) return set(l.type, value, bytes);
   if (attribute == CUBLASLT_MATRIX_LAYOUT_ORDER) return set(l.order, value, bytes);
   if (attribute == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT) return set(l.batches, value, bytes);
   if (attribute == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET) return set(l.batch_stride, value, bytes);
