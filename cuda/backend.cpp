@@ -90,8 +90,11 @@ void expect_kernel_image(int index) {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int index, cudaStream_t stream)
-      : gpu_(index, stream), lt_(gpu_), cudnn_(gpu_), transfer_(gpu_) {}
+  explicit CudaBackend(const ContextOptions& options)
+      : gpu_(options.device.index(), static_cast<cudaStream_t>(options.stream)),
+        lt_(gpu_),
+        cudnn_(gpu_, options.deterministic),
+        transfer_(gpu_) {}
 
   Device device() const override { return Device::cuda(gpu_.index()); }
   int threads() const override { return 1; }
@@ -191,7 +194,7 @@ Backend* make_backend(const ContextOptions& options) {
   const int index = options.device.index();
   expect_kernel_image(index);
   const CurrentDevice current(index);
-  return new CudaBackend(index, static_cast<cudaStream_t>(options.stream));
+  return new CudaBackend(options);
 }
 
 }  // namespace glia::cuda

@@ -231,7 +231,7 @@ class Convolution final : public CudnnConvolution {
   Convolution(Gpu& gpu, const CudnnApi& api, cudnnHandle_t handle, const ConvolutionProblem& problem)
       : gpu_(gpu), api_(api), handle_(handle), problem_(problem), description_(api) {}
 
-  bool find() {
+  bool find(bool deterministic) {
     if (!description_.describe(api_, problem_)) return false;
     std::array<typename Kind::Candidate, Kind::count> candidates;
     int found = 0;
@@ -239,7 +239,7 @@ class Convolution final : public CudnnConvolution {
     if (refuses(status)) return false;
     check(api_, status, question("Algorithm_v7").c_str());
     return std::any_of(candidates.begin(), candidates.begin() + found,
-                       [this](const auto& candidate) { return is_wanted(candidate) && works(candidate); });
+                       [&](const auto& candidate) { return is_wanted(candidate, deterministic) && works(candidate); });
   }
 
   void run(const ConvolutionOperands& operands) const override {
@@ -255,10 +255,10 @@ class Convolution final : public CudnnConvolution {
     return std::string("cudnnGet").append(Kind::call + sizeof "cudnn" - 1).append(what);
   }
 
-  static bool is_wanted(const typename Kind::Candidate& candidate) {
-    if (candidate.status != CUDNN_STATUS_SUCCESS) return false;
-    return planted("nondeterministic_convolution") ||
-           (candidate.determinism == CUDNN_DETERMINISTIC && Kind::sums_products(candidate.algo));
+  static bool is_wanted(const typename Kind::Candidate& candidate, bool deterministic) {
+    return candidate.status == CUDNN_STATUS_SUCCESS && Kind::sums_products(candidate.algo) &&
+           (candidate.determinism == CUDNN_DETERMINISTIC || !deterministic ||
+            planted("nondeterministic_convolution"));
   }
 
   /// Asks for the workspace under our own type of mathematics, which a candidate's may differ from, and tries the algorithm:
@@ -302,9 +302,9 @@ class Convolution final : public CudnnConvolution {
 
 template <class Kind>
 std::unique_ptr<CudnnConvolution> found(Gpu& gpu, const CudnnApi& api, cudnnHandle_t handle,
-                                        const ConvolutionProblem& problem) {
+                                        const ConvolutionProblem& problem, bool deterministic) {
   auto convolution = std::make_unique<Convolution<Kind>>(gpu, api, handle, problem);
-  if (!convolution->find()) return nullptr;
+  if (!convolution->find(deterministic)) return nullptr;
   return convolution;
 }
 
@@ -325,7 +325,7 @@ std::string version_in_words(std::size_t version) {
 
 }  // namespace
 
-Cudnn::Cudnn(Gpu& gpu) : gpu_(gpu) {}
+Cudnn::Cudnn(Gpu& gpu, bool deterministic) : gpu_(gpu), deterministic_(deterministic) {}
 Cudnn::~Cudnn() = default;
 
 /// What is not there at the first convolution is not looked for again.
@@ -360,7 +360,7 @@ std::unique_ptr<CudnnConvolution> Cudnn::find(const ConvolutionProblem& problem)
   const auto find_for = problem.result == ConvolutionProblem::y   ? found<ForY>
                         : problem.result == ConvolutionProblem::x ? found<ForX>
                                                                   : found<ForWeights>;
-  return find_for(gpu_, library_->api, library_->handle, problem);
+  return find_for(gpu_, library_->api, library_->handle, problem, deterministic_);
 }
 
 std::shared_ptr<Memory> Cudnn::scratch(std::size_t bytes) {

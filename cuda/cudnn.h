@@ -45,10 +45,11 @@ class CudnnConvolution {
 /// cuDNN of a context, opened at the first convolution.
 class Cudnn {
  public:
-  explicit Cudnn(Gpu& gpu);
+  Cudnn(Gpu& gpu, bool deterministic);
   ~Cudnn();
 
-  /// The heuristics' first algorithm that gives the same bits in every run and that rounds as sums of products do. Null
+  /// The heuristics' first algorithm that rounds as sums of products do and, where that is wanted, gives the same bits in
+  /// every run. Null
   /// where there is none, or no cuDNN; why_not() then has the reason.
   std::unique_ptr<CudnnConvolution> find(const ConvolutionProblem& problem);
   const std::string& why_not() const { return why_not_; }
@@ -66,6 +67,7 @@ class Cudnn {
   std::unique_ptr<Library> opened();
 
   Gpu& gpu_;
+  bool deterministic_;
   std::unique_ptr<Library> library_;
   bool looked_for_ = false;
   std::string missing_, why_not_;

@@ -6,7 +6,8 @@ namespace glia::cuda {
 
 struct Cudnn::Library {};
 
-Cudnn::Cudnn(Gpu& gpu) : gpu_(gpu), why_not_("built without cuDNN") {}
+Cudnn::Cudnn(Gpu& gpu, bool deterministic)
+    : gpu_(gpu), deterministic_(deterministic), why_not_("built without cuDNN") {}
 Cudnn::~Cudnn() = default;
 std::unique_ptr<CudnnConvolution> Cudnn::find(const ConvolutionProblem&) {
   looked_for_ = true;

@@ -193,6 +193,10 @@ void Model::compile(const CompileOptions& options) {
              ValueError, "precision \"", options.precision.name(),
              "\" is for models of float32, this one computes in ", dtype, ": leave .precision out");
   std::vector<MetricName> names = checked_metrics(options);
+  if (const Shape declared = declared_input_shape(); !built() && !declared.empty()) {
+    bool trained = false;
+    build_layers(layers_, declared, trained);  // for what it throws; shapes only, no memory
+  }
   std::vector<ResolvedMetric> metrics;
   if (built() && options.loss)
     metrics = resolve_metrics(options.loss->value(), names, options.metrics.size());

@@ -253,6 +253,20 @@ TEST_P(CudaConvolution,
   EXPECT_EQ(controls().nondeterministic_convolutions(), 0);
 }
 
+TEST_P(CudaConvolution, Algorithms_of_chance_serve_where_a_context_allows_them) {
+  const Context context({.device = "cuda", .deterministic = false});
+  for (const Geometry& g : geometries()) {
+    SCOPED_TRACE(g.name);
+    const std::int64_t before = controls().nondeterministic_convolutions();
+    Step step(context.backend(), DType::float32, g, small_integer);
+    EXPECT_THAT(step.algorithms(),
+                ::testing::ElementsAre(HasSubstr("cuDNN GEMM"), HasSubstr("BWD_DATA_ALGO_0"),
+                                       HasSubstr("BWD_FILTER_ALGO_3")));
+    EXPECT_EQ(step.run().take(), expected(g, small_integer)) << "they are sums of products all the same";
+    EXPECT_GE(controls().nondeterministic_convolutions(), before + 3);
+  }
+}
+
 TEST_P(CudaConvolution, A_step_is_launches_alone_and_allocates_nothing) {
   const Geometry g = geometries()[4];
   Step step(context().backend(), DType::float32, g, uneven);

@@ -45,9 +45,26 @@ TEST_P(ImageErrorsOn, Windows_that_do_not_fit_into_the_image) {
   refuse_rows(AveragePooling2D({2, 9}), {8, 8, 3}, {"average_pooling2d", "(2, 9)", "(8, 8, 3)"});
   refuse_rows(Cropping2D({2, 3}), {4, 9, 1}, {"cropping2d", "(4, 9, 1)"});
   refuse_rows(Cropping2D({0, 0, 5, 4}), {4, 8, 1}, {"cropping2d", "(4, 8, 1)"});
+}
+
+/// Where the first layer says what it takes, compile says what does not fit, and the model stays as it was.
+TEST_P(ImageErrorsOn, Shapes_that_are_known_at_compile) {
+  const CompileOptions options{.loss = "mse", .device = test::current_device()};
   Sequential deep{Conv2D(4, 3, {.input_shape = {6, 6, 1}}), MaxPooling2D(), Conv2D(4, 3)};
-  deep.compile({.loss = "mse", .device = test::current_device()});
-  expect_error<ShapeError>([&] { deep.get_weights(); }, {"conv2d_1", "(3, 3)", "(2, 2, 4)"});
+  for (int again = 0; again < 2; ++again)
+    expect_error<ShapeError>([&] { deep.compile(options); }, {"conv2d_1", "(3, 3)", "(2, 2, 4)"});
+  EXPECT_FALSE(deep.built());
+  Sequential ways{Residual({Conv2D(4, 3)}, {.shortcut = {Conv2D(4, 1)}})};
+  ways.compile(options);  // of whatever images
+  Sequential grouped{Conv2D(4, 3, {.groups = 2, .input_shape = {8, 8, 3}})};
+  expect_error<ShapeError>([&] { grouped.compile(options); }, {"2 groups", "3 channels", "(8, 8, 3)"});
+  Sequential cropped{Cropping2D(4, {.input_shape = {9, 8, 1}}), Flatten(), Dense(2)};
+  expect_error<ShapeError>([&] { cropped.compile(options); }, {"cropping2d", "(9, 8, 1)"});
+  // The layers are as good as new.
+  Sequential fits{Conv2D(4, 3, {.input_shape = {6, 6, 1}}), MaxPooling2D()};
+  fits.compile(options);
+  fits.add(Conv2D(4, 3));
+  expect_error<ShapeError>([&] { fits.get_weights(); }, {"conv2d_1", "(3, 3)", "(2, 2, 4)"});
 }
 
 TEST_P(ImageErrorsOn, Rows_that_are_not_images) {

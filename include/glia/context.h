@@ -17,6 +17,9 @@ struct ContextOptions {
   Device device = "auto";
   int threads = 0;         ///< CPU threads that compute; 0: one for each core. Results do not depend on it.
   void* stream = nullptr;  ///< CUDA: the application's cudaStream_t; null: a stream of Glia's own
+  /// CUDA: only what gives the same bits in every run. Without it cuDNN may take algorithms that add in an order of chance,
+  /// where it thinks them faster; the CPU's bits are always the same.
+  bool deterministic = true;
 };
 
 /// A handle: copies share the device's state, which lives until the last is gone. There is no global one; a
