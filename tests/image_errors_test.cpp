@@ -58,7 +58,7 @@ TEST_P(ImageErrorsOn, Shapes_that_are_known_at_compile) {
   ways.compile(options);  // of whatever images
   Sequential grouped{Conv2D(4, 3, {.groups = 2, .input_shape = {8, 8, 3}})};
   expect_error<ShapeError>([&] { grouped.compile(options); }, {"2 groups", "3 channels", "(8, 8, 3)"});
-  Sequential cropped{Cropping2D(4, {.input_shape = {9, 8, 1}}), Flatten(), Dense(2)};
+  Sequential cropped{Input({9, 8, 1}), Cropping2D(4), Flatten(), Dense(2)};
   expect_error<ShapeError>([&] { cropped.compile(options); }, {"cropping2d", "(9, 8, 1)"});
   // The layers are as good as new.
   Sequential fits{Conv2D(4, 3, {.input_shape = {6, 6, 1}}), MaxPooling2D()};
