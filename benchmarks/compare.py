@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import pytorch_mlp  # noqa: E402
 
 TRAINING = [("784-128-10", 32, 3.0), ("784-128-10", 128, 1.5), ("784-128-10", 512, 1.2), ("784-512-512-10", 128, None),
-            ("cnn", 128, 1.5)]
+            ("cnn", 128, 1.5), ("cnn-mixed_bfloat16", 128, None)]
 INFERENCE = [("784-128-10", 1, None), ("784-128-10", 1024, None)]
 
 
@@ -70,14 +70,15 @@ def measure(case, options):
 
 
 def make_peers(case, threads):
-    hidden = None if case["model"] == "cnn" else [int(width) for width in case["model"].split("-")[1:-1]]
+    model, _, precision = case["model"].partition("-mixed_")
+    hidden = None if model == "cnn" else [int(width) for width in model.split("-")[1:-1]]
     peers = {}
     if case["what"] == "predict":
         for count in threads:
             peers[f"PyTorch, threads {count}"] = pytorch_mlp.Inference(hidden, case["batch_size"], count).latency
         return peers
     for adam, count in itertools.product(pytorch_mlp.ADAMS, threads):
-        training = pytorch_mlp.Training(hidden, case["batch_size"], count, adam)
+        training = pytorch_mlp.Training(hidden, case["batch_size"], count, adam, mixed=bool(precision))
         training.epoch()  # unmeasured, as Glia's first
         peers[f"PyTorch, threads {count}, {adam} Adam"] = training.epoch
     return peers

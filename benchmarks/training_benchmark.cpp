@@ -61,18 +61,20 @@ glia::Dataset make_data(std::int64_t rows) {
   return glia::Dataset(std::move(x), glia::Tensor(labels));
 }
 
-glia::Sequential make_model(Layers layers, int threads) {
+glia::Sequential make_model(Layers layers, int threads, const char* precision = "float32") {
   glia::Sequential model(layers());
   model.compile({.optimizer = "adam",
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = "accuracy",
-                 .context = glia::Context({.device = "cpu", .threads = threads})});
+                 .context = glia::Context({.device = "cpu", .threads = threads}),
+                 .precision = precision});
   return model;
 }
 
-void train(benchmark::State& state, Layers layers, std::int64_t batch_size, int threads) {
+void train(benchmark::State& state, Layers layers, std::int64_t batch_size, int threads,
+           const char* precision) {
   static const glia::Dataset data = make_data(training_rows);
-  glia::Sequential model = make_model(layers, threads);
+  glia::Sequential model = make_model(layers, threads, precision);
   const glia::FitOptions epoch{.batch_size = batch_size, .verbose = 0};
   model.fit(data, epoch);  // the first epoch also plans and allocates
   for (auto _ : state) model.fit(data, epoch);
@@ -113,9 +115,12 @@ void register_all() {
     std::string name;
     Layers layers;
     std::vector<std::int64_t> batch_sizes;
+    const char* precision = "float32";
   };
-  const Case trained[] = {
-      {"784-128-10", narrow, {32, 128, 512}}, {"784-512-512-10", wide, {128}}, {"cnn", cnn, {128}}};
+  const Case trained[] = {{"784-128-10", narrow, {32, 128, 512}},
+                          {"784-512-512-10", wide, {128}},
+                          {"cnn", cnn, {128}},
+                          {"cnn-mixed_bfloat16", cnn, {128}, "mixed_bfloat16"}};
   const Case asked[] = {{"784-128-10", narrow, {1, 1024}}};
 
   std::vector<int> thread_counts{1};
@@ -131,7 +136,7 @@ void register_all() {
     for (const Case& of : trained)
       for (std::int64_t batch_size : of.batch_sizes)
         benchmark::RegisterBenchmark(name("train", of, batch_size, threads).c_str(), train, of.layers,
-                                     batch_size, threads)
+                                     batch_size, threads, of.precision)
             ->Iterations(2)  // epochs; the library's own search would repeat the first, untimed one
             ->UseRealTime()
             ->Unit(benchmark::kMillisecond);

@@ -58,7 +58,13 @@ struct Convolved {
   explicit Convolved(const op::ConvolutionTranspose& d)
       : Convolved{ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision} {}
   explicit Convolved(const op::ConvolutionWeights& d)
-      : Convolved{ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision} {}
+      : Convolved{ConvolutionProblem::weights,
+                  d.x,
+                  d.weights_gradient,
+                  d.out_gradient,
+                  d.window,
+                  d.groups,
+                  d.precision} {}
 
   View& result_view() {
     return result == ConvolutionProblem::x ? x : result == ConvolutionProblem::y ? y : weights;
@@ -66,8 +72,8 @@ struct Convolved {
   DType type_of_factors() const { return result == ConvolutionProblem::x ? y.dtype : x.dtype; }
 
  private:
-  Convolved(ConvolutionProblem::Result result, const View& x, const View& weights, const View& y, const Window& window,
-            std::int64_t groups, const Precisions& precision)
+  Convolved(ConvolutionProblem::Result result, const View& x, const View& weights, const View& y,
+            const Window& window, std::int64_t groups, const Precisions& precision)
       : result(result), x(x), weights(weights), y(y), window(window), groups(groups), precision(precision) {}
 };
 
@@ -108,15 +114,20 @@ class ScratchViews {
 
 /// As cuDNN is asked for it.
 ConvolutionProblem problem_of(const Convolved& c) {
-  ConvolutionProblem problem{c.result, c.type_of_factors(), c.x.shape,
-                             c.y.shape, c.window, c.groups,
+  ConvolutionProblem problem{c.result,
+                             c.type_of_factors(),
+                             c.x.shape,
+                             c.y.shape,
+                             c.window,
+                             c.groups,
                              std::holds_alternative<TF32>(c.precision)};
   if (!is_padded_alike(c)) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
   return problem;
 }
 
 /// The product itself; null where cuDNN has none.
-std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved c, const Bindings& bindings) {
+std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved c,
+                                               const Bindings& bindings) {
   const ConvolutionProblem problem = problem_of(c);
   auto op = std::make_unique<ConvolutionOp>(gpu);
   op->convolution = cudnn.find(problem);
@@ -157,8 +168,8 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved
 template <class D>
 std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn, const D& d,
                                              const Bindings& at) {
-  GLIA_CHECK(Convolved(d).type_of_factors() != DType::bfloat16, DeviceError, cudnn.why_not(), " for a convolution ",
-             d.x.shape, " of bfloat16: compile without .precision");
+  GLIA_CHECK(Convolved(d).type_of_factors() != DType::bfloat16, DeviceError, cudnn.why_not(),
+             " for a convolution ", d.x.shape, " of bfloat16: compile without .precision");
   auto op = std::make_unique<ConvolutionOp>(gpu);
   op->after = elementary_kernels(d, at, gpu.most_blocks());
   op->why_loops = cudnn.why_not();

@@ -103,7 +103,8 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   product.left_ = layout(type_of(matmul.b), left);
   product.right_ = layout(type_of(matmul.a), right);
   product.out_ = layout(type_of(matmul.out), out);
-  GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul), type_of(matmul.out)));
+  GLIA_CUDA(
+      cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul), type_of(matmul.out)));
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSA, left.operation);
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSB, right.operation);
   set_epilogue(product.operation_, epilogue);

@@ -238,8 +238,9 @@ class Convolution final : public CudnnConvolution {
     const cudnnStatus_t status = Kind::candidates(api_, handle_, description_, &found, candidates.data());
     if (refuses(status)) return false;
     check(api_, status, question("Algorithm_v7").c_str());
-    return std::any_of(candidates.begin(), candidates.begin() + found,
-                       [&](const auto& candidate) { return is_wanted(candidate, deterministic) && works(candidate); });
+    return std::any_of(candidates.begin(), candidates.begin() + found, [&](const auto& candidate) {
+      return is_wanted(candidate, deterministic) && works(candidate);
+    });
   }
 
   void run(const ConvolutionOperands& operands) const override {

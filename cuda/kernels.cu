@@ -82,7 +82,8 @@ KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& a
   kernels::visit_moved(in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     Collector{most_blocks, launches}(
-        kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out), in.shape[0], in.shape[1]},
+        kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out), in.shape[0],
+                                    in.shape[1]},
         Work{Work::elements, in.elements()});
   });
   return launches.front();

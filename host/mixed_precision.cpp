@@ -12,7 +12,9 @@ namespace glia {
 namespace {
 
 template <class D>
-constexpr bool is_product = requires(D& d) { d.factors([](View&) {}); };
+constexpr bool is_product = requires(D& d) {
+  d.factors([](View&) {});
+};
 
 std::int32_t temporaries_in(const std::vector<Descriptor>& descriptors) {
   std::int32_t count = 0;
@@ -63,7 +65,8 @@ class Rounding {
   /// `view`, of memory that has its elements rounded.
   View rounded(const View& view, DType to) {
     GLIA_CHECK(view.is_contiguous() || (view.shape.rank() == 2 && view.transposed().is_contiguous()),
-               ShapeError, "a factor of shape ", view.shape, " has gaps between its elements: it cannot be rounded");
+               ShapeError, "a factor of shape ", view.shape,
+               " has gaps between its elements: it cannot be rounded");
     View of = View::contiguous(view.buffer, view.dtype, {view.elements()}, view.offset);
     of.temporary = view.temporary;
     auto copy = std::find_if(copies_.begin(), copies_.end(), [&](const Copy& c) {

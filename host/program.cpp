@@ -76,7 +76,8 @@ std::string words(const op::Matmul& d) {
 }
 
 std::string words(const op::Round& d) {
-  return detail::concat(d.in.elements(), " elements to bfloat16", d.out.dtype == DType::bfloat16 ? "" : ", kept as float32");
+  return detail::concat(d.in.elements(), " elements to bfloat16",
+                        d.out.dtype == DType::bfloat16 ? "" : ", kept as float32");
 }
 
 std::string words(const op::Map& d) { return detail::concat(name_in(d.function), " of ", d.in.shape); }

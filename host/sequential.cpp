@@ -72,8 +72,9 @@ void Sequential::set_seed(std::uint64_t seed) {
 void Sequential::set_dtype(DType dtype) {
   GLIA_CHECK(!built(), StateError,
              "set_dtype came after the weights were made: call it right after making the model");
-  GLIA_CHECK(is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
-             ", expected float32 or float64; products in bfloat16 are .precision = \"mixed_bfloat16\" at compile");
+  GLIA_CHECK(
+      is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
+      ", expected float32 or float64; products in bfloat16 are .precision = \"mixed_bfloat16\" at compile");
   state().model->dtype = dtype;
 }
 

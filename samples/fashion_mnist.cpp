@@ -233,7 +233,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--one-hot", options.one_hot,
                "One-hot labels and categorical_crossentropy, for the same result");
   app.add_option("--precision", options.precision,
-                 "float32; tf32: faster products on GPUs that have it, with 10 bits of mantissa; mixed_bfloat16: on CPUs too, with 7");
+                 "float32; tf32: faster products on GPUs that have it, with 10 bits of mantissa; "
+                 "mixed_bfloat16: on CPUs too, with 7");
   app.add_flag("--augment", options.augment,
                "Mirror and move the training images at random; for --model cnn and resnet");
   app.add_flag("--flip-average", options.flip_average,

@@ -144,7 +144,9 @@ class ConvolutionOn : public OnDevice,
   }
 
   /// What a product reads of a tensor.
-  Tensor factor(const Tensor& tensor) const { return computation().mixed ? to_bfloat16(tensor) : tensor.clone(); }
+  Tensor factor(const Tensor& tensor) const {
+    return computation().mixed ? to_bfloat16(tensor) : tensor.clone();
+  }
   /// What a convolution gives of a sum: cuDNN's results are of the type of the factors.
   Tensor result(const Tensor& sums) const {
     return computation().run.device.is_cpu() ? sums.clone() : factor(sums);
@@ -216,7 +218,8 @@ TEST_P(ConvolutionOn, Has_gradients_that_are_sums_of_the_same_products) {
     for (std::int64_t i = 0; i < hidden.size(); ++i)
       expected[0].data<double>()[i % channels] +=
           x.data<double>()[i / channels] * input_slope.data<double>()[i];
-    for (int i : {0, 1}) expected[static_cast<std::size_t>(i)] = result(expected[static_cast<std::size_t>(i)]);
+    for (int i : {0, 1})
+      expected[static_cast<std::size_t>(i)] = result(expected[static_cast<std::size_t>(i)]);
 
     const Gradients got = model.gradients(x, y);
     ASSERT_EQ(got.weights.size(), 3u);

@@ -421,9 +421,9 @@ TEST_F(CudnnDouble, Numbers_of_bf16_are_added_in_float32_and_the_sum_is_rounded)
   // 1 + 2^-8 lies half way and goes to the even 1; 1 + 3 * 2^-8 / 2 goes up to 1 + 2^-7.
   for (const auto& [b, sum] : {std::pair{0x3f80u, 0x3f80u}, std::pair{0x3fc0u, 0x3f81u}}) {
     void* const y = on_device(pair(0, 0x1234));
-    ASSERT_EQ(cudnnConvolutionForward(handle_, &one, x_, on_device(pair(0x3f80, 0x3b80)), filter_,
-                                      on_device(pair(0x3f80, b)), convolution_,
-                                      CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, allocate(256), 256, &zero, y_, y),
+    ASSERT_EQ(cudnnConvolutionForward(
+                  handle_, &one, x_, on_device(pair(0x3f80, 0x3b80)), filter_, on_device(pair(0x3f80, b)),
+                  convolution_, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, allocate(256), 256, &zero, y_, y),
               CUDNN_STATUS_SUCCESS);
     EXPECT_EQ(from_device(y, 1), pair(sum, 0x1234)) << b;
   }

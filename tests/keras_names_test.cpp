@@ -93,11 +93,12 @@ TEST(KerasNames, The_tables_have_every_activation_loss_optimizer_and_metric) {
   expect_table<Metrics>("Metrics");
 }
 
-TEST(KerasNames, The_tables_have_every_initializer_regularizer_constraint_and_schedule) {
+TEST(KerasNames, The_tables_have_every_initializer_regularizer_constraint_schedule_and_precision) {
   expect_table<Initializers>("Initializers");
   expect_table<Regularizers>("Regularizers");
   expect_table<Constraints>("Constraints");
   EXPECT_EQ(classes("Schedules"), Has<Schedules>::classes());
+  expect_table<Precisions>("Precision");
 }
 
 TEST(KerasNames, A_name_finds_the_member_that_stands_in_its_row) {

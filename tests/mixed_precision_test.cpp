@@ -133,8 +133,8 @@ int count_of(const std::string& word, const std::string& text) {
 }
 
 TEST_P(MixedPrecisionOn, Each_factor_is_rounded_once_a_step) {
-  Sequential model{Conv2D(4, 3, {.activation = "relu", .input_shape = {6, 6, 2}}), Flatten(), Dense(5, "relu"),
-                   Dense(2)};
+  Sequential model{Conv2D(4, 3, {.activation = "relu", .input_shape = {6, 6, 2}}), Flatten(),
+                   Dense(5, "relu"), Dense(2)};
   compile_mixed(model);
   const std::string train = model.program(Mode::train, 4).explain();
   // Images, what each layer but the last gives, three layers' weights, and the gradients of what they give: the images'
@@ -192,7 +192,8 @@ std::vector<Tensor> trained(const char* precision, int threads, int epochs = 2, 
 
 TEST_P(MixedPrecisionOn, A_network_learns_as_in_float32) {
   History mixed, single;
-  const std::vector<Tensor> weights = trained("mixed_bfloat16", 2, 12, &mixed), others = trained("float32", 2, 12, &single);
+  const std::vector<Tensor> weights = trained("mixed_bfloat16", 2, 12, &mixed),
+                            others = trained("float32", 2, 12, &single);
   EXPECT_GT(mixed["accuracy"].back(), 0.95);
   EXPECT_GT(single["accuracy"].back(), 0.95);
   for (std::size_t epoch = 0; epoch < 12; ++epoch)
@@ -204,7 +205,8 @@ TEST_P(MixedPrecisionOn, The_same_seed_gives_the_same_bits_on_any_number_of_thre
   const std::vector<Tensor> once = trained("mixed_bfloat16", 1);
   for (const int threads : {1, 2, 5}) {
     const std::vector<Tensor> again = trained("mixed_bfloat16", threads);
-    for (std::size_t i = 0; i < once.size(); ++i) EXPECT_TRUE(array_equal(again[i], once[i])) << threads << ' ' << i;
+    for (std::size_t i = 0; i < once.size(); ++i)
+      EXPECT_TRUE(array_equal(again[i], once[i])) << threads << ' ' << i;
   }
 }
 
@@ -248,7 +250,8 @@ TEST_P(CudaMixedPrecision, What_does_not_multiply_bfloat16_is_given_rounded_floa
   const Tensor x = numbers({5, 8, 8, 3}, 8);
   const auto predicted = [&] {
     Sequential model(small_network());
-    model.compile({.loss = "sparse_categorical_crossentropy", .device = "cuda", .precision = "mixed_bfloat16"});
+    model.compile(
+        {.loss = "sparse_categorical_crossentropy", .device = "cuda", .precision = "mixed_bfloat16"});
     return model.predict(x, {.verbose = 0});
   };
   const Tensor wanted = predicted();
@@ -287,7 +290,8 @@ TEST(MixedPrecision, Is_for_models_of_float32) {
   model.set_dtype(DType::float64);
   expect_error<ValueError>([&] { model.compile({.loss = "mse", .precision = "mixed_bfloat16"}); },
                            {"mixed_bfloat16", "float64", "leave .precision out"});
-  expect_error<ValueError>([] { Policy("mixed_float16"); }, {"mixed_float16", "did you mean \"mixed_bfloat16\""});
+  expect_error<ValueError>([] { Policy("mixed_float16"); },
+                           {"mixed_float16", "did you mean \"mixed_bfloat16\""});
   Sequential other{Dense(1)};
   expect_error<ValueError>([&] { other.set_dtype(DType::bfloat16); }, {"bfloat16", "mixed_bfloat16"});
   expect_error<ValueError>([] { Tensor::zeros({2}, DType::bfloat16); }, {"bfloat16", "mixed_bfloat16"});

@@ -52,8 +52,10 @@ def make_data():
 class Training:
     """A model and its optimizer; epoch() returns seconds."""
 
-    def __init__(self, hidden, batch_size, threads, adam="plain"):
+    def __init__(self, hidden, batch_size, threads, adam="plain", mixed=False):
+        """mixed: products in bfloat16 (autocast), weights in float32."""
         self.batch_size = batch_size
+        self.mixed = mixed
         self.threads = threads
         self.model = make_model(hidden)
         self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True if adam == "fused" else None)
@@ -63,7 +65,8 @@ class Training:
         x, y = make_data()
         start = time.perf_counter()
         for rows in torch.randperm(TRAINING_ROWS).split(self.batch_size):
-            loss = functional.cross_entropy(self.model(x.index_select(0, rows)), y.index_select(0, rows))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
+                loss = functional.cross_entropy(self.model(x.index_select(0, rows)), y.index_select(0, rows))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()

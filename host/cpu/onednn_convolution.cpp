@@ -258,11 +258,11 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
       void* const x = element_at(at, d.x, first * elements_of_image(d.x));
       void* const y = element_at(at, d.out, first * elements_of_image(d.out));
-      p.slices.push_back({kind,
-                          {{DNNL_ARG_SRC, p.keep(problem.x(count), x)},
-                           {DNNL_ARG_WEIGHTS,
-                            p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
-                           {DNNL_ARG_DST, p.keep(problem.y(count), y)}}});
+      p.slices.push_back(
+          {kind,
+           {{DNNL_ARG_SRC, p.keep(problem.x(count), x)},
+            {DNNL_ARG_WEIGHTS, p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
+            {DNNL_ARG_DST, p.keep(problem.y(count), y)}}});
     });
   });
 }
@@ -280,11 +280,11 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
       void* const x = element_at(at, d.out, first * elements_of_image(d.out));
       void* const y = element_at(at, d.x, first * elements_of_image(d.x));
-      p.slices.push_back({kind,
-                          {{DNNL_ARG_DIFF_DST, p.keep(problem.y(count), y)},
-                           {DNNL_ARG_WEIGHTS,
-                            p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
-                           {DNNL_ARG_DIFF_SRC, p.keep(problem.x(count), x)}}});
+      p.slices.push_back(
+          {kind,
+           {{DNNL_ARG_DIFF_DST, p.keep(problem.y(count), y)},
+            {DNNL_ARG_WEIGHTS, p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
+            {DNNL_ARG_DIFF_SRC, p.keep(problem.x(count), x)}}});
     });
   });
 }

@@ -92,7 +92,8 @@ decltype(auto) visit_dtype(DType dtype, Visitor&& visitor) {
     case DType::int64:
       return visitor(TypeTag<std::int64_t>{});
     case DType::bfloat16:
-      throw ValueError("tensors hold no bfloat16: use float32, and .precision = \"mixed_bfloat16\" at compile");
+      throw ValueError(
+          "tensors hold no bfloat16: use float32, and .precision = \"mixed_bfloat16\" at compile");
   }
   throw ValueError("a tensor carries an unknown dtype: its memory was overwritten");
 }

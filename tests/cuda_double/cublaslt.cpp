@@ -116,8 +116,7 @@ struct Problem {
                             (!sums_gradient(e) || e == CUBLASLT_EPILOGUE_DRELU_BGRAD)))
       return false;
     for (const Layout* layout : {&a, &b, &c, &d})
-      if (layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW))
-        return false;
+      if (layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW)) return false;
     return operation.scale == type && is_known(e) && !settings().refuses_products &&
            settings().refused_epilogues.count(e) == 0;
   }
@@ -146,7 +145,8 @@ double rounded(double x, cublasComputeType_t) { return x; }
 
 /// Element (i, j) of op(X): of X or of its transpose.
 template <class T, class Factor>
-T element(const Factor* x, const Layout& layout, cublasOperation_t operation, std::uint64_t i, std::uint64_t j) {
+T element(const Factor* x, const Layout& layout, cublasOperation_t operation, std::uint64_t i,
+          std::uint64_t j) {
   return static_cast<T>(x[operation == CUBLAS_OP_N ? layout.at(i, j) : layout.at(j, i)]);
 }
 
