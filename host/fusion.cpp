@@ -180,6 +180,40 @@ bool fuse_one_epilogue(Descriptors& descriptors) {
   return false;
 }
 
+/// batch normalisation -> ReLU.
+bool fuse_one_normalization(Descriptors& descriptors) {
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    const auto* map = find<op::Map>(descriptors, i);
+    if (!map || !std::holds_alternative<Relu>(map->function)) continue;
+    auto* normalization = find<op::BatchNorm>(descriptors, producer(descriptors, map->in));
+    if (!normalization || normalization->relu || !normalization->out.same_place(map->in) ||
+        consumers(descriptors, map->in).size() != 1)
+      continue;
+    normalization->relu = true;
+    normalization->out = map->out.reshaped(normalization->out.shape);
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
+/// gradient of a maximum -> gradient of the ReLU whose output was pooled.
+bool fuse_one_pool(Descriptors& descriptors) {
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    const auto* gradient = find<op::MapGradient>(descriptors, i);
+    if (!gradient || !std::holds_alternative<Relu>(gradient->function)) continue;
+    auto* pool = find<op::PoolGradient>(descriptors, producer(descriptors, gradient->out_gradient));
+    if (!pool || pool->average || pool->relu || !pool->in.same_place(gradient->saved) ||
+        consumers(descriptors, pool->in_gradient).size() != 1)
+      continue;
+    pool->relu = true;
+    pool->in_gradient = gradient->in_gradient.reshaped(pool->in_gradient.shape);
+    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
 bool fuse_advance(Descriptors& descriptors) {
   for (std::size_t i = 1; i < descriptors.size(); ++i) {
     const auto* advance = find<op::Advance>(descriptors, i);
@@ -273,6 +307,8 @@ void fuse(Descriptors& descriptors) {
   }
   while (fuse_one_epilogue<op::Matmul>(descriptors) || fuse_one_epilogue<op::Convolution>(descriptors) ||
          fuse_one_epilogue<op::ConvolutionTranspose>(descriptors)) {
+  }
+  while (fuse_one_normalization(descriptors) || fuse_one_pool(descriptors)) {
   }
   while (fuse_one_augmentation(descriptors)) {
   }

@@ -93,7 +93,8 @@ std::string words(const op::Noise& d) {
   return detail::concat(name_in(d.function), d.backward ? " backward, " : ", ", d.out.shape);
 }
 std::string words(const op::BatchNorm& d) {
-  return detail::concat("of ", d.x.shape, d.saved ? ", by the batch" : ", by moving averages");
+  return detail::concat("of ", d.x.shape, d.saved ? ", by the batch" : ", by moving averages",
+                        d.relu ? ", relu" : "");
 }
 std::string words(const op::BatchNormGradient& d) { return detail::concat("of ", d.x.shape); }
 std::string words(const op::LayerNorm& d) {
@@ -144,7 +145,8 @@ std::string words(const op::Pool& d) {
                         d.out.shape);
 }
 std::string words(const op::PoolGradient& d) {
-  return detail::concat(d.average ? "mean of " : "maximum of ", words(d.window), ", ", d.in_gradient.shape);
+  return detail::concat(d.average ? "mean of " : "maximum of ", words(d.window), ", ", d.in_gradient.shape,
+                        d.relu ? ", gradient of relu" : "");
 }
 
 /// Of what says enough by its shape.

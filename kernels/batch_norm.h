@@ -114,6 +114,7 @@ struct BatchNormKernel {
   const T* moving_variance;
   T* y;
   T epsilon;
+  T floor;  ///< the least that y may be
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -127,6 +128,7 @@ struct BatchNormKernel {
 
     GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
       const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
+      const T floor = k.floor;
       T mean[tile] = {}, scale[tile] = {}, shift[tile] = {};
       for (int j = 0; j < width; ++j) {
         const std::int64_t c = first + j;
@@ -137,7 +139,10 @@ struct BatchNormKernel {
       }
       const std::int64_t start = k.chunks.first(chunk) * columns + first;
       for (std::int64_t i = start; i < start + rows * columns; i += columns)
-        for (int j = 0; j < width; ++j) k.y[i + j] = (k.x[i + j] - mean[j]) * scale[j] + shift[j];
+        for (int j = 0; j < width; ++j) {
+          const T y = (k.x[i + j] - mean[j]) * scale[j] + shift[j];
+          k.y[i + j] = y < floor ? floor : y;  // a NaN stays
+        }
     }
   };
 };

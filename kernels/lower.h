@@ -205,7 +205,8 @@ void lower(const op::BatchNorm& d, const Bindings& at, Launch&& launch) {
              Work{Work::elements, chunks.columns});
     }
     launch(BatchNormKernel<T>{chunks, x, at.template address<T>(d.gamma), at.template address<T>(d.beta),
-                              saved, moving_mean, moving_variance, at.template address<T>(d.out), epsilon},
+                              saved, moving_mean, moving_variance, at.template address<T>(d.out), epsilon,
+                              d.relu ? T(0) : T(-HUGE_VALF)},
            chunk_blocks(chunks));
   });
 }

@@ -114,10 +114,11 @@ void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
     T* const x = at.template address<T>(d.in);
     T* const dy = at.template address<T>(d.out_gradient);
     T* const dx = at.template address<T>(d.in_gradient);
+    const T floor = d.relu ? T(0) : static_cast<T>(NAN);
     if (!d.average && is_of_pairs(shape))
-      launch(PairsGradientKernel<T>{shape, x, dy, dx}, work_by_rows(d.out_gradient));
+      launch(PairsGradientKernel<T>{shape, x, dy, dx, floor}, work_by_rows(d.out_gradient));
     else
-      launch(PoolGradientKernel<T>{shape, x, dy, dx, d.average}, work_by_rows(d.in_gradient));
+      launch(PoolGradientKernel<T>{shape, x, dy, dx, d.average, floor}, work_by_rows(d.in_gradient));
   });
 }
 

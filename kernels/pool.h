@@ -113,7 +113,8 @@ GLIA_HD int beats(T a, T b) {
 }
 
 /// dx of a pool. Each element looks at the windows it is in: of a maximum's, it has the gradient where it is the first
-/// of the greatest.
+/// of the greatest. A maximum's elements that are at most `floor` have none: 0 where they come from a ReLU, else NaN, which
+/// is below nothing.
 template <class T>
 struct PoolGradientKernel {
   PoolShape shape;
@@ -121,6 +122,7 @@ struct PoolGradientKernel {
   const T* dy;
   T* dx;
   bool average;
+  T floor;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -161,7 +163,10 @@ struct PoolGradientKernel {
             add(result, window_rows, window_columns, dy, width);
           }
         }
-      for (int j = 0; j < width; ++j) k.dx[at + j] = result[j];
+      if (k.average)
+        for (int j = 0; j < width; ++j) k.dx[at + j] = result[j];
+      else
+        for (int j = 0; j < width; ++j) k.dx[at + j] = k.x[at + j] <= k.floor ? T(0) : result[j];
     }
 
     /// The gradient of one window where the element wins in it.
@@ -191,6 +196,7 @@ struct PairsGradientKernel {
   const T* x;
   const T* dy;
   T* dx;
+  T floor;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -246,11 +252,12 @@ struct PairsGradientKernel {
   }
 
   /// A pixel takes the gradient of the channels of which it is the greatest; NaN equals NaN.
-  GLIA_HD static void take(const T* __restrict pixel, const T* __restrict most, int* __restrict left,
-                           const T* __restrict gradient, T* __restrict to, int width) {
+  GLIA_HD void take(const T* __restrict pixel, const T* __restrict most, int* __restrict left,
+                    const T* __restrict gradient, T* __restrict to, int width) const {
+    const T least = floor;
     for (int j = 0; j < width; ++j) {
       const int takes = left[j] & ((pixel[j] == most[j]) | ((pixel[j] != pixel[j]) & (most[j] != most[j])));
-      to[j] = takes ? gradient[j] : T(0);
+      to[j] = takes & !(pixel[j] <= least) ? gradient[j] : T(0);
       left[j] -= takes;
     }
   }

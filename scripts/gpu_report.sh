@@ -115,7 +115,7 @@ gpu_suite() {
 # A short list: under these tools everything runs ten to a hundred times slower.
 sanitize() {  # TOOL
   local test filter='*A_sequence_of_steps*/cuda:*The_same_seed*/cuda:*Streamed_data*/cuda:*A_partial_last*/cuda:*Dense_acts*/cuda:*An_image_does_not_see*/cuda'
-  for test in program determinism sequential convolution; do
+  for test in program determinism sequential convolution mixed_precision; do
     GLIA_CUDA_LIBRARY="$PWD/$build/libglia_cuda.so" timeout 300 compute-sanitizer --tool "$1" --error-exitcode 9 \
       "$build/tests/${test}_test" "--gtest_filter=$filter" || return
   done
@@ -170,13 +170,16 @@ if ((${#failed[@]} == 0)); then
   fi
   step fashion-mnist "$build/samples/fashion_mnist" --verbose 2 --device "$([[ -n $rehearsal ]] && echo cpu || echo cuda)"
   step cnn train_images 10 cnn --batch-size 64
-  step resnet train_images 10 resnet --batch-size 128 --optimizer nesterov --one-cycle 0.2 --label-smoothing 0.1 --augment --flip-average
+  recipe=(10 resnet --batch-size 128 --optimizer nesterov --one-cycle 0.2 --label-smoothing 0.1 --augment --flip-average)
+  step resnet train_images "${recipe[@]}"
+  step resnet-bfloat16 train_images "${recipe[@]}" --precision mixed_bfloat16
   step epochs measure
   code "Device" "$logs.device.log"
   if [[ -s $logs.epochs.md ]]; then block "Seconds of an epoch" "$logs.epochs.md"; fi
   code "Fashion-MNIST, 784-128-10, Adam, batch 32, five epochs" "$logs.fashion-mnist.log"
   code "Fashion-MNIST, a textbook's convolutional network" "$logs.cnn.log"
   code "Fashion-MNIST, nine residual layers, augmented" "$logs.resnet.log"
+  code "The same with products in bfloat16" "$logs.resnet-bfloat16.log"
 fi
 for name in "${failed[@]}"; do
   tail -n 60 "$logs.$name.log" >"$logs.end" && code "Failed: $name" "$logs.end"

@@ -303,6 +303,49 @@ TEST_P(ImageLayersOn, Spatial_dropout_acts_in_training_only_and_a_rate_of_0_neve
   EXPECT_EQ(none.next(x), x.values());
 }
 
+int count_of(const std::string& word, const std::string& text) {
+  int count = 0;
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+/// The greatest of ReLUs is the ReLU of the greatest, and so are the gradients: in one order they are fused.
+TEST_P(ImageLayersOn, A_relu_is_fused_with_a_normalisation_before_and_a_maximum_after_it) {
+  const auto layers = [](const Layer& first, const Layer& second) {
+    return std::vector<Layer>{Conv2D(6, 3, {.padding = "same", .input_shape = {7, 5, 2}}),
+                              BatchNormalization(),
+                              first,
+                              second,
+                              Flatten(),
+                              Dense(2)};
+  };
+  Tensor x = Tensor::zeros({9, 7, 5, 2}), y = Tensor::zeros({9, 2});
+  for (std::int64_t i = 0; i < x.size(); ++i) x.data<float>()[i] = std::sin(static_cast<float>(i * i));
+  for (const int size : {2, 3}) {
+    std::vector<Gradients> gradients;
+    std::vector<Tensor> outputs;
+    for (const bool relu_first : {true, false}) {
+      const Layer pool = MaxPooling2D(size, {.strides = 2}), relu = Activation("relu");
+      Sequential model(relu_first ? layers(relu, pool) : layers(pool, relu));
+      model.compile({.loss = "mse", .device = test::current_device()});
+      gradients.push_back(model.gradients(x, y));
+      outputs.push_back(model(x).to("cpu"));
+      const std::string text = model.program(Mode::train, 9).explain();
+      EXPECT_EQ(count_of("by the batch, relu", text), relu_first ? 1 : 0) << text;
+      EXPECT_EQ(count_of("stride 2x2, (9, 7, 5, 6), gradient of relu", text), relu_first ? 1 : 0) << text;
+      EXPECT_EQ(count_of("Map", text), relu_first ? 0 : 1) << text;
+    }
+    EXPECT_TRUE(array_equal(outputs[0], outputs[1]));
+    for (std::size_t i = 0; i < gradients[0].weights.size(); ++i)
+      EXPECT_TRUE(array_equal(gradients[0].weights[i], gradients[1].weights[i])) << size << ", " << i;
+  }
+  // What others read too stays.
+  Sequential shared{BatchNormalization(), Residual({Activation("relu"), Conv2D(2, 1)}), Flatten(), Dense(1)};
+  shared.compile({.loss = "mse", .device = test::current_device()});
+  shared.build({7, 5, 2});
+  EXPECT_EQ(count_of("by the batch, relu", shared.program(Mode::train, 9).explain()), 0);
+}
+
 TEST_P(ImageLayersOn, A_program_says_what_it_does_to_images) {
   Sequential model{
       Dense(20), ZeroPadding2D({1, 0, 0, 2}), MaxPooling2D(3), AveragePooling2D({1, 2}), Flatten(), Dense(3)};

@@ -262,7 +262,10 @@ class Pools : public ::testing::TestWithParam<Pooled> {
       gradient(n, best_row, best_column, channel) += slope(n, i, j, channel);
     });
     expect_for_all_cuts(op::Pool{x, y, p.window, false}, y, greatest, 0, prepare);
-    expect_for_all_cuts(op::PoolGradient{x, dy, dx, p.window, false}, dx, gradient, 0, prepare);
+    expect_for_all_cuts(op::PoolGradient{x, dy, dx, p.window}, dx, gradient, 0, prepare);
+    for (std::size_t i = 0; i < gradient.values.size(); ++i)
+      if (in.values[i] <= 0) gradient.values[i] = 0;
+    expect_for_all_cuts(op::PoolGradient{x, dy, dx, p.window, false, true}, dx, gradient, 0, prepare);
   }
 };
 INSTANTIATE_TEST_SUITE_P(Shapes, Pools, ::testing::ValuesIn(pools),

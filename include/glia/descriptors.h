@@ -183,12 +183,13 @@ struct Noise {
 
 /// Batch normalisation of each column of x (rows, columns). In training by the batch's mean and variance, kept in
 /// `saved` (2, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
-/// `partials` (chunks_of(rows), 2, columns) is room to work in, empty with `saved`.
+/// `partials` (chunks_of(rows), 2, columns) is room to work in, empty with `saved`. With `relu` a ReLU follows.
 struct BatchNorm {
   static constexpr auto name = "BatchNorm";
   View x, gamma, beta, moving_mean, moving_variance, out, saved, partials;
   double momentum, epsilon;
   bool moves = false;
+  bool relu = false;
   template <class F>
   void operands(F&& f) {
     f(x, Access::read), f(gamma, Access::read), f(beta, Access::read);

@@ -116,12 +116,14 @@ struct Pool {
   }
 };
 
-/// in_gradient of a Pool; the first of a window's greatest elements has all of it. `in` is empty for an average.
+/// in_gradient of a Pool; the first of a window's greatest elements has all of it. `in` is empty for an average. With
+/// `relu`, of a maximum alone, `in` is what a ReLU gave, and in_gradient is the gradient of what it was given.
 struct PoolGradient {
   static constexpr auto name = "PoolGradient";
   View in, out_gradient, in_gradient;
   Window window;
   bool average = false;
+  bool relu = false;
   template <class F>
   void operands(F&& f) {
     f(in, Access::read), f(out_gradient, Access::read), f(in_gradient, Access::write);
