@@ -6,7 +6,8 @@
 #
 # Needs a Python with torch, and a machine that does nothing else: with two threads on two busy cores PyTorch's OpenMP
 # waits for itself, and its numbers fall a hundredfold. Each engine gets its best number of threads out of one and all
-# cores, and PyTorch the better of its two Adams. On a machine in use, --threads 1 still compares like with like.
+# cores, and PyTorch the better of its two Adams and, for images, of its two layouts. On a machine in use, --threads 1 still
+# compares like with like.
 import argparse
 import itertools
 import json
@@ -77,10 +78,11 @@ def make_peers(case, threads):
         for count in threads:
             peers[f"PyTorch, threads {count}"] = pytorch_mlp.Inference(hidden, case["batch_size"], count).latency
         return peers
-    for adam, count in itertools.product(pytorch_mlp.ADAMS, threads):
-        training = pytorch_mlp.Training(hidden, case["batch_size"], count, adam, mixed=bool(precision))
+    layouts = pytorch_mlp.LAYOUTS if hidden is None else ["contiguous"]
+    for adam, layout, count in itertools.product(pytorch_mlp.ADAMS, layouts, threads):
+        training = pytorch_mlp.Training(hidden, case["batch_size"], count, adam, layout, mixed=bool(precision))
         training.epoch()  # unmeasured, as Glia's first
-        peers[f"PyTorch, threads {count}, {adam} Adam"] = training.epoch
+        peers[f"PyTorch, threads {count}, {adam} Adam" + (f", {layout}" if hidden is None else "")] = training.epoch
     return peers
 
 

@@ -35,6 +35,14 @@ class CudaBlock {
             static_cast<std::int64_t>(gridDim.x) * blockDim.x};
   }
 
+  /// Neighbouring blocks run at the same time, and so read neighbouring rows.
+  __device__ kernels::Range<std::int64_t> rows(std::int64_t n) const {
+    return {static_cast<std::int64_t>(blockIdx.x), n, static_cast<std::int64_t>(gridDim.x)};
+  }
+  __device__ kernels::Range<std::int64_t> group_rows(std::int64_t n) const {
+    return {index() * groups() + group(), n, count() * groups()};
+  }
+
   __device__ void sync() const { __syncthreads(); }
 
   template <class T>

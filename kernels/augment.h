@@ -120,7 +120,8 @@ struct AugmentKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t columns = std::int64_t{images.height} * images.width * images.channels;
-    for (std::int64_t row = block.index(); row < rows; row += block.count())
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride)
       images.image(state->iteration, row)(block, in + row * columns, out + row * columns, columns, T(1));
   }
 };

@@ -26,7 +26,8 @@ struct Chunks {
   template <class Block, class F>
   GLIA_HD void for_each_tile(Block& block, const F& f) const {
     constexpr int tile = Block::tile;
-    for (std::int64_t chunk = block.index(); chunk < count(); chunk += block.count())
+    const auto range = block.rows(count());
+    for (std::int64_t chunk = range.begin; chunk < range.end; chunk += range.stride)
       for (std::int64_t c = block.rank() * tile; c < columns; c += block.size() * tile)
         f(chunk, c, static_cast<int>(columns - c < tile ? columns - c : tile));
   }

@@ -9,6 +9,7 @@
 //   lane(), lanes()       the same within the thread's group (a warp); groups work on rows of their own
 //   group(), groups()     which group of the block, and of how many
 //   elements(n)           the Range of 0..n-1 that falls to this thread in the whole launch
+//   rows(n)               the Range of 0..n-1 that falls to this block; group_rows(n): to this group
 //   sync()                barrier of the block; every thread must come
 //   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets it
 //   group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i of a greatest x
@@ -64,6 +65,13 @@ class SerialBlock {
     const std::int64_t begin = index_ * piece < n ? index_ * piece : n;
     return {begin, begin + piece < n ? begin + piece : n, {}};
   }
+
+  /// A contiguous piece: a processor reads ahead.
+  GLIA_HD Range<UnitStride> rows(std::int64_t n) const {
+    const std::int64_t piece = (n + count_ - 1) / count_, begin = index_ * piece < n ? index_ * piece : n;
+    return {begin, begin + piece < n ? begin + piece : n, {}};
+  }
+  GLIA_HD Range<UnitStride> group_rows(std::int64_t n) const { return rows(n); }
 
   GLIA_HD void sync() const {}
   template <class T>

@@ -57,7 +57,8 @@ struct ConvolutionKernel {
   GLIA_HD void operator()(Block& block) const {
     constexpr int tile = Block::tile;
     const std::int64_t filters = shape.y.channels, pixels = shape.images * shape.y.pixels();
-    for (std::int64_t pixel = block.index(); pixel < pixels; pixel += block.count()) {
+    const auto range = block.rows(pixels);
+    for (std::int64_t pixel = range.begin; pixel < range.end; pixel += range.stride) {
       for (std::int64_t first = block.rank() * tile; first < filters; first += block.size() * tile) {
         T sum[tile] = {};
         const int width = static_cast<int>(filters - first < tile ? filters - first : tile);
@@ -98,7 +99,8 @@ struct ConvolutionTransposeKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t channels = shape.x.channels, pixels = shape.images * shape.x.pixels();
-    for (std::int64_t pixel = block.index(); pixel < pixels; pixel += block.count())
+    const auto range = block.rows(pixels);
+    for (std::int64_t pixel = range.begin; pixel < range.end; pixel += range.stride)
       for (std::int64_t c = block.rank(); c < channels; c += block.size())
         x[pixel * channels + c] = at(pixel, c);
   }
@@ -133,7 +135,8 @@ struct ConvolutionWeightsKernel {
   GLIA_HD void operator()(Block& block) const {
     constexpr int tile = Block::tile;
     const std::int64_t filters = shape.y.channels, rows = shape.taps() * shape.channels_of_group();
-    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       for (std::int64_t first = block.rank() * tile; first < filters; first += block.size() * tile) {
         T sum[tile] = {};
         const int width = static_cast<int>(filters - first < tile ? filters - first : tile);

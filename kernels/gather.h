@@ -98,7 +98,8 @@ struct GatherKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const Feed& feed = state->feed;
-    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const std::int64_t position = state->cursor + row;
       const std::int64_t source =
           feed.shuffled ? static_cast<std::int64_t>(state->order(static_cast<std::uint64_t>(position)))
@@ -126,7 +127,8 @@ struct ScatterKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     T* const out = static_cast<T*>(state->feed.out) + state->cursor * columns;
-    for (std::int64_t row = block.index(); row < rows; row += block.count())
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride)
       copy_row(block, in + row * columns, out + row * columns, columns, T(1));
   }
 };

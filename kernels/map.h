@@ -66,7 +66,8 @@ struct BiasActivationKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       T* const o = out + row * stride;
       if (bias)
         for (std::int64_t c = block.rank(); c < columns; c += block.size())
@@ -87,7 +88,8 @@ struct DerivativeKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    for (std::int64_t row = block.index(); row < rows; row += block.count()) {
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       T* const o = out + row * stride;
       const T* const s = saved + row * stride;
       for (std::int64_t c = block.rank(); c < columns; c += block.size())

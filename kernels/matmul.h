@@ -22,7 +22,8 @@ struct MatmulKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     constexpr int tile = Block::tile;
-    for (std::int64_t row = block.index(); row < m; row += block.count()) {
+    const auto range = block.rows(m);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       for (std::int64_t first = block.rank() * tile; first < n; first += block.size() * tile) {
         const std::int64_t width = n - first < tile ? n - first : tile;
         T sum[tile] = {};

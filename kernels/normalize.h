@@ -58,8 +58,8 @@ struct LayerNormKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const T share = T(1) / static_cast<T>(columns);
-    const std::int64_t stride = block.count() * block.groups();
-    for (std::int64_t row = block.index() * block.groups() + block.group(); row < rows; row += stride) {
+    const auto range = block.group_rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const T* const in = x + row * columns;
       T sum = 0, squares = 0;
       for (std::int64_t c = block.lane(); centers && c < columns; c += block.lanes()) sum += in[c];
@@ -88,8 +88,8 @@ struct LayerNormGradientKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const T share = T(1) / static_cast<T>(columns);
-    const std::int64_t stride = block.count() * block.groups();
-    for (std::int64_t row = block.index() * block.groups() + block.group(); row < rows; row += stride) {
+    const auto range = block.group_rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const std::int64_t first = row * columns;
       const T mean = saved[2 * row], inverse = saved[2 * row + 1];
       T sum = 0, dot = 0;

@@ -68,7 +68,8 @@ struct PoolKernel {
   GLIA_HD void operator()(Block& block) const {
     constexpr int tile = channel_tile<Block>;
     const std::int64_t pixels = shape.images * shape.rows.out * shape.columns.out;
-    for (std::int64_t index = block.index(); index < pixels; index += block.count()) {
+    const auto range = block.rows(pixels);
+    for (std::int64_t index = range.begin; index < range.end; index += range.stride) {
       const Pixel pixel(index, shape.rows.out, shape.columns.out);
       const Span rows = shape.rows.elements(pixel.row), columns = shape.columns.elements(pixel.column);
       for (std::int64_t c = block.rank() * tile; c < shape.channels; c += block.size() * tile)
@@ -128,7 +129,8 @@ struct PoolGradientKernel {
   GLIA_HD void operator()(Block& block) const {
     constexpr int tile = channel_tile<Block>;
     const std::int64_t pixels = shape.images * shape.rows.in * shape.columns.in;
-    for (std::int64_t index = block.index(); index < pixels; index += block.count()) {
+    const auto range = block.rows(pixels);
+    for (std::int64_t index = range.begin; index < range.end; index += range.stride) {
       const Pixel pixel(index, shape.rows.in, shape.columns.in);
       const Span rows = shape.rows.outputs(pixel.row), columns = shape.columns.outputs(pixel.column);
       for (std::int64_t c = block.rank() * tile; c < shape.channels; c += block.size() * tile)
@@ -201,7 +203,8 @@ struct PairsGradientKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t windows = shape.images * shape.rows.out * shape.columns.out;
-    for (std::int64_t index = block.index(); index < windows; index += block.count()) {
+    const auto range = block.rows(windows);
+    for (std::int64_t index = range.begin; index < range.end; index += range.stride) {
       const Pixel window(index, shape.rows.out, shape.columns.out);
       const std::int64_t first = at(window.image, 2 * window.row, 2 * window.column);
       const std::int64_t below = first + shape.columns.in * shape.channels;

@@ -19,7 +19,8 @@ struct ShiftKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t width = to.width * to.channels, source_width = from.width * from.channels;
-    for (std::int64_t row = block.index(); row < images * to.height; row += block.count()) {
+    const auto range = block.rows(images * to.height);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const std::int64_t source_row = row % to.height - top;
       const bool inside = source_row >= 0 && source_row < from.height;
       const T* const source = in + (row / to.height * from.height + source_row) * source_width;
@@ -65,7 +66,8 @@ struct UpsampleKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const ImageSize& to = backward ? small : large;
-    for (std::int64_t pixel = block.index(); pixel < images * to.pixels(); pixel += block.count()) {
+    const auto range = block.rows(images * to.pixels());
+    for (std::int64_t pixel = range.begin; pixel < range.end; pixel += range.stride) {
       const std::int64_t image = pixel / to.pixels(), row = pixel % to.pixels() / to.width,
                          column = pixel % to.width;
       for (std::int64_t c = block.rank(); c < to.channels; c += block.size())

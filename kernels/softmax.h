@@ -26,8 +26,8 @@ struct SoftmaxKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t stride = block.count() * block.groups();
-    for (std::int64_t row = block.index() * block.groups() + block.group(); row < rows; row += stride) {
+    const auto range = block.group_rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const T* const x = in + row * columns;
       T* const y = out + row * columns;
       const T greatest = row_max(block, x, columns);
@@ -54,8 +54,8 @@ struct SoftmaxGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t stride = block.count() * block.groups();
-    for (std::int64_t row = block.index() * block.groups() + block.group(); row < rows; row += stride) {
+    const auto range = block.group_rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const std::int64_t first = row * columns;
       T dot = 0;
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes())

@@ -67,7 +67,8 @@ struct LookupKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    for (std::int64_t i = block.index(); i < n; i += block.count()) {
+    const auto range = block.rows(n);
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
       const bool there = is_row(indices[i], rows);
       const T* const row = table + (there ? static_cast<std::int64_t>(indices[i]) * width : 0);
       for (std::int64_t c = block.rank(); c < width; c += block.size())

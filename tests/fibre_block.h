@@ -35,6 +35,11 @@ class FibreBlock {
     return {index_ * size() + rank_, n, count_ * size()};
   }
 
+  kernels::Range<std::int64_t> rows(std::int64_t n) const { return {index_, n, count_}; }
+  kernels::Range<std::int64_t> group_rows(std::int64_t n) const {
+    return {index_ * groups() + group(), n, count_ * groups()};
+  }
+
   void sync() { fibres_.block_barrier(); }
 
   template <class T>

@@ -13,6 +13,7 @@ from torch.nn import functional
 TRAINING_ROWS = 60_000
 INPUTS, CLASSES = 784, 10
 ADAMS = ("plain", "fused")  # torch.optim.Adam as it comes, and with fused=True
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}  # of images
 
 
 def make_cnn():
@@ -52,12 +53,12 @@ def make_data():
 class Training:
     """A model and its optimizer; epoch() returns seconds."""
 
-    def __init__(self, hidden, batch_size, threads, adam="plain", mixed=False):
+    def __init__(self, hidden, batch_size, threads, adam="plain", layout="contiguous", mixed=False):
         """mixed: products in bfloat16 (autocast), weights in float32."""
         self.batch_size = batch_size
         self.mixed = mixed
         self.threads = threads
-        self.model = make_model(hidden)
+        self.model = make_model(hidden).to(memory_format=LAYOUTS[layout])
         self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True if adam == "fused" else None)
 
     def epoch(self):
