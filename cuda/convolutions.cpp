@@ -112,7 +112,7 @@ class ScratchViews {
   std::int64_t bytes_ = 0;
 };
 
-/// As cuDNN is asked for it.
+/// As cuDNN is asked for it. TF32 keeps all of a float32 that was rounded to bfloat16.
 ConvolutionProblem problem_of(const Convolved& c) {
   ConvolutionProblem problem{c.result,
                              c.type_of_factors(),
@@ -120,7 +120,7 @@ ConvolutionProblem problem_of(const Convolved& c) {
                              c.y.shape,
                              c.window,
                              c.groups,
-                             std::holds_alternative<TF32>(c.precision)};
+                             !std::holds_alternative<Float32>(c.precision)};
   if (!is_padded_alike(c)) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
   return problem;
 }

@@ -50,7 +50,10 @@ cudaDataType_t type_of(const View& view) {
 
 cublasComputeType_t compute_type(const op::Matmul& matmul) {
   if (matmul.out.dtype == DType::float64) return CUBLAS_COMPUTE_64F;
-  return std::holds_alternative<TF32>(matmul.precision) ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+  // TF32 keeps all of a float32 that was rounded to bfloat16.
+  const bool allows_tf32 =
+      matmul.a.dtype == DType::float32 && !std::holds_alternative<Float32>(matmul.precision);
+  return allows_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
 void set_epilogue(cublasLtMatmulDesc_t operation, const Epilogue& epilogue) {

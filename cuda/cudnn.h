@@ -49,8 +49,7 @@ class Cudnn {
   ~Cudnn();
 
   /// The heuristics' first algorithm that rounds as sums of products do and, where that is wanted, gives the same bits in
-  /// every run. Null
-  /// where there is none, or no cuDNN; why_not() then has the reason.
+  /// every run. Null where there is none, or no cuDNN; why_not() then has the reason.
   std::unique_ptr<CudnnConvolution> find(const ConvolutionProblem& problem);
   const std::string& why_not() const { return why_not_; }
 
