@@ -52,10 +52,26 @@ glia::Tensor features(const glia::Sequential& model, int count, const glia::Tens
   return channels_first(maps, maps.shape()[1], maps.shape()[2]);
 }
 
+/// Each picture from its least number, black, to its greatest, white: or the weak ones could not be seen. One that is
+/// the same everywhere is black.
+glia::Tensor stretched(const glia::Tensor& pictures) {
+  glia::Tensor result = pictures.clone();
+  const std::int64_t pixels = result.size() / result.rows();
+  for (std::int64_t i = 0; i < result.rows(); ++i) {
+    float* const first = result.data<float>() + i * pixels;
+    const auto [least, greatest] = std::minmax_element(first, first + pixels);
+    const float low = *least, range = *greatest - low;
+    for (float* pixel = first; pixel < first + pixels; ++pixel)
+      *pixel = range > 0 ? (*pixel - low) / range : 0;
+  }
+  return result;
+}
+
 void draw(const glia::Tensor& pictures, const std::filesystem::path& path, const std::string& title) {
   std::vector<std::int64_t> all;
   for (std::int64_t i = 0; i < pictures.rows(); ++i) all.push_back(i);
-  glia::plot_images(pictures, glia::Tensor{}, path.string(), {.indices = all, .columns = 8, .title = title});
+  glia::plot_images(stretched(pictures), glia::Tensor{}, path.string(),
+                    {.indices = all, .columns = 8, .title = title});
   std::cout << path.string() << ": " << pictures.rows() << " pictures\n";
 }
 
