@@ -48,11 +48,11 @@ cudaDataType_t type_of(const View& view) {
   return view.dtype == DType::float64 ? CUDA_R_64F : view.dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F;
 }
 
-cublasComputeType_t compute_type(const op::Matmul& matmul) {
+cublasComputeType_t compute_type(const op::Matmul& matmul, const Gpu& gpu) {
   if (matmul.out.dtype == DType::float64) return CUBLAS_COMPUTE_64F;
   // TF32 keeps all of a float32 that was rounded to bfloat16.
-  const bool allows_tf32 =
-      matmul.a.dtype == DType::float32 && !std::holds_alternative<Float32>(matmul.precision);
+  const bool allows_tf32 = matmul.a.dtype == DType::float32 && gpu.compute_capability() >= 80 &&
+                           !std::holds_alternative<Float32>(matmul.precision);
   return allows_tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
@@ -106,8 +106,8 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   product.left_ = layout(type_of(matmul.b), left);
   product.right_ = layout(type_of(matmul.a), right);
   product.out_ = layout(type_of(matmul.out), out);
-  GLIA_CUDA(
-      cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul), type_of(matmul.out)));
+  GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul, gpu_),
+                                     type_of(matmul.out)));
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSA, left.operation);
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSB, right.operation);
   set_epilogue(product.operation_, epilogue);
@@ -122,9 +122,10 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   const cublasStatus_t status =
       cublasLtMatmulAlgoGetHeuristic(handle_, product.operation_, product.left_, product.right_, product.out_,
                                      product.out_, preference, 1, &result, &found);
-  // What an epilogue cannot do for a type or shape is told in either way.
-  const bool refused = status == CUBLAS_STATUS_NOT_SUPPORTED ||
-                       (status == CUBLAS_STATUS_INVALID_VALUE && epilogue.kind != CUBLASLT_EPILOGUE_DEFAULT);
+  // What cannot be done for an epilogue, type or shape is told in either way.
+  const bool may_be_refused = epilogue.kind != CUBLASLT_EPILOGUE_DEFAULT || matmul.a.dtype == DType::bfloat16;
+  const bool refused =
+      status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_INVALID_VALUE && may_be_refused);
   if (refused || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
   check(status, "cublasLtMatmulAlgoGetHeuristic");
   product.algorithm_ = result.algo;

@@ -84,12 +84,14 @@ class Rounding {
     return result;
   }
 
-  /// Drops copies of what is written.
+  /// Drops copies of what is written: of the temporary, or of the same bytes of a flat buffer.
   void forget(const View& written) {
     copies_.erase(std::remove_if(copies_.begin(), copies_.end(),
                                  [&](const Copy& copy) {
                                    return copy.of.buffer == written.buffer &&
-                                          copy.of.temporary == written.temporary;
+                                          copy.of.temporary == written.temporary &&
+                                          copy.of.offset < written.offset + written.bytes() &&
+                                          written.offset < copy.of.offset + copy.of.bytes();
                                  }),
                   copies_.end());
   }

@@ -186,12 +186,26 @@ void Model::reset_optimizer() {
   if (built() && compiled()) write_optimizer_state(0, learning_rate());
 }
 
+namespace {
+
+void check_precision(const Precisions& precision, DType dtype) {
+  const char* const name = std::visit([](const auto& member) { return member.name; }, precision);
+  GLIA_CHECK(dtype == DType::float32 || std::holds_alternative<Float32>(precision), ValueError,
+             "precision \"", name, "\" is for models of float32, this one computes in ", dtype,
+             ": leave .precision out");
+}
+
+}  // namespace
+
+void Model::set_dtype(DType wanted) {
+  check_precision(precision_, wanted);
+  dtype = wanted;
+}
+
 void Model::compile(const CompileOptions& options) {
   check_optimizer(options.optimizer.value());
   if (options.loss) check_options(*options.loss);
-  GLIA_CHECK(dtype == DType::float32 || std::holds_alternative<Float32>(options.precision.value()),
-             ValueError, "precision \"", options.precision.name(),
-             "\" is for models of float32, this one computes in ", dtype, ": leave .precision out");
+  check_precision(options.precision.value(), dtype);
   std::vector<MetricName> names = checked_metrics(options);
   if (const Shape declared = declared_input_shape(); !built() && !declared.empty()) {
     bool trained = false;

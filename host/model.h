@@ -64,6 +64,7 @@ class Model : public std::enable_shared_from_this<Model> {
   const Shape& output_shape() const;
 
   /// Validates and keeps the options, moves weights to the context asked for, resets slots and iterations.
+  void set_dtype(DType wanted);
   void compile(const CompileOptions& options);
   bool compiled() const { return optimizer_.has_value(); }
   bool has_loss() const { return loss_.has_value(); }

@@ -75,7 +75,7 @@ void Sequential::set_dtype(DType dtype) {
   GLIA_CHECK(
       is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
       ", expected float32 or float64; products in bfloat16 are .precision = \"mixed_bfloat16\" at compile");
-  state().model->dtype = dtype;
+  state().model->set_dtype(dtype);
 }
 
 void Sequential::build(const Shape& input_shape) {

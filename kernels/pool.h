@@ -260,7 +260,7 @@ struct PairsGradientKernel {
     const T least = floor;
     for (int j = 0; j < width; ++j) {
       const int takes = left[j] & ((pixel[j] == most[j]) | ((pixel[j] != pixel[j]) & (most[j] != most[j])));
-      to[j] = takes & !(pixel[j] <= least) ? gradient[j] : T(0);
+      to[j] = (takes & !(pixel[j] <= least)) ? gradient[j] : T(0);
       left[j] -= takes;
     }
   }

@@ -31,8 +31,8 @@ class OneDnn {
   std::unique_ptr<Handles> handles_;
 };
 
-/// Whether the processor multiplies bfloat16, so that oneDNN need not imitate it, and oneDNN has more than plain loops for
-/// this product or convolution.
+/// Whether the processor multiplies bfloat16, so that oneDNN need not imitate it, and, for a convolution, oneDNN has more
+/// than plain loops.
 bool multiplies_bfloat16(const OneDnn& onednn, const op::Matmul& d);
 bool multiplies_bfloat16(const OneDnn& onednn, const op::Convolution& d);
 bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionTranspose& d);

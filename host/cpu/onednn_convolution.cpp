@@ -17,6 +17,7 @@ struct Problem {
   std::int64_t x_height, x_width, channels, y_height, y_width, filters, groups;
   memory::data_type x_type, y_type, weights_type;
   memory::dims strides, dilations, before, after;
+  memory::dims weights_dims;
   memory::desc weights;  ///< as they lie in the model
 
   static std::int64_t padding_after(std::int64_t x, std::int64_t y, std::int64_t stride, std::int64_t span,
@@ -40,7 +41,16 @@ struct Problem {
         before{w.top, w.left},
         after{padding_after(x_height, y_height, w.stride_height, w.span_height(), w.top),
               padding_after(x_width, y_width, w.stride_width, w.span_width(), w.left)},
-        weights(weights_desc(w)) {}
+        weights_dims{filters / groups, channels / groups, w.height, w.width} {
+    const std::int64_t tap = channels / groups * filters;
+    // (window height, window width, channels / groups, filters), row-major.
+    memory::dims weights_strides{1, filters, w.width * tap, tap};
+    if (groups > 1) {
+      weights_dims.insert(weights_dims.begin(), groups);
+      weights_strides.insert(weights_strides.begin(), filters / groups);
+    }
+    weights = memory::desc(weights_dims, weights_type, weights_strides);
+  }
 
   explicit Problem(const op::Convolution& d) : Problem(d.x, d.weights, d.out, d.window, d.groups) {}
   explicit Problem(const op::ConvolutionTranspose& d) : Problem(d.out, d.weights, d.x, d.window, d.groups) {}
@@ -54,19 +64,8 @@ struct Problem {
     return p;
   }
 
-  memory::dims weights_dims(const Window& w) const {
-    if (groups == 1) return {filters, channels, w.height, w.width};
-    return {groups, filters / groups, channels / groups, w.height, w.width};
-  }
-  /// (window height, window width, channels / groups, filters), row-major.
-  memory::desc weights_desc(const Window& w) const {
-    const std::int64_t tap = channels / groups * filters;
-    memory::dims strides{1, filters, w.width * tap, tap};
-    if (groups > 1) strides.insert(strides.begin(), filters / groups);
-    return memory::desc(weights_dims(w), weights_type, strides);
-  }
   memory::desc any_weights() const {
-    return memory::desc(weights.dims(), weights_type, memory::format_tag::any);
+    return memory::desc(weights_dims, weights_type, memory::format_tag::any);
   }
   memory::desc x(std::int64_t images) const {
     return memory::desc({images, channels, x_height, x_width}, x_type, memory::format_tag::nhwc);

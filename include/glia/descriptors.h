@@ -22,7 +22,7 @@ namespace glia {
 
 // Every descriptor lists its operands: operands(f) calls f(view, access) for each view, empty ones included. A product also
 // lists its factors(f), the two that are multiplied; both float32 or float64 as the result is, or bfloat16 where that is
-// float32 and Backend::multiplies_bfloat16() says so.
+// float32, Backend::multiplies_bfloat16() says so, and no bias gradient is asked for.
 
 namespace op {
 

@@ -76,7 +76,8 @@ struct CompileOptions {
   MetricNames weighted_metrics = {};    ///< of rows by their class_weight or sample_weight
   std::optional<Device> device = {};    ///< default: the model's context, or the automatic device
   std::optional<Context> context = {};  ///< takes precedence over device
-  PrecisionName precision = "float32";  ///< or "tf32", "mixed_bfloat16": faster products; float32 models only
+  PrecisionName precision =
+      "float32";  ///< or "tf32", "mixed_bfloat16": see glia/math/precision.h; float32 models only
 };
 
 /// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of
@@ -180,7 +181,7 @@ class Sequential {
   /// Governs initial weights, shuffle and dropout; default 0. Throws StateError once the model is built.
   void set_seed(std::uint64_t seed);
   /// float32 (default) or float64 (CPU only, plain loops, for checks). Throws StateError once the model is
-  /// built.
+  /// built, ValueError for others and where compile's precision is for float32.
   void set_dtype(DType dtype);
   /// Builds for rows of this shape (without the row dimension); needed only where no layer says its input
   /// shape and nothing is fitted or predicted before. Throws ShapeError where layers do not fit.
@@ -188,7 +189,8 @@ class Sequential {
   bool built() const;
 
   /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights. Throws ValueError for
-  /// options that cannot be, DeviceError where the device asked for cannot be had; nothing changes then.
+  /// options that cannot be, DeviceError where the device asked for cannot be had, ShapeError where the first layer says
+  /// its input shape and a later one does not fit; nothing changes then.
   void compile(const CompileOptions& options);
 
   /// Trains. y: labels (rows,) or (rows, 1) of any dtype for sparse losses, else (rows, ...) as the output; a

@@ -245,12 +245,13 @@ class TensorView {
         device_(tensor.device()),
         scale_(tensor.scale()) {}
   /// `data` points to shape.elements() elements of `dtype` on `device`. Throws ValueError for a scale other than
-  /// 1 on a dtype that is not uint8, or one that is 0 or not finite.
+  /// 1 on a dtype that is not uint8, or one that is 0 or not finite, and for bfloat16.
   static TensorView of(const void* data, const Shape& shape, DType dtype = DType::float32,
                        Device device = Device::cpu(), double scale = 1) {
     GLIA_CHECK(scale == 1 || (dtype == DType::uint8 && scale * 0 == 0 && scale != 0), ValueError,
                "a view of ", dtype, " got scale ", scale,
                ", expected 1, or for uint8 a finite number other than 0");
+    visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
     return TensorView(data, shape, dtype, device, scale);
   }
 

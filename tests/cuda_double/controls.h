@@ -22,6 +22,7 @@ struct Settings {
   int driver_version = 13000;       ///< 0: there is no driver
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
   bool refuses_products = false;    ///< no product has an algorithm
+  std::set<int> refused_computes;   ///< cublasComputeType_t without one
   bool relu_hides_nan = false;      ///< cuBLASLt does not say; both must be lived with
   bool has_cudnn = true;
   std::size_t cudnn_version = 91900;

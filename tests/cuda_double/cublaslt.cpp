@@ -118,7 +118,7 @@ struct Problem {
     for (const Layout* layout : {&a, &b, &c, &d})
       if (layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW)) return false;
     return operation.scale == type && is_known(e) && !settings().refuses_products &&
-           settings().refused_epilogues.count(e) == 0;
+           settings().refused_epilogues.count(e) == 0 && settings().refused_computes.count(compute) == 0;
   }
 
   /// An algorithm that splits a long k sums the pieces there.

@@ -17,10 +17,11 @@ struct TF32 {
   static constexpr auto name = "tf32";
 };
 
-/// Operands of products rounded to bfloat16 (relative error 2^-8 at most each), and multiplied as such by GPUs of compute
-/// capability 8.0 and later and CPUs with AVX512_BF16; elsewhere the rounded numbers are multiplied in float32. Sums are
-/// float32, and so is what is kept: weights, their gradients, the optimizer's slots. Exponents are those of float32, so
-/// no loss needs scaling.
+/// Operands of products rounded to bfloat16 (relative error 2^-8 at most each), and multiplied as such, which is faster, by
+/// GPUs of compute capability 8.0 and later and CPUs with AVX512_BF16; elsewhere the rounded numbers are multiplied in
+/// float32, more slowly. Sums are float32, though cuDNN rounds the result of a convolution or its gradients once more. All
+/// that is kept is float32: weights, the optimizer's slots, what layers give. Exponents are those of float32, so no loss
+/// needs scaling.
 struct MixedBFloat16 {
   static constexpr auto name = "mixed_bfloat16";
 };
