@@ -167,6 +167,37 @@ TEST_P(Rows, Batch_normalisation_and_its_gradient_do_not_depend_on_the_cut) {
   }
 }
 
+TEST_P(Rows, A_relu_in_a_batch_normalisation_cuts_what_is_below_0_and_keeps_NaN) {
+  op::BatchNorm d{matrix(0),
+                  column_vector(0),
+                  column_vector(1),
+                  column_vector(2),
+                  column_vector(3),
+                  matrix(1),
+                  {},
+                  {},
+                  0.75,
+                  0.5};
+  const std::int64_t n = matrix(0).elements();
+  for (const Cut& cut : cuts) {
+    Memories m;
+    for (std::int64_t i = 0; i < n; i += 5) m.at<float>(matrix(0))[i] = std::nanf("");
+    for (std::int64_t c = 0; c < GetParam().columns; ++c) m.at<float>(d.moving_variance)[c] = 1;
+    d.out = matrix(1), d.relu = false;
+    kernels::lower(d, m.bindings(), Launcher{cut});
+    d.out = matrix(2), d.relu = true;
+    kernels::lower(d, m.bindings(), Launcher{cut});
+    const float *plain = m.at<float>(matrix(1)), *cut_off = m.at<float>(matrix(2));
+    for (std::int64_t i = 0; i < n; ++i) {
+      if (std::isnan(plain[i]))
+        ASSERT_TRUE(std::isnan(cut_off[i])) << i;
+      else
+        ASSERT_EQ(cut_off[i], std::max(plain[i], 0.0f)) << i;
+    }
+    EXPECT_TRUE(std::isnan(cut_off[0]));
+  }
+}
+
 TEST_P(Rows, Layer_normalisation_and_its_gradients_do_not_depend_on_the_cut) {
   const View saved = arena({GetParam().rows, 2}, 6 << 17);
   for (const bool centers : {true, false}) {
