@@ -53,29 +53,22 @@ struct Convolved {
   std::int64_t groups;
   Precisions precision;
 
-  explicit Convolved(const op::Convolution& d)
-      : Convolved{ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision} {}
-  explicit Convolved(const op::ConvolutionTranspose& d)
-      : Convolved{ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision} {}
-  explicit Convolved(const op::ConvolutionWeights& d)
-      : Convolved{ConvolutionProblem::weights,
-                  d.x,
-                  d.weights_gradient,
-                  d.out_gradient,
-                  d.window,
-                  d.groups,
-                  d.precision} {}
-
   View& result_view() {
     return result == ConvolutionProblem::x ? x : result == ConvolutionProblem::y ? y : weights;
   }
   DType type_of_factors() const { return result == ConvolutionProblem::x ? y.dtype : x.dtype; }
-
- private:
-  Convolved(ConvolutionProblem::Result result, const View& x, const View& weights, const View& y,
-            const Window& window, std::int64_t groups, const Precisions& precision)
-      : result(result), x(x), weights(weights), y(y), window(window), groups(groups), precision(precision) {}
 };
+
+Convolved convolved(const op::Convolution& d) {
+  return {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision};
+}
+Convolved convolved(const op::ConvolutionTranspose& d) {
+  return {ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision};
+}
+Convolved convolved(const op::ConvolutionWeights& d) {
+  return {
+      ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision};
+}
 
 /// Whether an axis of n elements padded by `pad` on both sides has `windows` windows.
 bool is_padded_alike(std::int64_t n, std::int64_t pad, std::int64_t span, std::int64_t stride,
@@ -168,7 +161,7 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved
 template <class D>
 std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn, const D& d,
                                              const Bindings& at) {
-  GLIA_CHECK(Convolved(d).type_of_factors() != DType::bfloat16, DeviceError, cudnn.why_not(),
+  GLIA_CHECK(convolved(d).type_of_factors() != DType::bfloat16, DeviceError, cudnn.why_not(),
              " for a convolution ", d.x.shape, " of bfloat16: compile without .precision");
   auto op = std::make_unique<ConvolutionOp>(gpu);
   op->after = elementary_kernels(d, at, gpu.most_blocks());
@@ -180,7 +173,7 @@ std::unique_ptr<ConvolutionOp> prepare_loops(const Gpu& gpu, const Cudnn& cudnn,
 
 template <class D>
 bool multiplies_bfloat16(Cudnn& cudnn, const D& d) {
-  return cudnn.find(problem_of(Convolved(d))) != nullptr;
+  return cudnn.find(problem_of(convolved(d))) != nullptr;
 }
 template bool multiplies_bfloat16(Cudnn&, const op::Convolution&);
 template bool multiplies_bfloat16(Cudnn&, const op::ConvolutionTranspose&);
@@ -188,7 +181,7 @@ template bool multiplies_bfloat16(Cudnn&, const op::ConvolutionWeights&);
 
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convolution& d,
                                         const Bindings& at) {
-  auto op = prepare_product(gpu, cudnn, Convolved(d), at);
+  auto op = prepare_product(gpu, cudnn, convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
   return op;
@@ -196,7 +189,7 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
 
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionTranspose& d,
                                         const Bindings& at) {
-  auto op = prepare_product(gpu, cudnn, Convolved(d), at);
+  auto op = prepare_product(gpu, cudnn, convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
   return op;
@@ -205,7 +198,7 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
 /// The bias gradient is a kernel's: cuDNN does not promise that cudnnConvolutionBackwardBias adds in one order.
 std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::ConvolutionWeights& d,
                                         const Bindings& at) {
-  auto op = prepare_product(gpu, cudnn, Convolved(d), at);
+  auto op = prepare_product(gpu, cudnn, convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   if (d.bias_gradient)
     append(op->after,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/close.h"
+#include "tests/count_of.h"
 #include "tests/devices.h"
 #include "tests/tensor_values.h"
 
@@ -17,6 +18,7 @@ namespace glia {
 namespace {
 
 using test::close;
+using test::count_of;
 using Values = std::vector<double>;
 constexpr test::Tolerance tolerance = {.relative = 2e-6, .absolute = 1e-6};
 
@@ -301,12 +303,6 @@ TEST_P(ImageLayersOn, Spatial_dropout_acts_in_training_only_and_a_rate_of_0_neve
   EXPECT_TRUE(array_equal(out_of({SpatialDropout2D(0.9)}, x), x));
   Shown none(SpatialDropout2D(0), {3, 5, 1}, test::current_device());
   EXPECT_EQ(none.next(x), x.values());
-}
-
-int count_of(const std::string& word, const std::string& text) {
-  int count = 0;
-  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
-  return count;
 }
 
 /// The greatest of ReLUs is the ReLU of the greatest, and so are the gradients: in one order they are fused.

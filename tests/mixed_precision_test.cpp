@@ -14,6 +14,7 @@
 
 #include "tests/bfloat16.h"
 #include "tests/close.h"
+#include "tests/count_of.h"
 #include "tests/double_controls.h"
 #include "tests/expect_error.h"
 
@@ -124,12 +125,6 @@ TEST_P(MixedPrecisionOn, NaN_and_infinity_pass_and_what_bfloat16_cannot_hold_bec
   EXPECT_EQ(out(3, 0), infinity) << "above bfloat16's largest, 3.39e38";
   EXPECT_NEAR(out(4, 0) / 3.3e38, 1, 1.0 / 256);
   EXPECT_EQ(out(5, 0), 0);
-}
-
-int count_of(const std::string& word, const std::string& text) {
-  int count = 0;
-  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
-  return count;
 }
 
 /// Whether this processor multiplies bfloat16 and oneDNN may know it.
