@@ -1,7 +1,7 @@
 # The CUDA backend, a library of its own that programs open at run time, and CUDA's headers for its double in the tests.
 # SPDX-License-Identifier: Apache-2.0
 
-set(GLIA_CUDA_KERNELS "${PROJECT_SOURCE_DIR}/cuda/kernels.cu")
+file(GLOB GLIA_CUDA_KERNELS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cuda/kernels/*.cu")  # a family each
 
 set(GLIA_HAS_CUDA FALSE)
 if(NOT GLIA_CUDA STREQUAL "OFF")
@@ -53,7 +53,8 @@ if(NOT GLIA_HAS_CUDNN AND (GLIA_HAS_CUDA OR GLIA_CUDA_INCLUDE_DIR))
   message(STATUS "Glia: convolutions on a GPU by plain kernels, because no headers of cuDNN 9 or later were found")
 endif()
 
-set(GLIA_CUDA_SOURCES check.cpp gpu.cpp transfer.cpp cublaslt.cpp convolutions.cpp prepare.cpp backend.cpp library.cpp)
+set(GLIA_CUDA_SOURCES check.cpp gpu.cpp transfer.cpp kernels.cpp cublaslt.cpp convolutions.cpp prepare.cpp backend.cpp
+  library.cpp)
 if(GLIA_HAS_CUDNN)
   list(APPEND GLIA_CUDA_SOURCES cudnn.cpp)
 else()
@@ -80,10 +81,12 @@ function(glia_add_cuda_backend)
   if(NOT GLIA_HAS_CUDA)
     return()
   endif()
-  add_library(glia_cuda MODULE ${GLIA_CUDA_SOURCES} "${GLIA_CUDA_KERNELS}")
+  add_library(glia_cuda MODULE ${GLIA_CUDA_SOURCES} ${GLIA_CUDA_KERNELS})
   add_library(glia::cuda ALIAS glia_cuda)
   glia_cuda_target_defaults(glia_cuda)
-  target_compile_options(glia_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>)  # architectures beside each other
+  target_compile_options(glia_cuda PRIVATE
+    $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>             # architectures beside each other
+    $<$<COMPILE_LANGUAGE:CUDA>:-compress-mode=size>)
   target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS})
   if(GLIA_HAS_CUDNN)
     target_sources(glia_cuda PRIVATE "${PROJECT_SOURCE_DIR}/cuda/cudnn_library.cpp")

@@ -34,7 +34,8 @@ endif()
 # oneDNN's own threads are turned off through the OpenMP runtime, in the one file that calls oneDNN.
 function(glia_use_openmp_in target source)
   if(TARGET OpenMP::OpenMP_CXX)
-    set_source_files_properties("${PROJECT_SOURCE_DIR}/${source}" PROPERTIES COMPILE_OPTIONS "${OpenMP_CXX_FLAGS}")
+    set_source_files_properties("${PROJECT_SOURCE_DIR}/${source}" PROPERTIES
+      COMPILE_OPTIONS "${OpenMP_CXX_FLAGS}" SKIP_PRECOMPILE_HEADERS ON)
     target_link_libraries(${target} PRIVATE "$<LINK_ONLY:OpenMP::OpenMP_CXX>")
   else()
     message(STATUS "Glia: no OpenMP for this compiler; run programs with OMP_NUM_THREADS=1, or results may depend on "

@@ -1,13 +1,13 @@
 # Compiles the CPU kernels once for each instruction set; the library chooses among them at run time.
 # SPDX-License-Identifier: Apache-2.0
 
-set(GLIA_KERNEL_SOURCE "${PROJECT_SOURCE_DIR}/host/cpu/kernels.cpp")
+file(GLOB GLIA_KERNEL_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/host/cpu/kernels/*.cpp")
 
 # One build of the kernels, in the inline namespace `isa`. Always at -O3: unoptimised kernels make every other build too
 # slow to test with, and vectors must be what users run. No kernel reads errno or the floating-point flags.
 function(glia_add_kernels_for target isa)
   set(objects ${target}_kernels_${isa})
-  add_library(${objects} OBJECT "${GLIA_KERNEL_SOURCE}")
+  add_library(${objects} OBJECT ${GLIA_KERNEL_SOURCES})
   glia_target_defaults(${objects})
   set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_compile_definitions(${objects} PRIVATE GLIA_ISA=${isa})

@@ -1,5 +1,5 @@
-// What cuda/kernels.cu compiles: for each descriptor, the GPU function that does it, with its arguments and
-// launch shape. Everything else in cuda/ is plain C++.
+// For each descriptor the GPU functions that do it, with their arguments and launch shapes. The functions themselves are in
+// cuda/kernels/; everything else in cuda/ is plain C++.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -9,6 +9,9 @@
 #include <vector>
 
 namespace glia::cuda {
+
+constexpr unsigned warp_threads = 32;
+constexpr unsigned most_threads = 256;  ///< of a block
 
 /// A kernel functor as bytes. Every GPU function takes exactly one of these, so that launching needs to know
 /// no type.

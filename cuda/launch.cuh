@@ -3,15 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cuda/kernels.h>   // defines: KernelParameter
+#include <cuda/kernels.h>   // defines: KernelParameter, most_threads
 #include <kernels/block.h>  // defines: Range, math::max_nan
 
 #include <cstdint>
 
 namespace glia::cuda {
 
-constexpr unsigned warp_threads = 32;
-constexpr unsigned most_threads = 256;
 constexpr unsigned whole_warp = 0xffffffffu;
 
 /// One-dimensional blocks of whole warps; a group is a warp. All reductions add in an order fixed by the

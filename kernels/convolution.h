@@ -15,6 +15,10 @@ struct ImageSize {
   GLIA_HD std::int64_t pixels() const { return height * width; }
 };
 
+inline ImageSize size_of_image(const View& images) {
+  return {images.shape[1], images.shape[2], images.shape[3]};
+}
+
 /// A convolution's shapes: of its input `x`, its output `y` and what lies between.
 struct ConvolutionShape {
   std::int64_t images;

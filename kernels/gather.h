@@ -1,5 +1,4 @@
-// The ends of a step: Gather brings its rows in, Scatter stores what inference computed. And Begin, which starts a
-// pass over the rows.
+// The ends of a step: Gather brings its rows in, Scatter stores what inference computed.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -9,25 +8,6 @@
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-/// Cursor and totals to zero, and the order of the pass.
-struct BeginKernel {
-  StepState* state;
-  std::int64_t counters;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    if (block.index() != 0) return;
-    for (std::int64_t i = block.rank(); i < counters; i += block.size()) counters_of(state)[i] = 0;
-    if (block.rank() != 0) return;
-    state->cursor = state->rows = 0;
-    state->loss = 0;
-    for (double& metric : state->metrics) metric = 0;
-    Feed& feed = state->feed;
-    if (feed.shuffled) state->order = Permutation(feed.count, feed.seed, feed.pass);
-    feed.pass += 1;
-  }
-};
 
 /// to = from * scale, `columns` elements, shared by the threads of a block.
 template <class From, class To, class Block>
@@ -67,18 +47,6 @@ GLIA_HD void load_row(Block& block, DType dtype, const void* data, std::int64_t 
       return;
   }
 }
-
-/// The learning rate of the next update, before Gather counts it.
-template <class Schedule>
-struct ScheduleKernel {
-  StepState* state;
-  Schedule schedule;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    if (block.index() == 0 && block.rank() == 0) state->learning_rate = schedule.at(state->iteration);
-  }
-};
 
 /// The step's rows into x (rows, x_columns) of T and, where wanted, y: labels (rows, y_columns) int32 or targets (rows,
 /// y_columns) of T; and weights (rows,). Other blocks read what augmentation draws by while one counts the iteration:

@@ -1,82 +1,68 @@
-// From the descriptors of images to the kernels that do them.
+// From the descriptors of images, and of the rows of a batch, to the kernels that do them.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/convolution.h>
+#include <kernels/augment.h>
+#include <kernels/gather.h>
 #include <kernels/lowering.h>
-#include <kernels/normalize.h>
 #include <kernels/pool.h>
 #include <kernels/resize.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-inline ImageSize size_of_image(const View& images) {
-  return {images.shape[1], images.shape[2], images.shape[3]};
-}
-
-/// `x` and `y` are the two sides of the convolution, whichever is computed of which.
-inline ConvolutionShape convolution_shape(const View& x, const View& y, const Window& window,
-                                          std::int64_t groups) {
-  return {x.shape[0], size_of_image(x), size_of_image(y), window, groups};
+/// The steps for the rows of `x`: images where it has rank 4, else one row of pixels each.
+template <class T>
+AugmentedImages<T> augmented_images(const Augmentation& a, const View& x, const Bindings& at) {
+  const bool images = x.shape.rank() == 4;
+  const std::int64_t channels = last_of(x), height = images ? x.shape[1] : 1;
+  AugmentedImages<T> result{};
+  for (int s = 0; s < a.count; ++s) result.steps[s] = a.steps[s];
+  result.mean = at.template address<T>(a.mean), result.variance = at.template address<T>(a.variance);
+  result.count = a.count;
+  result.height = static_cast<std::int32_t>(height);
+  result.width = static_cast<std::int32_t>(columns_of(x) / height / channels);
+  result.channels = static_cast<std::int32_t>(channels);
+  return result;
 }
 
 template <class Launch>
-void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.out.dtype, [&](auto type) {
+void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const op::Epilogue epilogue = op::epilogue_of(d);
-    const std::int64_t pixels = epilogue.rows, filters = epilogue.columns;
-    launch(
-        ConvolutionKernel<T>{convolution_shape(d.x, d.out, d.window, d.groups), at.template address<T>(d.x),
-                             at.template address<T>(d.weights), at.template address<T>(d.out)},
-        Work{Work::rows, pixels, filters});
-    lower_epilogue(epilogue, at, 0, pixels, 0, filters, launch);
+    const bool labels = d.y && d.y.dtype == DType::int32;
+    const auto gather = [&](const auto& images) {
+      launch(
+          GatherKernel<T, std::decay_t<decltype(images)>>{
+              at.state, at.template address<T>(d.x),
+              labels ? at.template address<std::int32_t>(d.y) : nullptr,
+              labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), d.x.shape[0],
+              columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, d.advance_iteration, images},
+          Work{Work::rows, d.x.shape[0], columns_of(d.x)});
+    };
+    if (d.augmentation)
+      gather(augmented_images<T>(d.augmentation, d.x, at));
+    else
+      gather(PlainImages{});
   });
 }
 
 template <class Launch>
-void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launch) {
+void lower(const op::Augment& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const op::Epilogue epilogue = op::epilogue_of(d);
-    const std::int64_t pixels = epilogue.rows, channels = epilogue.columns;
-    launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups),
-                                         at.template address<T>(d.x), at.template address<T>(d.weights),
-                                         at.template address<T>(d.out)},
-           Work{Work::rows, pixels, channels});
-    lower_epilogue(epilogue, at, 0, pixels, 0, channels, launch);
+    launch(AugmentKernel<T>{at.state, at.template address<T>(d.in), at.template address<T>(d.out),
+                            d.out.shape[0], augmented_images<T>(d.augmentation, d.out, at)},
+           Work{Work::rows, d.out.shape[0], columns_of(d.out)});
   });
 }
 
-/// A row for each pixel, or whatever it is that has a number for each of the last axis.
-inline Work work_by_rows(const View& view) {
-  return {Work::rows, view.elements() / last_of(view), last_of(view)};
-}
-
-/// out (columns,) = sums of what lies as a matrix (rows, columns).
-template <class T, class Launch>
-void lower_sums(const View& matrix, const View& out, const Bindings& at, Launch&& launch) {
-  const std::int64_t columns = last_of(matrix), rows = matrix.elements() / columns;
-  launch(SumRowsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), rows, columns},
-         Work{Work::tiles, columns, rows});
-}
-
 template <class Launch>
-void lower(const op::SumRows& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.in.dtype,
-                 [&](auto type) { lower_sums<typename decltype(type)::type>(d.in, d.out, at, launch); });
-}
-
-template <class Launch>
-void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.weights_gradient.dtype, [&](auto type) {
+void lower(const op::Scatter& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(ConvolutionWeightsKernel<T>{convolution_shape(d.x, d.out_gradient, d.window, d.groups),
-                                       at.template address<T>(d.x), at.template address<T>(d.out_gradient),
-                                       at.template address<T>(d.weights_gradient)},
-           work_by_rows(d.weights_gradient));
-    if (d.bias_gradient) lower_sums<T>(d.out_gradient, d.bias_gradient, at, launch);
+    launch(ScatterKernel<T>{at.state, at.template address<T>(d.in), d.in.shape[0], columns_of(d.in)},
+           Work{Work::rows, d.in.shape[0], columns_of(d.in)});
   });
 }
 

@@ -1,4 +1,4 @@
-// What lowering a descriptor needs, whatever it is; and the epilogue of products.
+// What lowering a descriptor needs, whatever it is.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -41,36 +41,9 @@ inline std::int64_t columns_of(const View& view) {
 }
 inline std::int64_t last_of(const View& view) { return view.shape.rank() ? view.shape.back() : 1; }
 
-/// What follows a product in the region of `rows` rows and `columns` columns of its output from (row, column) on:
-/// bias and activation, or the derivative of the activation before. Launches nothing where there is neither.
-template <class Launch>
-void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row, std::int64_t rows,
-                    std::int64_t column, std::int64_t columns, Launch&& launch) {
-  visit_floating(d.out.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const std::int64_t stride = d.stride, first = row * stride + column;
-    const Work work{Work::rows, rows, columns};
-    select(
-        [&](const auto& function) {
-          using Function = std::decay_t<decltype(function)>;
-          if (!d.bias && std::is_same_v<Function, Linear>) return;
-          launch(BiasActivationKernel<Function, T>{function, at.template address<T>(d.out) + first,
-                                                   d.bias ? at.template address<T>(d.bias) + column : nullptr,
-                                                   rows, columns, stride},
-                 work);
-        },
-        d.activation);
-    select(
-        [&](const auto& function) {
-          using Function = std::decay_t<decltype(function)>;
-          if (!d.saved || std::is_same_v<Function, Linear>) return;
-          launch(
-              DerivativeKernel<Function, T>{function, at.template address<T>(d.out) + first,
-                                            at.template address<T>(d.saved) + first, rows, columns, stride},
-              work);
-        },
-        d.derivative);
-  });
+/// A row for each pixel, or whatever it is that has a number for each of the last axis.
+inline Work work_by_rows(const View& view) {
+  return {Work::rows, view.elements() / last_of(view), last_of(view)};
 }
 
 }  // namespace GLIA_ISA

@@ -1,45 +1,13 @@
-// End of a step: the update of all parameters in one pass, and the bookkeeping that goes along with it.
+// End of a step: the update of all parameters in one pass.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/math/optimizers.h>  // defines: max_slots
-#include <glia/step_state.h>       // defines: StepState
 #include <kernels/block.h>
+#include <kernels/step.h>  // defines: AdvanceKernel
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-/// Folds partials (blocks, 1 + metrics) into the totals, adds the penalties (penalty_blocks,) to the loss of
-/// every row, and moves the cursor. Block 0 does it; others pass through.
-struct AdvanceKernel {
-  StepState* state;
-  const double* partials;   ///< null: only the cursor moves
-  const double* penalties;  ///< null: none
-  std::int64_t blocks, columns, penalty_blocks;
-  std::int64_t batch, loss_rows;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    if (block.index() != 0 || batch == 0) return;
-    for (std::int64_t column = 0; partials && column < columns; ++column) {
-      double sum = 0;
-      for (std::int64_t b = block.rank(); b < blocks; b += block.size())
-        sum += partials[b * columns + column];
-      sum = block.sum(sum);
-      if (block.rank() == 0) (column == 0 ? state->loss : state->metrics[column - 1]) += sum;
-    }
-    double penalty = 0;
-    for (std::int64_t b = block.rank(); penalties && b < penalty_blocks; b += block.size())
-      penalty += penalties[b];
-    if (penalties) penalty = block.sum(penalty) * static_cast<double>(loss_rows);
-    if (block.rank() == 0) {
-      state->loss += penalty;
-      if (partials) state->rows += loss_rows;
-      state->cursor += batch;
-      state->finished = state->iteration;
-    }
-  }
-};
 
 /// parameters, gradients (n,) and slots, `slot_stride` apart: one pass, every steps-th time. Reads
 /// state.iteration and state.learning_rate.

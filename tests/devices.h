@@ -7,6 +7,7 @@
 #include <glia/error.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -27,14 +28,25 @@ inline Device& current_device() {
   return device;
 }
 
+/// One context a device for all suites of a process: a GPU takes long to start. main() ends them.
+inline std::map<std::string, Context>& shared_contexts() {
+  static std::map<std::string, Context> contexts;
+  return contexts;
+}
+
+enum class Start { shared, fresh };
+
 /// A base for fixtures: SetUp calls start(device), and the test is skipped, with the reason, where the GPU
 /// cannot be had. Without a CPU there is no skip: that is a failure.
 class OnDevice : public ::testing::Test {
  protected:
-  void start(const Device& device) {
+  void start(const Device& device, Start how = Start::shared) {
     current_device() = device;
     try {
-      context_.emplace(ContextOptions{.device = device});
+      if (how == Start::fresh)
+        context_.emplace(ContextOptions{.device = device});
+      else
+        context_ = shared_contexts().try_emplace(label(device), ContextOptions{.device = device}).first->second;
     } catch (const DeviceError& error) {
       if (device.is_cpu()) throw;
       GTEST_SKIP() << error.what();

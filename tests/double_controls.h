@@ -38,7 +38,7 @@ class DoubleTest : public OnDevice, public ::testing::WithParamInterface<Device>
     controls_ = double_controls();
     if (!controls_) GTEST_SKIP() << "needs the CUDA double";
     controls_->reset();
-    start(GetParam());
+    start(GetParam(), Start::fresh);
     controls_->clear_calls();
   }
   void TearDown() override {

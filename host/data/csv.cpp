@@ -20,8 +20,8 @@ namespace glia {
 namespace {
 
 using detail::CsvReader;
+using detail::in_quotes;
 using detail::listed;
-using detail::quoted;
 using Column = Table::Column;
 using Kind = Table::Column::Kind;
 
@@ -72,7 +72,7 @@ class TableBuilder {
       names_.push_back(options_.header && !name.empty() ? name : std::to_string(i));
       const auto [first, is_new] = number_of_.emplace(names_.back(), i);
       GLIA_CHECK(is_new, FileError, reader_.place(), ": columns ", first->second, " and ", i,
-                 " are both named ", quoted(names_.back()),
+                 " are both named ", in_quotes(names_.back()),
                  "; rename one, or skip the header: {.header = false, .skip_rows = ", first_line_, "}");
     }
   }
@@ -84,7 +84,7 @@ class TableBuilder {
     const char* const end = name.data() + name.size();
     const std::from_chars_result result = std::from_chars(name.data(), end, index);
     GLIA_CHECK(!name.empty() && result.ec == std::errc() && result.ptr == end && index < names_.size(),
-               ValueError, "CsvOptions::", option, " names ", quoted(name), ", which '", source_,
+               ValueError, "CsvOptions::", option, " names ", in_quotes(name), ", which '", source_,
                "' does not have; it has ", names_.size(), " columns: ", listed(names_),
                "; give one of these or its number from 0");
     return index;
@@ -96,7 +96,7 @@ class TableBuilder {
       for (std::size_t i = 0; i < names_.size(); ++i) keep(i, kept);
     for (const std::string& name : options_.columns) {
       GLIA_CHECK(keep(find(name, "columns"), kept), ValueError, "CsvOptions::columns names the column ",
-                 quoted(name), " twice; name each once");
+                 in_quotes(name), " twice; name each once");
     }
     set_kind(options_.categorical, "categorical", Kind::category, kept);
     set_kind(options_.text, "text", Kind::text, kept);
@@ -115,11 +115,11 @@ class TableBuilder {
                 const std::map<std::size_t, std::size_t>& kept) {
     for (const std::string& name : names) {
       const auto found = kept.find(find(name, option));
-      GLIA_CHECK(found != kept.end(), ValueError, "CsvOptions::", option, " names ", quoted(name),
+      GLIA_CHECK(found != kept.end(), ValueError, "CsvOptions::", option, " names ", in_quotes(name),
                  ", which CsvOptions::columns leaves out; add it there, or take it out here");
       Kind& now = columns_[found->second].kind;
       GLIA_CHECK(now == Kind::number || now == kind, ValueError, "CsvOptions::", option, " names ",
-                 quoted(name), ", which is categorical already; name it once");
+                 in_quotes(name), ", which is categorical already; name it once");
       now = kind;
     }
   }
@@ -150,7 +150,7 @@ class TableBuilder {
     if (column.kind == Kind::text) {
       column.text.push_back(cell);
     } else if (is_missing(cell)) {
-      GLIA_CHECK(options_.missing != Missing::error, FileError, place(i), ": got ", quoted(cell),
+      GLIA_CHECK(options_.missing != Missing::error, FileError, place(i), ": got ", in_quotes(cell),
                  ", which stands for a missing value; set CsvOptions::missing to Missing::nan or "
                  "Missing::drop_row, or fill the cell");
       column.values.push_back(std::numeric_limits<float>::quiet_NaN());
@@ -165,18 +165,18 @@ class TableBuilder {
   float number_in(std::size_t i, const std::string& cell) const {
     const std::optional<long double> value = number(cell);
     GLIA_CHECK(
-        value, FileError, place(i), ": got ", quoted(cell),
+        value, FileError, place(i), ": got ", in_quotes(cell),
         ", expected a number; if the column holds text, "
         "name it in CsvOptions::categorical or CsvOptions::text, or leave it out of CsvOptions::columns; if "
         "this stands for a missing value, add it to CsvOptions::missing_values");
     const bool fits = !std::isfinite(*value) || std::abs(*value) <= std::numeric_limits<float>::max();
-    GLIA_CHECK(fits, FileError, place(i), ": got ", quoted(cell),
+    GLIA_CHECK(fits, FileError, place(i), ": got ", in_quotes(cell),
                ", which float32 cannot hold; scale the column, or leave it out of CsvOptions::columns");
     return static_cast<float>(*value);
   }
 
   std::string place(std::size_t i) const {
-    return detail::concat(reader_.place(), ", column ", sources_[i], " (", quoted(columns_[i].name), ")");
+    return detail::concat(reader_.place(), ", column ", sources_[i], " (", in_quotes(columns_[i].name), ")");
   }
 
   static void sort_categories(Column& column, const Labels& labels) {

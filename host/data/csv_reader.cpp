@@ -98,7 +98,7 @@ void CsvReader::read_quoted(std::string& cell) {
     cell.append(text_, at_, run - at_);
     at_ = run;
     if (at_end())
-      fail(began, concat("the quote that begins with ", quoted(cell),
+      fail(began, concat("the quote that begins with ", in_quotes(cell),
                          " is never closed; add the closing quote, and write quotes within quotes as \"\""));
     if (text_[at_] == '\0') fail(current_line_, "holds a zero byte; save the file as UTF-8 text");
     const bool doubled = text_[at_] == '"' && at_ + 1 < text_.size() && text_[at_ + 1] == '"';
@@ -111,7 +111,7 @@ void CsvReader::read_quoted(std::string& cell) {
   while (!at_end() && is_blank(text_[at_])) ++at_;
   if (!at_end() && text_[at_] != delimiter_ && !at_line_end())
     fail(current_line_,
-         concat("text follows the closing quote of ", quoted(cell),
+         concat("text follows the closing quote of ", in_quotes(cell),
                 "; expected the delimiter or the end of the line: write quotes within quotes as \"\""));
 }
 

@@ -79,7 +79,7 @@ bool Table::has(const std::string& name) const {
 std::size_t Table::find(const std::string& name) const {
   for (std::size_t i = 0; i < columns_.size(); ++i)
     if (columns_[i].name == name) return i;
-  throw ValueError(detail::concat("the table has no column ", detail::quoted(name), "; it has ",
+  throw ValueError(detail::concat("the table has no column ", detail::in_quotes(name), "; it has ",
                                   columns_.size(), ": ", detail::listed(names()), "; give one of these"));
 }
 

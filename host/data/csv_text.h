@@ -22,13 +22,14 @@ inline std::string shortened(std::string_view text, std::size_t longest) {
   return end < text.size() ? result + "..." : result;
 }
 
-inline std::string quoted(std::string_view text) { return "'" + shortened(text, 40) + "'"; }
+inline std::string in_quotes(std::string_view text) { return "'" + shortened(text, 40) + "'"; }
 
 /// The first names, quoted, and how many there are beside.
 inline std::string listed(const std::vector<std::string>& names) {
   constexpr std::size_t most = 20;
   std::string result;
-  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) result += (i ? ", " : "") + quoted(names[i]);
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i)
+    result += (i ? ", " : "") + in_quotes(names[i]);
   return names.size() > most ? result + " and " + std::to_string(names.size() - most) + " more" : result;
 }
 

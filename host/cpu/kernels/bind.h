@@ -1,24 +1,25 @@
-// The CPU's kernels, compiled once for each instruction set with GLIA_ISA naming it. Nothing here may throw
-// or instantiate a template of the standard library out of line: tests/isa_symbols.sh reads the object file.
+// What every family of the CPU's kernels needs: kernels bound to their arguments, and cut into slices. Compiled once for each
+// instruction set, with GLIA_ISA naming it. Nothing here may throw or instantiate a template of the standard library out
+// of line: tests/isa_symbols.sh reads the object files.
 // SPDX-License-Identifier: Apache-2.0
+#pragma once
+
 #include <host/cpu/kernel_table.h>
-#include <kernels/lower.h>
+#include <kernels/block.h>     // defines: SerialBlock
+#include <kernels/families.h>  // defines: ProductFamily, ...
 
 #include <cstring>
 #include <type_traits>
 
 namespace glia::cpu {
 inline namespace GLIA_ISA {
-namespace {
-
-using kernels::SerialBlock;
-using kernels::Work;
 
 /// Elements that make a slice worth a hand-over to another thread.
 constexpr std::int64_t slice_elements = 8192;
 constexpr std::int64_t max_slices = 64;
 
-std::int64_t slices_for(const Work& work) {
+inline std::int64_t slices_for(const kernels::Work& work) {
+  using kernels::SerialBlock, kernels::Work;
   if (work.kind == Work::exactly) return work.count;
   const std::int64_t wanted = (work.count * work.columns + slice_elements - 1) / slice_elements;
   // Neither a row nor a tile of columns is cut.
@@ -32,7 +33,7 @@ std::int64_t slices_for(const Work& work) {
 
 template <class Kernel>
 void run_slice(const void* kernel, std::int64_t index, std::int64_t count) {
-  SerialBlock block(index, count);
+  kernels::SerialBlock block(index, count);
   (*static_cast<const Kernel*>(kernel))(block);
 }
 
@@ -40,7 +41,7 @@ void run_slice(const void* kernel, std::int64_t index, std::int64_t count) {
 struct Binder {
   BoundKernel& bound;
   template <class Kernel>
-  void operator()(const Kernel& kernel, const Work& work) const {
+  void operator()(const Kernel& kernel, const kernels::Work& work) const {
     static_assert(sizeof(Kernel) <= sizeof(bound.kernel) && std::is_trivially_copyable_v<Kernel>);
     std::memcpy(bound.kernel, &kernel, sizeof kernel);
     bound.function = &run_slice<Kernel>;
@@ -52,44 +53,23 @@ struct Binder {
 struct Collector {
   BoundKernels& bound;
   template <class Kernel>
-  void operator()(const Kernel& kernel, const Work& work) const {
+  void operator()(const Kernel& kernel, const kernels::Work& work) const {
     Binder{bound.kernels[bound.count++]}(kernel, work);
   }
 };
 
-BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) {
-  BoundKernels bound;
-  kernels::select(
-      [&](const auto& d) {
-        if constexpr (!std::is_same_v<std::decay_t<decltype(d)>, op::Matmul>)
-          kernels::lower(d, bindings, Collector{bound});
-      },
-      descriptor);
-  return bound;
-}
+/// What every translation unit of a family defines: binds the kernels of a descriptor of its own, and of any other
+/// returns false.
+bool bind_products(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_images(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_layers(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_losses(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_updates(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 
-BoundKernel product(const op::Matmul& d, const Bindings& bindings, const Region& r) {
-  BoundKernel bound;
-  kernels::lower_product(d, bindings, r.row, r.rows, r.column, r.columns, Binder{bound});
-  return bound;
-}
-
-BoundKernel epilogue(const op::Epilogue& d, const Bindings& bindings, const Region& r) {
-  BoundKernel bound;
-  kernels::lower_epilogue(d, bindings, r.row, r.rows, r.column, r.columns, Binder{bound});
-  return bound;
-}
-
-BoundKernel bias_gradient(const op::Matmul& d, const Bindings& bindings) {
-  BoundKernel bound;
-  kernels::lower_bias_gradient(d, bindings, Binder{bound});
-  return bound;
-}
-
-}  // namespace
-
-extern const KernelTable table;
-const KernelTable table = {&elementary, &product, &epilogue, &bias_gradient};
+/// Parts of a product: see KernelTable.
+BoundKernel bind_product(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
+BoundKernel bind_epilogue(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);
+BoundKernel bind_bias_gradient(const op::Matmul& matmul, const Bindings& bindings);
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu

@@ -1,0 +1,71 @@
+// From a descriptor to launches: asks the families of kernels, and settles how many blocks of how many threads.
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda/faults.h>
+#include <cuda/kernels/collect.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace glia::cuda {
+namespace {
+
+using kernels::Work;
+
+/// Threads of a block: as many as a row has elements, in whole warps.
+unsigned threads_for(const Work& work) {
+  if (work.kind != Work::rows) return most_threads;
+  const std::int64_t wanted = (work.columns + warp_threads - 1) / warp_threads * warp_threads;
+  return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, warp_threads, most_threads));
+}
+
+unsigned blocks_for(const Work& work, unsigned most_blocks) {
+  if (work.kind == Work::exactly)
+    return static_cast<unsigned>(planted("off_by_one_grid") && work.count > 1 ? work.count - 1 : work.count);
+  const std::int64_t wanted =
+      work.kind == Work::elements ? (work.count + most_threads - 1) / most_threads : work.count;
+  return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, 1, most_blocks));
+}
+
+}  // namespace
+
+void KernelList::add(const void* function, const Work& work, const KernelParameter& parameter) {
+  launches.push_back({function, blocks_for(work, most_blocks), threads_for(work), parameter});
+}
+
+std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
+                                             unsigned most_blocks) {
+  KernelList list{most_blocks, {}};
+  static_cast<void>(
+      collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
+      collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
+      collect_updates(descriptor, bindings, list));
+  return std::move(list.launches);
+}
+
+KernelLaunch product_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks) {
+  KernelList list{most_blocks, {}};
+  collect_product(matmul, bindings, list);
+  return list.launches.front();
+}
+
+KernelLaunch bias_gradient_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks) {
+  KernelList list{most_blocks, {}};
+  collect_bias_gradient(matmul, bindings, list);
+  return list.launches.front();
+}
+
+std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& epilogue, const Bindings& bindings,
+                                           unsigned most_blocks) {
+  KernelList list{most_blocks, {}};
+  collect_epilogue(epilogue, bindings, list);
+  return std::move(list.launches);
+}
+
+KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& bindings,
+                              unsigned most_blocks) {
+  KernelList list{most_blocks, {}};
+  collect_transpose(in, out, bindings, list);
+  return list.launches.front();
+}
+
+}  // namespace glia::cuda

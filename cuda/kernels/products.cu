@@ -1,0 +1,36 @@
+// The GPU's kernels of products and convolutions, the parts of a product, and transposition.
+// SPDX-License-Identifier: Apache-2.0
+#include <kernels/families.h>
+#include <kernels/lower_products.h>
+#include <kernels/transpose.h>
+#include <cuda/kernels/collect.cuh>
+
+namespace glia::cuda {
+
+bool collect_products(const Descriptor& descriptor, const Bindings& bindings, KernelList& list) {
+  return kernels::ProductFamily::select(descriptor,
+                                        [&](const auto& d) { kernels::lower(d, bindings, Collector{list}); });
+}
+
+void collect_product(const op::Matmul& d, const Bindings& bindings, KernelList& list) {
+  kernels::lower_product(d, bindings, 0, d.out.shape[0], 0, d.out.shape[1], Collector{list});
+}
+
+void collect_bias_gradient(const op::Matmul& d, const Bindings& bindings, KernelList& list) {
+  kernels::lower_bias_gradient(d, bindings, Collector{list});
+}
+
+void collect_epilogue(const op::Epilogue& d, const Bindings& bindings, KernelList& list) {
+  kernels::lower_epilogue(d, bindings, 0, d.rows, 0, d.columns, Collector{list});
+}
+
+void collect_transpose(const View& in, const View& out, const Bindings& at, KernelList& list) {
+  kernels::visit_moved(in.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    Collector{list}(kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out),
+                                                in.shape[0], in.shape[1]},
+                    kernels::Work{kernels::Work::elements, in.elements()});
+  });
+}
+
+}  // namespace glia::cuda

@@ -1,0 +1,23 @@
+// The table of one instruction set's kernels, by which the library reaches them.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/cpu/kernels/bind.h>
+
+namespace glia::cpu {
+inline namespace GLIA_ISA {
+namespace {
+
+BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) {
+  BoundKernels bound;
+  static_cast<void>(bind_products(descriptor, bindings, bound) || bind_images(descriptor, bindings, bound) ||
+                    bind_layers(descriptor, bindings, bound) || bind_losses(descriptor, bindings, bound) ||
+                    bind_updates(descriptor, bindings, bound));
+  return bound;
+}
+
+}  // namespace
+
+extern const KernelTable table;
+const KernelTable table = {&elementary, &bind_product, &bind_epilogue, &bind_bias_gradient};
+
+}  // namespace GLIA_ISA
+}  // namespace glia::cpu

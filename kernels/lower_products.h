@@ -1,0 +1,148 @@
+// From the descriptors of products and convolutions, and of what goes with them, to the kernels that do them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/convolution.h>
+#include <kernels/lowering.h>
+#include <kernels/map.h>
+#include <kernels/matmul.h>
+#include <kernels/normalize.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+/// What follows a product in the region of `rows` rows and `columns` columns of its output from (row, column) on:
+/// bias and activation, or the derivative of the activation before. Launches nothing where there is neither.
+template <class Launch>
+void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row, std::int64_t rows,
+                    std::int64_t column, std::int64_t columns, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t stride = d.stride, first = row * stride + column;
+    const Work work{Work::rows, rows, columns};
+    select(
+        [&](const auto& function) {
+          using Function = std::decay_t<decltype(function)>;
+          if (!d.bias && std::is_same_v<Function, Linear>) return;
+          launch(BiasActivationKernel<Function, T>{function, at.template address<T>(d.out) + first,
+                                                   d.bias ? at.template address<T>(d.bias) + column : nullptr,
+                                                   rows, columns, stride},
+                 work);
+        },
+        d.activation);
+    select(
+        [&](const auto& function) {
+          using Function = std::decay_t<decltype(function)>;
+          if (!d.saved || std::is_same_v<Function, Linear>) return;
+          launch(
+              DerivativeKernel<Function, T>{function, at.template address<T>(d.out) + first,
+                                            at.template address<T>(d.saved) + first, rows, columns, stride},
+              work);
+        },
+        d.derivative);
+  });
+}
+
+/// A product's plain loops, for the region of `rows` rows and `columns` columns of out from (row, column) on.
+template <class Launch>
+void lower_product(const op::Matmul& d, const Bindings& at, std::int64_t row, std::int64_t rows,
+                   std::int64_t column, std::int64_t columns, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    launch(MatmulKernel<T>{at.template address<T>(d.a) + row * d.a.strides[0],
+                           at.template address<T>(d.b) + column * d.b.strides[1],
+                           at.template address<T>(d.out) + row * d.out.strides[0] + column, rows, columns,
+                           d.a.shape[1], d.a.strides[0], d.a.strides[1], d.b.strides[0], d.b.strides[1],
+                           d.out.strides[0]},
+           Work{Work::rows, rows, columns});
+  });
+}
+
+/// The bias gradient that goes with a weight gradient: the sums over the rows of b.
+template <class Launch>
+void lower_bias_gradient(const op::Matmul& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    launch(ColumnSumsKernel<T>{at.template address<T>(d.b), at.template address<T>(d.bias_gradient),
+                               d.b.shape[0], d.b.shape[1], d.b.strides[0]},
+           Work{Work::elements, d.b.shape[1]});
+  });
+}
+
+/// `x` and `y` are the two sides of the convolution, whichever is computed of which.
+inline ConvolutionShape convolution_shape(const View& x, const View& y, const Window& window,
+                                          std::int64_t groups) {
+  return {x.shape[0], size_of_image(x), size_of_image(y), window, groups};
+}
+
+template <class Launch>
+void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const op::Epilogue epilogue = op::epilogue_of(d);
+    const std::int64_t pixels = epilogue.rows, filters = epilogue.columns;
+    launch(
+        ConvolutionKernel<T>{convolution_shape(d.x, d.out, d.window, d.groups), at.template address<T>(d.x),
+                             at.template address<T>(d.weights), at.template address<T>(d.out)},
+        Work{Work::rows, pixels, filters});
+    lower_epilogue(epilogue, at, 0, pixels, 0, filters, launch);
+  });
+}
+
+template <class Launch>
+void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const op::Epilogue epilogue = op::epilogue_of(d);
+    const std::int64_t pixels = epilogue.rows, channels = epilogue.columns;
+    launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups),
+                                         at.template address<T>(d.x), at.template address<T>(d.weights),
+                                         at.template address<T>(d.out)},
+           Work{Work::rows, pixels, channels});
+    lower_epilogue(epilogue, at, 0, pixels, 0, channels, launch);
+  });
+}
+
+/// out (columns,) = sums of what lies as a matrix (rows, columns).
+template <class T, class Launch>
+void lower_sums(const View& matrix, const View& out, const Bindings& at, Launch&& launch) {
+  const std::int64_t columns = last_of(matrix), rows = matrix.elements() / columns;
+  launch(SumRowsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), rows, columns},
+         Work{Work::tiles, columns, rows});
+}
+
+template <class Launch>
+void lower(const op::SumRows& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.in.dtype,
+                 [&](auto type) { lower_sums<typename decltype(type)::type>(d.in, d.out, at, launch); });
+}
+
+template <class Launch>
+void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.weights_gradient.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    launch(ConvolutionWeightsKernel<T>{convolution_shape(d.x, d.out_gradient, d.window, d.groups),
+                                       at.template address<T>(d.x), at.template address<T>(d.out_gradient),
+                                       at.template address<T>(d.weights_gradient)},
+           work_by_rows(d.weights_gradient));
+    if (d.bias_gradient) lower_sums<T>(d.out_gradient, d.bias_gradient, at, launch);
+  });
+}
+
+template <class Launch>
+void lower(const op::Round& d, const Bindings& at, Launch&& launch) {
+  const std::int64_t n = d.in.elements();
+  const auto round = [&]<class In, class Out>(const In* in, Out* out) {
+    launch(RoundKernel<In, Out>{in, out, n}, Work{Work::elements, n});
+  };
+  const float* const in = at.template address<float>(d.in);
+  if (d.in.dtype == DType::bfloat16)
+    round(at.template address<BFloat16>(d.in), at.template address<float>(d.out));
+  else if (d.out.dtype == DType::bfloat16)
+    round(in, at.template address<BFloat16>(d.out));
+  else
+    round(in, at.template address<float>(d.out));
+}
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels

@@ -1,0 +1,169 @@
+// From the descriptors of a step's state and of the update of the parameters to the kernels that do them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/lowering.h>
+#include <kernels/optimize.h>
+#include <kernels/step.h>
+#include <kernels/update.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+template <class Launch>
+void lower(const op::Begin& d, const Bindings& at, Launch&& launch) {
+  launch(BeginKernel{at.state, d.counters}, Work{Work::exactly, 1});
+}
+
+template <class Launch>
+void lower(const op::Schedule& d, const Bindings& at, Launch&& launch) {
+  select(
+      [&](const auto& schedule) {
+        launch(ScheduleKernel<std::decay_t<decltype(schedule)>>{at.state, schedule}, Work{Work::exactly, 1});
+      },
+      d.learning_rate.schedule);
+}
+
+inline AdvanceKernel advance_kernel(const op::Advance& d, const Bindings& at) {
+  return {at.state,
+          at.template address<double>(d.partials),
+          at.template address<double>(d.penalties),
+          d.partials ? d.partials.shape[0] : 0,
+          d.partials ? d.partials.shape[1] : 0,
+          d.penalties ? d.penalties.elements() : 0,
+          d.batch,
+          d.loss_rows};
+}
+
+template <class Launch>
+void lower(const op::Advance& d, const Bindings& at, Launch&& launch) {
+  launch(advance_kernel(d, at), Work{Work::exactly, 1});
+}
+
+template <class Launch>
+void lower(const op::Penalty& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.parameter.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.parameter.elements();
+    launch(PenaltyKernel<T>{at.template address<T>(d.parameter), at.template address<T>(d.gradient),
+                            at.template address<double>(d.partials) + d.first_partial, n, d.function.l1,
+                            d.function.l2},
+           Work{Work::exactly, op::pieces_of(n)});
+  });
+}
+
+template <class Launch>
+void lower(const op::Accumulate& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.gradients.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.gradients.elements();
+    launch(AccumulateKernel<T>{at.state, at.template address<T>(d.gradients), at.template address<T>(d.sums),
+                               n, d.steps},
+           Work{Work::elements, n});
+  });
+}
+
+template <class Launch>
+void lower(const op::Squares& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.in.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.in.elements();
+    launch(SquaresKernel<T>{at.template address<T>(d.in), at.template address<double>(d.partials), n},
+           Work{Work::exactly, op::pieces_of(n)});
+  });
+}
+
+template <class Launch>
+void lower(const op::RescaleToNorm& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.values.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.values.elements();
+    launch(RescaleToNormKernel<T>{at.template address<T>(d.values), at.template address<double>(d.partials),
+                                  n, d.partials.elements(), d.limit},
+           Work{Work::elements, n});
+  });
+}
+
+template <class Launch>
+void lower(const op::Optimize& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.parameters.dtype, [&](auto type) {
+    select(
+        [&](const auto& optimizer) {
+          using T = typename decltype(type)::type;
+          const std::int64_t n = d.parameters.elements();
+          launch(
+              OptimizeKernel<std::decay_t<decltype(optimizer)>, T>{
+                  optimizer, advance_kernel(d.advance, at), at.template address<T>(d.parameters),
+                  at.template address<T>(d.gradients), at.template address<T>(d.slots), n,
+                  d.slots ? d.slots.strides[0] : 0, d.steps, optimizer.slots(), d.weight_decay},
+              Work{Work::elements, n > 0 ? n : 1});
+        },
+        d.optimizer);
+  });
+}
+
+template <class Launch>
+void lower(const op::MovingAverage& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.parameters.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.parameters.elements();
+    launch(AverageKernel<T>{at.state, at.template address<T>(d.parameters),
+                            at.template address<T>(d.averages), n, d.steps, d.overwrite_every, d.momentum},
+           Work{Work::elements, n});
+  });
+}
+
+template <class T, class Constraint, class Launch>
+void lower_constraint(const Constraint& constraint, const op::Constrain& d, const Bindings& at,
+                      Launch&& launch) {
+  if constexpr (!std::is_same_v<Constraint, NoConstraint>) {
+    const std::int64_t rows = d.weight.shape[0], columns = d.weight.shape[1];
+    launch(ConstrainKernel<Constraint, T>{constraint, at.template address<T>(d.weight), rows, columns},
+           Work{Work::elements, std::is_same_v<Constraint, NonNeg> ? rows * columns : columns});
+  }
+}
+
+template <class Launch>
+void lower(const op::Constrain& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.weight.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    select([&](const auto& constraint) { lower_constraint<T>(constraint, d, at, launch); }, d.function);
+  });
+}
+
+template <class Launch>
+void lower(const op::Momentum& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.out.elements();
+    launch(
+        MomentumKernel<T>{at.state, at.template address<T>(d.gradients), at.template address<T>(d.momentum),
+                          at.template address<T>(d.out), n, d.steps, d.mu, d.nesterov},
+        Work{Work::elements, n});
+  });
+}
+
+template <class Launch>
+void lower(const op::Combine& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.out.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.out.elements();
+    launch(CombineKernel<T>{at.template address<T>(d.a), at.template address<T>(d.b),
+                            at.template address<T>(d.out), n, d.alpha, d.beta},
+           Work{Work::elements, n});
+  });
+}
+
+template <class Launch>
+void lower(const op::Descend& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.parameters.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.parameters.elements();
+    launch(DescendKernel<T>{at.state, at.template address<T>(d.parameters), at.template address<T>(d.step), n,
+                            d.steps, d.scale, d.decay},
+           Work{Work::elements, n});
+  });
+}
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels
