@@ -14,6 +14,7 @@ namespace glia::cuda_library {
 namespace {
 
 constexpr const char* file_name = "libglia_cuda.so";
+constexpr bool built_with_cuda = GLIA_BUILT_WITH_CUDA;
 
 /// The folder of the program or library that this function is linked into.
 std::string own_folder() {
@@ -48,6 +49,11 @@ Opened open_library() {
   const char* named = std::getenv("GLIA_CUDA_LIBRARY");
   const bool given = named && *named;
   const std::string path = given ? std::string(named) : default_path();
+  std::error_code ignored;
+  if (!given && !built_with_cuda && !std::filesystem::exists(path, ignored))
+    return {nullptr,
+            "this build of Glia has no CUDA backend: build with GLIA_CUDA=ON, which needs a CUDA toolkit "
+            "(docs/building.md), or name a backend's library in $GLIA_CUDA_LIBRARY"};
   const std::string remedy =
       given ? "correct or unset $GLIA_CUDA_LIBRARY"
             : std::string("build Glia's CUDA backend, or name its library in $GLIA_CUDA_LIBRARY");

@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   CLI::App app("Tells malignant from benign tumours, with raw and with standardised features.");
   samples::add_options(app, options);
   samples::add_data_option(app, options, "breast_cancer.csv");
-  app.add_option("--epochs", epochs, "Passes over the training data");
+  samples::add_epochs_option(app, epochs, "Passes over the training data");
   app.add_option("--learning-rate", learning_rate, "Of SGD");
   return samples::run(app, argc, argv, [&] { compare(options, epochs, learning_rate); });
 }

@@ -1,19 +1,14 @@
 // Prints what Glia finds to compute on, and for each GPU that it cannot use, why.
 // SPDX-License-Identifier: Apache-2.0
+#include "common.h"
+
 #include <glia/glia.h>
-
-#include <CLI/CLI.hpp>
-
-#include <exception>
-#include <iostream>
-#include <string>
 
 int main(int argc, char** argv) {
   std::string device = "auto";
   CLI::App app("Prints what Glia finds to compute on, and starts a device.");
   app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str();
-  try {
-    app.parse(argc, argv);
+  return samples::run(app, argc, argv, [&] {
     std::cout << glia::device_report();
     const glia::Context context({.device = device});
     std::cout << context.device() << " computes with";
@@ -23,10 +18,5 @@ int main(int argc, char** argv) {
       separator = ", ";
     }
     std::cout << '\n';
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
-    return 2;
-  }
+  });
 }

@@ -18,12 +18,12 @@
 
 namespace {
 
-const std::string folder = "mnist-t10k";
+const std::string folder = "mnist";
 const std::string source =
-    "a folder with the IDX files of MNIST (Yann LeCun, Corinna Cortes, Christopher Burges), or of a set of "
-    "its kind: "
+    "a folder with the IDX files of MNIST (Yann LeCun, Corinna Cortes, Christopher Burges), "
     "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz, and the same with train- if there are "
-    "any";
+    "any, or of a set of its kind: Debian's dataset-fashion-mnist has one in "
+    "/usr/share/datasets/fashion-mnist";
 
 struct Options : samples::Options {
   int epochs = 30;
@@ -100,8 +100,10 @@ void run(const Options& options) {
                                                   .batch_size = 128,
                                                   .verbose = options.verbose,
                                                   .validation_data = validation});
-  print_overfitting(history);
-  history.plot((out / "digits_history.svg").string(), {.title = "Digits", .mark_best = "val_loss"});
+  if (options.epochs > 0) {
+    print_overfitting(history);
+    history.plot((out / "digits_history.svg").string(), {.title = "Digits", .mark_best = "val_loss"});
+  }
   if (has_training_part)
     std::cout << "Test accuracy " << model.evaluate(data.test, {.batch_size = 256, .verbose = 0})["accuracy"]
               << '\n';
@@ -117,8 +119,9 @@ void run(const Options& options) {
   copy.load_weights(weights);
   const bool same = glia::array_equal(model(data.test.x), copy(data.test.x));
   std::cout << "A new model with the saved weights predicts "
-            << (same ? "the same, bit for bit" : "something else")
-            << ".\nWrote digits_history.svg, digits_images.svg and digits.safetensors to " << out << '\n';
+            << (same ? "the same, bit for bit" : "something else") << ".\nWrote "
+            << (options.epochs > 0 ? "digits_history.svg, " : "")
+            << "digits_images.svg and digits.safetensors to " << out << '\n';
 }
 
 }  // namespace
@@ -128,9 +131,9 @@ int main(int argc, char** argv) {
   CLI::App app("Trains 64-32-10 on handwritten digits, 70 % of the images to train and 30 % to validate.");
   samples::add_options(app, options);
   samples::add_data_option(app, options, folder);
-  app.add_option("--epochs", options.epochs, "Passes over the training images");
+  samples::add_epochs_option(app, options.epochs, "Passes over the training images");
   app.add_option("--verbose", options.verbose, "0: silent, 1: progress bar, 2: a line an epoch");
-  app.add_option("--out", options.out, "Folder to write curves, images and weights to")
-      ->check(CLI::ExistingDirectory);
+  samples::add_out_option(app, options.out,
+                          {"digits_history.svg", "digits_images.svg", "digits.safetensors"});
   return samples::run(app, argc, argv, [&] { run(options); });
 }

@@ -8,23 +8,21 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "common.h"
 #include "fashion_mnist_models.h"
 
 namespace {
 
-struct Options {
-  std::string device = "auto";
+struct Options : samples::Options {
   int threads = 0;
   int epochs = 5;
   std::int64_t batch_size = 32;
@@ -33,7 +31,6 @@ struct Options {
   std::string activation = "relu";
   std::string optimizer = "adam";
   std::optional<double> learning_rate;
-  std::uint64_t seed = 0;
   double validation_split = 0.2;
   std::optional<std::uint64_t> random_state;
   std::int64_t images = 0;
@@ -45,7 +42,6 @@ struct Options {
   double label_smoothing = 0;
   double ema = 0;
   int verbose = 1;
-  std::string data;
   std::string save;
   std::string json;
   std::string plot;
@@ -93,7 +89,7 @@ void train(const Options& options) {
     fit.validation_split = options.validation_split;  // the last images
   else
     fit.validation_data = validation;
-  if (options.one_cycle > 0) {
+  if (options.one_cycle > 0 && options.epochs > 0) {
     const std::int64_t steps = (data.train.x.rows() + options.batch_size - 1) / options.batch_size;
     model.set_learning_rate(glia::OneCycle{.max_learning_rate = options.one_cycle,
                                            .total_steps = static_cast<double>(steps * options.epochs)});
@@ -109,7 +105,11 @@ void train(const Options& options) {
 
   if (!options.save.empty()) model.save_weights(options.save);
   if (!options.json.empty()) history.to_json(options.json, {.context = &context, .test = score});
-  if (!options.plot.empty()) history.plot(options.plot, {.title = "Fashion-MNIST"});
+  if (options.plot.empty()) return;
+  if (options.epochs > 0)
+    history.plot(options.plot, {.title = "Fashion-MNIST"});
+  else
+    std::cout << "Without an epoch there is no curve to draw.\n";
 }
 
 glia::Sequential make_model(const Options& options) {
@@ -189,20 +189,10 @@ void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::
   }
 }
 
-/// A name that cannot be written is better found before the training than after it.
-std::string check_output(const std::string& path) {
-  const std::filesystem::path file(path);
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) return "there is no folder " + folder.string();
-  return std::filesystem::is_directory(file, ignored) ? path + " is a folder" : "";
-}
-
 void add_options(CLI::App& app, Options& options) {
-  app.option_defaults()->always_capture_default();
-  app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
+  samples::add_options(app, options);
   app.add_option("--threads", options.threads, "CPU threads; 0: one for each core");
-  app.add_option("--epochs", options.epochs, "Passes over the training data");
+  samples::add_epochs_option(app, options.epochs, "Passes over the training data");
   app.add_option("--batch-size", options.batch_size, "Images in a step");
   CLI::Option* hidden = app.add_option("--hidden", options.hidden,
                                        "Units of a hidden layer; repeat for more layers, 0 for none")
@@ -221,7 +211,6 @@ void add_options(CLI::App& app, Options& options) {
       "--optimizer", options.optimizer,
       "momentum or nesterov (SGD with momentum 0.9), or Keras's name: sgd, adagrad, rmsprop, adam, ...");
   app.add_option("--learning-rate", options.learning_rate, "Default: the optimizer's own");
-  app.add_option("--seed", options.seed, "Of initial weights and shuffle")->check(CLI::NonNegativeNumber);
   app.add_option("--validation-split", options.validation_split,
                  "Share of the training images to validate on");
   app.add_option(
@@ -248,10 +237,14 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--verbose", options.verbose, "0: silent, 1: progress bar, 2: a line an epoch");
   app.add_option("--data", options.data, "Folder of the four IDX files; default: the usual places");
-  app.add_option("--save", options.save, "Write the weights to this safetensors file")->check(check_output);
+  app.add_option("--save", options.save, "Write the weights to this safetensors file")
+      ->check([](const std::string& path) {
+        const bool named = std::filesystem::path(path).has_extension();
+        return samples::unwritable(named ? path : path + ".safetensors");  // as save_weights names it
+      });
   app.add_option("--json", options.json, "Write the training curve and the test score to this file")
-      ->check(check_output);
-  app.add_option("--plot", options.plot, "Draw the training curve, an SVG file")->check(check_output);
+      ->check(samples::unwritable);
+  app.add_option("--plot", options.plot, "Draw the training curve, an SVG file")->check(samples::unwritable);
 }
 
 /// What --model and --label-smoothing stand for, where no other option says otherwise.
@@ -272,14 +265,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Trains a multi-layer perceptron or a convolutional network on Fashion-MNIST.");
   add_options(app, options);
-  try {
-    app.parse(argc, argv);
+  return samples::run(app, argc, argv, [&] {
     apply_model(app, options);
     train(options);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
-    return 2;
-  }
+  });
 }

@@ -1,14 +1,11 @@
 // Teaches one linear unit AND, OR and NAND, shows that it cannot learn XOR, and that a hidden layer can.
 // SPDX-License-Identifier: Apache-2.0
+#include "common.h"
+
 #include <glia/glia.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cstdint>
-#include <exception>
 #include <iomanip>
-#include <iostream>
-#include <string>
 #include <vector>
 
 namespace {
@@ -20,17 +17,17 @@ struct Gate {
   double w1, w2, bias, loss;
 };
 
-glia::Sequential linear_unit(std::uint64_t seed) {
+glia::Sequential linear_unit(const samples::Options& options) {
   glia::Sequential model{glia::Dense(1, "linear", {.input_dim = 2})};
-  model.set_seed(seed);
-  model.compile({.optimizer = "sgd", .loss = "mse", .metrics = "accuracy"});
+  model.set_seed(options.seed);
+  model.compile({.optimizer = "sgd", .loss = "mse", .metrics = "accuracy", .device = options.device});
   return model;
 }
 
-glia::Sequential hidden_layer(std::uint64_t seed) {
+glia::Sequential hidden_layer(const samples::Options& options) {
   glia::Sequential model{glia::Dense(32, "relu", {.input_dim = 2}), glia::Dense(1, "sigmoid")};
-  model.set_seed(seed);
-  model.compile({.optimizer = "rmsprop", .loss = "mse", .metrics = "accuracy"});
+  model.set_seed(options.seed);
+  model.compile({.optimizer = "rmsprop", .loss = "mse", .metrics = "accuracy", .device = options.device});
   return model;
 }
 
@@ -50,7 +47,7 @@ void learn(glia::Sequential& model, const glia::Tensor& inputs, const glia::Tens
             << std::setprecision(4);
 }
 
-void run(std::uint64_t seed) {
+void run(const samples::Options& options) {
   const glia::Tensor inputs{{0, 0}, {0, 1}, {1, 0}, {1, 1}};  // (4, 2)
   const Gate gates[] = {{"AND", {0, 0, 0, 1}, 0.5, 0.5, -0.25, 0.0625},
                         {"OR", {0, 1, 1, 1}, 0.5, 0.5, 0.25, 0.0625},
@@ -58,7 +55,7 @@ void run(std::uint64_t seed) {
                         {"XOR", {0, 1, 1, 0}, 0, 0, 0.5, 0.25}};
   for (const Gate& gate : gates) {
     std::cout << gate.name << ", one linear unit\n";
-    glia::Sequential model = linear_unit(seed);
+    glia::Sequential model = linear_unit(options);
     learn(model, inputs, gate.truth);
     const std::vector<glia::Tensor> weights = model.get_weights();  // kernel (2, 1), bias (1,)
     std::cout << "  weights (" << weights[0](0, 0) << ", " << weights[0](1, 0) << "; " << weights[1](0)
@@ -67,25 +64,15 @@ void run(std::uint64_t seed) {
               << gate.loss << "\n\n";
   }
   std::cout << "XOR, 32 relu and one sigmoid unit\n";
-  glia::Sequential model = hidden_layer(seed);
+  glia::Sequential model = hidden_layer(options);
   learn(model, inputs, gates[3].truth);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint64_t seed = 0;
+  samples::Options options;
   CLI::App app("Teaches AND, OR, NAND and XOR to the smallest networks that can learn them.");
-  app.add_option("--seed", seed, "Of initial weights and shuffle")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-    run(seed);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << '\n';
-    return 2;
-  }
+  samples::add_options(app, options);
+  return samples::run(app, argc, argv, [&] { run(options); });
 }

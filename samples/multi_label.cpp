@@ -82,6 +82,6 @@ int main(int argc, char** argv) {
   int epochs = 30;
   CLI::App app("Learns several labels at once.");
   samples::add_options(app, options);
-  app.add_option("--epochs", epochs, "Passes over the training data");
+  samples::add_epochs_option(app, epochs, "Passes over the training data");
   return samples::run(app, argc, argv, [&] { learn(options, epochs); });
 }

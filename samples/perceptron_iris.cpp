@@ -59,8 +59,9 @@ glia::Sequential logistic_regression(const glia::Tensor& x, const glia::Tensor& 
                  .metrics = "accuracy",
                  .context = context});
   const glia::History history = model.fit(x, y, {.epochs = epochs, .verbose = 0});
-  std::cout << "  loss " << history["loss"].front() << " after the first epoch, " << history["loss"].back()
-            << " after the last\n";
+  if (epochs > 0)
+    std::cout << "  loss " << history["loss"].front() << " after the first epoch, " << history["loss"].back()
+              << " after the last\n";
   return model;
 }
 
@@ -104,6 +105,6 @@ int main(int argc, char** argv) {
   CLI::App app("Tells setosa from other irises with a perceptron and with logistic regression.");
   samples::add_options(app, options);
   samples::add_data_option(app, options, "iris.csv");
-  app.add_option("--epochs", epochs, "Of logistic regression; the perceptron stops by itself");
+  samples::add_epochs_option(app, epochs, "Of logistic regression; the perceptron stops by itself");
   return samples::run(app, argc, argv, [&] { learn(options, epochs); });
 }

@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
   std::string folder = ".";
   CLI::App app("Draws activations and gradient descent as SVG files.");
   samples::add_options(app, options);
-  app.add_option("--out", folder, "The folder to write to");
+  samples::add_out_option(app, folder, {"activations.svg", "learning_rates.svg", "local_minimum.svg"});
   return samples::run(app, argc, argv, [&] {
     const glia::Context context({.device = options.device});
     std::cout << std::fixed << std::setprecision(4);

@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
       "Trains 8-12-8-1 on the Pima Indians Diabetes data: the first 700 rows, tested on the last 68.");
   samples::add_options(app, options);
   samples::add_data_option(app, options, file);
-  app.add_option("--epochs", options.epochs, "At most");
+  samples::add_epochs_option(app, options.epochs, "At most");
   app.add_option("--patience", options.patience,
                  "Stop after so many epochs without a better loss on rows kept out; 0: never");
   app.add_option("--runs", options.runs, "Train with so many seeds, and tell how far the results spread")

@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   samples::add_options(app, options);
   app.add_option("--loss", options.losses, "mse, mae, huber, ...; repeat to compare")
       ->allow_extra_args(false);
-  app.add_option("--epochs", options.epochs, "Passes over the training data");
+  samples::add_epochs_option(app, options.epochs, "Passes over the training data");
   app.add_option("--data", options.data, "A CSV file of numbers; default: generated data");
   app.add_option("--target", options.target, "The column to predict, by name or by number from 0");
   app.add_option("--feature", options.features,

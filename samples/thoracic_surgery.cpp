@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
   CLI::App app("Trains 17-30-20-10-1 on the Thoracic Surgery data, as a textbook does and as one should.");
   samples::add_options(app, options);
   samples::add_data_option(app, options, file);
-  app.add_option("--epochs", options.epochs, "Passes over the training rows");
+  samples::add_epochs_option(app, options.epochs, "Passes over the training rows");
   app.add_flag("--drop-id", options.drop_id, "Leave out the first column, a patient's number");
   return samples::run(app, argc, argv, [&] { run(options); });
 }

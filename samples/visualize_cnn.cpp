@@ -113,10 +113,12 @@ int main(int argc, char** argv) {
   CLI::App app("Draws the filters and feature maps of a convolutional network trained on Fashion-MNIST.");
   samples::add_options(app, options);
   app.add_option("--data", options.data, "Folder of the four IDX files; default: the usual places");
-  app.add_option("--epochs", options.epochs, "Passes over the training images");
+  samples::add_epochs_option(app, options.epochs, "Passes over the training images");
   app.add_option("--images", options.images, "Training images to use, the first ones")
       ->check(CLI::PositiveNumber);
   app.add_option("--image", options.image, "Test image to look at")->check(CLI::NonNegativeNumber);
-  app.add_option("--out", options.out, "Folder for the drawings")->check(CLI::ExistingDirectory);
+  samples::add_out_option(
+      app, options.out,
+      {"filters_before.svg", "filters_after.svg", "features_1.svg", "features_2.svg", "features_3.svg"});
   return samples::run(app, argc, argv, [&] { run(options); });
 }

@@ -2,16 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 include("${CMAKE_CURRENT_LIST_DIR}/samples_support.cmake")
 
-# Ends the test as skipped where Fashion-MNIST is not on this machine.
-macro(find_fashion_mnist)
-  find_file(images NAMES train-images-idx3-ubyte.gz train-images-idx3-ubyte
-    PATHS "$ENV{GLIA_DATA_DIR}/fashion-mnist" /usr/share/datasets/fashion-mnist NO_DEFAULT_PATH NO_CACHE)
-  if(NOT images)
-    message("SKIPPED: Fashion-MNIST is not on this machine (Debian: dataset-fashion-mnist)")
-    return()
-  endif()
-endmacro()
-
 function(case_fashion_mnist_cnn)
   find_fashion_mnist()
   run_sample("${FASHION_MNIST}" --model cnn --images 6000 --epochs 4 --batch-size 64 --device cpu --verbose 2)
@@ -64,7 +54,7 @@ function(case_visualize_cnn)
     expect("${wanted} pictures in ${picture}.svg" count EQUAL wanted)
   endforeach()
   run_sample("${SAMPLES}/visualize_cnn" --image 10000)
-  expect_failure("--image is 10000")
+  expect_refusal("--image is 10000")
   run_sample("${SAMPLES}/visualize_cnn" --out "${FOLDER}/no-such-folder")
   expect_refusal("no-such-folder")
 endfunction()
