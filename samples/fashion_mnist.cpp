@@ -1,5 +1,5 @@
 // Trains a multi-layer perceptron or a convolutional network on Fashion-MNIST, tests it, and shows what it makes of the
-// first test images.
+// first test images; as drawings too: the training curve, the predictions, the confusion matrix.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 
@@ -45,6 +45,8 @@ struct Options : samples::Options {
   std::string save;
   std::string json;
   std::string plot;
+  std::string predictions;
+  std::string confusion;
 };
 
 void add_options(CLI::App& app, Options& options);
@@ -57,6 +59,9 @@ void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::
 
 bool is_convolutional(const Options& options) { return options.model == "cnn" || options.model == "resnet"; }
 
+void draw_predictions(glia::Sequential& model, const glia::Dataset& test, const Options& options);
+void draw_confusion(glia::Sequential& model, const glia::Dataset& test, const Options& options,
+                    const glia::Context& context);
 glia::Sequential make_model(const Options& options);
 
 void train(const Options& options) {
@@ -105,9 +110,11 @@ void train(const Options& options) {
 
   if (!options.save.empty()) model.save_weights(options.save);
   if (!options.json.empty()) history.to_json(options.json, {.context = &context, .test = score});
+  if (!options.predictions.empty()) draw_predictions(model, data.test, options);
+  if (!options.confusion.empty()) draw_confusion(model, data.test, options, context);
   if (options.plot.empty()) return;
   if (options.epochs > 0)
-    history.plot(options.plot, {.title = "Fashion-MNIST"});
+    history.plot(options.plot, {.title = "Fashion-MNIST", .columns = 1});
   else
     std::cout << "Without an epoch there is no curve to draw.\n";
 }
@@ -189,6 +196,27 @@ void print_predictions(glia::Sequential& model, const glia::Dataset& test, std::
   }
 }
 
+void draw_predictions(glia::Sequential& model, const glia::Dataset& test, const Options& options) {
+  const glia::Dataset first = first_rows(test, 16);
+  const glia::Tensor probabilities =
+      model.predict(first.x, {.verbose = 0, .flip_average = options.flip_average});
+  glia::plot_images(first, options.predictions,
+                    {.predictions = probabilities, .columns = 8, .title = "The first test images"});
+}
+
+void draw_confusion(glia::Sequential& model, const glia::Dataset& test, const Options& options,
+                    const glia::Context& context) {
+  // Counted apart, so that the curve has no metric that nobody asked for. compile keeps the weights.
+  model.compile({.loss = loss(options),
+                 .metrics = {"confusion_matrix"},
+                 .context = context,
+                 .precision = options.precision});
+  const glia::Tensor counts =
+      model.confusion_matrix(test, {.batch_size = 256, .verbose = 0, .flip_average = options.flip_average});
+  glia::plot_confusion_matrix(counts, options.confusion,
+                              {.class_names = test.class_names, .title = "All test images"});
+}
+
 void add_options(CLI::App& app, Options& options) {
   samples::add_options(app, options);
   app.add_option("--threads", options.threads, "CPU threads; 0: one for each core");
@@ -245,6 +273,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--json", options.json, "Write the training curve and the test score to this file")
       ->check(samples::unwritable);
   app.add_option("--plot", options.plot, "Draw the training curve, an SVG file")->check(samples::unwritable);
+  app.add_option("--predictions", options.predictions,
+                 "Draw the first test images with label and prediction, an SVG file")
+      ->check(samples::unwritable);
+  app.add_option("--confusion", options.confusion, "Draw the test images' confusion matrix, an SVG file")
+      ->check(samples::unwritable);
 }
 
 /// What --model and --label-smoothing stand for, where no other option says otherwise.

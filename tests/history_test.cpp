@@ -304,6 +304,17 @@ TEST_F(HistoryPlots, Place_values_at_their_epochs) {
   EXPECT_THAT(labels_below(*svg.all("g", "panel").at(0)), ::testing::ElementsAre("2", "3", "4", "5", "6"));
 }
 
+TEST_F(HistoryPlots, Stand_in_as_many_columns_as_asked_for) {
+  validated_every_second_epoch().plot(folder_ / "history.svg", {.columns = 1});
+  const Element svg = drawn(folder_ / "history.svg");
+  const auto panels = svg.all("g", "panel");
+  ASSERT_EQ(panels.size(), 2u);
+  const auto axis = [&](std::size_t i) { return panels[i]->all("g", "axes").at(0)->all("line").at(0); };
+  EXPECT_EQ((*axis(0))["x1"], (*axis(1))["x1"]) << "one above the other, epochs below epochs";
+  EXPECT_EQ((*axis(0))["x2"], (*axis(1))["x2"]);
+  EXPECT_LT(axis(0)->number("y1"), axis(1)->number("y1"));
+}
+
 TEST_F(HistoryPlots, Of_one_epoch_show_markers_and_NaN_leaves_a_gap) {
   History history;
   history.append(0, Logs({{"loss", 0.5}, {"mae", 1}, {"acc<", std::nan("")}}), 0);
@@ -338,6 +349,7 @@ TEST_F(HistoryPlots, That_cannot_be_drawn_are_refused_and_the_file_stays) {
   EXPECT_THROW(History().plot(folder_ / "history.svg"), ValueError);
   const History history = validated_every_second_epoch();
   EXPECT_THROW(history.plot(folder_ / "history.svg", {.mark_best = "val_los"}), ValueError);
+  EXPECT_THROW(history.plot(folder_ / "history.svg", {.columns = -1}), ValueError);
   EXPECT_EQ(read_text(folder_ / "history.svg"), "old");
   EXPECT_THROW(history.plot(folder_ / "no-such-folder/history.svg"), FileError);
 }

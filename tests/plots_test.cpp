@@ -208,6 +208,17 @@ TEST_F(Plots, What_lies_outside_of_the_ranges_is_cut_off) {
   EXPECT_EQ(svg.all("circle").size(), 2u) << "(0, 0) and (0.5, 0.5)";
 }
 
+TEST_F(Plots, A_drawing_is_a_white_card_with_round_corners) {
+  plot_lines({{.y = {1, 2}}}, file_);
+  const Element svg = drawn();
+  const Element& card = svg.children.at(1);
+  EXPECT_EQ(card.name, "rect");
+  EXPECT_EQ(card["fill"], "#ffffff") << "dark pages show through transparent drawings, whose texts are dark";
+  EXPECT_EQ(card["width"], svg["width"]);
+  EXPECT_EQ(card["height"], svg["height"]);
+  EXPECT_EQ(card["rx"], "8");
+}
+
 TEST_F(Plots, Panels_stand_side_by_side_and_align) {
   const Panel panel{.series = {{.name = "a", .y = {1, 2}}}, .axes = {.title = "one"}};
   const Panel wide{.series = {{.name = "a", .y = {1e5, 2e5}}, {.name = std::string(90, 'b'), .y = {3}}}};
@@ -260,6 +271,18 @@ TEST_F(Plots, Images_have_index_label_and_prediction_and_wrong_ones_are_red) {
   EXPECT_THAT(svg.texts(), ElementsAre("a & b", "#4", "label: dog", "predicted: dog", "#3", "label: cat",
                                        "predicted: <cow>", "#5", "label: <cow>", "predicted: NaN"));
   EXPECT_THAT(texts_of_color(svg, "#c62828"), ElementsAre("predicted: <cow>", "predicted: NaN"));
+  const auto cells = svg.all("g", "image");
+  ASSERT_EQ(cells.size(), 3u);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const Element &image = *cells[i]->all("image").at(0), &frame = *cells[i]->all("rect").at(0);
+    EXPECT_EQ(frame["stroke"], i == 0 ? "#c8c8c8" : "#c62828");
+    EXPECT_EQ(frame["stroke-width"], i == 0 ? "1" : "3") << "seen without colours too";
+    EXPECT_NEAR(frame.number("width"), image.number("width") + frame.number("stroke-width"), 1e-9)
+        << "it hides no pixel";
+    EXPECT_NEAR(frame.number("x"), image.number("x") - frame.number("stroke-width") / 2, 1e-9);
+    const auto texts = cells[i]->all("text");
+    EXPECT_EQ(texts.at(2)->attributes.count("font-weight"), i == 0 ? 0u : 1u);
+  }
   const auto images = svg.all("image");
   EXPECT_EQ((*images[0])["y"], (*images[1])["y"]);
   EXPECT_EQ((*images[0])["x"], (*images[2])["x"]) << "two in a row";

@@ -77,7 +77,7 @@ struct Layout {
 Layout layout_of(const Counts& counts, const std::vector<std::string>& names, bool has_title) {
   Layout layout;
   const auto n = static_cast<double>(counts.classes);
-  layout.cell = std::clamp(640 / n, 26.0, 56.0);
+  layout.cell = std::clamp(640 / n, 26.0, 48.0);
   const std::int64_t greatest = *std::max_element(counts.values.begin(), counts.values.end());
   const double digits = text_width(detail::grouped(greatest), 1);
   layout.count_size = std::clamp(0.82 * layout.cell / digits, 5.0, 13.0);

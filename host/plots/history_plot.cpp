@@ -75,7 +75,7 @@ void History::plot(const std::string& path, const HistoryPlotOptions& options) c
     for (Panel& panel : panels)
       panel.axes.guides.push_back({.x = static_cast<double>(best), .label = "best: " + std::to_string(best)});
   }
-  plot_panels(panels, path, {.title = options.title});
+  plot_panels(panels, path, {.title = options.title, .columns = options.columns});
 }
 
 }  // namespace glia

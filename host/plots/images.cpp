@@ -102,22 +102,24 @@ void draw(plots::Svg& svg, const Cell& cell, double x, double y, const Layout& l
                     {"image-rendering", "optimizeSpeed"},  // for viewers that do not know the style
                     {"style", "image-rendering:pixelated"},
                     {"xlink:href", plots::data_uri(cell.picture)}});
-  svg.add("rect", {{"x", left},
-                   {"y", y},
-                   {"width", layout.picture_width},
-                   {"height", layout.picture_height},
+  const double frame = cell.is_wrong ? 3 : 1;  // around the picture, none of which it hides
+  svg.add("rect", {{"x", left - frame / 2},
+                   {"y", y - frame / 2},
+                   {"width", layout.picture_width + frame},
+                   {"height", layout.picture_height + frame},
                    {"fill", "none"},
-                   {"stroke", cell.is_wrong ? wrong_color : "#c8c8c8"}});
+                   {"stroke", cell.is_wrong ? wrong_color : "#c8c8c8"},
+                   {"stroke-width", frame}});
   double base = y + layout.picture_height + line;
-  const auto say = [&](const std::string& text, const char* color) {
+  const auto say = [&](const std::string& text, const char* color, bool bold = false) {
     if (text.empty()) return;
     svg.text(middle, base, plots::fitted(text, font, layout.cell_width),
-             {.size = font, .anchor = plots::Anchor::middle, .color = color});
+             {.size = font, .anchor = plots::Anchor::middle, .color = color, .bold = bold});
     base += line;
   };
   say(cell.index, plots::faint_ink);
   say(cell.label, plots::ink);
-  say(cell.prediction, cell.is_wrong ? wrong_color : plots::ink);
+  say(cell.prediction, cell.is_wrong ? wrong_color : plots::ink, cell.is_wrong);
   svg.end_group();
 }
 

@@ -125,7 +125,8 @@ Svg::Svg(double width, double height, std::string_view title) {
                {"viewBox", "0 0 " + number(width) + ' ' + number(height)},
                {"font-family", "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"}});
   body_ += ">\n<title>" + escaped(title) + "</title>\n";
-  add("rect", {{"width", width}, {"height", height}, {"fill", "#ffffff"}});
+  // White whatever is around it; the round corners make it a card on a dark page.
+  add("rect", {{"width", width}, {"height", height}, {"rx", 8}, {"fill", "#ffffff"}});
 }
 
 void Svg::open(const char* element, const Attributes& attributes) {

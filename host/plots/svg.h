@@ -43,7 +43,7 @@ struct TextStyle {
 
 class Svg {
  public:
-  /// White; `title` is what a viewer or a screen reader calls it.
+  /// White, with round corners; `title` is what a viewer or a screen reader calls it.
   Svg(double width, double height, std::string_view title);
 
   void add(const char* element, const Attributes& attributes);

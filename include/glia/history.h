@@ -51,6 +51,7 @@ struct HistoryJsonOptions {
 struct HistoryPlotOptions {
   std::string title = "Training history";
   std::string mark_best = {};  ///< a key whose best epoch a dashed line marks, such as "val_loss"
+  int columns = 0;             ///< panels in a row; 0: up to three
 };
 
 /// One value an epoch for loss, each metric, and val_ of each where there was validation.
@@ -90,7 +91,7 @@ class History {
   void to_json(const std::string& path, const HistoryJsonOptions& options = {}) const;
   /// Draws an SVG: a panel for the loss, one for the accuracy, where there is one, and one for each other metric;
   /// epochs from 1, training blue, validation orange. NaN and infinity leave a gap. Throws ValueError where there is
-  /// no epoch, or no key `mark_best`; FileError where the file cannot be written, whole or not at all.
+  /// no epoch, or no key `mark_best`, and for negative columns; FileError where the file cannot be written, whole or not at all.
   void plot(const std::string& path, const HistoryPlotOptions& options = {}) const;
 
   /// Adds one epoch; what fit does.
