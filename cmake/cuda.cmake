@@ -86,7 +86,8 @@ function(glia_add_cuda_backend)
   glia_cuda_target_defaults(glia_cuda)
   target_compile_options(glia_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>             # architectures beside each other
-    $<$<COMPILE_LANGUAGE:CUDA>:-compress-mode=size>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-compress-mode=size>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=--warn-on-spills>)
   target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS})
   if(GLIA_HAS_CUDNN)
     target_sources(glia_cuda PRIVATE "${PROJECT_SOURCE_DIR}/cuda/cudnn_library.cpp")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Usage: scripts/setup.sh [train|test|ci]     (each includes the one before; default: test)
-# The other scripts source it: they use say, quietly and the CXX it may export.
+# The other scripts source it: they use say, quietly, choose_preset and the CXX it may export.
 set -euo pipefail
 
 glia_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -45,12 +45,35 @@ cmake_will_do() {
   [[ -n $version ]] && at_least "$least_cmake" "$version"
 }
 
-# The preset that uses what the machine has: "cuda" with a CUDA toolkit. $GLIA_CUDA says OFF or ON instead.
-best_preset() {
-  local wanted=${GLIA_CUDA:-AUTO}
-  if [[ $wanted == AUTO ]] && ! find_nvcc; then wanted=OFF; fi
-  if [[ $wanted == OFF ]]; then echo cpu; else echo cuda; fi
+# Sets `preset`, and `preset_options` for CMake: "cuda" for this machine's GPU, where there is one and a CUDA toolkit, else
+# "cpu". $GLIA_CUDA says OFF or ON instead: without a GPU, ON builds for every architecture.
+choose_preset() {
+  preset=cpu preset_options=()
+  case ${GLIA_CUDA:-AUTO} in
+    OFF) return ;;
+    ON) preset=cuda ;;
+    AUTO)
+      if ! has_gpu; then
+        if find_nvcc; then say "There is no GPU here, so this builds for the CPU alone; GLIA_CUDA=ON builds the CUDA backend too"; fi
+      elif find_nvcc; then
+        preset=cuda
+      else
+        say "There is a GPU here but no CUDA toolkit (nvcc), so this builds for the CPU alone; with CUDA 12.8 or later installed" \
+          "it would use the GPU"
+      fi
+      ;;
+    *)
+      say "GLIA_CUDA is '$GLIA_CUDA', expected AUTO, ON or OFF" >&2
+      exit 2
+      ;;
+  esac
+  if [[ $preset == cuda ]]; then
+    find_nvcc || true # CMake says what is missing
+    if has_gpu; then preset_options=(-DCMAKE_CUDA_ARCHITECTURES=native); fi
+  fi
 }
+
+has_gpu() { nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
 
 # Puts the toolkit's nvcc on PATH where it is installed but not there.
 find_nvcc() {
@@ -123,8 +146,20 @@ setup() {
   say "Set-up is complete"
 }
 
+# CI reads the GPU code that was built. cuobjdump is a part of the toolkit that need not be installed with the compiler.
+install_cuobjdump() {
+  if ! find_nvcc || command -v cuobjdump >/dev/null || [[ -x $glia_root/build/tools/nvidia/cu13/bin/cuobjdump ]]; then return; fi
+  quietly "$glia_root/build/setup_cuobjdump.log" \
+    python3 -m pip install --quiet --no-deps --target "$glia_root/build/tools" nvidia-cuda-cuobjdump &&
+    chmod +x "$glia_root/build/tools/nvidia/cu13/bin/cuobjdump" || say "no cuobjdump: the test cuda.no_spills is left out" >&2
+}
+
 case ${1:-test} in
-  train | test | ci) setup "${1:-test}" ;;
+  train | test) setup "${1:-test}" ;;
+  ci)
+    setup ci
+    install_cuobjdump
+    ;;
   *)
     say "setup.sh: got '$1', expected train, test or ci" >&2
     exit 2

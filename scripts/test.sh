@@ -1,19 +1,29 @@
 #!/usr/bin/env bash
-# Sets up, builds everything, and runs the whole test suite.
+# Sets up, builds everything, and runs the test suite; ends with the number of GoogleTest's cases.
 # SPDX-License-Identifier: Apache-2.0
 #
 # Usage: scripts/test.sh [options of ctest, for instance -R tensor]
-# With the CUDA backend where CUDA's compiler is found (GLIA_CUDA=OFF leaves it out); its tests use a GPU if there is one.
+# With the CUDA backend where there are a GPU and CUDA's compiler (GLIA_CUDA=OFF leaves it out, ON insists on it).
+# GLIA_THOROUGH=ON runs what takes longest too: ctest's label `thorough`, see docs/testing.md.
 set -euo pipefail
 
 # shellcheck source=scripts/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh" test
 
 cd "$glia_root"
-preset=$(best_preset)
+choose_preset
 say "Configuring build/$preset"
-quietly "build/$preset/configure.log" cmake --preset "$preset"
+quietly "build/$preset/configure.log" cmake --preset "$preset" "${preset_options[@]}"
 say "Building (some minutes the first time)"
 quietly "build/$preset/build.log" cmake --build --preset "$preset"
+say "Built in $SECONDS s:"
+scripts/sizes.sh "build/$preset"
+
 say "Testing"
-exec ctest --preset "$preset" --parallel "$(nproc)" "$@"
+selection=()
+if [[ ${GLIA_THOROUGH:-OFF} != ON ]]; then selection=(-LE '^thorough$'); fi
+rm -rf "build/$preset/test_results"
+status=0
+ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" "$@" || status=$?
+scripts/count_tests.sh "build/$preset"
+exit "$status"

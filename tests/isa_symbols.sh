@@ -3,16 +3,16 @@
 # function across the builds, and an old processor would meet AVX-512.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Usage: isa_symbols.sh NM ISA=OBJECT...      (ISA as in GLIA_ISA, for instance x86_64_v4)
+# Usage: isa_symbols.sh NM ISA=OBJECT OBJECT... ISA=OBJECT ...      (ISA as in GLIA_ISA, for instance x86_64_v4)
 set -euo pipefail
 
 nm=$1
 shift
 (($# > 0)) || { echo "isa_symbols: no object given" >&2; exit 1; }
 
-failures=0
-for pair in "$@"; do
-  isa=${pair%%=*} object=${pair#*=}
+failures=0 isa=
+for object in "$@"; do
+  if [[ $object == *=* ]]; then isa=${object%%=*} object=${object#*=}; fi
   # DW.ref.* are the compiler's pointers to the exception handler's entry, the same data in every object.
   symbols=$("$nm" -C --defined-only --extern-only "$object" | sed -E 's/^[0-9a-f]* *//' | grep -v ' DW\.ref\.' || true)
   own=$(grep -c "::$isa::" <<<"$symbols" || true)
@@ -26,6 +26,6 @@ for pair in "$@"; do
       "$object" "$isa" "$strange" >&2
     failures=1
   fi
-  echo "$isa: $own symbols of its own"
+  echo "$isa, $(basename "$object"): $own symbols of its own"
 done
 exit "$failures"

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# What takes too long for every change: both of README's commands in fresh systems, and the tests that are repeated often.
+# Writes a dated result as Markdown, which is kept in docs/long/.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Usage: scripts/long.sh [--out FILE] [STEP...]        (as root; needs debootstrap; default: every step)
+#   systems     Debian 12 and 13, Ubuntu 24.04, made by debootstrap: scripts/train.sh and scripts/test.sh in a clone of HEAD,
+#               as root and as a user with sudo; or one of them: bookworm, trixie, noble
+#   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
+# $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from.
+set -uo pipefail
+
+glia_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$glia_root" || exit 1
+say() { printf '==> %s\n' "$*"; }
+debian=${DEBIAN_MIRROR:-http://deb.debian.org/debian} ubuntu=${UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu}
+out='' wanted=() failed=0
+while (($#)); do
+  case $1 in
+    --out) out=${2:?--out wants a file} && shift 2 ;;
+    systems | bookworm | trixie | noble | signals) wanted+=("$1") && shift ;;
+    *)
+      sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
+      exit 2
+      ;;
+  esac
+done
+if ((${#wanted[@]} == 0)); then wanted=(systems signals); fi
+out=${out:-docs/long/$(date -u +%F).md}
+work=$glia_root/build/long
+mkdir -p "$work" "$(dirname "$out")"
+
+wants() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
+
+# row WHAT STATUS SECONDS REMARK
+row() {
+  if (($2 == 0)); then set -- "$1" passed "$3" "$4"; else set -- "$1" "**failed** ($2)" "$3" "$4" && failed=1; fi
+  printf '| %s | %s | %d s | %s |\n' "$@" | tee -a "$out"
+}
+
+# A fresh system in $work/SUITE, with a copy of HEAD in /home/glia/USER.
+make_system() {
+  local suite=$1 mirror=$2 system=$work/$1 script=()
+  umount "$system/proc" "$system/dev" 2>/dev/null
+  rm -rf "$system"
+  # A debootstrap that does not know the suite does it as the last that it knows.
+  [[ -e /usr/share/debootstrap/scripts/$suite ]] || script=(/usr/share/debootstrap/scripts/gutsy)
+  local keys=()
+  [[ $mirror == "$ubuntu" && ! -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ]] && keys=(--no-check-gpg)
+  debootstrap --variant=minbase "${keys[@]}" --include=ca-certificates,sudo "$suite" "$system" "$mirror" "${script[@]}" || return
+  if [[ $mirror == "$ubuntu" ]]; then echo "deb $mirror $suite main universe" >"$system/etc/apt/sources.list"; fi
+  cp /etc/resolv.conf "$system/etc/resolv.conf"
+  mount --bind /proc "$system/proc" && mount --bind /dev "$system/dev" || return
+  chroot "$system" useradd --create-home glia
+  echo 'glia ALL=(ALL) NOPASSWD: ALL' >"$system/etc/sudoers.d/glia"
+}
+
+# run_in SUITE USER SCRIPT [OPTION...]: a row of the result. The user's own clone, as git would make it.
+run_in() {
+  local suite=$1 user=$2 script=$3 start=$SECONDS status=0 log=$work/$1.$2.$3.log home found
+  shift 3
+  home=$([[ $user == root ]] && echo /root || echo "/home/$user")
+  if [[ ! -d $work/$suite$home/glia ]]; then
+    mkdir "$work/$suite$home/glia" && git archive HEAD | tar -x -C "$work/$suite$home/glia" || return
+    chroot "$work/$suite" chown -R "$user" "$home/glia"
+  fi
+  chroot "$work/$suite" su - "$user" -c "cd glia && CCACHE_DISABLE=1 LC_ALL=C.UTF-8 scripts/$script.sh $*" >"$log" 2>&1 || status=$?
+  found=$(grep -aE 'GoogleTest cases|^Test: ' "$log" | tail -n1 | tr -d '|')
+  row "$suite, $user, \`scripts/$script.sh\`" "$status" $((SECONDS - start)) "$found"
+  if ((status != 0)); then tail -n 40 "$log"; fi
+}
+
+{
+  echo "# scripts/long.sh, $(date -u +%F)"
+  echo
+  echo "Commit $(git rev-parse --short HEAD), $(nproc) cores of $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n1), ccache off."
+  echo
+  echo "| what | | | |"
+  echo "|---|---|---|---|"
+} >"$out"
+
+for suite in bookworm trixie noble; do
+  wants systems || wants "$suite" || continue
+  mirror=$([[ $suite == noble ]] && echo "$ubuntu" || echo "$debian")
+  say "A fresh $suite"
+  start=$SECONDS
+  if ! make_system "$suite" "$mirror" >"$work/$suite.log" 2>&1; then
+    tail -n 5 "$work/$suite.log"
+    row "$suite, made by debootstrap" 1 $((SECONDS - start)) "see $work/$suite.log"
+    continue
+  fi
+  versions=
+  for user in glia root; do  # the user first: nothing is installed yet
+    run_in "$suite" "$user" train --verbose 2
+    versions=$(chroot "$work/$suite" sh -c 'g++ -dumpfullversion; dpkg-query -W -f "\${Version}" libdnnl-dev' | tr '\n' ' ')
+    run_in "$suite" "$user" test
+    rm -rf "$work/$suite/home/glia/glia/build"
+  done
+  echo "| $suite: g++ and oneDNN | $versions | | |" >>"$out"
+  umount "$work/$suite/proc" "$work/$suite/dev"
+  rm -rf "${work:?}/$suite"
+done
+
+if wants signals; then
+  say "Signals"
+  start=$SECONDS status=0
+  cmake --preset cpu >"$work/signals.log" 2>&1 && cmake --build --preset cpu --target signals_test >>"$work/signals.log" 2>&1 &&
+    GLIA_LONG_TESTS=1 build/cpu/tests/signals_test >>"$work/signals.log" 2>&1 || status=$?
+  row "fits under a timer of 1 kHz" "$status" $((SECONDS - start)) "$(grep -c '\[       OK \]' "$work/signals.log") cases"
+fi
+say "$out"
+exit "$failed"
