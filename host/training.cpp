@@ -23,7 +23,8 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+/// Whether a bar can be drawn on stdout; asked only where one would be, since it costs a call of the system.
+bool draws_bar(int verbose) { return verbose == 1 && isatty(STDOUT_FILENO) == 1; }
 
 /// How many steps go in one launch: about 20 ms of them, so that progress shows and Ctrl-C is heard.
 class LaunchSize {
@@ -261,7 +262,7 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps,
   const CallbackList callbacks(owner, options.callbacks, params_of(fitting, steps, validation.has_value()));
   History history;
   LaunchSize size(callbacks.watches_batches());
-  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   model.stop_training = false;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
   build.keep();
@@ -438,7 +439,7 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   check_flip_average(model, options.flip_average);
   const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
-  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   progress.begin(steps_for(x.rows(), batch));
   const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value(), options.flip_average};
   const auto feeder = make_feeder(model, {x, y, weights_of(weights, 0, x.rows())}, pass, 0);
@@ -480,7 +481,7 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   auto out = std::make_unique<ContextMemory>(model.context(),
                                              static_cast<std::size_t>(checked_bytes(shape, model.dtype)));
   const auto feeder = resident_feeder(model.context(), {x, std::nullopt}, out->data());
-  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   progress.begin(steps_for(x.rows(), batch));
   feeder->begin(std::nullopt, 0);
   LaunchSize size;

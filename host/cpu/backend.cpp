@@ -6,6 +6,7 @@
 #include <host/cpu/convolution.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/onednn.h>
+#include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
 #include <host/memory.h>  // defines: HostMemory
 
@@ -121,12 +122,20 @@ class MatmulOp final : public Op {
 
 class CpuSequence final : public Sequence {
  public:
-  using Sequence::Sequence;
+  /// `of_onednn`: whether any of the Ops is oneDNN's.
+  CpuSequence(std::vector<std::unique_ptr<Op>> ops, bool of_onednn)
+      : Sequence(std::move(ops)), of_onednn_(of_onednn) {}
+
   void run(std::int64_t times) override {
+    std::optional<SignalsBlocked> blocked;  // once a launch: it costs two calls of the system
+    if (of_onednn_) blocked.emplace();
     const ComputeMode mode;
-    for (std::int64_t i = 0; i < times; ++i)
-      for (const std::unique_ptr<Op>& op : ops()) op->run();
+    for (std::int64_t i = 0; i < times; ++i) Sequence::run_one_by_one();
   }
+  void run_one_by_one() override { run(1); }
+
+ private:
+  bool of_onednn_;
 };
 
 /// The state as it was at start(), since the device may go on.
@@ -201,15 +210,20 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
     std::vector<std::unique_ptr<Op>> ops;
+    bool of_onednn = false;
     for (const Descriptor& descriptor : descriptors) {
-      if (const auto* matmul = std::get_if<op::Matmul>(&descriptor))
+      if (const auto* matmul = std::get_if<op::Matmul>(&descriptor)) {
         ops.push_back(std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings));
-      else if (auto convolution = prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings))
+        of_onednn = true;
+      } else if (auto convolution =
+                     prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(convolution));
-      else
+        of_onednn = true;
+      } else {
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
+      }
     }
-    return std::make_unique<CpuSequence>(std::move(ops));
+    return std::make_unique<CpuSequence>(std::move(ops), of_onednn);
   }
 
   BackendCounters counters() const override { return counters_; }
