@@ -5,10 +5,10 @@
 #include <glia/named.h>  // defines: unknown_name
 #include <glia/sequential.h>
 #include <host/csv_field.h>
+#include <host/errno_text.h>
 #include <host/number_text.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -34,7 +34,7 @@ constexpr int most_digits = 40;  // of a width or precision: a file's name has a
 /// Reads a number at `at`, and moves behind it; -1 where there is none.
 int number_at(const std::string& text, std::size_t& at) {
   int number = -1;
-  for (; at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])); ++at)
+  for (; at < text.size() && detail::is_digit(text[at]); ++at)
     number = std::min(std::max(number, 0) * 10 + (text[at] - '0'), most_digits + 1);
   return number;
 }
@@ -157,8 +157,8 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
     const std::string before = best_ ? detail::fixed(*best_, 5) : "none";
     if (!watched_.improves(*value, best_)) {
       if (options_.verbose > 0)
-        std::cout << "Epoch " << epoch + 1 << ": " << watched_.name() << " did not improve from " << before
-                  << '\n';
+        std::cout << detail::concat("Epoch ", epoch + 1, ": ", watched_.name(), " did not improve from ",
+                                    before, '\n');
       return;
     }
     best_ = value;
@@ -166,18 +166,19 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
   }
   const std::string path = path_of(epoch, logs);
   if (options_.verbose > 0)
-    std::cout << "Epoch " << epoch + 1 << ": " << why << "saving weights to " << path << '\n';
+    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why, "saving weights to ", path, '\n');
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code failed;
   if (!folder.empty()) std::filesystem::create_directories(folder, failed);
   GLIA_CHECK(!failed, FileError, "ModelCheckpoint could not make the folder ", folder.string(), ": ",
-             failed.message());
+             detail::errno_text(failed));
   model().save_weights(path);
 }
 
 CSVLogger::CSVLogger(std::string filename, char separator, bool append)
     : filename_(std::move(filename)), separator_(separator), append_(append) {
-  const bool usable = !std::isalnum(static_cast<unsigned char>(separator)) &&
+  const bool usable = !detail::is_digit(separator) && !detail::is_lower(separator) &&
+                      !detail::is_upper(separator) &&
                       std::strchr("+-._\"\r\n", separator) == nullptr;  // '\0' is found, too
   GLIA_CHECK(usable, ValueError, "CSVLogger got the separator '", separator,
              "', which numbers or names may have in them, expected one such as ',' or ';'");
@@ -187,7 +188,7 @@ void CSVLogger::write(const std::string& text, std::ios::openmode how) {
   errno = 0;
   std::ofstream file(filename_, how | std::ios::binary);
   if (file) file << text << std::flush;
-  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", std::strerror(errno),
+  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", detail::errno_text(errno),
              "; check the folder, its permissions and the disk's space");
 }
 

@@ -37,13 +37,13 @@ namespace {
 
 /// As Keras makes names of classes: "max_pooling2d" of MaxPooling2D, "p_re_lu" of PReLU.
 std::string snake_case(const std::string& type) {
-  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  using detail::is_lower, detail::is_upper;
   std::string result;
   for (std::size_t i = 0; i < type.size(); ++i) {
-    const bool starts_word = i > 0 && (lower(type[i - 1]) || (i + 1 < type.size() && lower(type[i + 1])));
-    if (upper(type[i]) && starts_word) result += '_';
-    result += upper(type[i]) ? static_cast<char>(type[i] - 'A' + 'a') : type[i];
+    const bool starts_word =
+        i > 0 && (is_lower(type[i - 1]) || (i + 1 < type.size() && is_lower(type[i + 1])));
+    if (is_upper(type[i]) && starts_word) result += '_';
+    result += detail::to_lower(type[i]);
   }
   return result;
 }

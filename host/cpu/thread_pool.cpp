@@ -4,6 +4,7 @@
 #include <host/cpu/onednn.h>   // defines: set_openmp_threads
 #include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
+#include <host/errno_text.h>
 
 #include <system_error>
 
@@ -83,7 +84,7 @@ ThreadPool::ThreadPool(int threads)
     const std::size_t started = workers_.size() + 1;
     stop();
     throw DeviceError(detail::concat("asked for ", threads, " threads, the system gave ", started, " (",
-                                     error.what(), "): ask for fewer"));
+                                     detail::errno_text(error.code()), "): ask for fewer"));
   }
 }
 

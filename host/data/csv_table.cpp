@@ -164,8 +164,8 @@ std::ostream& operator<<(std::ostream& out, const Table& table) {
   constexpr std::int64_t shown = 5;
   out << table.head(shown);
   if (table.rows() > shown) out << "...\n";
-  return out << '[' << table.rows() << (table.rows() == 1 ? " row, " : " rows, ") << table.columns()
-             << (table.columns() == 1 ? " column]\n" : " columns]\n");
+  return out << detail::concat('[', table.rows(), table.rows() == 1 ? " row, " : " rows, ", table.columns(),
+                               table.columns() == 1 ? " column]\n" : " columns]\n");
 }
 
 }  // namespace glia

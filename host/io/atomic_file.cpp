@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-#include "host/io/input_file.h"  // defines: errno_text
+#include "host/errno_text.h"
 
 namespace glia::io {
 namespace {
@@ -54,8 +54,8 @@ std::string remedy(int error, const Target& target) {
 }
 
 [[noreturn]] void fail(const Target& target, const char* step, int error) {
-  throw FileError(detail::concat("cannot save '", target.given, "': ", step, " failed: ", errno_text(error),
-                                 "; ", remedy(error, target),
+  throw FileError(detail::concat("cannot save '", target.given, "': ", step,
+                                 " failed: ", detail::errno_text(error), "; ", remedy(error, target),
                                  target.exists ? ". The file that was there is unchanged" : ""));
 }
 
@@ -204,9 +204,9 @@ void write_file_atomically(const std::string& path, std::span<const Bytes> parts
   temporary.commit();
   // Some network file systems cannot sync a folder, and say so with EINVAL or ENOTSUP.
   if (!folder.sync() && errno != EINVAL && errno != ENOTSUP)
-    throw FileError(detail::concat("'", path,
-                                   "' is written, whole, but syncing its folder failed: ", errno_text(errno),
-                                   "; a power failure may lose it: save again, or to another disk"));
+    throw FileError(detail::concat(
+        "'", path, "' is written, whole, but syncing its folder failed: ", detail::errno_text(errno),
+        "; a power failure may lose it: save again, or to another disk"));
 }
 
 }  // namespace glia::io
