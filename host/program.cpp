@@ -27,11 +27,18 @@ const char* name_of(Mode mode) {
 
 Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<Descriptor> descriptors,
                  const Bindings& bindings, std::int64_t arena_bytes)
-    : mode_(mode), batch_(batch), descriptors_(std::move(descriptors)), arena_bytes_(arena_bytes) {
+    : mode_(mode),
+      batch_(batch),
+      descriptors_(std::move(descriptors)),
+      arena_bytes_(arena_bytes),
+      backend_(&backend) {
   sequence_ = backend.prepare(descriptors_, bindings);
 }
 
-void Program::run_eagerly() const { sequence_->run_one_by_one(); }
+void Program::run_eagerly() const {
+  const detail::InUse::Hold mark(backend_->in_use(), Backend::in_use_elsewhere);
+  sequence_->run_one_by_one();
+}
 
 namespace {
 

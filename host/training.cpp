@@ -47,7 +47,9 @@ class LaunchSize {
 /// The callbacks of a fit, and what they are told.
 class CallbackList {
  public:
-  CallbackList(Sequential& owner, const Callbacks& callbacks, const TrainingParams& params) {
+  CallbackList(Sequential& owner, const Model& model, const Callbacks& callbacks,
+               const TrainingParams& params)
+      : owner_(&owner), model_(model) {
     for (const Callbacks::Entry& entry : callbacks) {
       entry.get().attach(owner, params);
       callbacks_.push_back(&entry.get());
@@ -59,10 +61,17 @@ class CallbackList {
   bool watches_batches() const { return watches_batches_; }
   template <class Moment>
   void each(const Moment& moment) const {
-    for (Callback* callback : callbacks_) moment(*callback);
+    for (Callback* callback : callbacks_) {
+      moment(*callback);
+      GLIA_CHECK(model_.owner == owner_, StateError,
+                 "a callback destroyed, assigned or moved the model that fit trains, which ended fit: call "
+                 "stop_training() in callbacks, and do this after fit");
+    }
   }
 
  private:
+  const Sequential* owner_;  // an address alone, once a callback was called
+  const Model& model_;
   std::vector<Callback*> callbacks_;
   bool watches_batches_ = false;
 };
@@ -97,8 +106,9 @@ class Launcher {
   void run(std::int64_t batch, std::int64_t steps) {
     Pass pass = pass_;
     pass.batch = batch;
-    const std::shared_ptr<const Program> program = model_.program(pass);
+    std::shared_ptr<const Program> program;
     while (steps > 0 && !stopped()) {
+      if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
       model_.request_state(pass_.mode);
@@ -259,7 +269,8 @@ template <class NextShuffle>
 History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps, Feeder& feeder,
                    std::optional<Validation>& validation, const NextShuffle& shuffle) {
   const auto& [owner, model, options, build] = fitting;
-  const CallbackList callbacks(owner, options.callbacks, params_of(fitting, steps, validation.has_value()));
+  const CallbackList callbacks(owner, model, options.callbacks,
+                               params_of(fitting, steps, validation.has_value()));
   History history;
   LaunchSize size(callbacks.watches_batches());
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
@@ -331,6 +342,7 @@ std::vector<std::string> metrics_names(const Model& model) {
 
 History fit(Sequential& owner, Model& model, const TensorView& x, const TensorView& y,
             const FitOptions& options, std::int64_t& trained_epochs) {
+  const Model::Fit fit(model);
   check_fit(options);
   check_compiled(model, "fit");
   BuildGuard build(model);
@@ -379,6 +391,7 @@ Dataset with_row_weights(const Model& model, Dataset data, const FitOptions& opt
 
 History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptions& options,
             std::int64_t& trained_epochs) {
+  const Model::Fit fit(model);
   check_fit(options);
   check_compiled(model, "fit");
   GLIA_CHECK(
@@ -434,6 +447,7 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_compiled(model, call);
+  const Model::Interlude interlude(model, Mode::validate);
   BuildGuard build(model);
   check_data(model, x, y, call);
   check_flip_average(model, options.flip_average);
@@ -473,6 +487,7 @@ Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
 Tensor predict(Model& model, const TensorView& x, const PredictOptions& options) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
+  const Model::Interlude interlude(model, Mode::infer);
   check_inputs(model, x, "predict");
   check_flip_average(model, options.flip_average);
   const Shape shape = model.output_shape().prepend(x.rows());
@@ -497,6 +512,7 @@ namespace {
 /// One step on all of x as one batch; returns loss and metrics.
 Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorView& y, const char* call) {
   check_compiled(model, call);
+  const Model::Interlude interlude(model, mode);
   BuildGuard build(model);
   check_data(model, x, y, call);
   const auto feeder = resident_feeder(model.context(), {x, y});
