@@ -6,6 +6,7 @@
 #include <glia/sequential.h>
 #include <host/csv_field.h>
 #include <host/errno_text.h>
+#include <host/escaped.h>
 #include <host/number_text.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <system_error>
 
 namespace glia {
@@ -114,8 +116,9 @@ ModelCheckpoint::ModelCheckpoint(std::string filepath, const ModelCheckpointOpti
       options_(options),
       watched_(options.monitor, options.mode, 0),
       best_(options.initial_value_threshold) {
-  GLIA_CHECK(!filepath_.empty(), ValueError,
-             "ModelCheckpoint got an empty filepath, expected that of a file");
+  GLIA_CHECK(!filepath_.empty() && filepath_.back() != '/', ValueError, "ModelCheckpoint got ",
+             filepath_.empty() ? "an empty filepath" : "the folder \"" + filepath_ + "\" as filepath",
+             ", expected that of a file");
   GLIA_CHECK(!best_ || !std::isnan(*best_), ValueError,
              "ModelCheckpoint got NaN as initial_value_threshold, expected a number that can be beaten");
   pieces_of(filepath_);
@@ -199,6 +202,27 @@ void CSVLogger::on_train_begin() {
   begun_ = false;
 }
 
+namespace {
+
+std::string without_return(std::string line) {
+  if (!line.empty() && line.back() == '\r') line.pop_back();  // Keras ends lines so
+  return line;
+}
+
+/// How much of a log's text to keep, so that a line can follow. One that does not end is what a killed process left of it:
+/// its last number may lack digits. A header alone tells whether it is whole.
+std::size_t length_to_keep(const std::string& text, const std::string& header) {
+  const std::size_t line = text.rfind('\n') + 1;  // where the last one begins; npos + 1 is 0
+  return line == 0 && without_return(text) == header ? text.size() : line;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
 /// The header, where there is none yet.
 void CSVLogger::begin(const Logs& logs) {
   for (const auto& [name, value] : logs)  // such as the learning rate, which a callback before this one adds
@@ -207,12 +231,23 @@ void CSVLogger::begin(const Logs& logs) {
   std::string header = "epoch";
   for (const std::string& key : keys_) header += separator_ + detail::csv_field(key, separator_);
   begun_ = true;
-  std::string there;
-  if (append_) std::getline(std::ifstream(filename_), there);
-  if (!there.empty() && there.back() == '\r') there.pop_back();  // Keras ends lines so
-  GLIA_CHECK(there.empty() || there == header, FileError, "CSVLogger cannot append to ", filename_,
-             ", whose columns are \"", there, "\": this fit's are \"", header, "\"; give it another file");
-  if (there.empty()) write(header + '\n', std::ios::app);
+  const std::string text = append_ ? text_of(filename_) : std::string();
+  const std::string there = without_return(text.substr(0, text.find('\n')));
+  const bool torn = text.find('\n') == text.npos && header.starts_with(there);
+  GLIA_CHECK(torn || there == header, FileError, "CSVLogger cannot append to ", filename_,
+             ", whose columns are \"", detail::escaped(there, 200), "\": this fit's are \"", header,
+             "\"; give it another file");
+  const std::size_t kept = length_to_keep(text, header);
+  if (kept < text.size()) {
+    std::error_code failed;
+    std::filesystem::resize_file(filename_, kept, failed);
+    GLIA_CHECK(!failed, FileError, "CSVLogger could not cut off the unfinished last line of ", filename_,
+               ": ", detail::errno_text(failed), "; correct the file, or give another");
+  }
+  if (kept == 0)
+    write(header + '\n', std::ios::app);
+  else if (text[kept - 1] != '\n')
+    write("\n", std::ios::app);
 }
 
 void CSVLogger::on_epoch_end(int epoch, Logs& logs) {

@@ -1,6 +1,7 @@
 // Sequential: the public face of a Model and its loops.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/sequential.h>
+#include <host/escaped.h>
 #include <host/io/safetensors.h>
 #include <host/model.h>
 #include <host/summary.h>
@@ -50,17 +51,22 @@ class Sequential::Using {
 
 namespace {
 
-/// ".safetensors" goes to a file name without extension.
+/// ".safetensors" goes to a file name without extension. Throws FileError where there is no name: with it, a folder would
+/// become a hidden file.
 std::string with_extension(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::size_t dot = path.rfind('.');
-  const bool has_one = dot != std::string::npos && (slash == std::string::npos || dot > slash + 1);
-  return has_one ? path : path + ".safetensors";
+  const std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+  GLIA_CHECK(!name.empty() && name != "." && name != "..", FileError, "weights got ",
+             path.empty() ? "an empty path" : "'" + path + "', which names a folder",
+             ", expected the path of a file, such as '", path, path.empty() || name.empty() ? "" : "/",
+             "model.safetensors'");
+  const std::size_t dot = name.rfind('.');
+  return dot != std::string::npos && dot > 0 ? path : path + ".safetensors";
 }
 
 std::string names_in(const std::vector<io::NamedTensor>& tensors) {
   std::string names = tensors.empty() ? "it has none" : "it has ";
-  for (std::size_t i = 0; i < tensors.size() && i < 12; ++i) names += (i ? ", " : "") + tensors[i].name;
+  for (std::size_t i = 0; i < tensors.size() && i < 12; ++i)
+    names += (i ? ", " : "") + detail::escaped(tensors[i].name);
   return names + (tensors.size() > 12 ? ", ..." : "");
 }
 

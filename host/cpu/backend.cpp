@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -209,6 +210,18 @@ class CpuBackend final : public Backend {
   }
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
+    try {
+      return prepared(descriptors, bindings);
+    } catch (const std::bad_alloc&) {
+      throw OutOfMemoryError(
+          "memory ran out while a step was prepared: use smaller batches or layers, or end other programs");
+    }
+  }
+
+  BackendCounters counters() const override { return counters_; }
+
+ private:
+  std::unique_ptr<Sequence> prepared(const std::vector<Descriptor>& descriptors, const Bindings& bindings) {
     std::vector<std::unique_ptr<Op>> ops;
     bool of_onednn = false;
     for (const Descriptor& descriptor : descriptors) {
@@ -226,9 +239,6 @@ class CpuBackend final : public Backend {
     return std::make_unique<CpuSequence>(std::move(ops), of_onednn);
   }
 
-  BackendCounters counters() const override { return counters_; }
-
- private:
   const Kernels kernels_;
   ThreadPool pool_;
   OneDnn onednn_;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <host/cpu/onednn_handles.h>
+#include <host/cpu/signals.h>
+#include <host/cpu/thread_pool.h>  // defines: ComputeMode
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -55,7 +57,27 @@ dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memor
 #endif
 }
 
+/// Runs a primitive, its results going elsewhere: gemm:jit makes its machine code when it first runs, which is not to be
+/// in a step, where memory may have run out.
+void try_once(const OneDnn& onednn, const dnnl::primitive& primitive, std::vector<dnnl_exec_arg_t> arguments,
+              const memory& results) {
+  for (dnnl_exec_arg_t& argument : arguments)
+    if (argument.arg == DNNL_ARG_DST) argument.memory = results.get();
+  const SignalsBlocked blocked;
+  const ComputeMode mode;  // the operands hold anything
+  if (!execute(onednn, 0, primitive, arguments)) throw dnnl::error(dnnl_out_of_memory, "running it failed");
+}
+
 }  // namespace
+
+void refuse(const dnnl::error& error, const char* verb, const Shape& from, const char* preposition,
+            const Shape& to) {
+  const std::string what = detail::concat(verb, ' ', from, ' ', preposition, ' ', to);
+  GLIA_CHECK(error.status != dnnl_out_of_memory, OutOfMemoryError,
+             "memory ran out while oneDNN was prepared to ", what,
+             ": use smaller batches, or end other programs");
+  throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot ", what, ": ", error.what()));
+}
 
 OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
   const OneThread one;
@@ -77,9 +99,9 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
                    {DNNL_ARG_WEIGHTS, p.b.get()},
                    {DNNL_ARG_DST, p.out.get()},
                    {DNNL_ARG_SCRATCHPAD, p.scratchpad.get()}};
+    try_once(onednn, p.primitive, p.arguments, memory(out, engine));
   } catch (const dnnl::error& error) {
-    throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot multiply ", d.a.shape, " by ",
-                                     d.b.shape, ": ", error.what()));
+    refuse(error, "multiply", d.a.shape, "by", d.b.shape);
   }
 }
 

@@ -210,8 +210,7 @@ void make_or_explain(const View& x, const View& y, const Make& make) {
   try {
     make();
   } catch (const dnnl::error& error) {
-    throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot convolve images ", x.shape, " to ",
-                                     y.shape, ": ", error.what()));
+    refuse(error, "convolve images", x.shape, "to", y.shape);
   }
 }
 
