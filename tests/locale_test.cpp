@@ -410,11 +410,10 @@ INSTANTIATE_TEST_SUITE_P(Devices, LocalesOnDevice, ::testing::ValuesIn(glia::tes
 TEST_P(LocalesOnDevice, A_backends_words_are_the_same) {
   const auto words = [this] {
     const glia::Context own({.device = context().device()});
-    glia::Sequential model{
-        glia::Input({64, 64}), glia::Reshape({64, 64, 1}), glia::Conv2D(16, 3),       glia::MaxPooling2D(8),
-        glia::Flatten(),       glia::Dense(1025, "relu"),  glia::Dense(10, "softmax")};
+    glia::Sequential model{glia::Input({16, 16}), glia::Reshape({16, 16, 1}), glia::Conv2D(16, 3),
+                           glia::Flatten(),       glia::Dense(1025, "relu"),  glia::Dense(10, "softmax")};
     model.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .context = own});
-    std::string text = model.explain(1234);
+    std::string text = model.explain(2);
     for (const auto& [what, version] : own.versions()) text += what + ' ' + version + '\n';
     return text + glia::device_report();
   };

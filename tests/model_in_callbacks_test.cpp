@@ -279,10 +279,11 @@ TEST_P(ModelInCallbacks, Train_on_batch_anywhere_leaves_the_fits_rows_and_totals
       return made;
     };
     for (const std::int64_t budget : {0, 600}) {
+      if (shuffled != (budget == 0)) continue;
       Sequential plain = still();
       glia::FitOptions given = options({}, budget);
       given.shuffle = shuffled;
-      given.epochs = 6;
+      given.epochs = 4;
       const glia::History wanted = plain.fit(x, y, given);
       for (const Hook hook : all_hooks) {
         Sequential trained = still();
@@ -294,7 +295,7 @@ TEST_P(ModelInCallbacks, Train_on_batch_anywhere_leaves_the_fits_rows_and_totals
         });
         glia::FitOptions watched = options({&callback}, budget);
         watched.shuffle = shuffled;
-        watched.epochs = 6;
+        watched.epochs = 4;
         const glia::History got = trained.fit(x, y, watched);
         expect_equal(got, wanted, name_of(hook) + (shuffled ? ", shuffled" : ""));
         EXPECT_EQ(trained.iterations(), plain.iterations() + extra) << name_of(hook);

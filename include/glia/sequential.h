@@ -254,7 +254,7 @@ class Sequential {
   void set_weights(const std::vector<Tensor>& weights);
   void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
   /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
-  /// Names are "dense/kernel", "dense/bias". Throws FileError.
+  /// Names are "dense/kernel", "dense/bias". Throws FileError, for a path that names no file ("", "folder/") too.
   void save_weights(const std::string& path) const;
   /// Throws FileError for a file that is not safetensors, ShapeError for weights that do not fit; nothing
   /// changes then.
