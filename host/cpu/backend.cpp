@@ -80,6 +80,10 @@ class MatmulOp final : public Op {
       slice.epilogue = kernels.epilogue(op::epilogue_of(d), at, region);
       slices_.push_back(std::move(slice));
     }
+    if (slices_.front().product) {  // all are as large as the first, but for the last
+      slices_.front().product->try_once(onednn);
+      if (slices_.size() > 1) slices_.back().product->try_once(onednn);
+    }
     if (d.bias_gradient) bias_gradient_ = kernels.bias_gradient(d, at);
   }
 

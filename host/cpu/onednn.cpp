@@ -57,17 +57,6 @@ dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memor
 #endif
 }
 
-/// Runs a primitive, its results going elsewhere: gemm:jit makes its machine code when it first runs, which is not to be
-/// in a step, where memory may have run out.
-void try_once(const OneDnn& onednn, const dnnl::primitive& primitive, std::vector<dnnl_exec_arg_t> arguments,
-              const memory& results) {
-  for (dnnl_exec_arg_t& argument : arguments)
-    if (argument.arg == DNNL_ARG_DST) argument.memory = results.get();
-  const SignalsBlocked blocked;
-  const ComputeMode mode;  // the operands hold anything
-  if (!execute(onednn, 0, primitive, arguments)) throw dnnl::error(dnnl_out_of_memory, "running it failed");
-}
-
 }  // namespace
 
 void refuse(const dnnl::error& error, const char* verb, const Shape& from, const char* preposition,
@@ -99,7 +88,6 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
                    {DNNL_ARG_WEIGHTS, p.b.get()},
                    {DNNL_ARG_DST, p.out.get()},
                    {DNNL_ARG_SCRATCHPAD, p.scratchpad.get()}};
-    try_once(onednn, p.primitive, p.arguments, memory(out, engine));
   } catch (const dnnl::error& error) {
     refuse(error, "multiply", d.a.shape, "by", d.b.shape);
   }
@@ -112,6 +100,23 @@ OneDnnProduct::~OneDnnProduct() = default;
 
 bool OneDnnProduct::run(const OneDnn& onednn, int worker) const {
   return execute(onednn, worker, primitive_->primitive, primitive_->arguments);
+}
+
+void OneDnnProduct::try_once(const OneDnn& onednn) const {
+  const Primitive& p = *primitive_;
+  bool succeeded = false;
+  try {
+    const memory elsewhere(p.out.get_desc(), onednn.handles().engine);
+    std::vector<dnnl_exec_arg_t> arguments = p.arguments;
+    for (dnnl_exec_arg_t& argument : arguments)
+      if (argument.arg == DNNL_ARG_DST) argument.memory = elsewhere.get();
+    const SignalsBlocked blocked;
+    const ComputeMode mode;  // the operands hold anything
+    succeeded = execute(onednn, 0, p.primitive, arguments);
+  } catch (const dnnl::error&) {
+  }
+  GLIA_CHECK(succeeded, OutOfMemoryError,
+             "memory ran out while a product was prepared: use smaller batches, or end other programs");
 }
 
 std::string OneDnnProduct::implementation() const { return primitive_->implementation; }

@@ -252,13 +252,13 @@ class TensorView {
     GLIA_CHECK(scale == 1 || (dtype == DType::uint8 && scale * 0 == 0 && scale != 0), ValueError,
                "a view of ", dtype, " got scale ", scale,
                ", expected 1, or for uint8 a finite number other than 0");
+    visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
     for (const std::int64_t dimension : shape)
       GLIA_CHECK(dimension >= 0, ShapeError, "a view got shape ", shape,
                  ", expected dimensions of at least 0");
     GLIA_CHECK(
         data != nullptr || shape.elements() == 0, ValueError, "a view of shape ", shape,
         " got a null pointer, expected the address of its first element: allocate or load the data first");
-    visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
     return TensorView(data, shape, dtype, device, scale);
   }
 
