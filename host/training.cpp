@@ -101,11 +101,12 @@ class Launcher {
  public:
   Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress,
            const CallbackList* callbacks)
-      : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks), last_(now()) {}
+      : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks) {}
 
   void run(std::int64_t batch, std::int64_t steps) {
     Pass pass = pass_;
     pass.batch = batch;
+    if (steps > 1 && !last_) last_ = now();  // a single step has no launch to be sized
     std::shared_ptr<const Program> program;
     while (steps > 0 && !stopped()) {
       if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
@@ -129,8 +130,10 @@ class Launcher {
  private:
   void take() {
     state_ = model_.take_state();
-    const double time = now();
-    size_.took(time - std::exchange(last_, time));
+    if (last_) {
+      const double time = now();
+      size_.took(time - std::exchange(*last_, time));
+    }
     done_ += std::exchange(waiting_, 0);
     if (progress_.wants_update())
       progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.logs(state_));
@@ -146,8 +149,8 @@ class Launcher {
   LaunchSize& size_;
   Progress& progress_;
   const CallbackList* callbacks_;
-  double last_;               // when the launch before was seen to be done
-  std::int64_t waiting_ = 0;  // steps of the launch whose totals are being read
+  std::optional<double> last_;  // when the launch before was seen to be done
+  std::int64_t waiting_ = 0;    // steps of the launch whose totals are being read
   std::int64_t done_ = 0;
   bool told_ = false;  // callbacks, of a launch
   PassState state_;
