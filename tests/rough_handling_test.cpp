@@ -355,6 +355,51 @@ rlim_t address_space() {
   return static_cast<rlim_t>(count) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Trains a step on address space that is limited to what there is and `room` bytes more, in a process of its own.
+/// Returns its status: 0 where that worked, 2 for OutOfMemoryError.
+int status_with_room_for(rlim_t room) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      glia::Sequential model{
+          glia::Input({12, 12}), glia::Reshape({12, 12, 1}), glia::Conv2D(8, 3, {.activation = "relu"}),
+          glia::Flatten(),       glia::Dense(200, "relu"),   glia::Dense(10, "softmax")};
+      model.compile({.optimizer = "adam",
+                     .loss = "categorical_crossentropy",
+                     .context = glia::Context({.device = "cpu", .threads = 1})});
+      const Tensor x = Tensor::full({64, 12, 12}, 0.5), y = Tensor::full({64, 10}, 0.1);
+      model.build({12, 12});
+      const rlimit limit{address_space() + room, RLIM_INFINITY};
+      ::setrlimit(RLIMIT_AS, &limit);
+      ::_exit(std::isfinite(model.train_on_batch(x, y)["loss"]) ? 0 : 1);
+    } catch (const glia::OutOfMemoryError&) {
+      ::_exit(2);
+    } catch (...) {
+      ::_exit(3);
+    }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(Memory, That_is_short_while_a_step_is_prepared_is_an_OutOfMemoryError_or_enough) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve address space of their own";
+#endif
+  int refused = 0, enough = 0;
+  for (rlim_t mib = 0; mib <= 80; mib += mib < 40 ? 1 : 8) {
+    const int status = status_with_room_for(mib << 20);
+    EXPECT_TRUE(WIFEXITED(status)) << "with " << mib << " MiB: killed by signal " << WTERMSIG(status);
+    if (!WIFEXITED(status)) continue;
+    EXPECT_TRUE(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2)
+        << WEXITSTATUS(status) << " with " << mib << " MiB";
+    ++(WEXITSTATUS(status) == 0 ? enough : refused);
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_GT(enough, 0);
+}
+
 TEST(Memory, That_is_all_taken_once_a_step_is_prepared_does_not_stop_the_step) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers reserve address space of their own";

@@ -4,6 +4,7 @@
 #include <host/cpu/onednn_handles.h>
 #include <host/cpu/signals.h>
 #include <host/cpu/thread_pool.h>  // defines: ComputeMode
+#include <sys/mman.h>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -59,6 +60,16 @@ dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memor
 
 }  // namespace
 
+void expect_room() {
+  constexpr std::size_t room = 32 << 20;
+  void* const memory = ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  GLIA_CHECK(
+      memory != MAP_FAILED, OutOfMemoryError, "the process cannot get ", room,
+      " bytes of memory, which oneDNN may need to prepare a step: end other programs, or raise the limit "
+      "(ulimit -v)");
+  ::munmap(memory, room);
+}
+
 void refuse(const dnnl::error& error, const char* verb, const Shape& from, const char* preposition,
             const Shape& to) {
   const std::string what = detail::concat(verb, ' ', from, ' ', preposition, ' ', to);
@@ -70,6 +81,7 @@ void refuse(const dnnl::error& error, const char* verb, const Shape& from, const
 
 OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
   const OneThread one;
+  expect_room();
   try {
     const dnnl::engine& engine = onednn.handles().engine;
     const std::int64_t k = d.a.shape[1];
@@ -103,6 +115,7 @@ bool OneDnnProduct::run(const OneDnn& onednn, int worker) const {
 }
 
 void OneDnnProduct::try_once(const OneDnn& onednn) const {
+  expect_room();
   const Primitive& p = *primitive_;
   bool succeeded = false;
   try {
