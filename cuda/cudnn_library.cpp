@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/cudnn_library.h>
 #include <dlfcn.h>
+#include <glia/text.h>
 
 namespace glia::cuda {
 namespace {
@@ -18,6 +19,7 @@ bool find(void* library, const char* name, Function& function) {
 std::optional<CudnnApi> load_cudnn(std::string& why_not) {
   void* library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
+    const detail::UntranslatedMessages plain;
     why_not = dlerror();
     library = dlopen("libcudnn.so", RTLD_NOW | RTLD_LOCAL);
   }

@@ -5,15 +5,17 @@
 #include <glia/named.h>  // defines: unknown_name
 #include <glia/sequential.h>
 #include <host/csv_field.h>
+#include <host/errno_text.h>
+#include <host/escaped.h>
 #include <host/number_text.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <system_error>
 
 namespace glia {
@@ -34,7 +36,7 @@ constexpr int most_digits = 40;  // of a width or precision: a file's name has a
 /// Reads a number at `at`, and moves behind it; -1 where there is none.
 int number_at(const std::string& text, std::size_t& at) {
   int number = -1;
-  for (; at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])); ++at)
+  for (; at < text.size() && detail::is_digit(text[at]); ++at)
     number = std::min(std::max(number, 0) * 10 + (text[at] - '0'), most_digits + 1);
   return number;
 }
@@ -114,8 +116,9 @@ ModelCheckpoint::ModelCheckpoint(std::string filepath, const ModelCheckpointOpti
       options_(options),
       watched_(options.monitor, options.mode, 0),
       best_(options.initial_value_threshold) {
-  GLIA_CHECK(!filepath_.empty(), ValueError,
-             "ModelCheckpoint got an empty filepath, expected that of a file");
+  GLIA_CHECK(!filepath_.empty() && filepath_.back() != '/', ValueError, "ModelCheckpoint got ",
+             filepath_.empty() ? "an empty filepath" : "the folder \"" + filepath_ + "\" as filepath",
+             ", expected that of a file");
   GLIA_CHECK(!best_ || !std::isnan(*best_), ValueError,
              "ModelCheckpoint got NaN as initial_value_threshold, expected a number that can be beaten");
   pieces_of(filepath_);
@@ -157,8 +160,8 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
     const std::string before = best_ ? detail::fixed(*best_, 5) : "none";
     if (!watched_.improves(*value, best_)) {
       if (options_.verbose > 0)
-        std::cout << "Epoch " << epoch + 1 << ": " << watched_.name() << " did not improve from " << before
-                  << '\n';
+        std::cout << detail::concat("Epoch ", epoch + 1, ": ", watched_.name(), " did not improve from ",
+                                    before, '\n');
       return;
     }
     best_ = value;
@@ -166,18 +169,19 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
   }
   const std::string path = path_of(epoch, logs);
   if (options_.verbose > 0)
-    std::cout << "Epoch " << epoch + 1 << ": " << why << "saving weights to " << path << '\n';
+    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why, "saving weights to ", path, '\n');
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code failed;
   if (!folder.empty()) std::filesystem::create_directories(folder, failed);
   GLIA_CHECK(!failed, FileError, "ModelCheckpoint could not make the folder ", folder.string(), ": ",
-             failed.message());
+             detail::errno_text(failed));
   model().save_weights(path);
 }
 
 CSVLogger::CSVLogger(std::string filename, char separator, bool append)
     : filename_(std::move(filename)), separator_(separator), append_(append) {
-  const bool usable = !std::isalnum(static_cast<unsigned char>(separator)) &&
+  const bool usable = !detail::is_digit(separator) && !detail::is_lower(separator) &&
+                      !detail::is_upper(separator) &&
                       std::strchr("+-._\"\r\n", separator) == nullptr;  // '\0' is found, too
   GLIA_CHECK(usable, ValueError, "CSVLogger got the separator '", separator,
              "', which numbers or names may have in them, expected one such as ',' or ';'");
@@ -187,7 +191,7 @@ void CSVLogger::write(const std::string& text, std::ios::openmode how) {
   errno = 0;
   std::ofstream file(filename_, how | std::ios::binary);
   if (file) file << text << std::flush;
-  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", std::strerror(errno),
+  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", detail::errno_text(errno),
              "; check the folder, its permissions and the disk's space");
 }
 
@@ -198,6 +202,27 @@ void CSVLogger::on_train_begin() {
   begun_ = false;
 }
 
+namespace {
+
+std::string without_return(std::string line) {
+  if (!line.empty() && line.back() == '\r') line.pop_back();  // Keras ends lines so
+  return line;
+}
+
+/// How much of a log's text to keep, so that a line can follow. One that does not end is what a killed process left of it:
+/// its last number may lack digits. A header alone tells whether it is whole.
+std::size_t length_to_keep(const std::string& text, const std::string& header) {
+  const std::size_t line = text.rfind('\n') + 1;  // where the last one begins; npos + 1 is 0
+  return line == 0 && without_return(text) == header ? text.size() : line;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
 /// The header, where there is none yet.
 void CSVLogger::begin(const Logs& logs) {
   for (const auto& [name, value] : logs)  // such as the learning rate, which a callback before this one adds
@@ -206,12 +231,23 @@ void CSVLogger::begin(const Logs& logs) {
   std::string header = "epoch";
   for (const std::string& key : keys_) header += separator_ + detail::csv_field(key, separator_);
   begun_ = true;
-  std::string there;
-  if (append_) std::getline(std::ifstream(filename_), there);
-  if (!there.empty() && there.back() == '\r') there.pop_back();  // Keras ends lines so
-  GLIA_CHECK(there.empty() || there == header, FileError, "CSVLogger cannot append to ", filename_,
-             ", whose columns are \"", there, "\": this fit's are \"", header, "\"; give it another file");
-  if (there.empty()) write(header + '\n', std::ios::app);
+  const std::string text = append_ ? text_of(filename_) : std::string();
+  const std::string there = without_return(text.substr(0, text.find('\n')));
+  const bool torn = text.find('\n') == text.npos && header.starts_with(there);
+  GLIA_CHECK(torn || there == header, FileError, "CSVLogger cannot append to ", filename_,
+             ", whose columns are \"", detail::escaped(there, 200), "\": this fit's are \"", header,
+             "\"; give it another file");
+  const std::size_t kept = length_to_keep(text, header);
+  if (kept < text.size()) {
+    std::error_code failed;
+    std::filesystem::resize_file(filename_, kept, failed);
+    GLIA_CHECK(!failed, FileError, "CSVLogger could not cut off the unfinished last line of ", filename_,
+               ": ", detail::errno_text(failed), "; correct the file, or give another");
+  }
+  if (kept == 0)
+    write(header + '\n', std::ios::app);
+  else if (text[kept - 1] != '\n')
+    write("\n", std::ios::app);
 }
 
 void CSVLogger::on_epoch_end(int epoch, Logs& logs) {

@@ -100,10 +100,11 @@ void EarlyStopping::on_epoch_end(int epoch, Logs& logs) {
 
 void EarlyStopping::on_train_end() {
   if (stopped_epoch_ > 0 && options_.verbose > 0)
-    std::cout << "Epoch " << stopped_epoch_ + 1 << ": early stopping\n";
+    std::cout << detail::concat("Epoch ", stopped_epoch_ + 1, ": early stopping\n");
   if (best_weights_.empty()) return;
   if (options_.verbose > 0)
-    std::cout << "Restoring model weights from the end of the best epoch: " << best_epoch_ + 1 << ".\n";
+    std::cout << detail::concat("Restoring model weights from the end of the best epoch: ", best_epoch_ + 1,
+                                ".\n");
   model().set_weights(best_weights_);
 }
 
@@ -139,8 +140,8 @@ void ReduceLROnPlateau::on_epoch_end(int epoch, Logs& logs) {
   const double reduced = std::max(rate * options_.factor, options_.min_lr);
   model().set_learning_rate(reduced);
   if (options_.verbose > 0)
-    std::cout << "Epoch " << epoch + 1 << ": ReduceLROnPlateau reducing learning rate to "
-              << detail::shortest(reduced) << ".\n";
+    std::cout << detail::concat("Epoch ", epoch + 1, ": ReduceLROnPlateau reducing learning rate to ",
+                                detail::shortest(reduced), ".\n");
   cooldown_ = options_.cooldown;
   wait_ = 0;
 }
@@ -154,8 +155,8 @@ void LearningRateScheduler::on_epoch_begin(int epoch) {
   const double rate = schedule_(epoch, model().learning_rate());
   model().set_learning_rate(rate);
   if (verbose_ > 0)
-    std::cout << "Epoch " << epoch + 1 << ": LearningRateScheduler setting learning rate to "
-              << detail::shortest(rate) << ".\n";
+    std::cout << detail::concat("Epoch ", epoch + 1, ": LearningRateScheduler setting learning rate to ",
+                                detail::shortest(rate), ".\n");
 }
 
 void LearningRateScheduler::on_epoch_end(int, Logs& logs) {
@@ -164,7 +165,8 @@ void LearningRateScheduler::on_epoch_end(int, Logs& logs) {
 
 void TerminateOnNaN::on_batch_end(std::int64_t batch, const Logs& logs) {
   if (std::isfinite(logs["loss"])) return;
-  if (params().verbose > 0) std::cout << "Batch " << batch << ": Invalid loss, terminating training\n";
+  if (params().verbose > 0)
+    std::cout << detail::concat("Batch ", batch, ": Invalid loss, terminating training\n");
   model().stop_training();
 }
 

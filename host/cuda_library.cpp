@@ -65,6 +65,7 @@ Opened open_library() {
   // Never closed: its code may be on some thread's stack until the process ends.
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
+    const detail::UntranslatedMessages plain;
     const char* error = dlerror();
     return {nullptr, detail::concat("the CUDA backend's library cannot be opened (",
                                     error ? error : path.c_str(), "): ", remedy)};

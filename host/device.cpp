@@ -8,7 +8,6 @@
 #include <host/cuda_library.h>
 
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 namespace glia {
@@ -48,7 +47,7 @@ std::string processor_name() {
 }  // namespace
 
 std::string device_report() {
-  std::ostringstream out;
+  detail::TextStream out;
   out << "glia " << version << '\n'
       << "cpu: " << processor_name() << ", " << std::thread::hardware_concurrency()
       << " threads, kernels for " << cpu::choose_kernels().instruction_set << ", oneDNN "

@@ -37,13 +37,13 @@ namespace {
 
 /// As Keras makes names of classes: "max_pooling2d" of MaxPooling2D, "p_re_lu" of PReLU.
 std::string snake_case(const std::string& type) {
-  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  using detail::is_lower, detail::is_upper;
   std::string result;
   for (std::size_t i = 0; i < type.size(); ++i) {
-    const bool starts_word = i > 0 && (lower(type[i - 1]) || (i + 1 < type.size() && lower(type[i + 1])));
-    if (upper(type[i]) && starts_word) result += '_';
-    result += upper(type[i]) ? static_cast<char>(type[i] - 'A' + 'a') : type[i];
+    const bool starts_word =
+        i > 0 && (is_lower(type[i - 1]) || (i + 1 < type.size() && is_lower(type[i + 1])));
+    if (is_upper(type[i]) && starts_word) result += '_';
+    result += detail::to_lower(type[i]);
   }
   return result;
 }
@@ -203,6 +203,7 @@ void Model::set_dtype(DType wanted) {
 }
 
 void Model::compile(const CompileOptions& options) {
+  expect_no_fit("compile");
   check_optimizer(options.optimizer.value());
   if (options.loss) check_options(*options.loss);
   check_precision(options.precision.value(), dtype);
@@ -217,6 +218,8 @@ void Model::compile(const CompileOptions& options) {
   std::optional<Context> context = options.context;
   if (!context && options.device && (!context_ || context_->device() != *options.device))
     context.emplace(ContextOptions{.device = *options.device});
+  std::optional<detail::InUse::Hold> mark;
+  if (context) mark.emplace(context->backend().in_use(), Backend::in_use_elsewhere);
   if (built()) {
     const Context target = context ? *context : this->context();
     std::unique_ptr<Memory> moved;
@@ -284,12 +287,67 @@ void Model::upload_feed(Mode mode, const Feed& feed) {
   passes_.of[state_of(mode)].feed = feed;
 }
 
+Model::Use::Use(Model& model)
+    : model_(model.in_use_,
+             [&model] {
+               return detail::concat(
+                   "model \"", model.name,
+                   "\" is in use by another thread: one thread at a time may use a model; take turns with a "
+                   "std::mutex, or give each thread a model of its own");
+             }),
+      context_(model.context_) {
+  if (context_) context_mark_.emplace(context_->backend().in_use(), Backend::in_use_elsewhere);
+}
+
+void Model::expect_no_fit(const char* call) const {
+  GLIA_CHECK(!fitting_, StateError, call, " was called while fit trains model \"", name,
+             "\", from a callback: end the fit first, with stop_training(), or leave this to after it; "
+             "evaluate, predict, train_on_batch, gradients and set_weights may be called meanwhile");
+}
+
+Model::Fit::Fit(Model& model) : model_(model) {
+  model.expect_no_fit("fit");
+  model.fitting_ = true;
+}
+
+Model::Interlude::Interlude(Model& model, Mode mode) : model_(model) {
+  if (!model.fitting_ || !model.built()) return;
+  while (!model.passes_.read_early.empty() || model.passes_.reads_taken < model.passes_.reads_started)
+    reads_.push_back(model.take_state());
+  model.passes_.reads_started = model.passes_.reads_taken = 0;
+  if (mode != Mode::train) return;  // the other state is between two passes
+  state_.resize(model.passes_.stride());
+  model.backend().download(state_.data(), model.state_address(mode), state_.size());
+  feed_ = model.passes_.of[state_of(mode)].feed;
+}
+
+/// A device that fails now fails at the fit's next step, too, and is reported there.
+Model::Interlude::~Interlude() {
+  if (!model_.fitting_) return;
+  Passes& passes = model_.passes_;
+  passes.reads_started = passes.reads_taken = 0;
+  passes.read_early = std::move(reads_);
+  if (state_.empty()) return;
+  try {
+    // All but what counts updates: those of the interlude were made.
+    std::byte* const at = model_.state_address(Mode::train);
+    constexpr std::size_t counts = offsetof(StepState, iteration);
+    constexpr std::size_t behind = offsetof(StepState, learning_rate) + sizeof(StepState::learning_rate);
+    model_.backend().upload(at, state_.data(), counts);
+    model_.backend().upload(at + behind, state_.data() + behind, state_.size() - behind);
+    passes.of[state_of(Mode::train)].feed = feed_;
+  } catch (const Error&) {
+    passes.of[state_of(Mode::train)].feed.reset();
+  }
+}
+
 void Model::begin_pass(Mode mode, const Feed& feed) {
   Passes::OfState& pass = passes_.of[state_of(mode)];
   if (pass.feed != feed) upload_feed(mode, feed);
   pass.begin->run(1);
   pass.feed->pass += 1;  // as the device does
   passes_.reads_started = passes_.reads_taken = 0;
+  passes_.read_early.clear();
 }
 
 void Model::continue_pass(Mode mode, const Feed& feed) { upload_feed(mode, feed); }
@@ -334,6 +392,11 @@ std::vector<ResolvedMetric> Model::resolve_metrics(const Losses& loss, const std
 }
 
 PassState Model::take_state() {
+  if (!passes_.read_early.empty()) {
+    PassState pass = std::move(passes_.read_early.front());
+    passes_.read_early.erase(passes_.read_early.begin());
+    return pass;
+  }
   const std::byte* const read = passes_.readers[passes_.reads_taken++ % max_reads]->wait();
   PassState pass{{}, std::vector<double>(static_cast<std::size_t>(passes_.counters))};
   std::memcpy(&pass.state, read, sizeof pass.state);

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <glia/context.h>
+#include <glia/in_use.h>
 #include <glia/layers.h>
 #include <glia/program.h>
 #include <glia/sequential.h>  // defines: CompileOptions, MetricName
 #include <host/layers/layer_node.h>
 #include <host/metrics.h>  // defines: ResolvedMetric
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -47,7 +49,9 @@ class Model : public std::enable_shared_from_this<Model> {
   std::string name = "sequential";
   std::uint64_t seed = 0;
   DType dtype = DType::float32;
-  bool stop_training = false;  ///< asked of a fit that is running
+  std::atomic<bool> stop_training{false};  ///< asked of a fit that is running, by any thread
+  /// The Sequential that has this model; null once that is gone, which a callback may bring about.
+  std::atomic<const Sequential*> owner{nullptr};
 
   void add(const Layer& layer);
   const std::vector<Layer>& layers() const { return layers_; }
@@ -102,6 +106,48 @@ class Model : public std::enable_shared_from_this<Model> {
   Backend& backend() const { return context().backend(); }
   const Context& context() const;
 
+  /// While it lives, the calling thread alone uses the model and its context. Throws StateError where another thread
+  /// does.
+  class Use {
+   public:
+    explicit Use(Model& model);
+
+   private:
+    detail::InUse::Hold model_;
+    std::optional<Context> context_;  // before its mark: a compile may put another in its place
+    std::optional<detail::InUse::Hold> context_mark_;
+  };
+
+  /// While it lives, a fit is running: what would pull the ground from under it is refused.
+  class Fit {
+   public:
+    explicit Fit(Model& model);
+    ~Fit() { model_.fitting_ = false; }
+    Fit(const Fit&) = delete;
+    Fit& operator=(const Fit&) = delete;
+
+   private:
+    Model& model_;
+  };
+  /// Throws StateError, saying that `call` is not for callbacks, while a fit is running.
+  void expect_no_fit(const char* call) const;
+
+  /// While it lives, a callback may make passes of its own in the middle of the fit that is running; what that has under
+  /// way is kept, and put back. Does nothing where no fit runs.
+  class Interlude {
+   public:
+    Interlude(Model& model, Mode mode);
+    ~Interlude();
+    Interlude(const Interlude&) = delete;
+    Interlude& operator=(const Interlude&) = delete;
+
+   private:
+    Model& model_;
+    std::vector<PassState> reads_;  // that were under way
+    std::vector<std::byte> state_;  // of the training pass, where that is disturbed
+    std::optional<Feed> feed_;
+  };
+
   /// Starts a pass over the feed's rows with the step state of `mode`: totals and cursor to zero, the next order.
   /// Uploads nothing where the device has this feed already, its number of passes counted along.
   void begin_pass(Mode mode, const Feed& feed);
@@ -145,6 +191,7 @@ class Model : public std::enable_shared_from_this<Model> {
     std::int64_t counters = 0;  // of metrics, behind each state
     OfState of[2];
     std::unique_ptr<Reader> readers[max_reads];
+    std::vector<PassState> read_early;  // before an Interlude; they come first
     int reads_started = 0, reads_taken = 0;
 
     std::size_t stride() const;
@@ -174,6 +221,8 @@ class Model : public std::enable_shared_from_this<Model> {
   std::byte* state_address(Mode mode) const { return reinterpret_cast<std::byte*>(passes_.of_mode(mode)); }
   Bindings bindings(Mode mode) const;
 
+  detail::InUse in_use_;
+  bool fitting_ = false;
   std::vector<Layer> layers_;
   Shape input_shape_;
   std::int64_t parameter_bytes_ = 0;  // trained weights and, behind them, the others

@@ -7,7 +7,6 @@
 #include <glia/sequential.h>  // defines: MetricName
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,8 +65,8 @@ constexpr std::string_view class_name() {
 }
 static_assert(class_name<RMSprop>() == "RMSprop", "this compiler prints a function's signature differently");
 
-std::string mapped(std::string text, int (*function)(int)) {
-  for (char& c : text) c = static_cast<char>(function(static_cast<unsigned char>(c)));
+std::string mapped(std::string text, char (*function)(char)) {
+  for (char& c : text) c = function(c);
   return text;
 }
 
@@ -76,7 +75,7 @@ template <class Family, class Member>
 bool answers_to(const std::string& name) {
   if (name == Member::name) return true;
   if constexpr (requires { Member::short_name; }) {
-    if (name == Member::short_name || name == mapped(Member::short_name, std::toupper)) return true;
+    if (name == Member::short_name || name == mapped(Member::short_name, detail::to_upper)) return true;
   }
   return !std::is_same_v<Family, Activations> && name == class_name<Member>();
 }
@@ -124,7 +123,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 namespace detail {
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& candidates) {
-  const std::string wanted = mapped(name, std::tolower);
+  const std::string wanted = mapped(name, detail::to_lower);
   std::string nearest;
   std::size_t least = 0;
   for (const std::string& candidate : candidates) {
@@ -132,7 +131,7 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
     const std::size_t longer = std::max(wanted.size(), candidate.size());
     const std::size_t limit = std::clamp<std::size_t>(longer / 3, 1, 3);
     if (longer - shorter > limit) continue;  // spares the work for a name of a megabyte
-    const std::size_t distance = edit_distance(wanted, mapped(candidate, std::tolower));
+    const std::size_t distance = edit_distance(wanted, mapped(candidate, detail::to_lower));
     if (distance > limit || distance >= shorter) continue;
     if (nearest.empty() || distance < least) nearest = candidate, least = distance;
   }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstring>
 #include <iomanip>
-#include <sstream>
 #include <type_traits>
 #include <utility>
 
@@ -28,11 +27,18 @@ const char* name_of(Mode mode) {
 
 Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<Descriptor> descriptors,
                  const Bindings& bindings, std::int64_t arena_bytes)
-    : mode_(mode), batch_(batch), descriptors_(std::move(descriptors)), arena_bytes_(arena_bytes) {
+    : mode_(mode),
+      batch_(batch),
+      descriptors_(std::move(descriptors)),
+      arena_bytes_(arena_bytes),
+      backend_(&backend) {
   sequence_ = backend.prepare(descriptors_, bindings);
 }
 
-void Program::run_eagerly() const { sequence_->run_one_by_one(); }
+void Program::run_eagerly() const {
+  const detail::InUse::Hold mark(backend_->in_use(), Backend::in_use_elsewhere);
+  sequence_->run_one_by_one();
+}
 
 namespace {
 
@@ -55,7 +61,7 @@ std::string words(const Augmentation& a) {
 }
 
 std::string words(const op::Gather& d) {
-  std::ostringstream out;
+  detail::TextStream out;
   out << "x " << d.x.shape << " of " << d.x_from;
   if (d.augmentation) out << ' ' << words(d.augmentation);
   if (d.y) out << ", y " << d.y.shape << " of " << d.y_from;
@@ -65,7 +71,7 @@ std::string words(const op::Gather& d) {
 std::string words(const op::Augment& d) { return detail::concat(d.out.shape, ' ', words(d.augmentation)); }
 
 std::string words(const op::Matmul& d) {
-  std::ostringstream out;
+  detail::TextStream out;
   out << d.a.shape << " x " << d.b.shape;
   if (d.bias) out << " + bias";
   if (!std::holds_alternative<Linear>(d.activation)) out << ", " << name_in(d.activation);
@@ -114,7 +120,7 @@ std::string words(const op::LookupGradient& d) {
 
 /// "3x3, stride 2x2".
 std::string words(const Window& w) {
-  std::ostringstream out;
+  detail::TextStream out;
   out << w.height << 'x' << w.width;
   if (w.stride_height > 1 || w.stride_width > 1)
     out << ", stride " << w.stride_height << 'x' << w.stride_width;
@@ -126,7 +132,7 @@ std::string words(const Window& w) {
 template <class Convolution>
 requires requires(const Convolution& d) { d.groups; }
 std::string words(const Convolution& d) {
-  std::ostringstream out;
+  detail::TextStream out;
   out << d.x.shape << ' ' << words(d.window);
   if (d.groups > 1) out << ", " << d.groups << " groups";
   if constexpr (requires { d.bias_gradient; }) {
@@ -160,7 +166,7 @@ const char* name_of(RowMetric::Kind kind) {
 }
 
 std::string words(const op::Loss& d) {
-  std::ostringstream out;
+  detail::TextStream out;
   std::visit(
       [&](const auto& loss) {
         out << loss.name;
@@ -207,7 +213,7 @@ std::string words(const op::Optimize& d) {
 }  // namespace
 
 std::string Program::explain() const {
-  std::ostringstream out;
+  detail::TextStream out;
   const std::vector<std::unique_ptr<Op>>& ops = sequence_->ops();
   out << name_of(mode_) << ", batch " << batch_ << ": " << ops.size() << " Ops, arena " << arena_bytes_
       << " bytes\n";

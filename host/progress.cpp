@@ -98,6 +98,7 @@ void Progress::begin_epoch(int epoch, int epochs, std::int64_t steps) {
 void Progress::begin(std::int64_t steps) {
   prefix_.clear();
   steps_ = steps;
+  if (verbose_ == 0) return;
   start_ = clock_();
   first_step_done_ = -1;
   next_draw_ = start_;

@@ -1,6 +1,7 @@
 // Sequential: the public face of a Model and its loops.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/sequential.h>
+#include <host/escaped.h>
 #include <host/io/safetensors.h>
 #include <host/model.h>
 #include <host/summary.h>
@@ -16,6 +17,8 @@ struct Sequential::State {
   std::shared_ptr<Model> model = std::make_shared<Model>();
   std::int64_t trained_epochs = 0;
 
+  explicit State(const Sequential* owner) { model->owner = owner; }
+
   /// The model, built where a layer says the input's shape.
   Model& built_model(const char* call) {
     if (!model->built()) {
@@ -29,73 +32,120 @@ struct Sequential::State {
   }
 };
 
+/// The state of a Sequential, in use by the calling thread alone. It holds it: a callback may destroy the Sequential.
+class Sequential::Using {
+ public:
+  /// Throws StateError for one that was moved from, and where another thread uses it.
+  explicit Using(const Sequential& model) : state_(model.state_), use_(model_of(state_)) {}
+  State* operator->() const { return state_.get(); }
+
+ private:
+  static Model& model_of(const std::shared_ptr<State>& state) {
+    GLIA_CHECK(state, StateError, "this Sequential was moved from: use the one it was moved to");
+    return *state->model;
+  }
+
+  std::shared_ptr<State> state_;
+  Model::Use use_;
+};
+
 namespace {
 
-/// ".safetensors" goes to a file name without extension.
+/// ".safetensors" goes to a file name without extension. Throws FileError where there is no name: with it, a folder would
+/// become a hidden file.
 std::string with_extension(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::size_t dot = path.rfind('.');
-  const bool has_one = dot != std::string::npos && (slash == std::string::npos || dot > slash + 1);
-  return has_one ? path : path + ".safetensors";
+  const std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
+  GLIA_CHECK(!name.empty() && name != "." && name != "..", FileError, "weights got ",
+             path.empty() ? "an empty path" : "'" + path + "', which names a folder",
+             ", expected the path of a file, such as '", path, path.empty() || name.empty() ? "" : "/",
+             "model.safetensors'");
+  const std::size_t dot = name.rfind('.');
+  return dot != std::string::npos && dot > 0 ? path : path + ".safetensors";
 }
 
 std::string names_in(const std::vector<io::NamedTensor>& tensors) {
   std::string names = tensors.empty() ? "it has none" : "it has ";
-  for (std::size_t i = 0; i < tensors.size() && i < 12; ++i) names += (i ? ", " : "") + tensors[i].name;
+  for (std::size_t i = 0; i < tensors.size() && i < 12; ++i)
+    names += (i ? ", " : "") + detail::escaped(tensors[i].name);
   return names + (tensors.size() > 12 ? ", ..." : "");
 }
 
 }  // namespace
 
-Sequential::Sequential() : state_(std::make_unique<State>()) {}
+Sequential::Sequential() : state_(std::make_shared<State>(this)) {}
 Sequential::Sequential(std::initializer_list<Layer> layers) : Sequential(std::vector<Layer>(layers)) {}
 Sequential::Sequential(const std::vector<Layer>& layers) : Sequential() {
   for (const Layer& layer : layers) add(layer);
 }
-Sequential::Sequential(Sequential&&) noexcept = default;
-Sequential& Sequential::operator=(Sequential&&) noexcept = default;
-Sequential::~Sequential() = default;
-
-Sequential::State& Sequential::state() const {
-  GLIA_CHECK(state_, StateError, "this Sequential was moved from: use the one it was moved to");
-  return *state_;
+Sequential::Sequential(Sequential&& other) noexcept : state_(std::move(other.state_)) {
+  if (state_) state_->model->owner = this;
 }
 
-void Sequential::add(const Layer& layer) { state().model->add(layer); }
+Sequential& Sequential::operator=(Sequential&& other) {
+  if (this == &other) return *this;
+  for (const Sequential* model : {this, &other}) {
+    if (!model->state_) continue;
+    const Using use(*model);
+    use->model->expect_no_fit("an assignment of models");
+  }
+  if (state_) state_->model->owner = nullptr;
+  state_ = std::move(other.state_);
+  if (state_) state_->model->owner = this;
+  return *this;
+}
+
+Sequential::~Sequential() {
+  if (state_) state_->model->owner = nullptr;
+}
+
+void Sequential::add(const Layer& layer) {
+  const Using use(*this);
+  use->model->add(layer);
+}
 
 void Sequential::set_seed(std::uint64_t seed) {
+  const Using use(*this);
   GLIA_CHECK(!built(), StateError,
              "set_seed came after the initial weights were drawn: call it right after making the model");
-  state().model->seed = seed;
+  use->model->seed = seed;
 }
 
 void Sequential::set_dtype(DType dtype) {
+  const Using use(*this);
   GLIA_CHECK(!built(), StateError,
              "set_dtype came after the weights were made: call it right after making the model");
   GLIA_CHECK(
       is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
       ", expected float32 or float64; products in bfloat16 are .precision = \"mixed_bfloat16\" at compile");
-  state().model->set_dtype(dtype);
+  use->model->set_dtype(dtype);
 }
 
 void Sequential::build(const Shape& input_shape) {
-  GLIA_CHECK(!built() || state().model->input_shape() == input_shape, StateError,
-             "the model is built for rows of shape ", state().model->input_shape(), " already, got ",
+  const Using use(*this);
+  GLIA_CHECK(!built() || use->model->input_shape() == input_shape, StateError,
+             "the model is built for rows of shape ", use->model->input_shape(), " already, got ",
              input_shape, ": make a new model");
   for (std::int64_t dimension : input_shape)
     GLIA_CHECK(dimension >= 1, ShapeError, "build got rows of shape ", input_shape,
                ", expected dimensions of at least 1");
   GLIA_CHECK(!input_shape.empty(), ShapeError,
              "build got the shape (), expected that of one row, such as (784,)");
-  if (!built()) state().model->build(input_shape);
+  if (!built()) use->model->build(input_shape);
 }
 
-bool Sequential::built() const { return state().model->built(); }
+bool Sequential::built() const {
+  const Using use(*this);
+  return use->model->built();
+}
 
-void Sequential::compile(const CompileOptions& options) { state().model->compile(options); }
+void Sequential::compile(const CompileOptions& options) {
+  const Using use(*this);
+  use->model->compile(options);
+}
 
 History Sequential::fit(const TensorView& x, const TensorView& y, const FitOptions& options) {
-  return training::fit(*this, *state().model, x, y, options, state().trained_epochs);
+  const Using use(*this);
+  return training::fit(*this, *use->model, x, y, options, use->trained_epochs);
 }
 History Sequential::fit(const Dataset& data, const FitOptions& options) {
   if (data.sample_weight.empty() || options.sample_weight) return fit(data.x, data.y, options);
@@ -104,13 +154,18 @@ History Sequential::fit(const Dataset& data, const FitOptions& options) {
   return fit(data.x, data.y, weighted);
 }
 History Sequential::fit(BatchSource& source, const FitOptions& options) {
-  return training::fit(*this, *state().model, source, options, state().trained_epochs);
+  const Using use(*this);
+  return training::fit(*this, *use->model, source, options, use->trained_epochs);
 }
 
-void Sequential::stop_training() { state().model->stop_training = true; }
+void Sequential::stop_training() {
+  GLIA_CHECK(state_, StateError, "this Sequential was moved from: use the one it was moved to");
+  state_->model->stop_training = true;
+}
 
 Logs Sequential::evaluate(const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
-  return training::evaluate(*state().model, x, y, options);
+  const Using use(*this);
+  return training::evaluate(*use->model, x, y, options);
 }
 namespace {
 
@@ -128,32 +183,40 @@ Logs Sequential::evaluate(const Dataset& data, const EvaluateOptions& options) {
 
 Tensor Sequential::confusion_matrix(const TensorView& x, const TensorView& y,
                                     const EvaluateOptions& options) {
-  return training::confusion_matrix(*state().model, x, y, options);
+  const Using use(*this);
+  return training::confusion_matrix(*use->model, x, y, options);
 }
 Tensor Sequential::confusion_matrix(const Dataset& data, const EvaluateOptions& options) {
   return confusion_matrix(data.x, data.y, with_weights(data, options));
 }
 
 Tensor Sequential::predict(const TensorView& x, const PredictOptions& options) {
-  return training::predict(*state().model, x, options);
+  const Using use(*this);
+  return training::predict(*use->model, x, options);
 }
 Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) {
   return predict(TensorView(x), options);
 }
 
 Logs Sequential::train_on_batch(const TensorView& x, const TensorView& y) {
-  return training::train_on_batch(*state().model, x, y);
+  const Using use(*this);
+  return training::train_on_batch(*use->model, x, y);
 }
 Gradients Sequential::gradients(const TensorView& x, const TensorView& y) {
-  return training::gradients(*state().model, x, y);
+  const Using use(*this);
+  return training::gradients(*use->model, x, y);
 }
 
-std::vector<std::string> Sequential::metrics_names() const { return training::metrics_names(*state().model); }
+std::vector<std::string> Sequential::metrics_names() const {
+  const Using use(*this);
+  return training::metrics_names(*use->model);
+}
 
 void Sequential::summary() const { summary(std::cout); }
 
 void Sequential::summary(std::ostream& out) const {
-  Model& model = *state().model;
+  const Using use(*this);
+  Model& model = *use->model;
   if (!model.built() && !model.declared_input_shape().empty()) model.build(model.declared_input_shape());
   std::vector<SummaryRow> rows;
   for (const Layer& layer : model.layers()) {
@@ -168,8 +231,9 @@ void Sequential::summary(std::ostream& out) const {
 }
 
 std::vector<Layer> Sequential::layers() const {
+  const Using use(*this);
   std::vector<Layer> listed;
-  for (const Layer& layer : state().model->layers())
+  for (const Layer& layer : use->model->layers())
     if (layer.node().is_listed()) listed.push_back(layer);
   return listed;
 }
@@ -192,28 +256,39 @@ Layer Sequential::layer(const std::string& name) const {
   throw ValueError(detail::unknown_name("layer", name, names));
 }
 
-const std::string& Sequential::name() const { return state().model->name; }
-void Sequential::set_name(const std::string& name) { state().model->name = name; }
+const std::string& Sequential::name() const {
+  const Using use(*this);
+  return use->model->name;
+}
+void Sequential::set_name(const std::string& name) {
+  const Using use(*this);
+  use->model->name = name;
+}
 std::int64_t Sequential::count_params() const {
-  return state().built_model("count_params").parameter_count();
+  const Using use(*this);
+  return use->built_model("count_params").parameter_count();
 }
 
 std::vector<Tensor> Sequential::get_weights() const {
-  Model& model = state().built_model("get_weights");
+  const Using use(*this);
+  Model& model = use->built_model("get_weights");
   return model.read(model.nodes());
 }
 
 void Sequential::set_weights(const std::vector<Tensor>& weights) {
-  Model& model = state().built_model("set_weights");
+  const Using use(*this);
+  Model& model = use->built_model("set_weights");
   model.write(model.nodes(), {weights.begin(), weights.end()});
 }
 void Sequential::set_weights(std::initializer_list<TensorView> weights) {
-  Model& model = state().built_model("set_weights");
+  const Using use(*this);
+  Model& model = use->built_model("set_weights");
   model.write(model.nodes(), weights);
 }
 
 void Sequential::save_weights(const std::string& path) const {
-  Model& model = state().built_model("save_weights");
+  const Using use(*this);
+  Model& model = use->built_model("save_weights");
   const std::vector<std::string> names = model.weight_names();
   const std::vector<Tensor> weights = model.read(model.nodes());
   std::vector<io::NamedView> named;
@@ -222,7 +297,8 @@ void Sequential::save_weights(const std::string& path) const {
 }
 
 void Sequential::load_weights(const std::string& path) {
-  Model& model = state().built_model("load_weights");
+  const Using use(*this);
+  Model& model = use->built_model("load_weights");
   const std::string file = with_extension(path);
   const std::vector<io::NamedTensor> loaded = io::load_safetensors(file);
   std::map<std::string, const Tensor*> by_name;
@@ -242,20 +318,25 @@ void Sequential::load_weights(const std::string& path) {
 }
 
 double Sequential::learning_rate() const {
-  GLIA_CHECK(state().model->compiled(), StateError,
-             "learning_rate needs a compiled model: call compile first");
-  return state().model->learning_rate();
+  const Using use(*this);
+  GLIA_CHECK(use->model->compiled(), StateError, "learning_rate needs a compiled model: call compile first");
+  return use->model->learning_rate();
 }
 void Sequential::set_learning_rate(const LearningRate& learning_rate) {
-  GLIA_CHECK(state().model->compiled(), StateError,
+  const Using use(*this);
+  GLIA_CHECK(use->model->compiled(), StateError,
              "set_learning_rate needs a compiled model: call compile first");
-  state().model->set_learning_rate(learning_rate);
+  use->model->set_learning_rate(learning_rate);
 }
-std::int64_t Sequential::iterations() const { return state().model->iterations(); }
+std::int64_t Sequential::iterations() const {
+  const Using use(*this);
+  return use->model->iterations();
+}
 
 const Program& Sequential::program(Mode mode, std::int64_t batch_size) {
+  const Using use(*this);
   GLIA_CHECK(batch_size >= 1, ValueError, "got batch size ", batch_size, ", expected at least 1");
-  Model& model = state().built_model("program");
+  Model& model = use->built_model("program");
   GLIA_CHECK(mode == Mode::infer || model.has_loss(), StateError,
              "a program that computes a loss needs one: call compile first");
   return *model.program({mode, batch_size, DType::float32, DType::float32});
@@ -265,6 +346,9 @@ std::string Sequential::explain(std::int64_t batch_size) {
   return program(Mode::train, batch_size).explain();
 }
 
-Context Sequential::context() const { return state().model->context(); }
+Context Sequential::context() const {
+  const Using use(*this);
+  return use->model->context();
+}
 
 }  // namespace glia

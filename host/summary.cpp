@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <sstream>
 
 namespace glia {
 namespace {
@@ -39,9 +38,11 @@ std::string shortened(const std::string& word, std::size_t width) {
 /// The lines that hold `text`; only a word longer than a line loses its end.
 std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
   std::vector<std::string> lines;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    word = shortened(word, width);
+  constexpr const char* blanks = " \t\n\v\f\r";
+  for (std::size_t begin = 0, end; (begin = text.find_first_not_of(blanks, begin)) < text.size();
+       begin = end) {
+    end = std::min(text.find_first_of(blanks, begin), text.size());
+    const std::string word = shortened(text.substr(begin, end - begin), width);
     if (!lines.empty() && length(lines.back()) + 1 + length(word) <= width)
       lines.back() += ' ' + word;
     else

@@ -47,6 +47,7 @@ float* write_nested(const std::vector<Nested>& items, const Shape& shape, int ax
 /// may read.
 std::unique_ptr<Memory> upload(const Tensor& tensor, const Context& context) {
   if (tensor.empty()) return nullptr;
+  const detail::InUse::Hold mark(context.backend().in_use(), Backend::in_use_elsewhere);
   auto memory = std::make_unique<ContextMemory>(context, static_cast<std::size_t>(tensor.bytes()));
   context.backend().upload(memory->data(), tensor.raw(), memory->bytes());
   context.backend().synchronize();
@@ -169,12 +170,13 @@ Tensor Tensor::to(const Context& context) const {
 
 Tensor Tensor::to_cpu() const {
   Tensor copy = uninitialized(shape_, dtype_);
-  if (device_.is_cpu())
+  if (device_.is_cpu()) {
     detail::copy_bytes(copy.data_, data_, bytes());
-  else if (!empty())
-    context_of(memory_.get(), device_)
-        .backend()
-        .download(copy.data_, data_, static_cast<std::size_t>(bytes()));
+  } else if (!empty()) {
+    const Context context = context_of(memory_.get(), device_);
+    const detail::InUse::Hold mark(context.backend().in_use(), Backend::in_use_elsewhere);
+    context.backend().download(copy.data_, data_, static_cast<std::size_t>(bytes()));
+  }
   copy.scale_ = scale_;
   return copy;
 }

@@ -23,7 +23,8 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+/// Whether a bar can be drawn on stdout; asked only where one would be, since it costs a call of the system.
+bool draws_bar(int verbose) { return verbose == 1 && isatty(STDOUT_FILENO) == 1; }
 
 /// How many steps go in one launch: about 20 ms of them, so that progress shows and Ctrl-C is heard.
 class LaunchSize {
@@ -46,7 +47,9 @@ class LaunchSize {
 /// The callbacks of a fit, and what they are told.
 class CallbackList {
  public:
-  CallbackList(Sequential& owner, const Callbacks& callbacks, const TrainingParams& params) {
+  CallbackList(Sequential& owner, const Model& model, const Callbacks& callbacks,
+               const TrainingParams& params)
+      : owner_(&owner), model_(model) {
     for (const Callbacks::Entry& entry : callbacks) {
       entry.get().attach(owner, params);
       callbacks_.push_back(&entry.get());
@@ -58,10 +61,17 @@ class CallbackList {
   bool watches_batches() const { return watches_batches_; }
   template <class Moment>
   void each(const Moment& moment) const {
-    for (Callback* callback : callbacks_) moment(*callback);
+    for (Callback* callback : callbacks_) {
+      moment(*callback);
+      GLIA_CHECK(model_.owner == owner_, StateError,
+                 "a callback destroyed, assigned or moved the model that fit trains, which ended fit: call "
+                 "stop_training() in callbacks, and do this after fit");
+    }
   }
 
  private:
+  const Sequential* owner_;  // an address alone, once a callback was called
+  const Model& model_;
   std::vector<Callback*> callbacks_;
   bool watches_batches_ = false;
 };
@@ -91,13 +101,15 @@ class Launcher {
  public:
   Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress,
            const CallbackList* callbacks)
-      : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks), last_(now()) {}
+      : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks) {}
 
   void run(std::int64_t batch, std::int64_t steps) {
     Pass pass = pass_;
     pass.batch = batch;
-    const std::shared_ptr<const Program> program = model_.program(pass);
+    if (steps > 1 && !last_) last_ = now();  // a single step has no launch to be sized
+    std::shared_ptr<const Program> program;
     while (steps > 0 && !stopped()) {
+      if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
       model_.request_state(pass_.mode);
@@ -118,8 +130,10 @@ class Launcher {
  private:
   void take() {
     state_ = model_.take_state();
-    const double time = now();
-    size_.took(time - std::exchange(last_, time));
+    if (last_) {
+      const double time = now();
+      size_.took(time - std::exchange(*last_, time));
+    }
     done_ += std::exchange(waiting_, 0);
     if (progress_.wants_update())
       progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.logs(state_));
@@ -135,8 +149,8 @@ class Launcher {
   LaunchSize& size_;
   Progress& progress_;
   const CallbackList* callbacks_;
-  double last_;               // when the launch before was seen to be done
-  std::int64_t waiting_ = 0;  // steps of the launch whose totals are being read
+  std::optional<double> last_;  // when the launch before was seen to be done
+  std::int64_t waiting_ = 0;    // steps of the launch whose totals are being read
   std::int64_t done_ = 0;
   bool told_ = false;  // callbacks, of a launch
   PassState state_;
@@ -258,10 +272,11 @@ template <class NextShuffle>
 History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps, Feeder& feeder,
                    std::optional<Validation>& validation, const NextShuffle& shuffle) {
   const auto& [owner, model, options, build] = fitting;
-  const CallbackList callbacks(owner, options.callbacks, params_of(fitting, steps, validation.has_value()));
+  const CallbackList callbacks(owner, model, options.callbacks,
+                               params_of(fitting, steps, validation.has_value()));
   History history;
   LaunchSize size(callbacks.watches_batches());
-  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   model.stop_training = false;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
   build.keep();
@@ -330,6 +345,7 @@ std::vector<std::string> metrics_names(const Model& model) {
 
 History fit(Sequential& owner, Model& model, const TensorView& x, const TensorView& y,
             const FitOptions& options, std::int64_t& trained_epochs) {
+  const Model::Fit fit(model);
   check_fit(options);
   check_compiled(model, "fit");
   BuildGuard build(model);
@@ -378,6 +394,7 @@ Dataset with_row_weights(const Model& model, Dataset data, const FitOptions& opt
 
 History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptions& options,
             std::int64_t& trained_epochs) {
+  const Model::Fit fit(model);
   check_fit(options);
   check_compiled(model, "fit");
   GLIA_CHECK(
@@ -433,12 +450,13 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_compiled(model, call);
+  const Model::Interlude interlude(model, Mode::validate);
   BuildGuard build(model);
   check_data(model, x, y, call);
   check_flip_average(model, options.flip_average);
   const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
   const std::int64_t batch = std::min(options.batch_size, x.rows());
-  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   progress.begin(steps_for(x.rows(), batch));
   const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value(), options.flip_average};
   const auto feeder = make_feeder(model, {x, y, weights_of(weights, 0, x.rows())}, pass, 0);
@@ -472,6 +490,7 @@ Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
 Tensor predict(Model& model, const TensorView& x, const PredictOptions& options) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
+  const Model::Interlude interlude(model, Mode::infer);
   check_inputs(model, x, "predict");
   check_flip_average(model, options.flip_average);
   const Shape shape = model.output_shape().prepend(x.rows());
@@ -480,7 +499,7 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   auto out = std::make_unique<ContextMemory>(model.context(),
                                              static_cast<std::size_t>(checked_bytes(shape, model.dtype)));
   const auto feeder = resident_feeder(model.context(), {x, std::nullopt}, out->data());
-  Progress progress(std::cout, options.verbose, stdout_is_terminal());
+  Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   progress.begin(steps_for(x.rows(), batch));
   feeder->begin(std::nullopt, 0);
   LaunchSize size;
@@ -496,6 +515,7 @@ namespace {
 /// One step on all of x as one batch; returns loss and metrics.
 Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorView& y, const char* call) {
   check_compiled(model, call);
+  const Model::Interlude interlude(model, mode);
   BuildGuard build(model);
   check_data(model, x, y, call);
   const auto feeder = resident_feeder(model.context(), {x, y});

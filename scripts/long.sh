@@ -40,14 +40,14 @@ row() {
 
 # A fresh system in $work/SUITE, with a copy of HEAD in /home/glia/USER.
 make_system() {
-  local suite=$1 mirror=$2 system=$work/$1 script=()
+  local suite=$1 mirror=$2 system=$work/$1 as=()
   umount "$system/proc" "$system/dev" 2>/dev/null
   rm -rf "$system"
   # A debootstrap that does not know the suite does it as the last that it knows.
-  [[ -e /usr/share/debootstrap/scripts/$suite ]] || script=(/usr/share/debootstrap/scripts/gutsy)
+  [[ -e /usr/share/debootstrap/scripts/$suite ]] || as=(/usr/share/debootstrap/scripts/gutsy)
   local keys=()
   [[ $mirror == "$ubuntu" && ! -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ]] && keys=(--no-check-gpg)
-  debootstrap --variant=minbase "${keys[@]}" --include=ca-certificates,sudo "$suite" "$system" "$mirror" "${script[@]}" || return
+  debootstrap --variant=minbase "${keys[@]}" --include=ca-certificates,sudo "$suite" "$system" "$mirror" "${as[@]}" || return
   if [[ $mirror == "$ubuntu" ]]; then echo "deb $mirror $suite main universe" >"$system/etc/apt/sources.list"; fi
   cp /etc/resolv.conf "$system/etc/resolv.conf"
   mount --bind /proc "$system/proc" && mount --bind /dev "$system/dev" || return

@@ -6,12 +6,14 @@
 #include <host/cpu/convolution.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/onednn.h>
+#include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
 #include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -78,6 +80,10 @@ class MatmulOp final : public Op {
       slice.epilogue = kernels.epilogue(op::epilogue_of(d), at, region);
       slices_.push_back(std::move(slice));
     }
+    if (slices_.front().product) {  // all are as large as the first, but for the last
+      slices_.front().product->try_once(onednn);
+      if (slices_.size() > 1) slices_.back().product->try_once(onednn);
+    }
     if (d.bias_gradient) bias_gradient_ = kernels.bias_gradient(d, at);
   }
 
@@ -121,12 +127,20 @@ class MatmulOp final : public Op {
 
 class CpuSequence final : public Sequence {
  public:
-  using Sequence::Sequence;
+  /// `of_onednn`: whether any of the Ops is oneDNN's.
+  CpuSequence(std::vector<std::unique_ptr<Op>> ops, bool of_onednn)
+      : Sequence(std::move(ops)), of_onednn_(of_onednn) {}
+
   void run(std::int64_t times) override {
+    std::optional<SignalsBlocked> blocked;  // once a launch: it costs two calls of the system
+    if (of_onednn_) blocked.emplace();
     const ComputeMode mode;
-    for (std::int64_t i = 0; i < times; ++i)
-      for (const std::unique_ptr<Op>& op : ops()) op->run();
+    for (std::int64_t i = 0; i < times; ++i) Sequence::run_one_by_one();
   }
+  void run_one_by_one() override { run(1); }
+
+ private:
+  bool of_onednn_;
 };
 
 /// The state as it was at start(), since the device may go on.
@@ -200,21 +214,35 @@ class CpuBackend final : public Backend {
   }
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
-    std::vector<std::unique_ptr<Op>> ops;
-    for (const Descriptor& descriptor : descriptors) {
-      if (const auto* matmul = std::get_if<op::Matmul>(&descriptor))
-        ops.push_back(std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings));
-      else if (auto convolution = prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings))
-        ops.push_back(std::move(convolution));
-      else
-        ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
+    try {
+      return prepared(descriptors, bindings);
+    } catch (const std::bad_alloc&) {
+      throw OutOfMemoryError(
+          "memory ran out while a step was prepared: use smaller batches or layers, or end other programs");
     }
-    return std::make_unique<CpuSequence>(std::move(ops));
   }
 
   BackendCounters counters() const override { return counters_; }
 
  private:
+  std::unique_ptr<Sequence> prepared(const std::vector<Descriptor>& descriptors, const Bindings& bindings) {
+    std::vector<std::unique_ptr<Op>> ops;
+    bool of_onednn = false;
+    for (const Descriptor& descriptor : descriptors) {
+      if (const auto* matmul = std::get_if<op::Matmul>(&descriptor)) {
+        ops.push_back(std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings));
+        of_onednn = true;
+      } else if (auto convolution =
+                     prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
+        ops.push_back(std::move(convolution));
+        of_onednn = true;
+      } else {
+        ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
+      }
+    }
+    return std::make_unique<CpuSequence>(std::move(ops), of_onednn);
+  }
+
   const Kernels kernels_;
   ThreadPool pool_;
   OneDnn onednn_;

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <host/cpu/onednn_handles.h>
+#include <host/cpu/signals.h>
+#include <host/cpu/thread_pool.h>  // defines: ComputeMode
+#include <sys/mman.h>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -57,8 +60,28 @@ dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memor
 
 }  // namespace
 
+void expect_room() {
+  constexpr std::size_t room = 32 << 20;
+  void* const memory = ::mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  GLIA_CHECK(
+      memory != MAP_FAILED, OutOfMemoryError, "the process cannot get ", room,
+      " bytes of memory, which oneDNN may need to prepare a step: end other programs, or raise the limit "
+      "(ulimit -v)");
+  ::munmap(memory, room);
+}
+
+void refuse(const dnnl::error& error, const char* verb, const Shape& from, const char* preposition,
+            const Shape& to) {
+  const std::string what = detail::concat(verb, ' ', from, ' ', preposition, ' ', to);
+  GLIA_CHECK(error.status != dnnl_out_of_memory, OutOfMemoryError,
+             "memory ran out while oneDNN was prepared to ", what,
+             ": use smaller batches, or end other programs");
+  throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot ", what, ": ", error.what()));
+}
+
 OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
   const OneThread one;
+  expect_room();
   try {
     const dnnl::engine& engine = onednn.handles().engine;
     const std::int64_t k = d.a.shape[1];
@@ -78,8 +101,7 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
                    {DNNL_ARG_DST, p.out.get()},
                    {DNNL_ARG_SCRATCHPAD, p.scratchpad.get()}};
   } catch (const dnnl::error& error) {
-    throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot multiply ", d.a.shape, " by ",
-                                     d.b.shape, ": ", error.what()));
+    refuse(error, "multiply", d.a.shape, "by", d.b.shape);
   }
 }
 
@@ -90,6 +112,24 @@ OneDnnProduct::~OneDnnProduct() = default;
 
 bool OneDnnProduct::run(const OneDnn& onednn, int worker) const {
   return execute(onednn, worker, primitive_->primitive, primitive_->arguments);
+}
+
+void OneDnnProduct::try_once(const OneDnn& onednn) const {
+  expect_room();
+  const Primitive& p = *primitive_;
+  bool succeeded = false;
+  try {
+    const memory elsewhere(p.out.get_desc(), onednn.handles().engine);
+    std::vector<dnnl_exec_arg_t> arguments = p.arguments;
+    for (dnnl_exec_arg_t& argument : arguments)
+      if (argument.arg == DNNL_ARG_DST) argument.memory = elsewhere.get();
+    const SignalsBlocked blocked;
+    const ComputeMode mode;  // the operands hold anything
+    succeeded = execute(onednn, 0, p.primitive, arguments);
+  } catch (const dnnl::error&) {
+  }
+  GLIA_CHECK(succeeded, OutOfMemoryError,
+             "memory ran out while a product was prepared: use smaller batches, or end other programs");
 }
 
 std::string OneDnnProduct::implementation() const { return primitive_->implementation; }

@@ -46,6 +46,9 @@ class OneDnnProduct {
   OneDnnProduct(OneDnnProduct&&) noexcept;
   ~OneDnnProduct();
 
+  /// Runs once, its results going nowhere: gemm:jit makes its machine code when a product of a kind and shape first runs,
+  /// which is not to be in a step, where memory may have run out. Throws OutOfMemoryError.
+  void try_once(const OneDnn& onednn) const;
   /// Computes on the calling thread. False where oneDNN failed, which it does only when memory is exhausted.
   bool run(const OneDnn& onednn, int worker) const;
   /// oneDNN's name of its implementation, e.g. "brgemm:avx512_core".

@@ -207,11 +207,11 @@ std::vector<std::int64_t> sizes_of_slices(std::int64_t batch, std::int64_t image
 template <class Make>
 void make_or_explain(const View& x, const View& y, const Make& make) {
   const OneThread one;
+  expect_room();
   try {
     make();
   } catch (const dnnl::error& error) {
-    throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot convolve images ", x.shape, " to ",
-                                     y.shape, ": ", error.what()));
+    refuse(error, "convolve images", x.shape, "to", y.shape);
   }
 }
 

@@ -38,6 +38,14 @@ inline bool execute(const OneDnn& onednn, int worker, const dnnl::primitive& pri
                                 static_cast<int>(arguments.size()), arguments.data()) == dnnl_success;
 }
 
+/// Throws OutOfMemoryError where the system would not give the memory that making a primitive, or its first run, takes
+/// (10 MB were seen): oneDNN writes its machine code without a look at whether it got any.
+void expect_room();
+
+/// Throws OutOfMemoryError where memory ran out, else DeviceError: oneDNN cannot <verb> <from> <preposition> <to>.
+[[noreturn]] void refuse(const dnnl::error& error, const char* verb, const Shape& from,
+                         const char* preposition, const Shape& to);
+
 /// While it lives, oneDNN chooses its blocking for the one thread that it finds here.
 class OneThread {
  public:

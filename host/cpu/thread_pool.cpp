@@ -1,8 +1,10 @@
 // ThreadPool: launching, helping, waiting.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
-#include <host/cpu/onednn.h>  // defines: set_openmp_threads
+#include <host/cpu/onednn.h>   // defines: set_openmp_threads
+#include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
+#include <host/errno_text.h>
 
 #include <system_error>
 
@@ -31,12 +33,14 @@ constexpr std::uint64_t one_launch = std::uint64_t{1} << 32;
 std::uint64_t number_of(std::uint64_t launch) { return launch / one_launch; }
 int shares_of(std::uint64_t launch) { return static_cast<int>(launch / one_share & shares_mask); }
 
+// What Ops compute in, whatever the application chose for itself: rounding to nearest, no traps, denormals flushed.
 #if defined(__x86_64__)
-constexpr unsigned flush_denormals = 0x8040;  // MXCSR: results (FTZ, bit 15) and operands (DAZ, bit 6)
+// MXCSR: all exceptions masked (bits 7 to 12), results (FTZ, bit 15) and operands (DAZ, bit 6) flushed.
+constexpr std::uint64_t computing_control = 0x1f80 | 0x8040;
 std::uint64_t float_control() { return _mm_getcsr(); }
 void set_float_control(std::uint64_t value) { _mm_setcsr(static_cast<unsigned>(value)); }
 #elif defined(__aarch64__)
-constexpr std::uint64_t flush_denormals = std::uint64_t{1} << 24;  // FPCR.FZ
+constexpr std::uint64_t computing_control = std::uint64_t{1} << 24;  // FPCR.FZ
 std::uint64_t float_control() {
   std::uint64_t value;
   asm volatile("mrs %0, fpcr" : "=r"(value));
@@ -44,26 +48,35 @@ std::uint64_t float_control() {
 }
 void set_float_control(std::uint64_t value) { asm volatile("msr fpcr, %0" ::"r"(value)); }
 #else
-constexpr std::uint64_t flush_denormals = 0;
+constexpr std::uint64_t computing_control = 0;
 std::uint64_t float_control() { return 0; }
 void set_float_control(std::uint64_t) {}
 #endif
 
+thread_local bool computes = false;  // whether the thread is in a ComputeMode
+
 }  // namespace
 
-ComputeMode::ComputeMode() : float_control_(float_control()), openmp_threads_(set_openmp_threads(1)) {
-  set_float_control(float_control_ | flush_denormals);
+ComputeMode::ComputeMode() : outermost_(!computes) {
+  if (!outermost_) return;
+  computes = true;
+  openmp_threads_ = set_openmp_threads(1);
+  float_control_ = float_control();
+  set_float_control(computing_control);
 }
 
 ComputeMode::~ComputeMode() {
+  if (!outermost_) return;
   set_float_control(float_control_);
   set_openmp_threads(openmp_threads_);
+  computes = false;
 }
 
 ThreadPool::ThreadPool(int threads)
     : ranges_(static_cast<std::size_t>(threads)),
       // Spinning threads in each other's way are worse than sleeping ones.
       spins_(threads > static_cast<int>(std::thread::hardware_concurrency()) ? 0 : 4000) {
+  const SignalsBlocked blocked;  // in the workers for good
   try {
     for (int worker = 1; worker < threads; ++worker)
       workers_.emplace_back([this, worker] { worker_loop(worker); });
@@ -71,7 +84,7 @@ ThreadPool::ThreadPool(int threads)
     const std::size_t started = workers_.size() + 1;
     stop();
     throw DeviceError(detail::concat("asked for ", threads, " threads, the system gave ", started, " (",
-                                     error.what(), "): ask for fewer"));
+                                     detail::errno_text(error.code()), "): ask for fewer"));
   }
 }
 

@@ -12,8 +12,9 @@
 namespace glia::cpu {
 
 /// Runs the slices of a task on `threads` threads, the caller's among them. While they compute, these threads
-/// flush denormal numbers to zero (Adam's moments decay into them, where arithmetic is a hundred times
-/// slower) and use one OpenMP thread each.
+/// round to nearest, whatever the application asked of the caller's (fesetround), flush denormal numbers to zero (Adam's moments decay into them, where arithmetic is a hundred times
+/// slower) and use one OpenMP thread each. Its own threads take no signals (signals.h); the caller's, while it runs oneDNN,
+/// must not either.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
@@ -60,7 +61,7 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
 };
 
-/// Puts the calling thread into the mode the pool's workers compute in, and back at the end.
+/// Puts the calling thread into the mode the pool's workers compute in, and back at the end. Costs nothing within another.
 class ComputeMode {
  public:
   ComputeMode();
@@ -69,8 +70,9 @@ class ComputeMode {
   ComputeMode& operator=(const ComputeMode&) = delete;
 
  private:
-  std::uint64_t float_control_;
-  int openmp_threads_;
+  bool outermost_;
+  std::uint64_t float_control_ = 0;
+  int openmp_threads_ = 0;
 };
 
 }  // namespace glia::cpu

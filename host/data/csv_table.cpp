@@ -36,10 +36,10 @@ std::string printable(const std::string& text) { return detail::shortened(text, 
 
 void expect_values(const Column& column, const char* call) {
   GLIA_CHECK(
-      column.kind != Kind::text, ValueError, call, " got the column '", column.name,
-      "', which is text; read it with text(), name it in CsvOptions::categorical for labels, or leave it "
+      column.kind != Kind::text, ValueError, call, " got the column ", detail::quoted(column.name),
+      ", which is text; read it with text(), name it in CsvOptions::categorical for labels, or leave it "
       "out: table.without({\"",
-      column.name, "\"})");
+      detail::escaped(column.name), "\"})");
 }
 
 /// Columns side by side: float32 (rows, columns.size()).
@@ -60,8 +60,9 @@ Tensor side_by_side(const std::vector<const Column*>& columns, std::int64_t rows
 Table::Table(std::vector<Column> columns, std::int64_t rows) : columns_(std::move(columns)), rows_(rows) {
   for (const Column& column : columns_) {
     const std::size_t got = column.kind == Kind::text ? column.text.size() : column.values.size();
-    GLIA_CHECK(rows >= 0 && got == static_cast<std::size_t>(rows), ShapeError, "the column '", column.name,
-               "' has ", got, " rows, expected ", rows, " as the table has; give all columns one length");
+    GLIA_CHECK(rows >= 0 && got == static_cast<std::size_t>(rows), ShapeError, "the column ",
+               detail::quoted(column.name), " has ", got, " rows, expected ", rows,
+               " as the table has; give all columns one length");
   }
 }
 
@@ -100,8 +101,8 @@ Tensor Table::column(std::int64_t index) const {
 
 std::vector<std::string> Table::text(const std::string& name) const {
   const Column& column = columns_[find(name)];
-  GLIA_CHECK(column.kind != Kind::number, ValueError, "text() got the column '", name,
-             "', which was read as numbers; name it in CsvOptions::text, or read it with column()");
+  GLIA_CHECK(column.kind != Kind::number, ValueError, "text() got the column ", detail::quoted(name),
+             ", which was read as numbers; name it in CsvOptions::text, or read it with column()");
   if (column.kind == Kind::text) return column.text;
   std::vector<std::string> result;
   result.reserve(column.values.size());
@@ -112,8 +113,8 @@ std::vector<std::string> Table::text(const std::string& name) const {
 
 const std::vector<std::string>& Table::categories(const std::string& name) const {
   const Column& column = columns_[find(name)];
-  GLIA_CHECK(column.kind == Kind::category, ValueError, "categories() got the column '", name,
-             "', which has none; name it in CsvOptions::categorical");
+  GLIA_CHECK(column.kind == Kind::category, ValueError, "categories() got the column ", detail::quoted(name),
+             ", which has none; name it in CsvOptions::categorical");
   return column.categories;
 }
 
@@ -164,8 +165,8 @@ std::ostream& operator<<(std::ostream& out, const Table& table) {
   constexpr std::int64_t shown = 5;
   out << table.head(shown);
   if (table.rows() > shown) out << "...\n";
-  return out << '[' << table.rows() << (table.rows() == 1 ? " row, " : " rows, ") << table.columns()
-             << (table.columns() == 1 ? " column]\n" : " columns]\n");
+  return out << detail::concat('[', table.rows(), table.rows() == 1 ? " row, " : " rows, ", table.columns(),
+                               table.columns() == 1 ? " column]\n" : " columns]\n");
 }
 
 }  // namespace glia

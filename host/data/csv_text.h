@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <host/escaped.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <string>
@@ -22,7 +24,8 @@ inline std::string shortened(std::string_view text, std::size_t longest) {
   return end < text.size() ? result + "..." : result;
 }
 
-inline std::string in_quotes(std::string_view text) { return "'" + shortened(text, 40) + "'"; }
+/// For a message: what a terminal would obey is escaped.
+inline std::string in_quotes(std::string_view text) { return "'" + escaped(text, 40) + "'"; }
 
 /// The first names, quoted, and how many there are beside.
 inline std::string listed(const std::vector<std::string>& names) {

@@ -9,8 +9,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <limits>
+
+#include "host/errno_text.h"
 
 namespace glia::detail {
 
@@ -26,7 +27,7 @@ int open_regular(const std::string& path, std::uint64_t& size) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0)
     throw FileError(
-        concat("cannot open '", path, "': ", std::strerror(errno), "; check the name and its permissions"));
+        concat("cannot open '", path, "': ", errno_text(errno), "; check the name and its permissions"));
   struct stat status = {};
   if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
     size = static_cast<std::uint64_t>(status.st_size);
@@ -134,7 +135,7 @@ std::size_t GzipFile::read_from_disk(std::byte* to, std::size_t count) {
   while (done < count) {
     const ssize_t got = ::pread(descriptor_, to + done, count - done, static_cast<off_t>(offset_));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(concat("reading failed: ", std::strerror(errno)));
+    if (got < 0) fail(concat("reading failed: ", errno_text(errno)));
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
     offset_ += static_cast<std::uint64_t>(got);

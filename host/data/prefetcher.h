@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/error.h>
+#include <host/errno_text.h>
 
 #include <condition_variable>
 #include <cstdint>
@@ -26,8 +27,8 @@ class Prefetcher {
     try {
       thread_ = std::thread([this] { produce(); });
     } catch (const std::system_error& error) {
-      throw DeviceError(detail::concat("no thread could be started to read ahead (", error.what(),
-                                       "): end other programs"));
+      throw DeviceError(detail::concat("no thread could be started to read ahead (",
+                                       detail::errno_text(error.code()), "): end other programs"));
     }
   }
 

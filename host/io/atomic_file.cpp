@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <glia/error.h>  // defines: FileError, detail::concat
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-#include "host/io/input_file.h"  // defines: errno_text
+#include "host/errno_text.h"
 
 namespace glia::io {
 namespace {
@@ -27,7 +28,9 @@ struct Target {
   fs::path file;
   fs::path folder;
   bool exists = false;
-  mode_t mode = 0;  ///< of the file that exists
+  mode_t mode = 0;  ///< of the file that exists, as are the next two
+  uid_t owner = 0;
+  gid_t group = 0;
 };
 
 std::string remedy(int error, const Target& target) {
@@ -54,8 +57,8 @@ std::string remedy(int error, const Target& target) {
 }
 
 [[noreturn]] void fail(const Target& target, const char* step, int error) {
-  throw FileError(detail::concat("cannot save '", target.given, "': ", step, " failed: ", errno_text(error),
-                                 "; ", remedy(error, target),
+  throw FileError(detail::concat("cannot save '", target.given, "': ", step,
+                                 " failed: ", detail::errno_text(error), "; ", remedy(error, target),
                                  target.exists ? ". The file that was there is unchanged" : ""));
 }
 
@@ -85,6 +88,8 @@ Target resolve(const std::string& path) {
                " of that name; give the path of a file");
     target.exists = true;
     target.mode = status.st_mode & 0777;
+    target.owner = status.st_uid;
+    target.group = status.st_gid;
     // A rename would replace even a file its owner has made read-only.
     if (::access(target.file.c_str(), W_OK) != 0) fail(target, "writing over the file", errno);
   } else if (errno != ENOENT) {
@@ -122,7 +127,47 @@ class Descriptor {
   int value_;
 };
 
-/// A new file beside the target, deleted again unless it is renamed.
+/// ".glia-123-4.tmp", as TemporaryFile makes names of process and counter.
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view prefix = ".glia-", suffix = ".tmp";
+  if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
+    return false;
+  name = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  return name.find_first_not_of("0123456789-") == name.npos;
+}
+
+/// Deletes what saves of processes that were killed left in the folder: temporary files of this user that nobody holds
+/// locked. What cannot be looked at stays.
+void sweep(const fs::path& folder) {
+  std::error_code code;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
+    if (!is_temporary_name(entry->path().filename().native())) continue;
+    const int file = ::open(entry->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file < 0) continue;
+    struct stat status;
+    if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == ::geteuid() &&
+        ::flock(file, LOCK_EX | LOCK_NB) == 0)
+      ::unlink(entry->path().c_str());
+    ::close(file);
+  }
+}
+
+/// Holds the lock of an open file until it goes, though the file is closed before.
+class SharedLock {
+ public:
+  explicit SharedLock(int descriptor) : value_(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)) {}
+  ~SharedLock() {
+    if (value_ >= 0) ::close(value_);
+  }
+  SharedLock(const SharedLock&) = delete;
+  SharedLock& operator=(const SharedLock&) = delete;
+
+ private:
+  int value_;
+};
+
+/// A new file beside the target, deleted again unless it is renamed. It is locked, which tells others that its process
+/// lives.
 class TemporaryFile {
  public:
   TemporaryFile(const Target& target, FileSystem& system)
@@ -143,9 +188,11 @@ class TemporaryFile {
   }
 
   void commit() {
+    if (target_.exists) keep_owner();
     if (target_.exists && system_.fchmod(file_.get(), target_.mode) != 0)
       fail(target_, "setting its mode bits", errno);
     if (!file_.sync()) fail(target_, "syncing to disk", errno);
+    const SharedLock lock(file_.get());  // until the file has its name
     if (!file_.close()) fail(target_, "closing", errno);
     if (system_.rename(path_.c_str(), target_.file.c_str()) != 0)
       fail(target_, "renaming the finished file", errno);
@@ -162,9 +209,29 @@ class TemporaryFile {
           system_.open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, target_.exists ? 0600 : 0666);
       if (descriptor < 0 && (errno == EEXIST || errno == EINTR)) continue;
       if (descriptor < 0) fail(target_, "creating a temporary file in its folder", errno);
+      if (lost_to_a_sweep(descriptor)) {
+        system_.close(descriptor);
+        continue;
+      }
       path_ = path;
       return descriptor;
     }
+  }
+
+  /// Whether a sweep found it before it was locked. A file system without locks has no sweeps either.
+  static bool lost_to_a_sweep(int descriptor) {
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+    struct stat status;
+    return ::fstat(descriptor, &status) == 0 && status.st_nlink == 0;
+  }
+
+  /// Where the process may; else the file is its own, as a new one would be.
+  void keep_owner() {
+    struct stat status;
+    if (::fstat(file_.get(), &status) != 0) return;
+    if (status.st_uid == target_.owner && status.st_gid == target_.group) return;
+    if (system_.fchown(file_.get(), target_.owner, target_.group) != 0)
+      static_cast<void>(system_.fchown(file_.get(), static_cast<uid_t>(-1), target_.group));
   }
 
   const Target& target_;
@@ -176,6 +243,9 @@ class TemporaryFile {
 }  // namespace
 
 int FileSystem::open(const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); }
+int FileSystem::fchown(int descriptor, uid_t owner, gid_t group) {
+  return ::fchown(descriptor, owner, group);
+}
 int FileSystem::fchmod(int descriptor, mode_t mode) { return ::fchmod(descriptor, mode); }
 ssize_t FileSystem::write(int descriptor, const void* data, std::size_t bytes) {
   return ::write(descriptor, data, bytes);
@@ -199,14 +269,15 @@ void write_file_atomically(const std::string& path, std::span<const Bytes> parts
   // Opened first: what is wrong with the folder shows before anything is written.
   Descriptor folder(system, system.open(target.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
   if (!folder) fail(target, "opening its folder", errno);
+  sweep(target.folder);
   TemporaryFile temporary(target, system);
   for (Bytes part : parts) temporary.write(part);
   temporary.commit();
   // Some network file systems cannot sync a folder, and say so with EINVAL or ENOTSUP.
   if (!folder.sync() && errno != EINVAL && errno != ENOTSUP)
-    throw FileError(detail::concat("'", path,
-                                   "' is written, whole, but syncing its folder failed: ", errno_text(errno),
-                                   "; a power failure may lose it: save again, or to another disk"));
+    throw FileError(detail::concat(
+        "'", path, "' is written, whole, but syncing its folder failed: ", detail::errno_text(errno),
+        "; a power failure may lose it: save again, or to another disk"));
 }
 
 }  // namespace glia::io

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <glia/error.h>
+#include <host/errno_text.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +12,6 @@
 #include <bit>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
@@ -85,12 +85,12 @@ EventFile::EventFile(const std::string& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   GLIA_CHECK(!failed, FileError, "could not make the folder ", folder,
-             " for event files: ", failed.message());
+             " for event files: ", detail::errno_text(failed));
   for (int number = 0; descriptor_ < 0; ++number) {
     path_ = (std::filesystem::path(folder) / file_name(number)).string();
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     GLIA_CHECK(descriptor_ >= 0 || errno == EEXIST || errno == EINTR, FileError, "could not make ", path_,
-               ": ", std::strerror(errno), "; check the folder's permissions and the disk's space");
+               ": ", detail::errno_text(errno), "; check the folder's permissions and the disk's space");
   }
   record(wall_time() + bytes_field(3, "brain.Event:2"));
   try {
@@ -130,7 +130,7 @@ bool EventFile::write() {
 }
 
 void EventFile::flush() {
-  GLIA_CHECK(write(), FileError, "could not write to ", path_, ": ", std::strerror(errno),
+  GLIA_CHECK(write(), FileError, "could not write to ", path_, ": ", detail::errno_text(errno),
              "; check the disk's space");
 }
 

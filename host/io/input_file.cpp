@@ -8,20 +8,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
+
+#include "host/errno_text.h"
 
 namespace glia::io {
-
-std::string errno_text(int error) {
-  return detail::concat(std::generic_category().message(error), " (errno ", error, ")");
-}
 
 InputFile::InputFile(const std::string& path) : path_(path) {
   GLIA_CHECK(path.find('\0') == path.npos, FileError, "cannot open a path with a zero byte in it");
   // O_NONBLOCK: opening a pipe nobody writes to would wait forever.
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0)
-    throw FileError(detail::concat("cannot open '", path, "': ", errno_text(errno),
+    throw FileError(detail::concat("cannot open '", path, "': ", detail::errno_text(errno),
                                    "; check the path and the permissions"));
   struct stat status = {};
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -41,7 +38,8 @@ void InputFile::read(std::uint64_t offset, void* destination, std::size_t bytes)
     const ssize_t got = ::pread(descriptor_, next, bytes, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0)
-      throw FileError(detail::concat("cannot read '", path_, "' at offset ", offset, ": ", errno_text(errno),
+      throw FileError(detail::concat("cannot read '", path_, "' at offset ", offset, ": ",
+                                     detail::errno_text(errno),
                                      "; check the disk, or copy the file elsewhere"));
     if (got == 0)
       throw FileError(detail::concat("'", path_, "' ends at offset ", offset, " where ", bytes,

@@ -9,9 +9,6 @@
 
 namespace glia::io {
 
-/// The system's words for an errno, with its number.
-std::string errno_text(int error);
-
 class InputFile {
  public:
   /// Throws FileError where `path` is missing, not readable, or not a regular file (a pipe has no size).

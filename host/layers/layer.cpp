@@ -52,13 +52,21 @@ Shape Layer::output_shape() const {
   return node_->output_shape;
 }
 
-std::vector<Tensor> Layer::get_weights() const { return model_of(*node_)->read(nodes_of(*this)); }
+std::vector<Tensor> Layer::get_weights() const {
+  const std::shared_ptr<Model> model = model_of(*node_);
+  const Model::Use use(*model);
+  return model->read(nodes_of(*this));
+}
 
 void Layer::set_weights(const std::vector<Tensor>& weights) {
-  model_of(*node_)->write(nodes_of(*this), {weights.begin(), weights.end()});
+  const std::shared_ptr<Model> model = model_of(*node_);
+  const Model::Use use(*model);
+  model->write(nodes_of(*this), {weights.begin(), weights.end()});
 }
 void Layer::set_weights(std::initializer_list<TensorView> weights) {
-  model_of(*node_)->write(nodes_of(*this), weights);
+  const std::shared_ptr<Model> model = model_of(*node_);
+  const Model::Use use(*model);
+  model->write(nodes_of(*this), weights);
 }
 
 }  // namespace glia

@@ -6,6 +6,7 @@
 #include <glia/context.h>  // defines: ContextOptions
 #include <glia/descriptors.h>
 #include <glia/device.h>
+#include <glia/in_use.h>
 #include <glia/step_state.h>
 
 #include <array>
@@ -20,7 +21,7 @@ namespace glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 5;
+inline constexpr int backend_abi = 6;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -116,7 +117,8 @@ struct BackendCounters {
   std::int64_t synchronizations = 0;
 };
 
-/// A device with its stream, allocator, handles and workspace. Not thread-safe: one thread at a time.
+/// A device with its stream, allocator, handles and workspace. Not thread-safe: one thread at a time, which those who call
+/// hold in_use() for.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -154,6 +156,17 @@ class Backend {
                                             const Bindings& bindings) = 0;
 
   virtual BackendCounters counters() const = 0;
+
+  detail::InUse& in_use() { return in_use_; }
+  /// What StateError says to a thread that finds it held by another.
+  static std::string in_use_elsewhere() {
+    return "the context is in use by another thread: one thread at a time may use a context and the models, "
+           "programs "
+           "and tensors on it; give each thread a context of its own, or take turns with a std::mutex";
+  }
+
+ private:
+  detail::InUse in_use_;
 };
 
 }  // namespace glia

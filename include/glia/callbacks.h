@@ -31,7 +31,9 @@ struct TrainingParams {
 };
 
 /// Base of all callbacks. fit calls them on its own thread, in the order they were given; what one throws ends fit
-/// and reaches fit's caller.
+/// and reaches fit's caller. A callback may look at the model and ask it (evaluate, predict, gradients, get_weights), change
+/// its weights and learning rate, and call train_on_batch, which is one more update. compile, another fit, and moving or
+/// assigning the model are refused with a StateError.
 class Callback {
  public:
   Callback() = default;
@@ -226,7 +228,8 @@ class LearningRateScheduler : public Callback {
 };
 
 /// A line of comma-separated values for each epoch: epoch (from 0), then the logs in alphabetical order; "NA" where a
-/// number is missing. fit throws FileError where the file cannot be written, or, to append to, has other columns.
+/// number is missing. fit throws FileError where the file cannot be written, or, to append to, has other columns. What a
+/// process that was killed left of a last line is cut off.
 class CSVLogger : public Callback {
  public:
   /// Throws ValueError for a separator that numbers or names may have in them.

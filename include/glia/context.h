@@ -24,7 +24,7 @@ struct ContextOptions {
 
 /// A handle: copies share the device's state, which lives until the last is gone. There is no global one; a
 /// model makes its own unless it is given one, and models that share one share its threads. One thread at a
-/// time may use a context.
+/// time may use a context, its models and tensors among them: another gets a StateError.
 ///
 ///     glia::Context context({.device = "cpu", .threads = 2});
 ///     model.compile({.loss = "mse", .context = context});

@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <sstream>
+#include <glia/text.h>  // defines: concat
+
 #include <stdexcept>
 #include <string>
 
@@ -75,13 +76,6 @@ class OutOfMemoryError : public Error {
 };
 
 namespace detail {
-/// Joins its arguments into one string, as an ostream prints them.
-template <class... Parts>
-std::string concat(const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  return out.str();
-}
 /// What is wrong with an option, and what it was.
 inline std::string with_got(const std::string& wrong, double got) { return concat(wrong, ", got ", got); }
 }  // namespace detail

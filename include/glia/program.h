@@ -37,7 +37,11 @@ class Program {
 
   /// Enqueues `steps` steps over the rows that were fed last; those must live until the backend is synchronised.
   /// Neither synchronises nor, once it has run as many, allocates.
-  void run(std::int64_t steps) const { sequence_->run(steps); }
+  /// Throws StateError where another thread uses the context.
+  void run(std::int64_t steps) const {
+    const detail::InUse::Hold mark(backend_->in_use(), Backend::in_use_elsewhere);
+    sequence_->run(steps);
+  }
   /// Enqueues one step op by op, not as a captured sequence: the same results.
   void run_eagerly() const;
 
@@ -49,6 +53,7 @@ class Program {
   std::int64_t batch_;
   std::vector<Descriptor> descriptors_;
   std::int64_t arena_bytes_;
+  Backend* backend_;
   std::unique_ptr<Sequence> sequence_;
 };
 

@@ -81,7 +81,8 @@ struct CompileOptions {
 };
 
 /// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of
-/// its own, one ahead of the training step; the very first, which tells the shapes, on the caller's thread.
+/// its own, one ahead of the training step; the very first, which tells the shapes, on the caller's thread. So a source may not
+/// use the model that is trained, nor its context: that is a StateError.
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
@@ -165,14 +166,16 @@ struct Gradients {
 /// Shapes are (rows, ...): the first dimension of every tensor counts rows. All calls are synchronous: they
 /// return when the device is done. Programs are built, and device memory allocated, at the first call for a
 /// batch size; a step allocates nothing of Glia's. Bad input throws ShapeError, ValueError or StateError before any
-/// weight changes. One thread at a time may use a model.
+/// weight changes. One thread at a time may use a model, and the models that share its context: another gets a StateError,
+/// but for stop_training(), which any may call.
 class Sequential {
  public:
   Sequential();
   Sequential(std::initializer_list<Layer> layers);
   explicit Sequential(const std::vector<Layer>& layers);
   Sequential(Sequential&&) noexcept;
-  Sequential& operator=(Sequential&&) noexcept;
+  /// Throws StateError where a fit of either is running, which a callback would end so, and where another thread uses it.
+  Sequential& operator=(Sequential&&);
   ~Sequential();
 
   /// Appends a layer. Throws StateError once the model is built, ValueError for a layer that is in a model
@@ -189,13 +192,14 @@ class Sequential {
   bool built() const;
 
   /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights. Throws ValueError for
-  /// options that cannot be, DeviceError where the device asked for cannot be had, ShapeError where the first layer says
-  /// its input shape and a later one does not fit; nothing changes then.
+  /// options that cannot be, StateError in a callback of a fit, DeviceError where the device asked for cannot be had,
+  /// ShapeError where the first layer says its input shape and a later one does not fit; nothing changes then.
   void compile(const CompileOptions& options);
 
   /// Trains. y: labels (rows,) or (rows, 1) of any dtype for sparse losses, else (rows, ...) as the output; a
   /// last dimension of 1 may be missing or extra. Throws StateError before compile, ShapeError and ValueError for
-  /// data that do not fit the model, labels outside its classes among them, and for options that cannot be.
+  /// data that do not fit the model, labels outside its classes among them, and for options that cannot be. A fit within a
+  /// fit, from a callback, is a StateError too; so is a model that a callback destroys or moves, which ends its fit.
   History fit(const TensorView& x, const TensorView& y, const FitOptions& options = {});
   History fit(const Dataset& data, const FitOptions& options = {});
   /// batch_size is the source's; validation_split is not possible.
@@ -218,7 +222,7 @@ class Sequential {
   /// model(x): the same, silent.
   Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
 
-  /// Ends a fit that is running, for callbacks: after the launch it is in (the batch, where a callback
+  /// Ends a fit that is running, for callbacks and other threads: after the launch it is in (the batch, where a callback
   /// watches_batches()); the epoch's validation, on_epoch_end and on_train_end still come.
   void stop_training();
 
@@ -250,7 +254,7 @@ class Sequential {
   void set_weights(const std::vector<Tensor>& weights);
   void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
   /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
-  /// Names are "dense/kernel", "dense/bias". Throws FileError.
+  /// Names are "dense/kernel", "dense/bias". Throws FileError, for a path that names no file ("", "folder/") too.
   void save_weights(const std::string& path) const;
   /// Throws FileError for a file that is not safetensors, ShapeError for weights that do not fit; nothing
   /// changes then.
@@ -274,8 +278,8 @@ class Sequential {
 
  private:
   struct State;
-  State& state() const;
-  std::unique_ptr<State> state_;
+  class Using;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace glia

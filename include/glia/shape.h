@@ -80,9 +80,9 @@ class Shape {
 
 /// Prints as Python does: (), (5,), (28, 28).
 inline std::ostream& operator<<(std::ostream& out, const Shape& shape) {
-  out << '(';
-  for (int axis = 0; axis < shape.rank(); ++axis) out << (axis ? ", " : "") << shape[axis];
-  return out << (shape.rank() == 1 ? ",)" : ")");
+  std::string text = "(";
+  for (int axis = 0; axis < shape.rank(); ++axis) text += (axis ? ", " : "") + std::to_string(shape[axis]);
+  return out << text + (shape.rank() == 1 ? ",)" : ")");
 }
 
 }  // namespace glia

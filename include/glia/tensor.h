@@ -244,14 +244,21 @@ class TensorView {
         dtype_(tensor.dtype()),
         device_(tensor.device()),
         scale_(tensor.scale()) {}
-  /// `data` points to shape.elements() elements of `dtype` on `device`. Throws ValueError for a scale other than
-  /// 1 on a dtype that is not uint8, or one that is 0 or not finite, and for bfloat16.
+  /// `data` points to shape.elements() elements of `dtype` on `device`. Throws ValueError for a null pointer
+  /// to any elements, for a scale other than 1 on a dtype that is not uint8, or one that is 0 or not finite, and for
+  /// bfloat16; ShapeError for a negative dimension.
   static TensorView of(const void* data, const Shape& shape, DType dtype = DType::float32,
                        Device device = Device::cpu(), double scale = 1) {
     GLIA_CHECK(scale == 1 || (dtype == DType::uint8 && scale * 0 == 0 && scale != 0), ValueError,
                "a view of ", dtype, " got scale ", scale,
                ", expected 1, or for uint8 a finite number other than 0");
     visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
+    for (const std::int64_t dimension : shape)
+      GLIA_CHECK(dimension >= 0, ShapeError, "a view got shape ", shape,
+                 ", expected dimensions of at least 0");
+    GLIA_CHECK(
+        data != nullptr || shape.elements() == 0, ValueError, "a view of shape ", shape,
+        " got a null pointer, expected the address of its first element: allocate or load the data first");
     return TensorView(data, shape, dtype, device, scale);
   }
 
