@@ -36,7 +36,7 @@ std::string printable(const std::string& text) { return detail::shortened(text, 
 
 void expect_values(const Column& column, const char* call) {
   GLIA_CHECK(
-      column.kind != Kind::text, ValueError, call, " got the column ", detail::quoted(column.name),
+      column.kind != Kind::text, ValueError, call, " got the column ", detail::in_quotes(column.name),
       ", which is text; read it with text(), name it in CsvOptions::categorical for labels, or leave it "
       "out: table.without({\"",
       detail::escaped(column.name), "\"})");
@@ -61,7 +61,7 @@ Table::Table(std::vector<Column> columns, std::int64_t rows) : columns_(std::mov
   for (const Column& column : columns_) {
     const std::size_t got = column.kind == Kind::text ? column.text.size() : column.values.size();
     GLIA_CHECK(rows >= 0 && got == static_cast<std::size_t>(rows), ShapeError, "the column ",
-               detail::quoted(column.name), " has ", got, " rows, expected ", rows,
+               detail::in_quotes(column.name), " has ", got, " rows, expected ", rows,
                " as the table has; give all columns one length");
   }
 }
@@ -101,7 +101,7 @@ Tensor Table::column(std::int64_t index) const {
 
 std::vector<std::string> Table::text(const std::string& name) const {
   const Column& column = columns_[find(name)];
-  GLIA_CHECK(column.kind != Kind::number, ValueError, "text() got the column ", detail::quoted(name),
+  GLIA_CHECK(column.kind != Kind::number, ValueError, "text() got the column ", detail::in_quotes(name),
              ", which was read as numbers; name it in CsvOptions::text, or read it with column()");
   if (column.kind == Kind::text) return column.text;
   std::vector<std::string> result;
@@ -113,8 +113,8 @@ std::vector<std::string> Table::text(const std::string& name) const {
 
 const std::vector<std::string>& Table::categories(const std::string& name) const {
   const Column& column = columns_[find(name)];
-  GLIA_CHECK(column.kind == Kind::category, ValueError, "categories() got the column ", detail::quoted(name),
-             ", which has none; name it in CsvOptions::categorical");
+  GLIA_CHECK(column.kind == Kind::category, ValueError, "categories() got the column ",
+             detail::in_quotes(name), ", which has none; name it in CsvOptions::categorical");
   return column.categories;
 }
 
