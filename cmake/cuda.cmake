@@ -93,6 +93,7 @@ function(glia_add_cuda_backend)
     target_sources(glia_cuda PRIVATE "${PROJECT_SOURCE_DIR}/cuda/cudnn_library.cpp")
     target_include_directories(glia_cuda SYSTEM PRIVATE "${GLIA_CUDNN_INCLUDE_DIR}")
   endif()
+  glia_tell_size(glia_cuda)
   target_link_options(glia_cuda PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
   set_property(TARGET glia_cuda PROPERTY INSTALL_RPATH_USE_LINK_PATH ON)  # cuBLAS where this toolkit has it
 endfunction()

@@ -43,6 +43,13 @@ function(glia_target_defaults target)
   endif()
 endfunction()
 
+# The build tells how large this library is.
+function(glia_tell_size target)
+  if(PROJECT_IS_TOP_LEVEL)
+    add_custom_command(TARGET ${target} POST_BUILD COMMAND "${PROJECT_SOURCE_DIR}/scripts/sizes.sh" "$<TARGET_FILE:${target}>")
+  endif()
+endfunction()
+
 # For code that is compiled more often than it runs (tests, samples): what -O3 takes twice as long for.
 function(glia_compiles_faster target)
   target_compile_options(${target} PRIVATE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CONFIG:Release>>:-O1;-Wno-maybe-uninitialized>)

@@ -59,12 +59,14 @@ make_system() {
 run_in() {
   local suite=$1 user=$2 script=$3 start=$SECONDS status=0 log=$work/$1.$2.$3.log home found
   shift 3
+  # The second user finds what the first compiled.
+  local environment='LC_ALL=C.UTF-8 CCACHE_DIR=/var/tmp/ccache CCACHE_UMASK=000'
   home=$([[ $user == root ]] && echo /root || echo "/home/$user")
   if [[ ! -d $work/$suite$home/glia ]]; then
     mkdir "$work/$suite$home/glia" && git archive HEAD | tar -x -C "$work/$suite$home/glia" || return
     chroot "$work/$suite" chown -R "$user" "$home/glia"
   fi
-  chroot "$work/$suite" su - "$user" -c "cd glia && CCACHE_DISABLE=1 LC_ALL=C.UTF-8 scripts/$script.sh $*" >"$log" 2>&1 || status=$?
+  chroot "$work/$suite" su - "$user" -c "cd glia && $environment scripts/$script.sh $*" >"$log" 2>&1 || status=$?
   found=$(grep -aE 'GoogleTest cases|^Test: ' "$log" | tail -n1 | tr -d '|')
   row "$suite, $user, \`scripts/$script.sh\`" "$status" $((SECONDS - start)) "$found"
   if ((status != 0)); then tail -n 40 "$log"; fi
@@ -73,7 +75,7 @@ run_in() {
 {
   echo "# scripts/long.sh, $(date -u +%F)"
   echo
-  echo "Commit $(git rev-parse --short HEAD), $(nproc) cores of $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n1), ccache off."
+  echo "Commit $(git rev-parse --short HEAD), $(nproc) cores of $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n1); the first user of a system begins with an empty compiler cache."
   echo
   echo "| what | | | |"
   echo "|---|---|---|---|"

@@ -16,8 +16,8 @@ say "Configuring build/$preset"
 quietly "build/$preset/configure.log" cmake --preset "$preset" "${preset_options[@]}"
 say "Building (some minutes the first time)"
 quietly "build/$preset/build.log" cmake --build --preset "$preset"
-say "Built in $SECONDS s:"
-scripts/sizes.sh "build/$preset"
+say "Built, $SECONDS s from the start; libraries:"
+scripts/sizes.sh "build/$preset"/libglia*[ao]
 
 say "Testing"
 selection=()
