@@ -38,11 +38,16 @@ row() {
   printf '| %s | %s | %d s | %s |\n' "$@" | tee -a "$out"
 }
 
-# A fresh system in $work/SUITE, with a copy of HEAD in /home/glia/USER.
+# Never beyond its own file system, lest a mount that stayed be emptied.
+remove_system() {
+  umount "$work/$1/proc" "$work/$1/dev" 2>/dev/null
+  rm -rf --one-file-system "${work:?}/$1"
+}
+
+# A fresh system in $work/SUITE, with a user of the name glia who may use sudo.
 make_system() {
   local suite=$1 mirror=$2 system=$work/$1 as=()
-  umount "$system/proc" "$system/dev" 2>/dev/null
-  rm -rf "$system"
+  remove_system "$suite"
   # A debootstrap that does not know the suite does it as the last that it knows.
   [[ -e /usr/share/debootstrap/scripts/$suite ]] || as=(/usr/share/debootstrap/scripts/gutsy)
   local keys=()
@@ -99,8 +104,7 @@ for suite in bookworm trixie noble; do
     rm -rf "$work/$suite/home/glia/glia/build"
   done
   echo "| $suite: g++ and oneDNN | $versions | | |" >>"$out"
-  umount "$work/$suite/proc" "$work/$suite/dev"
-  rm -rf "${work:?}/$suite"
+  remove_system "$suite"
 done
 
 if wants signals; then

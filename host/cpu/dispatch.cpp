@@ -3,13 +3,13 @@
 #include <glia/error.h>
 #include <host/cpu/kernel_table.h>
 
-#include <array>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 namespace glia::cpu {
 
-#if defined(GLIA_KERNELS_X86_64)
+// GLIA_X86_64_LEVELS says which of these were compiled.
 namespace x86_64_v2 {
 extern const KernelTable table;
 }
@@ -19,11 +19,9 @@ extern const KernelTable table;
 namespace x86_64_v4 {
 extern const KernelTable table;
 }
-#else
 namespace baseline {
 extern const KernelTable table;
 }
-#endif
 
 namespace {
 
@@ -32,10 +30,11 @@ struct Candidate {
   bool supported;
 };
 
-#if defined(GLIA_KERNELS_X86_64)
 // What each level of the x86-64 psABI asks for beyond the one before (its section 3.1.1, micro-architecture
 // levels).
-std::array<Candidate, 3> candidates() {
+std::vector<Candidate> candidates() {
+  std::vector<Candidate> result;
+#if defined(__x86_64__)
   __builtin_cpu_init();
   const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
   const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -43,13 +42,21 @@ std::array<Candidate, 3> candidates() {
   const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
-  return {{{{"x86-64-v4", &x86_64_v4::table}, v4},
-           {{"x86-64-v3", &x86_64_v3::table}, v3},
-           {{"x86-64-v2", &x86_64_v2::table}, v2}}};
-}
-#else
-std::array<Candidate, 1> candidates() { return {{{{"baseline", &baseline::table}, true}}}; }
+  static_cast<void>(v4);  // of the levels that were compiled
+#if defined(GLIA_KERNELS_X86_64_V4)
+  result.push_back({{"x86-64-v4", &x86_64_v4::table}, v4});
 #endif
+#if defined(GLIA_KERNELS_X86_64_V3)
+  result.push_back({{"x86-64-v3", &x86_64_v3::table}, v3});
+#endif
+#if defined(GLIA_KERNELS_X86_64_V2)
+  result.push_back({{"x86-64-v2", &x86_64_v2::table}, v2});
+#endif
+#else
+  result.push_back({{"baseline", &baseline::table}, true});
+#endif
+  return result;
+}
 
 }  // namespace
 
@@ -66,7 +73,9 @@ Kernels choose_kernels() {
   if (wanted && *wanted)
     throw ValueError(detail::concat("$GLIA_CPU_ISA is \"", wanted, "\", expected one of ", known,
                                     ": correct or unset it"));
-  throw DeviceError("this processor has no SSE 4.2, which x86-64-v2 asks for; Glia cannot compute on it");
+  throw DeviceError(
+      detail::concat("this processor runs none of ", known,
+                     ", which this build of Glia has kernels for; build it with GLIA_X86_64_LEVELS of v2"));
 }
 
 }  // namespace glia::cpu
