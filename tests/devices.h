@@ -46,7 +46,8 @@ class OnDevice : public ::testing::Test {
       if (how == Start::fresh)
         context_.emplace(ContextOptions{.device = device});
       else
-        context_ = shared_contexts().try_emplace(label(device), ContextOptions{.device = device}).first->second;
+        context_ =
+            shared_contexts().try_emplace(label(device), ContextOptions{.device = device}).first->second;
     } catch (const DeviceError& error) {
       if (device.is_cpu()) throw;
       GTEST_SKIP() << error.what();
