@@ -269,7 +269,7 @@ std::int64_t Sequential::count_params() const {
   return use->built_model("count_params").parameter_count();
 }
 
-std::vector<Tensor> Sequential::get_weights() const {
+TensorList Sequential::get_weights() const {
   const Using use(*this);
   Model& model = use->built_model("get_weights");
   return model.read(model.nodes());

@@ -272,5 +272,84 @@ TEST(CsvFuzz, Any_bytes_give_a_table_or_a_typed_error) {
   EXPECT_GT(errors, 100);
 }
 
+/// Whatever separates the columns, a file read with another sign says which to give, wherever the mistake shows.
+TEST(Csv, A_file_with_another_delimiter_says_which_to_give) {
+  for (const char separator : {',', ';', '\t', '|'})
+    for (const char read_with : {',', ';', '\t', '|'}) {
+      if (separator == read_with) continue;
+      const std::string s(1, separator);
+      const std::string hint = ".delimiter = '" + (separator == '\t' ? "\\t"s : s) + "'";
+      const std::string text = "a" + s + "b" + s + "c\n1" + s + "2" + s + "3\n";
+      expect_refused<FileError>(text, {.delimiter = read_with}, hint);
+      expect_refused<FileError>(text, {.header = false, .delimiter = read_with}, hint);
+      expect_refused<ValueError>(text, {.delimiter = read_with, .columns = {"b"}}, hint);
+      expect_refused<ValueError>(text, {.delimiter = read_with, .text = {"c"}}, hint);
+      const std::string r(1, read_with);  // that is within a cell of the rows alone
+      expect_refused<FileError>("a" + s + "b\nx" + r + "y" + s + "2\n", {.delimiter = read_with}, hint);
+    }
+  EXPECT_THAT([] { parse_csv("a,b\n1,x;y\n"); }, ThrowsMessage<FileError>(Not(HasSubstr(".delimiter"))));
+}
+
+TEST(Csv, Decimal_commas_are_read_where_they_are_asked_for) {
+  const CsvOptions german{.delimiter = ';', .decimal = ','};
+  const Table table = parse_csv("a;b\n3,5;-0,25\n+1,5e3;,5\n7;nan\n", "t.csv",
+                                {.delimiter = ';', .decimal = ',', .missing = Missing::nan});
+  EXPECT_THAT(table.column("a").values(), ElementsAre(3.5, 1500, 7));
+  EXPECT_EQ(table.column("b")(0), -0.25);
+  EXPECT_EQ(table.column("b")(1), 0.5);
+  EXPECT_TRUE(std::isnan(table.column("b")(2)));
+  EXPECT_EQ(parse_csv("a\n\"3,5\"\n", "t.csv", german).column("a")(0), 3.5);
+  expect_refused<FileError>("a;b\n3,5;1\n", {.delimiter = ';'}, ".decimal = ','", "3,5");
+  expect_refused<FileError>("a;b\n3.5;1\n", german, ".decimal = '.'");
+  expect_refused<FileError>("a;b\n1,000,5;1\n", german, "expected a number");
+  expect_refused<FileError>("a;b\n1.000,5;1\n", german, "expected a number");
+  expect_refused<ValueError>("a\n1\n", {.decimal = ','}, "delimiter", "';'");
+  expect_refused<ValueError>("a\n1\n", {.decimal = 'x'}, "'x'", "'.' or ','");
+}
+
+/// In every line, or in all but the header, or in the header alone.
+TEST(Csv, A_delimiter_at_the_end_of_every_line_is_no_column) {
+  for (const char* delimiter : {",", ";", "\t"}) {
+    const std::string d = delimiter;
+    for (const std::string& header : {"a" + d + "b", "a" + d + "b" + d})
+      for (const std::string& end : {""s, d, d + " "}) {
+        const std::string text = header + "\n1" + d + "2" + end + "\n3" + d + "4" + end + "\n";
+        const Table table = parse_csv(text, "t.csv", {.delimiter = d[0]});
+        EXPECT_THAT(table.names(), ElementsAre("a", "b")) << text;
+        EXPECT_THAT(table.tensor().values(), ElementsAre(1, 2, 3, 4)) << text;
+      }
+    const Table plain = parse_csv("1" + d + "2" + d + "\n3" + d + "4" + d + "\n", "t.csv",
+                                  {.header = false, .delimiter = d[0]});
+    EXPECT_THAT(plain.tensor().values(), ElementsAre(1, 2, 3, 4));
+  }
+}
+
+TEST(Csv, A_delimiter_at_the_end_of_some_lines_is_a_column_or_a_mistake) {
+  expect_refused<FileError>("a,b\n1,2,\n3,4\n", {}, "line 2", "3 columns");
+  expect_refused<FileError>("a,b\n1,2\n3,4,\n", {}, "line 3", "3 columns");
+  expect_refused<FileError>("a,b,\n1,2\n3,4,\n", {}, "line 2", "2 columns");
+  EXPECT_THAT(parse_csv("a,b,\n1,2,3\n").names(), ElementsAre("a", "b", "2"));
+  EXPECT_EQ(parse_csv("a,b\n1,\n2,\n", "t.csv", {.missing = Missing::nan}).columns(), 2);
+  EXPECT_EQ(parse_csv("1,\n2,3\n", "t.csv", {.header = false, .missing = Missing::nan}).columns(), 2);
+}
+
+TEST(Csv, Whole_numbers_that_float32_rounds_are_told) {
+  const auto printed = [](const Table& table) {
+    std::ostringstream out;
+    out << table;
+    return out.str();
+  };
+  const Table table = parse_csv("id,even,large,x\n16777217,16777218,123456789,0.1\n1,2,3,16777216\n");
+  EXPECT_TRUE(table.is_rounded("id"));
+  EXPECT_FALSE(table.is_rounded("even"));
+  EXPECT_TRUE(table.is_rounded("large"));
+  EXPECT_FALSE(table.is_rounded("x"));
+  EXPECT_THAT(printed(table), HasSubstr("[whole numbers above 16777216 are rounded in 'id', 'large'"));
+  EXPECT_THAT(printed(table.without({"id", "large"})), Not(HasSubstr("rounded")));
+  const Table text = parse_csv("id,x\n16777217,1\n", "t.csv", {.text = {"id"}});
+  EXPECT_FALSE(text.is_rounded("id"));
+  EXPECT_THAT(text.text("id"), ElementsAre("16777217"));
+}
+
 }  // namespace
 }  // namespace glia

@@ -26,6 +26,11 @@ CsvReader::CsvReader(std::string_view text, const std::string& source, const Csv
   GLIA_CHECK(comment_ == '\0' || (forbidden.find(comment_) == forbidden.npos && comment_ != delimiter_),
              ValueError,
              "CsvOptions::comment got the delimiter, a quote or a line end; expected a sign such as '#'");
+  GLIA_CHECK(options.decimal == '.' || options.decimal == ',', ValueError, "CsvOptions::decimal got ",
+             in_quotes(std::string(1, options.decimal)), "; expected '.' or ','");
+  GLIA_CHECK(options.decimal != delimiter_, ValueError, "CsvOptions::decimal and delimiter are both ",
+             in_quotes(std::string(1, delimiter_)),
+             "; expected different signs: files with decimal commas mostly have .delimiter = ';'");
   GLIA_CHECK(options.skip_rows >= 0, ValueError, "CsvOptions::skip_rows got ", options.skip_rows,
              "; expected 0 or more");
   if (text_.substr(0, 3) == "\xEF\xBB\xBF") text_.remove_prefix(3);  // UTF-8 byte order mark

@@ -99,6 +99,8 @@ Tensor Table::column(std::int64_t index) const {
   return Tensor(column.values);
 }
 
+bool Table::is_rounded(const std::string& name) const { return columns_[find(name)].rounded; }
+
 std::vector<std::string> Table::text(const std::string& name) const {
   const Column& column = columns_[find(name)];
   GLIA_CHECK(column.kind != Kind::number, ValueError, "text() got the column ", detail::in_quotes(name),
@@ -165,6 +167,12 @@ std::ostream& operator<<(std::ostream& out, const Table& table) {
   constexpr std::int64_t shown = 5;
   out << table.head(shown);
   if (table.rows() > shown) out << "...\n";
+  std::vector<std::string> rounded;
+  for (const std::string& name : table.names())
+    if (table.is_rounded(name)) rounded.push_back(name);
+  if (!rounded.empty())
+    out << detail::concat("[whole numbers above 16777216 are rounded in ", detail::listed(rounded),
+                          ": read ids as text]\n");
   return out << detail::concat('[', table.rows(), table.rows() == 1 ? " row, " : " rows, ", table.columns(),
                                table.columns() == 1 ? " column]\n" : " columns]\n");
 }

@@ -52,7 +52,7 @@ Shape Layer::output_shape() const {
   return node_->output_shape;
 }
 
-std::vector<Tensor> Layer::get_weights() const {
+TensorList Layer::get_weights() const {
   const std::shared_ptr<Model> model = model_of(*node_);
   const Model::Use use(*model);
   return model->read(nodes_of(*this));

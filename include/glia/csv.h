@@ -24,7 +24,8 @@ enum class Missing {
 struct CsvOptions {
   bool header = true;  ///< The first row names the columns; else they are called "0", "1", ...
   char delimiter = ',';
-  std::vector<std::string> columns = {};      ///< To keep, in this order; empty: all.
+  char decimal = '.';                     ///< Or ',', as in "3,5"; the delimiter is another then, mostly ';'.
+  std::vector<std::string> columns = {};  ///< To keep, in this order; empty: all.
   std::vector<std::string> categorical = {};  ///< Text to encode as labels 0, 1, ... in sorted (byte) order.
   std::vector<std::string> text = {};         ///< Text to keep as it is; read with Table::text.
   Missing missing = Missing::error;  ///< Of numbers and categories; in a text column nothing is missing.
@@ -33,7 +34,8 @@ struct CsvOptions {
   std::int64_t skip_rows = 0;  ///< Lines to skip before anything is read.
 };
 
-/// Columns of one length, each of numbers, categories or text. Numbers are float32: integers are exact up to 2^24.
+/// Columns of one length, each of numbers, categories or text. Numbers are float32: whole numbers are exact up to 2^24 =
+/// 16777216, greater ones are rounded (a printed table says in which columns). So read ids as text or as categories.
 ///
 ///     glia::Table iris = glia::read_csv("iris.csv", {.categorical = {"species"}});
 ///     glia::Tensor y = iris.column("species").cast(glia::DType::int32);  // (150,)
@@ -53,6 +55,7 @@ class Table {
     std::vector<float> values = {};            ///< Numbers or labels, NaN where missing; empty for text.
     std::vector<std::string> text = {};        ///< Only for text.
     std::vector<std::string> categories = {};  ///< In label order; only for categories.
+    bool rounded = false;                      ///< Some whole number was too great for float32 to hold it.
   };
 
   /// No rows, no columns.
@@ -66,7 +69,8 @@ class Table {
   std::vector<std::string> names() const;
   bool has(const std::string& name) const;
 
-  /// Numbers, or the labels of a categorical column: float32 (rows,). Throws ValueError for a text column.
+  /// Numbers, or the labels of a categorical column: float32 (rows,), whole numbers above 2^24 rounded. Throws ValueError
+  /// for a text column.
   Tensor column(const std::string& name) const;
   /// Negative numbers count from the end.
   Tensor column(std::int64_t index) const;
@@ -75,6 +79,9 @@ class Table {
   std::vector<std::string> text(const std::string& name) const;
   /// The texts that labels 0, 1, ... stand for. Throws ValueError for a column that is not categorical.
   const std::vector<std::string>& categories(const std::string& name) const;
+
+  /// Whether a column holds a whole number above 2^24 that float32 rounded.
+  bool is_rounded(const std::string& name) const;
 
   /// All columns side by side: float32 (rows, columns). Throws ValueError where one is text.
   Tensor tensor() const;
@@ -94,12 +101,14 @@ class Table {
   std::int64_t rows_ = 0;
 };
 
-/// head() and the number of rows and columns.
+/// head(), the number of rows and columns, and which columns hold whole numbers that float32 rounds.
 std::ostream& operator<<(std::ostream& out, const Table& table);
 
 /// Reads a CSV file as RFC 4180 describes it, and more leniently: cells may be quoted, with "" for a quote and line
 /// breaks inside; lines end in LF, CRLF or CR, the last may lack its end; a UTF-8 byte order mark, empty lines, and
-/// blanks around a cell that is not quoted are dropped. Numbers are read alike in every locale: 1e-3, +5, .5, inf.
+/// blanks around a cell that is not quoted are dropped, and so is a delimiter at the end of every line. Numbers are read
+/// alike in every locale: 1e-3, +5, .5, inf; they become float32, which rounds whole numbers above 2^24 (ids: name their
+/// column in CsvOptions::text).
 /// Throws FileError, with the line, for a file that cannot be read, holds no row, has a row of another length, a
 /// quote without its end, a zero byte, or a cell that is not a number in a column of numbers; ValueError for options
 /// that name no column; OutOfMemoryError.

@@ -36,9 +36,9 @@ class Layer {
   std::int64_t count_params() const;
   /// Shape of the output for one row; throws StateError before the layer is built.
   Shape output_shape() const;
-  /// Copies of the weights, in the layer's order (kernel (in, out), bias (out,)), on the CPU; throws
-  /// StateError before it is built. Synchronises the model's device.
-  std::vector<Tensor> get_weights() const;
+  /// Copies of the weights, in the layer's order (kernel (in, out), bias (out,)), on the CPU. Synchronises the model's
+  /// device.
+  TensorList get_weights() const;
   /// Sets them; throws ShapeError where number or shapes differ from get_weights()'s, and changes nothing
   /// then.
   void set_weights(const std::vector<Tensor>& weights);
@@ -58,7 +58,7 @@ struct DenseOptions {
   InitializerName bias_initializer = "zeros";
   RegularizerName kernel_regularizer = "none";
   RegularizerName bias_regularizer = "none";
-  ConstraintName kernel_constraint = "none";  ///< of the weights into each unit
+  ConstraintName kernel_constraint = "none";  ///< along the first axis: the weights into each unit
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};  ///< of one row; only on a model's first layer
   int input_dim = 0;       ///< Keras 2's short form of input_shape = {input_dim}

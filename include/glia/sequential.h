@@ -154,7 +154,7 @@ struct PredictOptions {
 /// The gradients of one batch's mean loss, without an update.
 struct Gradients {
   double loss = 0;
-  std::vector<Tensor> weights;  ///< one for each of get_weights() that is trained, same shapes
+  TensorList weights;  ///< one for each of get_weights() that is trained, same shapes
 };
 
 /// A linear stack of layers.
@@ -249,7 +249,7 @@ class Sequential {
 
   /// Copies of all weights in the order of the layers, on the CPU. Throws StateError where the input's shape is not
   /// known; so do the functions below.
-  std::vector<Tensor> get_weights() const;
+  TensorList get_weights() const;
   /// Throws ShapeError where number or shapes differ; nothing changes then.
   void set_weights(const std::vector<Tensor>& weights);
   void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})

@@ -6,12 +6,14 @@
 #include <glia/dtype.h>
 #include <glia/shape.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <ostream>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace glia {
@@ -70,8 +72,8 @@ class Tensor {
 
   Tensor(Tensor&& other) noexcept;
   Tensor& operator=(Tensor&& other) noexcept;
-  Tensor(const Tensor&) = delete;
-  Tensor& operator=(const Tensor&) = delete;
+  Tensor(const Tensor&) = delete;             // copies are asked for: write .clone()
+  Tensor& operator=(const Tensor&) = delete;  // copies are asked for: write .clone()
   ~Tensor();
 
   static Tensor zeros(const Shape& shape, DType dtype = DType::float32);
@@ -184,6 +186,29 @@ class Tensor {
   double scale_ = 1;
   void* data_ = nullptr;
   std::unique_ptr<Memory> memory_;
+};
+
+/// The tensors that a call returns. Like any vector of them, but that a list which nobody keeps gives its tensors away:
+///
+///     glia::Tensor kernel = model.get_weights()[0];
+class TensorList : public std::vector<Tensor> {
+ public:
+  using std::vector<Tensor>::vector;
+  TensorList() = default;
+  TensorList(std::vector<Tensor> tensors) : std::vector<Tensor>(std::move(tensors)) {}
+
+  Tensor& operator[](std::size_t i) & { return vector::operator[](i); }
+  const Tensor& operator[](std::size_t i) const& { return vector::operator[](i); }
+  Tensor operator[](std::size_t i) && { return std::move(vector::operator[](i)); }
+  Tensor& at(std::size_t i) & { return vector::at(i); }
+  const Tensor& at(std::size_t i) const& { return vector::at(i); }
+  Tensor at(std::size_t i) && { return std::move(vector::at(i)); }
+  Tensor& front() & { return vector::front(); }
+  const Tensor& front() const& { return vector::front(); }
+  Tensor front() && { return std::move(vector::front()); }
+  Tensor& back() & { return vector::back(); }
+  const Tensor& back() const& { return vector::back(); }
+  Tensor back() && { return std::move(vector::back()); }
 };
 
 struct Unique {

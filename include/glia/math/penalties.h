@@ -15,8 +15,8 @@ namespace glia {
 /// l1 sum |w| + l2 sum w^2, added to the loss.
 struct L1L2 {
   static constexpr auto name = "l1_l2";
-  double l1 = 0.01;
-  double l2 = 0.01;
+  double l1 = 0;
+  double l2 = 0;
 
   /// The reason why these numbers cannot be taken, or nothing.
   std::string invalid() const {
