@@ -6,7 +6,9 @@
 #include <host/model.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <new>
 
 namespace glia {
@@ -418,6 +420,15 @@ std::vector<std::string> Model::rising_metrics() const {
   return names;  // one without an object is "accuracy"
 }
 
+namespace {
+
+/// Without the signs that print as "-0" (of cosines) and "-nan" (of 0 / 0 on x86).
+double without_odd_sign(double value) {
+  return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value == 0 ? 0 : value;
+}
+
+}  // namespace
+
 Logs Model::logs(const PassState& pass) const {
   const StepState& state = pass.state;
   const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
@@ -431,6 +442,7 @@ Logs Model::logs(const PassState& pass) const {
     const double counted = metric.weight_total < 0 ? rows : state.metrics[metric.weight_total];
     values.emplace_back(metric.name, counted == 0 ? 0 : state.metrics[metric.row_total] / counted);
   }
+  for (auto& [name, value] : values) value = without_odd_sign(value);
   return Logs(std::move(values));
 }
 

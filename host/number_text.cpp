@@ -12,14 +12,17 @@ namespace {
 // The longest double has 309 digits before the point; nobody asks for more than 50 after it.
 constexpr int longest = 400;
 
-/// to_chars of a finite value; the others are spelled as Python does, NaN without its sign.
+/// to_chars of a finite value, without the sign of what is written as zero; the others are spelled as Python does, NaN
+/// without its sign.
 template <class... Format>
 std::string text(double value, Format... format) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   char buffer[longest];
   const std::to_chars_result result = std::to_chars(buffer, buffer + longest, value, format...);
-  return {buffer, result.ptr};
+  const std::string digits(buffer, result.ptr);
+  const bool is_zero = digits.substr(0, digits.find('e')).find_first_not_of("-0.") == std::string::npos;
+  return digits[0] == '-' && is_zero ? digits.substr(1) : digits;
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace glia::detail {
 
-/// With `decimals` digits after the point: 0.4976. NaN is "nan", infinity "inf".
+/// With `decimals` digits after the point: 0.4976. NaN is "nan", infinity "inf"; nothing is "-0.00".
 std::string fixed(double value, int decimals);
 /// With `decimals` digits and an exponent: 4.9760e-04.
 std::string scientific(double value, int decimals);

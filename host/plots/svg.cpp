@@ -92,7 +92,7 @@ std::string number(double value) {
   std::string text = detail::fixed(value, 2);
   text.erase(text.find_last_not_of('0') + 1);
   if (text.back() == '.') text.pop_back();
-  return text == "-0" ? "0" : text;
+  return text;
 }
 
 double text_width(std::string_view text, double font_size) {

@@ -5,9 +5,11 @@
 
 #include <locale.h>
 
+#include <limits>
 #include <locale>
 #include <sstream>
 #include <string>
+#include <type_traits>
 
 namespace glia::detail {
 
@@ -18,11 +20,20 @@ class TextStream : public std::ostringstream {
   TextStream() { imbue(std::locale::classic()); }
 };
 
+/// `part` as it is printed; NaN is "nan" whatever its sign, of which nobody means to tell.
+template <class Part>
+decltype(auto) printed(const Part& part) {
+  if constexpr (std::is_floating_point_v<Part>)
+    return part != part ? std::numeric_limits<Part>::quiet_NaN() : part;
+  else
+    return (part);
+}
+
 /// Joins its arguments into one string, as an ostream of the "C" locale prints them.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
   TextStream out;
-  (out << ... << parts);
+  (out << ... << printed(parts));
   return out.str();
 }
 
