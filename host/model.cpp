@@ -251,7 +251,7 @@ const Context& Model::context() const {
 
 double Model::learning_rate() const {
   return std::visit(
-      [this](const auto& o) { return o.learning_rate.at(o.learning_rate.is_constant() ? 0 : iterations()); },
+      [this](const auto& o) { return o.learning_rate.at(o.learning_rate.is_constant() ? 0 : steps()); },
       *optimizer_);
 }
 
@@ -263,14 +263,20 @@ void Model::set_learning_rate(const LearningRate& rate) {
       std::visit([](const auto& o) { return o.learning_rate.is_constant(); }, *optimizer_);
   optimizer_ = changed;
   if (!was_constant || !rate.is_constant()) plans_.clear();  // a schedule is part of the step
-  if (built()) write_optimizer_state(iterations(), learning_rate());
+  if (built()) write_optimizer_state(steps(), learning_rate());
 }
 
-std::int64_t Model::iterations() const {
+std::int64_t Model::steps() const {
   std::int64_t result = 0;
   if (built())
     backend().download(&result, state_address(Mode::train) + offsetof(StepState, iteration), sizeof result);
   return result;
+}
+
+std::int64_t Model::iterations() const {
+  if (!compiled()) return 0;
+  return steps() /
+         std::visit([](const auto& o) { return std::int64_t{o.gradient_accumulation_steps}; }, *optimizer_);
 }
 
 void Model::write_optimizer_state(std::int64_t iteration, double rate) const {
@@ -505,7 +511,7 @@ void Model::ensure_training_memory() {
 
 void Model::take_averages() {
   const KeptRows kept = kept_rows(*optimizer_);
-  if (!kept.averaged || !gradients_ || iterations() == 0) return;
+  if (!kept.averaged || !gradients_ || steps() == 0) return;
   const op::Map copy{Linear{}, trained(Buffer::slots, kept.slots + kept.accumulated),
                      trained(Buffer::parameters)};
   backend().prepare({copy}, bindings(Mode::train))->run(1);

@@ -87,7 +87,9 @@ class Model : public std::enable_shared_from_this<Model> {
 
   double learning_rate() const;
   void set_learning_rate(const LearningRate& rate);
-  std::int64_t iterations() const;
+  /// Training steps since compile; updates are fewer where gradients are accumulated.
+  std::int64_t steps() const;
+  std::int64_t iterations() const;  ///< updates
 
   /// Weights of these layers, in order, as tensors on the CPU.
   std::vector<Tensor> read(const std::vector<const LayerNode*>& nodes) const;

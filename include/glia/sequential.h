@@ -264,7 +264,7 @@ class Sequential {
   /// StateError before compile.
   double learning_rate() const;
   void set_learning_rate(const LearningRate& learning_rate);
-  /// Updates made since compile.
+  /// Updates made since compile: with gradient_accumulation_steps one for every so many batches, as in Keras.
   std::int64_t iterations() const;
 
   /// The Program for a mode and batch size, built if need be: what explain() prints and tests read. Training

@@ -40,7 +40,7 @@ struct StepState {
   std::int64_t rows = 0;    ///< rows in the totals below (outputs of rank 3 count one for each position)
   double loss = 0;          ///< sum over rows
   double metrics[max_row_metrics] = {};  ///< sums over rows, or of weights times the row's number
-  std::int64_t iteration = 0;            ///< updates made, this step's included while it runs
+  std::int64_t iteration = 0;            ///< training steps made, this one included while it runs
   std::int64_t finished = 0;             ///< `iteration` as the step before left it
   double learning_rate = 0;              ///< of this step
 };
