@@ -260,7 +260,7 @@ class Sequential {
   /// changes then.
   void load_weights(const std::string& path);
 
-  /// Of compile's optimizer, at the next update; set_learning_rate replaces number or schedule. Throws
+  /// Of compile's optimizer, at the next batch, to the bit as the step uses it; set_learning_rate replaces number or schedule. Throws
   /// StateError before compile.
   double learning_rate() const;
   void set_learning_rate(const LearningRate& learning_rate);

@@ -1,12 +1,15 @@
-// Learning-rate schedules: a pure function of the optimizer's iteration, evaluated on the device inside the
-// step.
+// Learning-rate schedules: a pure function of the steps made since compile, evaluated on the device inside the step, to the
+// same bits as on the host. With gradient accumulation it counts every batch, as in Keras. Rates are finite and lie within
+// the bounds that the options name, at every step.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/macros.h>  // defines: GLIA_HD
+#include <glia/macros.h>      // defines: GLIA_HD
+#include <glia/math/exact.h>  // defines: math::power, half_cosine, between
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -17,8 +20,17 @@ namespace glia {
 
 namespace detail {
 inline bool is_rate(double value) { return std::isfinite(value) && value >= 0; }
-/// From 1 at 0 to 0 at 1.
-GLIA_HD double half_cosine(double share) { return (1 + std::cos(3.14159265358979323846 * share)) / 2; }
+/// The quotient of steps, which is finite.
+GLIA_HD double steps_over(std::int64_t iteration, double steps) {
+  const double quotient = static_cast<double>(iteration) / steps;
+  return quotient < 1e300 ? quotient : 1e300;
+}
+/// At most what float32 holds: what grows without end stays finite in every model. 0 where it is next to nothing, so that it
+/// does not matter whether a processor keeps subnormal numbers.
+GLIA_HD double finite_rate(double value) {
+  constexpr double most = 3.4028234663852886e38;
+  return value < 1e-300 ? 0 : value < most ? value : most;
+}
 }  // namespace detail
 
 /// A fixed learning rate.
@@ -47,8 +59,9 @@ struct ExponentialDecay {
     return std::isfinite(decay_rate) && decay_rate > 0 ? "" : "decay_rate must be finite and above 0";
   }
   GLIA_HD double at(std::int64_t iteration) const {
-    const double power = static_cast<double>(iteration) / decay_steps;
-    return initial_learning_rate * std::pow(decay_rate, staircase ? std::floor(power) : power);
+    const double exponent = detail::steps_over(iteration, decay_steps);
+    return detail::finite_rate(initial_learning_rate *
+                               math::power(decay_rate, staircase ? std::floor(exponent) : exponent));
   }
 };
 
@@ -66,8 +79,9 @@ struct InverseTimeDecay {
     return detail::is_rate(decay_rate) ? "" : "decay_rate must be finite and at least 0";
   }
   GLIA_HD double at(std::int64_t iteration) const {
-    const double quotient = static_cast<double>(iteration) / decay_steps;
-    return initial_learning_rate / (1 + decay_rate * (staircase ? std::floor(quotient) : quotient));
+    const double quotient = detail::steps_over(iteration, decay_steps);
+    return detail::finite_rate(initial_learning_rate /
+                               std::fma(decay_rate, staircase ? std::floor(quotient) : quotient, 1.0));
   }
 };
 
@@ -88,9 +102,10 @@ struct PolynomialDecay {
   }
   GLIA_HD double at(std::int64_t iteration) const {
     const double step = static_cast<double>(iteration);
-    const double cycles = cycle && iteration > 0 ? std::ceil(step / decay_steps) : 1;
-    const double share = step < decay_steps * cycles ? step / (decay_steps * cycles) : 1;
-    return (initial_learning_rate - end_learning_rate) * std::pow(1 - share, power) + end_learning_rate;
+    const double cycles = cycle && iteration > 0 ? std::ceil(detail::steps_over(iteration, decay_steps)) : 1;
+    const double last = decay_steps * cycles;
+    const double share = step < last ? step / last : 1;
+    return math::between(end_learning_rate, initial_learning_rate, math::power(1 - share, power));
   }
 };
 
@@ -122,6 +137,8 @@ struct PiecewiseConstantDecay {
              std::to_string(boundary_count) + " boundaries";
     for (int i = 0; i <= boundary_count; ++i)
       if (!detail::is_rate(values[i])) return "every value must be finite and at least 0";
+    for (int i = 0; i < boundary_count; ++i)
+      if (!std::isfinite(boundaries[i])) return "every boundary must be finite";
     for (int i = 1; i < boundary_count; ++i)
       if (!(boundaries[i - 1] < boundaries[i])) return "boundaries must ascend";
     return "";
@@ -133,18 +150,29 @@ struct PiecewiseConstantDecay {
   }
 };
 
+/// A rate that may be left out, where Keras says None: 0 is a rate like any other.
+struct OptionalRate {
+  double value = 0;
+  bool given = false;
+
+  OptionalRate() = default;
+  OptionalRate(std::nullopt_t) {}
+  OptionalRate(double rate) : value(rate), given(true) {}
+};
+
 /// (1 + cos(pi iteration / decay_steps)) / 2 of the way from the greatest rate down to alpha times it, which
-/// then stays. With warmup_steps the greatest rate is warmup_target, reached in a straight line from
-/// initial_learning_rate. Keras: schedules.CosineDecay (Loshchilov and Hutter 2016).
+/// then stays. The greatest rate is initial_learning_rate, or warmup_target where that is given: reached in a straight line
+/// from initial_learning_rate in warmup_steps. Without a warmup_target there is no warm-up, as in Keras.
+/// Keras: schedules.CosineDecay (Loshchilov and Hutter 2016).
 struct CosineDecay {
   double initial_learning_rate = 1e-3;
   double decay_steps = 1000;
   double alpha = 0;
-  double warmup_target = 0;
-  double warmup_steps = 0;  ///< 0: no warm-up
+  OptionalRate warmup_target = {};
+  double warmup_steps = 0;  ///< before decay_steps
 
   std::string invalid() const {
-    if (!detail::is_rate(initial_learning_rate) || !detail::is_rate(warmup_target))
+    if (!detail::is_rate(initial_learning_rate) || !detail::is_rate(warmup_target.value))
       return "initial_learning_rate and warmup_target must be finite and at least 0";
     if (!(decay_steps > 0 && std::isfinite(decay_steps))) return "decay_steps must be finite and above 0";
     if (!(alpha >= 0 && alpha <= 1)) return "alpha must lie in [0, 1]";
@@ -152,12 +180,12 @@ struct CosineDecay {
   }
   GLIA_HD double at(std::int64_t iteration) const {
     const double step = static_cast<double>(iteration);
-    if (step < warmup_steps)
-      return (warmup_target - initial_learning_rate) * step / warmup_steps + initial_learning_rate;
-    const double done = step - warmup_steps;
+    const double warmup = warmup_target.given ? warmup_steps : 0;
+    if (step < warmup) return math::between(initial_learning_rate, warmup_target.value, step / warmup);
+    const double greatest = warmup_target.given ? warmup_target.value : initial_learning_rate;
+    const double done = step - warmup;
     const double share = done < decay_steps ? done / decay_steps : 1;
-    return (warmup_steps > 0 ? warmup_target : initial_learning_rate) *
-           ((1 - alpha) * detail::half_cosine(share) + alpha);
+    return greatest * math::between(alpha, 1, math::half_cosine(share));
   }
 };
 
@@ -179,22 +207,54 @@ struct CosineDecayRestarts {
     return alpha >= 0 && alpha <= 1 ? "" : "alpha must lie in [0, 1]";
   }
   GLIA_HD double at(std::int64_t iteration) const {
-    double done = static_cast<double>(iteration) / first_decay_steps, restarts = 0;
-    if (t_mul == 1) {
-      restarts = std::floor(done);
-      done -= restarts;
-    } else {
-      restarts = std::floor(std::log(1 - done * (1 - t_mul)) / std::log(t_mul));
-      done = (done - (1 - std::pow(t_mul, restarts)) / (1 - t_mul)) / std::pow(t_mul, restarts);
-    }
-    const double cosine = std::pow(m_mul, restarts) * detail::half_cosine(done);
-    return initial_learning_rate * ((1 - alpha) * cosine + alpha);
+    const Decay decay = decay_at(detail::steps_over(iteration, first_decay_steps));
+    const double greatest = math::integer_power(m_mul, decay.number);
+    const double shape = greatest * math::half_cosine(decay.share);
+    return detail::finite_rate(initial_learning_rate * (shape <= 1 ? math::between(alpha, 1, shape)
+                                                                   : std::fma(1 - alpha, shape, alpha)));
   }
+
+ private:
+  /// Which decay, from 0, and how much of it is done.
+  struct Decay {
+    std::int64_t number;
+    double share;
+  };
+  /// After `done` times first_decay_steps. Decay k begins at 1 + t_mul + ... + t_mul^(k - 1): the greatest k that began is
+  /// put together of powers of two, by sums of positive numbers, which are exact where these are whole. (Logarithms would
+  /// say a little too few, where one is about to begin.)
+  GLIA_HD Decay decay_at(double done) const {
+    if (t_mul == 1) {
+      const double whole = done < 9e15 ? std::floor(done) : 9e15;
+      return {static_cast<std::int64_t>(whole), done < 9e15 ? done - whole : 0};
+    }
+    double lengths[1 + most_doublings], growth[1 + most_doublings];  // of the first 2^i decays; t_mul^(2^i)
+    lengths[0] = 1;
+    growth[0] = t_mul;
+    int i = 0;
+    for (; i < most_doublings && lengths[i] <= done; ++i) {
+      lengths[i + 1] = std::fma(growth[i], lengths[i], lengths[i]);
+      growth[i + 1] = growth[i] * growth[i];
+    }
+    double begin = 0, length = 1;
+    std::int64_t number = 0;
+    for (; i >= 0; --i) {
+      const double next = std::fma(length, lengths[i], begin);
+      if (!(next <= done)) continue;
+      begin = next;
+      length *= growth[i];
+      number += std::int64_t{1} << i;
+    }
+    const double share = (done - begin) / length;
+    return {number, share < 1 ? share : 1};
+  }
+  static constexpr int most_doublings = 60;
 };
 
 /// Up from max_learning_rate / div_factor to max_learning_rate in the first pct_start of total_steps, then
 /// down to 1 / final_div_factor of where it began; both halves of a cosine (Smith and Topin 2018). Keras has
-/// none: names and numbers are those of PyTorch's OneCycleLR.
+/// none: names and numbers are those of PyTorch's OneCycleLR, which divides by zero where pct_start is a single step: the
+/// first rate is the greatest then.
 struct OneCycle {
   double max_learning_rate = 1e-2;
   double total_steps = 1000;
@@ -206,14 +266,21 @@ struct OneCycle {
     if (!detail::is_rate(max_learning_rate)) return "max_learning_rate must be finite and at least 0";
     if (!(total_steps >= 2 && std::isfinite(total_steps))) return "total_steps must be finite and at least 2";
     if (!(pct_start > 0 && pct_start < 1)) return "pct_start must lie between 0 and 1";
-    return div_factor > 0 && final_div_factor > 0 ? "" : "div_factor and final_div_factor must be above 0";
+    if (!(div_factor > 0 && final_div_factor > 0)) return "div_factor and final_div_factor must be above 0";
+    return detail::is_rate(max_learning_rate / div_factor / final_div_factor) &&
+                   detail::is_rate(max_learning_rate / div_factor)
+               ? ""
+               : "div_factor and final_div_factor must leave finite rates";
   }
   GLIA_HD double at(std::int64_t iteration) const {
     const double start = max_learning_rate / div_factor, end = start / final_div_factor;
-    const double up = pct_start * total_steps - 1, last = total_steps - 1;
+    // The greatest rate comes at step `up`: the first one where its share of the steps is none.
+    const double rising = std::fma(pct_start, total_steps, -1.0), last = total_steps - 1;
+    const double up = rising > 0 ? rising : 0;
     const double step = static_cast<double>(iteration) < last ? static_cast<double>(iteration) : last;
-    if (step <= up) return max_learning_rate + (start - max_learning_rate) * detail::half_cosine(step / up);
-    return end + (max_learning_rate - end) * detail::half_cosine((step - up) / (last - up));
+    if (step < up) return math::between(max_learning_rate, start, math::half_cosine(step / up));
+    if (step == up) return max_learning_rate;
+    return math::between(end, max_learning_rate, math::half_cosine((step - up) / (last - up)));
   }
 };
 
@@ -232,7 +299,7 @@ struct LearningRate {
   LearningRate(const Schedule& decay) : schedule(decay) {}
 
   bool is_constant() const { return std::holds_alternative<ConstantRate>(schedule); }
-  /// At the given number of updates already made (0 for the first).
+  /// At the given number of steps already made (0 for the first), as a step computes it, to the bit.
   double at(std::int64_t iteration) const {
     return std::visit([&](const auto& s) { return s.at(iteration); }, schedule);
   }
