@@ -154,6 +154,7 @@ View Model::emit_penalties(Emitter& e, bool wants_gradients) const {
               penalty.function = regularizer;
             else
               return;
+            if (penalty.function.l1 == 0 && penalty.function.l2 == 0) return;
             penalty.parameter = variable.value;
             if (wants_gradients) penalty.gradient = variable.gradient;
             penalty.first_partial = partials;

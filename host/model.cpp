@@ -93,6 +93,10 @@ void Model::build(const Shape& input_shape) {
   for_each_node(layers_, [](LayerNode& node) { node.built = true; });
 }
 
+void Model::build_if_declared() {
+  if (const Shape declared = declared_input_shape(); !built() && !declared.empty()) build(declared);
+}
+
 void Model::discard_build() {
   drop_programs();
   passes_ = {};

@@ -62,6 +62,8 @@ class Model : public std::enable_shared_from_this<Model> {
   /// then.
   void build(const Shape& input_shape);
   bool built() const { return parameters_ != nullptr; }
+  /// Builds where that is still to be done and a layer says the shape; else changes nothing.
+  void build_if_declared();
   /// As before build.
   void discard_build();
   const Shape& input_shape() const { return input_shape_; }

@@ -36,7 +36,7 @@ View orthogonalized(Emitter& e, const Muon& muon, View x) {
 void emit_matrix(Emitter& e, const Muon& muon, const op::Optimize& all, const Variable& variable) {
   const View direction = e.temporary(variable.shape);
   e.add(op::Momentum{variable.gradient, part_of(all.slots, variable), direction, muon.momentum, muon.nesterov,
-                     all.steps});
+                     all.steps, muon.clipvalue});
   const View partials = e.temporary({op::pieces_of(direction.elements())}, DType::float64);
   e.add(op::Squares{direction, partials});
   e.add(op::RescaleToNorm{direction, partials, 0});

@@ -21,13 +21,10 @@ struct Sequential::State {
 
   /// The model, built where a layer says the input's shape.
   Model& built_model(const char* call) {
-    if (!model->built()) {
-      const Shape shape = model->declared_input_shape();
-      GLIA_CHECK(
-          !shape.empty(), StateError, call,
-          " needs a built model: give the first layer an input_shape, call build, or fit or predict first");
-      model->build(shape);
-    }
+    model->build_if_declared();
+    GLIA_CHECK(
+        model->built(), StateError, call,
+        " needs a built model: give the first layer an input_shape, call build, or fit or predict first");
     return *model;
   }
 };
@@ -217,7 +214,7 @@ void Sequential::summary() const { summary(std::cout); }
 void Sequential::summary(std::ostream& out) const {
   const Using use(*this);
   Model& model = *use->model;
-  if (!model.built() && !model.declared_input_shape().empty()) model.build(model.declared_input_shape());
+  model.build_if_declared();
   std::vector<SummaryRow> rows;
   for (const Layer& layer : model.layers()) {
     const LayerNode& node = layer.node();

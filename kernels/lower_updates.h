@@ -138,7 +138,7 @@ void lower(const op::Momentum& d, const Bindings& at, Launch&& launch) {
     const std::int64_t n = d.out.elements();
     launch(
         MomentumKernel<T>{at.state, at.template address<T>(d.gradients), at.template address<T>(d.momentum),
-                          at.template address<T>(d.out), n, d.steps, d.mu, d.nesterov},
+                          at.template address<T>(d.out), n, d.steps, d.mu, d.clipvalue, d.nesterov},
         Work{Work::elements, n});
   });
 }

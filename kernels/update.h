@@ -163,7 +163,7 @@ struct ConstrainKernel<NonNeg, T> {
   }
 };
 
-/// momentum = mu momentum + gradients; out = gradients + mu momentum with Nesterov, else momentum.
+/// With gradients cut to +-clipvalue (0: not) momentum = mu momentum + gradients; out = gradients + mu momentum with Nesterov, else momentum.
 template <class T>
 struct MomentumKernel {
   const StepState* state;
@@ -171,18 +171,19 @@ struct MomentumKernel {
   T* momentum;
   T* out;
   std::int64_t n, steps;
-  double mu;
+  double mu, clipvalue;
   bool nesterov;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     if (state->iteration % steps != 0) return;
-    const T m = static_cast<T>(mu);
+    const T m = static_cast<T>(mu), limit = clipvalue > 0 ? static_cast<T>(clipvalue) : T(HUGE_VALF);
     const auto range = block.elements(n);
     for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-      const T grown = m * momentum[i] + gradients[i];
+      const T gradient = math::clip(gradients[i], -limit, limit);
+      const T grown = m * momentum[i] + gradient;
       momentum[i] = grown;
-      out[i] = nesterov ? gradients[i] + m * grown : grown;
+      out[i] = nesterov ? gradient + m * grown : grown;
     }
   }
 };

@@ -15,7 +15,14 @@ void LayerNode::declare_input_shape(const Shape& shape) {
 
 namespace {
 
+/// Builds the layer's model where that knows its shape. Throws StateError where it does not.
 void expect_built(const LayerNode& node) {
+  if (node.built) return;
+  const std::shared_ptr<Model> model = node.model.lock();
+  GLIA_CHECK(model, StateError, "layer \"", node.name, "\" (", node.type(),
+             ") is not built, since it is in no model: put it into one and give that an input shape");
+  const Model::Use use(*model);
+  model->build_if_declared();
   GLIA_CHECK(node.built, StateError, "layer \"", node.name, "\" (", node.type(),
              ") is not built: give the model an input shape, or fit or predict first");
 }

@@ -462,6 +462,7 @@ struct Momentum {
   double mu;
   bool nesterov;
   std::int64_t steps = 1;
+  double clipvalue = 0;  ///< 0: gradients are taken as they are
   template <class F>
   void operands(F&& f) {
     f(gradients, Access::read), f(momentum, Access::update), f(out, Access::write);

@@ -32,9 +32,10 @@ class Layer {
   const std::string& name() const;
   /// "Dense".
   std::string type() const;
-  /// Number of parameters; throws StateError before the layer is built.
+  /// Number of parameters. This and the functions below build the model where that is still to be done and one of its
+  /// layers says the input's shape; else they throw StateError before the layer is built.
   std::int64_t count_params() const;
-  /// Shape of the output for one row; throws StateError before the layer is built.
+  /// Shape of the output for one row.
   Shape output_shape() const;
   /// Copies of the weights, in the layer's order (kernel (in, out), bias (out,)), on the CPU. Synchronises the model's
   /// device.

@@ -12,7 +12,7 @@
 
 namespace glia {
 
-/// l1 sum |w| + l2 sum w^2, added to the loss.
+/// l1 sum |w| + l2 sum w^2, added to the loss; of both nothing unless given, as in Keras.
 struct L1L2 {
   static constexpr auto name = "l1_l2";
   double l1 = 0;
@@ -46,8 +46,9 @@ struct NoRegularizer {
 
 using Regularizers = std::variant<NoRegularizer, L1, L2, L1L2>;
 
-// A constraint has scale(norm): the factor of a column of weights (the weights into one unit) of that norm,
-// after each update. Source: keras.constraints, with its epsilon of 1e-7.
+// A constraint has scale(norm): the factor of weights of that norm along their first axis (for a Dense kernel (in, units)
+// those into one unit; for a kernel of images those of one column, channel and filter), after each update, as Keras's
+// default axis = 0. Source: keras.constraints, with its epsilon of 1e-7.
 
 /// Norms of at most max_value.
 struct MaxNorm {
