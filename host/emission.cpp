@@ -93,6 +93,17 @@ View loss_partials(Emitter& e, const op::Loss& loss) {
   return e.temporary({blocks, 1 + loss.metric_count}, DType::float64);
 }
 
+/// Where the one output of a model with this loss tells two classes apart.
+double cut_of(const Losses& loss) {
+  return std::visit(
+      [](const auto& l) {
+        using Loss = std::decay_t<decltype(l)>;
+        if constexpr (requires { l.from_logits; }) return l.from_logits ? 0.0 : 0.5;
+        return std::is_same_v<Loss, Hinge> || std::is_same_v<Loss, SquaredHinge> ? 0.0 : 0.5;
+      },
+      loss);
+}
+
 }  // namespace
 
 void Model::emit_loss(Emitter& e, Mode mode, const op::Gather& rows, const Emitted& layers) const {
@@ -128,7 +139,10 @@ void Model::emit_metrics(Emitter& e, const op::Loss& loss) const {
     const bool is_rmse = std::holds_alternative<RootMeanSquaredError>(metric.metric);
     const auto* of_loss = std::get_if<LossMetric>(&metric.metric);
     if (!is_rmse && !of_loss) {
-      e.add(op::Tally{metric.metric, loss.predictions, loss.targets, weights, metric.first_counter});
+      op::Tally tally{metric.metric, loss.predictions, loss.targets, weights, metric.first_counter};
+      if (auto* matrix = std::get_if<ConfusionMatrix>(&tally.function))
+        if (matrix->threshold == ConfusionMatrix::by_loss) matrix->threshold = cut_of(*loss_);
+      e.add(tally);
       continue;
     }
     op::Loss own{is_rmse ? Losses(MeanSquaredError{}) : of_loss->loss, loss.predictions, loss.targets, {}};

@@ -50,21 +50,18 @@ bool is_metric(const Descriptor& descriptor) {
   return std::holds_alternative<op::Tally>(descriptor) || (loss && !loss->gradient);
 }
 
-/// Where the only consumers of `view` beside metrics are `loss` and, if it wants a gradient, one Kind that turns
-/// the gradient of `view` into that of what `view` was made from: that one's index. none where there is no
-/// gradient. `ok` tells whether the pattern fits.
+/// Where the only consumers of `view` beside metrics are a loss that wants a gradient and one Kind that turns the
+/// gradient of `view` into that of what `view` was made from: that one's index. none where there is no gradient: that
+/// fits whoever else reads. `ok` tells whether the pattern fits.
 template <class Kind>
 std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, const View& view, bool& ok) {
   const op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
+  ok = !loss.gradient;
+  if (ok) return none;
   std::vector<std::size_t> readers = consumers(descriptors, view);
   readers.erase(std::remove_if(readers.begin(), readers.end(),
                                [&](std::size_t i) { return i != loss_index && is_metric(descriptors[i]); }),
                 readers.end());
-  ok = false;
-  if (!loss.gradient) {
-    ok = readers.size() == 1;
-    return none;
-  }
   if (readers.size() != 2 || readers[0] != loss_index) return none;
   const Kind* partner = find<Kind>(descriptors, readers[1]);
   ok = partner && partner->out_gradient.same_place(loss.gradient) &&
@@ -72,12 +69,16 @@ std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, c
   return readers[1];
 }
 
-/// Replaces predictions by the logits they were made from, and drops the makers that nothing reads any more.
+enum class Judged { logits, probabilities };
+
+/// Replaces predictions by the logits they were made from, for metrics too or for the loss alone, and drops the makers that
+/// nothing reads any more.
 void take_logits(Descriptors& descriptors, std::size_t loss_index, std::size_t maker, const View& logits,
-                 std::size_t partner, const View& logits_gradient) {
+                 std::size_t partner, const View& logits_gradient, Judged judged) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
   const View predictions = loss.predictions;
   loss.predictions = logits.reshaped(loss.predictions.shape);
+  if (judged == Judged::probabilities) loss.judged = predictions;
   if (partner != none) {
     loss.gradient = logits_gradient.reshaped(loss.predictions.shape);
     descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(partner));
@@ -86,20 +87,22 @@ void take_logits(Descriptors& descriptors, std::size_t loss_index, std::size_t m
     descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(maker));
 }
 
-/// Whether the row-wise metrics of a loss come out the same of numbers in the same order: accuracies do, a mean does
-/// not, and binary accuracy only with another threshold.
-bool metrics_keep(const op::Loss& loss, bool binary_too) {
-  return std::all_of(loss.metrics, loss.metrics + loss.metric_count, [&](const RowMetric& m) {
-    return m.kind != RowMetric::mean_output && (binary_too || m.kind != RowMetric::binary_accuracy);
+/// What the row-wise metrics of a loss may judge, if logits and probabilities are in the same order: accuracies either, a
+/// mean only probabilities, and binary accuracy logits only by another threshold, where there is one.
+Judged judged_by_metrics(const op::Loss& loss, bool has_thresholds) {
+  const bool either = std::all_of(loss.metrics, loss.metrics + loss.metric_count, [&](const RowMetric& m) {
+    if (m.kind == RowMetric::binary_accuracy) return has_thresholds && m.parameter > 0 && m.parameter < 1;
+    return m.kind != RowMetric::mean_output;
   });
+  return either ? Judged::logits : Judged::probabilities;
 }
 
-/// softmax -> cross-entropy: the largest logit is the largest probability, so accuracies stay as they are.
+/// softmax -> cross-entropy. No metric has a say in it: what a model learns does not depend on who watches.
 template <class Crossentropy>
 bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
   auto* function = std::get_if<Crossentropy>(&loss.function);
-  if (!function || function->from_logits || !metrics_keep(loss, false)) return false;
+  if (!function || function->from_logits) return false;
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::SoftmaxRows* softmax = find<op::SoftmaxRows>(descriptors, maker);
   // A reshape in between would make other rows of it: the loss's are not the softmax's.
@@ -111,15 +114,17 @@ bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
   function->from_logits = true;
   const View gradient =
       partner == none ? View{} : std::get<op::SoftmaxGradient>(descriptors[partner]).in_gradient;
-  take_logits(descriptors, loss_index, maker, View(softmax->in), partner, gradient);
+  take_logits(descriptors, loss_index, maker, View(softmax->in), partner, gradient,
+              judged_by_metrics(loss, false));
   return true;
 }
 
 /// sigmoid -> binary cross-entropy: a threshold on the probability becomes one on the logit.
+template <class Crossentropy>
 bool fuse_sigmoid(Descriptors& descriptors, std::size_t loss_index) {
   op::Loss& loss = std::get<op::Loss>(descriptors[loss_index]);
-  auto* function = std::get_if<BinaryCrossentropy>(&loss.function);
-  if (!function || function->from_logits || !metrics_keep(loss, true)) return false;
+  auto* function = std::get_if<Crossentropy>(&loss.function);
+  if (!function || function->from_logits) return false;
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::Map* map = find<op::Map>(descriptors, maker);
   if (!map || !std::holds_alternative<Sigmoid>(map->function)) return false;
@@ -128,12 +133,13 @@ bool fuse_sigmoid(Descriptors& descriptors, std::size_t loss_index) {
       gradient_partner<op::MapGradient>(descriptors, loss_index, loss.predictions, ok);
   if (!ok) return false;
   function->from_logits = true;
-  for (int m = 0; m < loss.metric_count; ++m)
+  const Judged judged = judged_by_metrics(loss, true);
+  for (int m = 0; judged == Judged::logits && m < loss.metric_count; ++m)
     if (loss.metrics[m].kind == RowMetric::binary_accuracy)
       loss.metrics[m].parameter = std::log(loss.metrics[m].parameter / (1 - loss.metrics[m].parameter));
   const View gradient =
       partner == none ? View{} : std::get<op::MapGradient>(descriptors[partner]).in_gradient;
-  take_logits(descriptors, loss_index, maker, View(map->in), partner, gradient);
+  take_logits(descriptors, loss_index, maker, View(map->in), partner, gradient, judged);
   return true;
 }
 
@@ -141,7 +147,10 @@ bool fuse_one_loss(Descriptors& descriptors) {
   for (std::size_t i = 0; i < descriptors.size(); ++i) {
     if (!find<op::Loss>(descriptors, i)) continue;
     if (fuse_softmax<CategoricalCrossentropy>(descriptors, i) ||
-        fuse_softmax<SparseCategoricalCrossentropy>(descriptors, i) || fuse_sigmoid(descriptors, i))
+        fuse_softmax<SparseCategoricalCrossentropy>(descriptors, i) ||
+        fuse_softmax<CategoricalFocalCrossentropy>(descriptors, i) ||
+        fuse_sigmoid<BinaryCrossentropy>(descriptors, i) ||
+        fuse_sigmoid<BinaryFocalCrossentropy>(descriptors, i))
       return true;
   }
   return false;

@@ -95,13 +95,15 @@ double result(const AUC& metric, const double* c, std::int64_t) {
   return metric.curve == AUCCurve::ROC ? area_under_roc(c, c + n, n) : area_under_pr(c, c + n, n);
 }
 
-/// counters (4, columns): sums of y, y^2, (y - p)^2 and the weights.
+/// counters (4, columns): mean of y, sums of (y - mean)^2, (y - p)^2 and the weights.
 double result(const R2Score&, const double* c, std::int64_t columns) {
   double sum = 0;
   for (std::int64_t i = 0; i < columns; ++i) {
-    const double mean = c[i] / c[3 * columns + i];
-    const double score = 1 - c[2 * columns + i] / (c[columns + i] - c[i] * mean);
-    sum += std::isinf(score) ? 0 : score;
+    const double spread = c[columns + i], errors = c[2 * columns + i];
+    if (spread != 0 || std::isnan(errors))
+      sum += 1 - errors / spread;
+    else
+      sum += errors == 0 && c[3 * columns + i] > 0 ? 1 : 0;  // scikit-learn's
   }
   return sum / static_cast<double>(columns);
 }

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <glia/descriptors.h>  // defines: op::chunk_rows
-#include <kernels/block.h>
+#include <kernels/sum.h>       // defines: Sums
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -33,7 +33,9 @@ struct Chunks {
   }
 };
 
-/// partials (chunks, 2, columns): the mean of each chunk's rows, and the sum of their squared distances from it.
+/// partials (chunks, 3, columns): the mean of each chunk's rows, the sum of their squared distances from it, and what
+/// rounding left of the mean: where columns lie far from 0 beside how far they spread, that is as large as what is to be
+/// found. The mean is taken twice, of the rows and of what the first leaves.
 template <class T>
 struct MomentsKernel {
   Chunks chunks;
@@ -53,23 +55,32 @@ struct MomentsKernel {
     GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
       const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
       const T* const in = k.x + k.chunks.first(chunk) * columns + first;
-      T mean[tile] = {}, squares[tile] = {};
+      T mean[tile] = {}, residuals[tile] = {};
+      Sums<T, tile> squares(width);
       for (std::int64_t row = 0; row < rows; ++row)
         for (int j = 0; j < width; ++j) mean[j] += in[row * columns + j];
       for (int j = 0; j < width; ++j) mean[j] /= static_cast<T>(rows);
-      for (std::int64_t row = 0; row < rows; ++row)
+      for (std::int64_t row = 0; row < rows; ++row) {
         for (int j = 0; j < width; ++j) {
           const T d = in[row * columns + j] - mean[j];
+          residuals[j] += d;
           squares[j] += d * d;
         }
-      T* const out = k.partials + chunk * 2 * columns + first;
-      for (int j = 0; j < width; ++j) out[j] = mean[j], out[columns + j] = squares[j];
+        squares.next(width);
+      }
+      T* const out = k.partials + chunk * 3 * columns + first;
+      for (int j = 0; j < width; ++j) {
+        const T by = residuals[j] / static_cast<T>(rows), about = squares.total(j) - by * residuals[j];
+        out[j] = mean[j] + by;
+        out[columns + j] = about < T(0) ? T(0) : about;
+        out[2 * columns + j] = (mean[j] - out[j]) + by;
+      }
     }
   };
 };
 
-/// saved (2, columns): the mean of all rows, and 1 / sqrt(variance + epsilon). moving_mean and moving_variance go to
-/// mean and variance by 1 - momentum where `moves`. Merging as in Chan et al. 1979.
+/// saved (3, columns): the mean of all rows, 1 / sqrt(variance + epsilon), and the rest of the mean. moving_mean and
+/// moving_variance go to mean and variance by 1 - momentum where `moves`. Merging as in Chan et al. 1979, in float64.
 template <class T>
 struct BatchStatisticsKernel {
   Chunks chunks;
@@ -85,20 +96,29 @@ struct BatchStatisticsKernel {
     const std::int64_t columns = chunks.columns;
     const auto range = block.elements(columns);
     for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      T mean = partials[c], squares = partials[columns + c], seen = static_cast<T>(chunks.rows_of(0));
+      double mean = exact(partials[c], partials[2 * columns + c]);
+      double squares = static_cast<double>(partials[columns + c]),
+             seen = static_cast<double>(chunks.rows_of(0));
       for (std::int64_t chunk = 1; chunk < chunks.count(); ++chunk) {
-        const T* const part = partials + chunk * 2 * columns + c;
-        const T more = static_cast<T>(chunks.rows_of(chunk)), all = seen + more, away = part[0] - mean;
+        const T* const part = partials + chunk * 3 * columns + c;
+        const double more = static_cast<double>(chunks.rows_of(chunk)), all = seen + more;
+        const double away = exact(part[0], part[2 * columns]) - mean;
         mean += away * (more / all);
-        squares += part[columns] + away * away * (seen * more / all);
+        squares += static_cast<double>(part[columns]) + away * away * (seen * more / all);
         seen = all;
       }
-      const T variance = squares / seen;
-      saved[c] = mean, saved[columns + c] = T(1) / math::sqrt(variance + epsilon);
+      const T variance = static_cast<T>(squares / seen);
+      saved[c] = static_cast<T>(mean), saved[columns + c] = T(1) / math::sqrt(variance + epsilon);
+      saved[2 * columns + c] = static_cast<T>(mean - static_cast<double>(saved[c]));
       if (!moves) continue;
-      moving_mean[c] = moving_mean[c] * momentum + mean * (T(1) - momentum);
+      moving_mean[c] = moving_mean[c] * momentum + saved[c] * (T(1) - momentum);
       moving_variance[c] = moving_variance[c] * momentum + variance * (T(1) - momentum);
     }
+  }
+
+ private:
+  GLIA_HD static double exact(T mean, T rest) {
+    return static_cast<double>(mean) + static_cast<double>(rest);
   }
 };
 
@@ -136,7 +156,7 @@ struct BatchNormKernel {
         mean[j] = k.saved ? k.saved[c] : k.moving_mean[c];
         scale[j] = (k.saved ? k.saved[columns + c] : T(1) / math::sqrt(k.moving_variance[c] + k.epsilon)) *
                    (k.gamma ? k.gamma[c] : T(1));
-        shift[j] = k.beta ? k.beta[c] : T(0);
+        shift[j] = (k.beta ? k.beta[c] : T(0)) - (k.saved ? k.saved[2 * columns + c] * scale[j] : T(0));
       }
       const std::int64_t start = k.chunks.first(chunk) * columns + first;
       for (std::int64_t i = start; i < start + rows * columns; i += columns)
@@ -170,16 +190,22 @@ struct BatchNormSumsKernel {
     GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
       const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
       const std::int64_t start = k.chunks.first(chunk) * columns + first;
-      T sum[tile] = {}, dot[tile] = {}, mean[tile] = {};
+      Sums<T, tile> sum(width), dot(width);
+      T mean[tile] = {};
       for (int j = 0; j < width; ++j) mean[j] = k.saved[first + j];
-      for (std::int64_t i = start; i < start + rows * columns; i += columns)
+      for (std::int64_t i = start; i < start + rows * columns; i += columns) {
         for (int j = 0; j < width; ++j) {
           sum[j] += k.dy[i + j];
           dot[j] += k.dy[i + j] * (k.x[i + j] - mean[j]);
         }
+        sum.next(width), dot.next(width);
+      }
       T* const out = k.partials + chunk * 2 * columns + first;
-      for (int j = 0; j < width; ++j)
-        out[j] = sum[j], out[columns + j] = dot[j] * k.saved[columns + first + j];
+      for (int j = 0; j < width; ++j) {
+        const T* const saved = k.saved + first + j;
+        const T dy = sum.total(j);
+        out[j] = dy, out[columns + j] = (dot.total(j) - saved[2 * columns] * dy) * saved[columns];
+      }
     }
   };
 };
@@ -197,11 +223,12 @@ struct BatchNormWeightsKernel {
     const std::int64_t columns = chunks.columns;
     const auto range = block.elements(columns);
     for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      T sum = partials[c], dot = partials[columns + c];
-      for (std::int64_t chunk = 1; chunk < chunks.count(); ++chunk) {
-        sum += partials[chunk * 2 * columns + c];
-        dot += partials[(chunk * 2 + 1) * columns + c];
+      Sums<T> sums(1), dots(1);
+      for (std::int64_t chunk = 0; chunk < chunks.count(); ++chunk) {
+        sums.add(partials[chunk * 2 * columns + c]);
+        dots.add(partials[(chunk * 2 + 1) * columns + c]);
       }
+      const T sum = sums.total(), dot = dots.total();
       partials[c] = sum, partials[columns + c] = dot;
       if (dbeta) dbeta[c] = sum;
       if (dgamma) dgamma[c] = dot;
@@ -239,8 +266,8 @@ struct BatchNormGradientKernel {
         const T inverse = k.saved[columns + c];
         mean[j] = k.saved[c];
         scale[j] = inverse * (k.gamma ? k.gamma[c] : T(1));
-        sum[j] = k.sums[c] * share;
         dot[j] = k.sums[columns + c] * share * inverse;
+        sum[j] = k.sums[c] * share - k.saved[2 * columns + c] * dot[j];
       }
       const std::int64_t start = k.chunks.first(chunk) * columns + first;
       for (std::int64_t i = start; i < start + rows * columns; i += columns)

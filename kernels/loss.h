@@ -45,14 +45,15 @@ GLIA_HD double metric_of_row(const RowMetric& metric, Block& block, const LossRo
   return block.group_sum(count) < metric.parameter ? 1 : 0;
 }
 
-/// predictions (rows, columns), targets (rows, columns) of T or int32 labels (rows,), weights (rows /
-/// positions,) or null, gradient (rows, columns) or null, partials (blocks, 1 + metric_count). A label outside
-/// 0..columns-1 gives a loss of NaN.
+/// predictions (rows, columns), targets (rows, columns) of T or int32 labels (rows,), `judged` (rows, columns) what metrics
+/// take for predictions, weights (rows / positions,) or null, gradient (rows, columns) or null, partials
+/// (blocks, 1 + metric_count). A label outside 0..columns-1 gives a loss of NaN, and such a gradient.
 template <class Loss, class T>
 struct LossKernel {
   Loss loss;
   const T* predictions;
   const void* targets;
+  const T* judged;
   const T* weights;
   T* gradient;
   double* partials;
@@ -69,16 +70,19 @@ struct LossKernel {
     double sums[1 + max_row_metrics] = {};
     for (std::int64_t r = first + block.group(); r < last; r += block.groups()) {
       const double weight = weights ? static_cast<double>(weights[r / positions]) : 1;
-      const LossRow<T> row = row_at(r, static_cast<T>(weight * share / static_cast<double>(rows)));
+      LossRow<T> row = row_at(r, static_cast<T>(weight * share / static_cast<double>(rows)));
       if (ignored(row.label)) {
         for (std::int64_t c = block.lane(); row.gradient && c < columns; c += block.lanes())
           row.gradient[c] = 0;
       } else if (!row.target && (row.label < 0 || row.label >= columns)) {
         sums[0] = NAN;
+        for (std::int64_t c = block.lane(); row.gradient && c < columns; c += block.lanes())
+          row.gradient[c] = NAN;
         continue;
       } else {
         sums[0] += weight * share * loss_of_row(loss, block, row);
       }
+      row.prediction = judged + r * columns;
       for (int m = 0; m < metric_count; ++m)
         sums[1 + m] += (metrics[m].weighted ? weight : 1) * metric_of_row(metrics[m], block, row);
     }

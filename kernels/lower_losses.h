@@ -16,17 +16,19 @@ void lower(const op::Loss& d, const Bindings& at, Launch&& launch) {
         [&](const auto& loss) {
           using T = typename decltype(type)::type;
           const std::int64_t columns = last_of(d.predictions), rows = d.predictions.elements() / columns;
-          LossKernel<std::decay_t<decltype(loss)>, T> kernel{loss,
-                                                             at.template address<T>(d.predictions),
-                                                             at.template address<>(d.targets),
-                                                             at.template address<T>(d.weights),
-                                                             at.template address<T>(d.gradient),
-                                                             at.template address<double>(d.partials),
-                                                             rows,
-                                                             columns,
-                                                             d.weights ? rows / d.weights.shape[0] : 1,
-                                                             d.metric_count,
-                                                             {}};
+          LossKernel<std::decay_t<decltype(loss)>, T> kernel{
+              loss,
+              at.template address<T>(d.predictions),
+              at.template address<>(d.targets),
+              at.template address<T>(d.judged ? d.judged : d.predictions),
+              at.template address<T>(d.weights),
+              at.template address<T>(d.gradient),
+              at.template address<double>(d.partials),
+              rows,
+              columns,
+              d.weights ? rows / d.weights.shape[0] : 1,
+              d.metric_count,
+              {}};
           for (int m = 0; m < d.metric_count; ++m) kernel.metrics[m] = d.metrics[m];
           launch(kernel, Work{Work::exactly, d.partials.shape[0]});
         },
@@ -60,7 +62,9 @@ void lower_tally(const Metric& metric, const Judged<T>& data, double* counters, 
     launch(R2Kernel<T>{data, counters}, Work{Work::exactly, data.columns});
   else if constexpr (std::is_same_v<Metric, ConfusionMatrix>) {
     const std::int64_t classes = data.columns == 1 ? 2 : data.columns;
-    launch(ConfusionKernel<T>{data, counters, classes}, Work{Work::exactly, classes});
+    const double threshold = metric.threshold == ConfusionMatrix::by_loss ? 0.5 : metric.threshold;
+    launch(ConfusionKernel<T>{data, counters, classes, static_cast<T>(threshold)},
+           Work{Work::exactly, classes});
   }
 }
 

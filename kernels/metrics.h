@@ -123,7 +123,8 @@ struct AucKernel {
   }
 };
 
-/// counters (4, columns): sums of y, y^2, (y - p)^2 and the weights. A block for each column.
+/// counters (4, columns): the mean of y, the sum of (y - mean)^2, that of (y - p)^2, and that of the weights. A block for each
+/// column. Batches are merged as in Chan et al. 1979; equal targets have exactly their own mean.
 template <class T>
 struct R2Kernel {
   Judged<T> data;
@@ -132,43 +133,62 @@ struct R2Kernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t c = block.index();
-    double sums[4] = {};
+    const double first = static_cast<double>(data.target(0, c));
+    double weights = 0, away = 0, squares = 0, errors = 0;
     for (std::int64_t row = block.rank(); row < data.rows; row += block.size()) {
       const double y = static_cast<double>(data.target(row, c)), weight = data.weight(row);
       const double error = y - static_cast<double>(data.prediction(row, c));
-      sums[0] += weight * y;
-      sums[1] += weight * y * y;
-      sums[2] += weight * error * error;
-      sums[3] += weight;
+      weights += weight;
+      away += weight * (y - first);
+      errors += weight * error * error;
     }
-    add_sums(block, sums, counters + c, data.columns);
+    weights = block.sum(weights), away = block.sum(away), errors = block.sum(errors);
+    const double mean = first + (weights > 0 ? away / weights : 0);
+    for (std::int64_t row = block.rank(); row < data.rows; row += block.size()) {
+      const double d = static_cast<double>(data.target(row, c)) - mean;
+      squares += data.weight(row) * d * d;
+    }
+    squares = block.sum(squares);
+    if (block.rank() == 0) merge(counters + c, mean, squares, errors, weights);
+  }
+
+ private:
+  GLIA_HD void merge(double* to, double mean, double squares, double errors, double weights) const {
+    double &of_all = to[0], &seen = to[3 * data.columns];
+    const double all = seen + weights, away = mean - of_all;
+    to[2 * data.columns] += errors;
+    if (!(all > 0)) return;
+    of_all += away * (weights / all);
+    to[data.columns] += squares + away * away * (seen * weights / all);
+    seen = all;
   }
 };
 
 /// counters (classes, classes): rows of each true class by the class predicted. One column of outputs is two
-/// classes, told apart at one half. A block for each true class; a thread for each predicted class.
+/// classes, told apart at `threshold`, and targets at one half. A block for each true class; a thread for each predicted class.
 template <class T>
 struct ConfusionKernel {
   Judged<T> data;
   double* counters;
   std::int64_t classes;
+  T threshold;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t right = block.index();
     for (std::int64_t row = 0; row < data.rows; ++row) {
       if (class_of_target(row) != right) continue;
-      const std::int64_t predicted = greatest(data.predictions + row * data.columns);
+      const std::int64_t predicted = greatest(data.predictions + row * data.columns, threshold);
       if (predicted % block.size() == block.rank()) counters[right * classes + predicted] += data.weight(row);
     }
   }
 
  private:
   GLIA_HD std::int64_t class_of_target(std::int64_t row) const {
-    return data.labels ? data.labels[row] : greatest(data.targets + row * data.columns);
+    return data.labels ? data.labels[row] : greatest(data.targets + row * data.columns, T(0.5));
   }
-  GLIA_HD std::int64_t greatest(const T* row) const {
-    if (data.columns == 1) return row[0] > T(0.5) ? 1 : 0;
+  GLIA_HD std::int64_t greatest(const T* row, T least) const {
+    if (data.columns == 1) return row[0] > least ? 1 : 0;
     std::int64_t best = 0;
     for (std::int64_t c = 1; c < data.columns; ++c)
       if (row[c] > row[best]) best = c;

@@ -2,19 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/block.h>
+#include <kernels/sum.h>  // defines: row_sum, sum_columns
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-/// sums[j] of f(row, j) over all rows; a thread has rows rank, rank + size, ... Every thread gets them.
-template <class T, int tile, class Block, class F>
-GLIA_HD void sum_columns(Block& block, std::int64_t rows, std::int64_t width, T (&sums)[tile], const F& f) {
-  for (int j = 0; j < tile; ++j) sums[j] = 0;
-  for (std::int64_t row = block.rank(); row < rows; row += block.size())
-    for (int j = 0; j < width; ++j) sums[j] += f(row, j);
-  for (int j = 0; j < tile; ++j) sums[j] = block.sum(sums[j]);
-}
 
 template <class T>
 struct ColumnElement {
@@ -42,8 +33,35 @@ struct SumRowsKernel {
   }
 };
 
+/// x - mean, the mean in two parts: a rounded one is as far from the true as a row may spread that lies far from 0.
+template <class T>
+struct Centered {
+  const T* x;
+  T mean = 0, rest = 0;
+  GLIA_HD T operator()(std::int64_t c) const { return (x[c] - mean) - rest; }
+};
+/// The square of it, in `unit`s.
+template <class T>
+struct CenteredSquare {
+  Centered<T> row;
+  T unit = 1;
+  GLIA_HD T operator()(std::int64_t c) const {
+    const T d = row(c) / unit;
+    return d * d;
+  }
+};
+
+/// A row less its mean: that of the row, and that of what the first leaves.
+template <class T, class Block>
+GLIA_HD Centered<T> centered(Block& block, const T* x, std::int64_t columns) {
+  const T first = row_sum<T>(block, columns, Centered<T>{x}) / static_cast<T>(columns);
+  const T more = row_sum<T>(block, columns, Centered<T>{x, first}) / static_cast<T>(columns);
+  const T mean = first + more;
+  return {x, mean, (first - mean) + more};
+}
+
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta of each row, or where !centers y = x / sqrt(mean
-/// x^2 + epsilon) * gamma. saved (rows, 2): the mean (0) and 1 / deviation. A group a row.
+/// x^2 + epsilon) * gamma. saved (rows, 3): the mean (0), 1 / deviation and the rest of the mean. A group a row.
 template <class T>
 struct LayerNormKernel {
   const T* x;
@@ -57,20 +75,30 @@ struct LayerNormKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const T share = T(1) / static_cast<T>(columns);
     const auto range = block.group_rows(rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const T* const in = x + row * columns;
-      T sum = 0, squares = 0;
-      for (std::int64_t c = block.lane(); centers && c < columns; c += block.lanes()) sum += in[c];
-      const T mean = centers ? block.group_sum(sum) * share : T(0);
+      const Centered<T> d = centers ? centered(block, in, columns) : Centered<T>{in};
+      const T inverse = T(1) / deviation(block, d);
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
-        squares += (in[c] - mean) * (in[c] - mean);
-      const T inverse = T(1) / math::sqrt(block.group_sum(squares) * share + epsilon);
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
-        y[row * columns + c] = (in[c] - mean) * inverse * (gamma ? gamma[c] : T(1)) + (beta ? beta[c] : T(0));
-      if (block.lane() == 0) saved[2 * row] = mean, saved[2 * row + 1] = inverse;
+        y[row * columns + c] = d(c) * inverse * (gamma ? gamma[c] : T(1)) + (beta ? beta[c] : T(0));
+      if (block.lane() == 0)
+        saved[3 * row] = d.mean, saved[3 * row + 1] = inverse, saved[3 * row + 2] = d.rest;
     }
+  }
+
+ private:
+  /// sqrt(variance + epsilon); in units of the greatest element where squares are beyond T.
+  template <class Block>
+  GLIA_HD T deviation(Block& block, const Centered<T>& d) const {
+    const T n = static_cast<T>(columns), squares = row_sum<T>(block, columns, CenteredSquare<T>{d});
+    if (squares < T(HUGE_VALF)) return math::sqrt(squares / n + epsilon);
+    T unit = 0;
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
+      unit = math::max_nan(unit, math::abs(d(c)));
+    unit = block.group_max(unit);
+    return unit *
+           math::sqrt(row_sum<T>(block, columns, CenteredSquare<T>{d, unit}) / n + epsilon / unit / unit);
   }
 };
 
@@ -91,19 +119,14 @@ struct LayerNormGradientKernel {
     const auto range = block.group_rows(rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const std::int64_t first = row * columns;
-      const T mean = saved[2 * row], inverse = saved[2 * row + 1];
-      T sum = 0, dot = 0;
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) {
-        const T g = dy[first + c] * (gamma ? gamma[c] : T(1));
-        sum += g;
-        dot += g * (x[first + c] - mean) * inverse;
-      }
-      sum = centers ? block.group_sum(sum) * share : T(0);
-      dot = block.group_sum(dot) * share;
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) {
-        const T g = dy[first + c] * (gamma ? gamma[c] : T(1));
-        dx[first + c] = (g - sum - (x[first + c] - mean) * inverse * dot) * inverse;
-      }
+      const Centered<T> d{x + first, saved[3 * row], saved[3 * row + 2]};
+      const T inverse = saved[3 * row + 1];
+      const auto slope = [&](std::int64_t c) { return dy[first + c] * (gamma ? gamma[c] : T(1)); };
+      const auto product = [&](std::int64_t c) { return slope(c) * (d(c) * inverse); };
+      const T sum = centers ? row_sum<T>(block, columns, slope) * share : T(0);
+      const T dot = row_sum<T>(block, columns, product) * share;
+      for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
+        dx[first + c] = (slope(c) - sum - d(c) * inverse * dot) * inverse;
     }
   }
 };
@@ -141,7 +164,8 @@ struct LayerNormWeightsKernel {
     const T* saved;
     std::int64_t columns;
     GLIA_HD T operator()(std::int64_t row, int j) const {
-      return dy[row * columns + j] * (x[row * columns + j] - saved[2 * row]) * saved[2 * row + 1];
+      const T d = (x[row * columns + j] - saved[3 * row]) - saved[3 * row + 2];
+      return dy[row * columns + j] * (d * saved[3 * row + 1]);
     }
   };
 };

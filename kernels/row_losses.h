@@ -49,17 +49,13 @@ template <class T, class Block>
 GLIA_HD double crossentropy_of_logits(Block& block, const LossRow<T>& row) {
   const T* const z = row.prediction;
   const T greatest = row_max(block, z, row.columns);
-  T sum = 0;
   double weight = 0, dot = 0;
-  if (row.gradient) {  // the gradient's place holds the exponentials meanwhile
-    for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes())
-      row.gradient[c] = math::exp(z[c] - greatest);
-    for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) sum += row.gradient[c];
-  } else {
-    for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes())
-      sum += math::exp(z[c] - greatest);
-  }
-  sum = block.group_sum(sum);
+  // The gradient's place holds the exponentials meanwhile.
+  for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes())
+    row.gradient[c] = math::exp(z[c] - greatest);
+  const T sum = row_sum<T>(block, row.columns, [&](std::int64_t c) {
+    return row.gradient ? row.gradient[c] : math::exp(z[c] - greatest);
+  });
   if (row.target) {
     for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
       const T y = row.target_at(c);
@@ -86,24 +82,21 @@ GLIA_HD double crossentropy_of_logits(Block& block, const LossRow<T>& row) {
 template <class T, class Block>
 GLIA_HD double crossentropy_of_probabilities(Block& block, const LossRow<T>& row) {
   constexpr T low = static_cast<T>(probability_epsilon), high = static_cast<T>(1 - probability_epsilon);
-  T total = 0;
-  for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) total += row.prediction[c];
-  total = block.group_sum(total);
-  double loss = 0;
-  T weight = 0;
+  const T total = row_sum<T>(block, row.columns, [&](std::int64_t c) { return row.prediction[c]; });
+  double loss = 0, weight = 0;
   for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
     const T y = row.target_at(c), q = row.prediction[c] / total;
     if (y == T(0)) continue;
     const T clipped = q < low ? low : (q > high ? high : q);
     loss -= static_cast<double>(y) * static_cast<double>(math::log(clipped));
-    if (q == clipped || q != q) weight += y;
+    if (q == clipped || q != q) weight += static_cast<double>(y);
   }
   weight = block.group_sum(weight);
   if (row.gradient) {
     for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
       const T y = row.target_at(c), q = row.prediction[c] / total;
       const T own = y == T(0) || q < low || q > high ? T(0) : y / q;
-      row.gradient[c] = row.scale * (weight - own) / total;
+      row.gradient[c] = row.scale * (static_cast<T>(weight) - own) / total;
     }
   }
   return block.group_sum(loss);
@@ -119,65 +112,85 @@ GLIA_HD double loss_of_row(const SparseCategoricalCrossentropy& loss, Block& blo
   return loss.from_logits ? crossentropy_of_logits(block, row) : crossentropy_of_probabilities(block, row);
 }
 
-/// The probabilities of a row, and their slopes: of logits p = softmax(z), else p as it is; q = p / sum(p).
-template <class T>
-struct Probabilities {
-  const T* in;
-  T greatest, total;
-  bool from_logits;
-
-  template <class Block>
-  GLIA_HD Probabilities(Block& block, const T* row, std::int64_t columns, bool from_logits_)
-      : in(row),
-        greatest(from_logits_ ? row_max(block, row, columns) : T(0)),
-        total(0),
-        from_logits(from_logits_) {
-    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) total += unscaled(c);
-    total = block.group_sum(total);
-  }
-  GLIA_HD T unscaled(std::int64_t c) const { return from_logits ? math::exp(in[c] - greatest) : in[c]; }
-  GLIA_HD T at(std::int64_t c) const { return unscaled(c) / total; }
-  /// dL/din of dL/dq, given sum(q dL/dq) over the row.
-  GLIA_HD T gradient(std::int64_t c, T slope, T mean_slope) const {
-    return (from_logits ? at(c) : T(1) / total) * (slope - mean_slope);
-  }
-};
-
-/// -sum alpha (1 - q)^gamma y log q, q clipped.
+/// -sum alpha (1 - q)^gamma y log q of q = softmax(z), not clipped. With s_c = q dL/dq = alpha y (1 - q)^gamma
+/// (gamma q log q / (1 - q) - 1) the slope in z_j is s_j (1 - q_j) - q_j sum_(c != j) s_c. The quotient goes to -1 where q
+/// goes to 1, and 1 - q of the greatest is a sum of the others.
 template <class T, class Block>
-GLIA_HD double loss_of_row(const CategoricalFocalCrossentropy& loss, Block& block, LossRow<T> row) {
-  row.smooth(loss.label_smoothing);
-  const Probabilities<T> p(block, row.prediction, row.columns, loss.from_logits);
+GLIA_HD double focal_of_logits(const CategoricalFocalCrossentropy& loss, Block& block,
+                               const LossRow<T>& row) {
+  const T* const z = row.prediction;
   const T alpha = static_cast<T>(loss.alpha), gamma = static_cast<T>(loss.gamma);
-  double sum = 0;
-  T mean_slope = 0;
+  T greatest = -HUGE_VALF;
+  std::int64_t where = row.columns;
+  for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes())
+    if (z[c] > greatest || where == row.columns) greatest = z[c], where = c;
+  where = block.group_first_max(greatest, where);
+  greatest = z[where];
+  const T others = row_sum<T>(block, row.columns,
+                              [&](std::int64_t c) { return c == where ? T(0) : math::exp(z[c] - greatest); });
+  const T total = T(1) + others, log_total = math::log1p(others);
+  double sum = 0, slopes = 0;
   for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
-    const T y = row.target_at(c), q = p.at(c), inside = math::clip_probability(q);
+    const T y = row.target_at(c), q = math::exp(z[c] - greatest) / total;
+    const T missed = c == where ? others / total : T(1) - q, log_q = (z[c] - greatest) - log_total;
+    const T focused = alpha * y * math::pow(missed, gamma);
+    const T quotient = missed == T(0) ? T(-1) : (q == T(0) ? T(0) : q * log_q / missed);
+    const T slope = y == T(0) ? T(0) : focused * (gamma * quotient - T(1));
+    if (y != T(0)) sum -= static_cast<double>(focused) * static_cast<double>(log_q);
+    if (row.gradient) row.gradient[c] = slope;
+    slopes += static_cast<double>(slope);
+  }
+  slopes = block.group_sum(slopes);
+  for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes()) {
+    const T q = math::exp(z[c] - greatest) / total, slope = row.gradient[c];
+    const T missed = c == where ? others / total : T(1) - q;
+    const T others_slopes = static_cast<T>(slopes - static_cast<double>(slope));
+    row.gradient[c] = row.scale * (slope * missed - q * others_slopes);
+  }
+  return block.group_sum(sum);
+}
+
+/// The same of q = p / sum(p), clipped, with slope 0 where it was.
+template <class T, class Block>
+GLIA_HD double focal_of_probabilities(const CategoricalFocalCrossentropy& loss, Block& block,
+                                      const LossRow<T>& row) {
+  const T alpha = static_cast<T>(loss.alpha), gamma = static_cast<T>(loss.gamma);
+  const T total = row_sum<T>(block, row.columns, [&](std::int64_t c) { return row.prediction[c]; });
+  double sum = 0, mean_slope = 0;
+  for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
+    const T y = row.target_at(c), q = row.prediction[c] / total, inside = math::clip_probability(q);
     const T factor = alpha * math::pow(T(1) - inside, gamma);
     sum -= static_cast<double>(factor * y * math::log(inside));
     const T focus = gamma == T(0) ? T(0) : gamma * math::pow(T(1) - inside, gamma - T(1)) * math::log(inside);
     const T slope = q == inside || q != q ? y * (alpha * focus - factor / q) : T(0);
     if (row.gradient) row.gradient[c] = slope;
-    mean_slope += q * slope;
+    mean_slope += static_cast<double>(q * slope);
   }
   mean_slope = block.group_sum(mean_slope);
   for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes())
-    row.gradient[c] = row.scale * p.gradient(c, row.gradient[c], mean_slope);
+    row.gradient[c] = row.scale * (row.gradient[c] - static_cast<T>(mean_slope)) / total;
   return block.group_sum(sum);
 }
 
 template <class T, class Block>
+GLIA_HD double loss_of_row(const CategoricalFocalCrossentropy& loss, Block& block, LossRow<T> row) {
+  row.smooth(loss.label_smoothing);
+  return loss.from_logits ? focal_of_logits(loss, block, row) : focal_of_probabilities(loss, block, row);
+}
+
+template <class T, class Block>
 GLIA_HD double loss_of_row(const CategoricalHinge&, Block& block, const LossRow<T>& row) {
-  T greatest = -HUGE_VALF, sum = 0;
+  T greatest = -HUGE_VALF;
   std::int64_t where = row.columns;
   for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
     const T other = (T(1) - row.target[c]) * row.prediction[c];
-    sum += row.target[c] * row.prediction[c];
     if (other > greatest || where == row.columns) greatest = other, where = c;
   }
   where = block.group_first_max(greatest, where);
   const T others = (T(1) - row.target[where]) * row.prediction[where];
-  const T loss = others - block.group_sum(sum) + T(1);
+  const T right =
+      row_sum<T>(block, row.columns, [&](std::int64_t c) { return row.target[c] * row.prediction[c]; });
+  const T loss = others - right + T(1);
   for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes()) {
     const T slope = (c == where ? T(1) - row.target[c] : T(0)) - row.target[c];
     row.gradient[c] = loss <= T(0) ? T(0) : row.scale * slope;
@@ -185,23 +198,30 @@ GLIA_HD double loss_of_row(const CategoricalHinge&, Block& block, const LossRow<
   return loss < T(0) ? 0.0 : static_cast<double>(loss);
 }
 
-/// cos = y p / (|y| |p|); dL/dp = (cos p / |p| - y / |y|) / |p|.
+/// cos = y p / (|y| |p|); dL/dp = (cos p / |p| - y / |y|) / |p|. Each row in units of its greatest element, so that no square
+/// is beyond T, above or below.
 template <class T, class Block>
 GLIA_HD double loss_of_row(const CosineSimilarity&, Block& block, const LossRow<T>& row) {
-  T dot = 0, yy = 0, pp = 0;
+  T y_unit = 0, p_unit = 0;
   for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
-    dot += row.target[c] * row.prediction[c];
-    yy += row.target[c] * row.target[c];
-    pp += row.prediction[c] * row.prediction[c];
+    y_unit = math::max_nan(y_unit, math::abs(row.target[c]));
+    p_unit = math::max_nan(p_unit, math::abs(row.prediction[c]));
   }
-  dot = block.group_sum(dot);
-  const T y_norm = math::sqrt(block.group_sum(yy)), p_norm = math::sqrt(block.group_sum(pp));
-  const bool zero = y_norm == T(0) || p_norm == T(0);
-  const T cosine = zero ? T(0) : dot / y_norm / p_norm;
+  y_unit = block.group_max(y_unit), p_unit = block.group_max(p_unit);
+  if (y_unit == T(0) || p_unit == T(0)) {
+    for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes())
+      row.gradient[c] = 0;
+    return 0;
+  }
+  const auto y = [&](std::int64_t c) { return row.target[c] / y_unit; };
+  const auto p = [&](std::int64_t c) { return row.prediction[c] / p_unit; };
+  const T dot = row_sum<T>(block, row.columns, [&](std::int64_t c) { return y(c) * p(c); });
+  const T y_norm = math::sqrt(row_sum<T>(block, row.columns, [&](std::int64_t c) { return y(c) * y(c); }));
+  const T p_norm = math::sqrt(row_sum<T>(block, row.columns, [&](std::int64_t c) { return p(c) * p(c); }));
+  const T cosine = dot / y_norm / p_norm;
   for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes())
-    row.gradient[c] =
-        zero ? T(0) : row.scale * (cosine * row.prediction[c] / p_norm - row.target[c] / y_norm) / p_norm;
-  return -static_cast<double>(cosine);
+    row.gradient[c] = row.scale * (cosine * p(c) / p_norm - y(c) / y_norm) / p_norm / p_unit;
+  return 0.0 - static_cast<double>(cosine);  // of none no -0
 }
 
 }  // namespace GLIA_ISA

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/block.h>
+#include <kernels/sum.h>  // defines: row_sum
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -31,12 +31,12 @@ struct SoftmaxKernel {
       const T* const x = in + row * columns;
       T* const y = out + row * columns;
       const T greatest = row_max(block, x, columns);
-      T sum = 0;
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp(x[c] - greatest);
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) sum += y[c];
-      sum = block.group_sum(sum);
-      const T scale = T(1) / sum, shift = logarithm ? greatest + math::log(sum) : T(0);
-      for (std::int64_t c = block.lane(); logarithm && c < columns; c += block.lanes()) y[c] = x[c] - shift;
+      const T sum = row_sum<T>(block, columns, [&](std::int64_t c) { return y[c]; });
+      // The greatest goes first: beside a large one the logarithm would be lost.
+      const T scale = T(1) / sum, log_sum = logarithm ? math::log(sum) : T(0);
+      for (std::int64_t c = block.lane(); logarithm && c < columns; c += block.lanes())
+        y[c] = (x[c] - greatest) - log_sum;
       for (std::int64_t c = block.lane(); !logarithm && c < columns; c += block.lanes()) y[c] *= scale;
     }
   }
@@ -57,10 +57,9 @@ struct SoftmaxGradientKernel {
     const auto range = block.group_rows(rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       const std::int64_t first = row * columns;
-      T dot = 0;
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
-        dot += (logarithm ? T(1) : y[first + c]) * out_gradient[first + c];
-      dot = block.group_sum(dot);
+      const T dot = row_sum<T>(block, columns, [&](std::int64_t c) {
+        return (logarithm ? T(1) : y[first + c]) * out_gradient[first + c];
+      });
       for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
         in_gradient[first + c] = logarithm ? out_gradient[first + c] - math::exp(y[first + c]) * dot
                                            : y[first + c] * (out_gradient[first + c] - dot);

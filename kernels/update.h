@@ -77,9 +77,12 @@ struct RescaleToNormKernel {
   GLIA_HD void operator()(Block& block) const {
     const double norm = norm_of(block, partials, blocks);
     if (limit > 0 && norm <= limit) return;
-    const T factor = static_cast<T>(limit > 0 ? limit / norm : 1 / (norm + 1e-7));
+    // A large norm's reciprocal is below the least normal float: two factors are not.
+    const double whole = limit > 0 ? limit / norm : 1 / (norm + 1e-7), half = whole < 0x1p-64 ? 0x1p-64 : 1;
+    const T first = static_cast<T>(half), second = static_cast<T>(whole / half);
     const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) values[i] *= factor;
+    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
+      values[i] = values[i] * first * second;
   }
 };
 
@@ -128,8 +131,8 @@ struct AverageKernel {
   }
 };
 
-/// Each column of weights (rows, columns) times constraint.scale(its norm), in place. A thread has tiles of
-/// columns.
+/// Each column of weights (rows, columns) times constraint.scale(its norm), in place, norm and scale in float64: squares are
+/// beyond float32 where weights are not.
 template <class Constraint, class T>
 struct ConstrainKernel {
   Constraint constraint;
@@ -140,11 +143,14 @@ struct ConstrainKernel {
   GLIA_HD void operator()(Block& block) const {
     const auto range = block.elements(columns);
     for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      T sum = 0;
+      double sum = 0;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const double weight = static_cast<double>(weights[row * columns + c]);
+        sum += weight * weight;
+      }
+      const double scale = constraint.scale(math::sqrt(sum));
       for (std::int64_t row = 0; row < rows; ++row)
-        sum += weights[row * columns + c] * weights[row * columns + c];
-      const T scale = constraint.scale(math::sqrt(sum));
-      for (std::int64_t row = 0; row < rows; ++row) weights[row * columns + c] *= scale;
+        weights[row * columns + c] = static_cast<T>(static_cast<double>(weights[row * columns + c]) * scale);
     }
   }
 };
@@ -163,7 +169,8 @@ struct ConstrainKernel<NonNeg, T> {
   }
 };
 
-/// With gradients cut to +-clipvalue (0: not) momentum = mu momentum + gradients; out = gradients + mu momentum with Nesterov, else momentum.
+/// With gradients cut to +-clipvalue (0: not) momentum = mu momentum + gradients; out = gradients + mu momentum with
+/// Nesterov, else momentum.
 template <class T>
 struct MomentumKernel {
   const StepState* state;

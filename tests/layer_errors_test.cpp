@@ -256,7 +256,7 @@ TEST_P(LayerErrorsOn, Options_and_number_of_metrics) {
   };
   refuse({"mae", "mse", "msle", "mape", "huber", "log_cosh", "auc", "precision", "recall"},
          {"9 metrics", "at most 8"});
-  refuse({BinaryAccuracy{.threshold = 0}}, {"threshold", "0"});
+  refuse({BinaryAccuracy{.threshold = -0.5}}, {"threshold", "-0.5"});
   refuse({TopKCategoricalAccuracy{.k = 0}}, {"k must be at least 1", "0"});
   refuse({AUC{.num_thresholds = 1}}, {"num_thresholds", "1"});
   refuse({FBetaScore{.beta = 0}}, {"beta", "0"});

@@ -99,11 +99,10 @@ TEST_P(LayersDeterminismOn, A_sequence_of_steps_equals_the_same_steps_run_op_by_
     Sequential model = fresh_model(2);
     // Leaves a feed over x and y, with the cursor at row 30.
     model.train_on_batch(TensorView(x).rows(0, 30), TensorView(y).rows(0, 30));
-    const std::int64_t before = model.iterations();
     const Program* program = &model.program(Mode::train, 30);
     for (int step = 0; eager && step < 4; ++step) program->run_eagerly();
     if (!eager) program->run(4);
-    EXPECT_EQ(model.iterations(), before + 4);
+    EXPECT_EQ(model.iterations(), (1 + 4) / 2);  // an update for every two batches
     results.push_back(model.get_weights());
   }
   expect_same_bits(results[1], results[0], "eager");

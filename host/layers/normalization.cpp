@@ -47,9 +47,10 @@ class BatchNormalizationNode final : public LayerNode {
     const Variable& gamma = options_.scale ? variables[0] : none;
     const Variable& beta = options_.center ? variables[moving - 1] : none;
     const View in = x.matrix(), y = e.temporary(x.shape);
-    const Shape sums{op::chunks_of(in.shape[0]), 2, in.shape[1]};
-    const View saved = e.trains() ? e.temporary({2, in.shape[1]}) : View{};
-    const View partials = e.trains() ? e.temporary(sums) : View{};
+    const std::int64_t chunks = op::chunks_of(in.shape[0]);
+    const Shape sums{chunks, 2, in.shape[1]};
+    const View saved = e.trains() ? e.temporary({3, in.shape[1]}) : View{};
+    const View partials = e.trains() ? e.temporary({chunks, 3, in.shape[1]}) : View{};
     e.add(op::BatchNorm{in, gamma.value, beta.value, variables[moving].value, variables[moving + 1].value,
                         y.matrix(), saved, partials, options_.momentum, options_.epsilon,
                         e.keeps_statistics()});
@@ -88,7 +89,7 @@ class LayerNormalizationNode final : public LayerNode {
     const Variable none{};
     const Variable& gamma = options_.scale ? variables.front() : none;
     const Variable& beta = options_.center ? variables.back() : none;
-    const View in = x.matrix(), y = e.temporary(x.shape), saved = e.temporary({in.shape[0], 2});
+    const View in = x.matrix(), y = e.temporary(x.shape), saved = e.temporary({in.shape[0], 3});
     e.add(op::LayerNorm{in, gamma.value, beta.value, y.matrix(), saved, options_.epsilon, centers_});
     const op::LayerNormGradient gradients{in, {}, gamma.value, saved, {}, centers_};
     const View dgamma = gamma.gradient, dbeta = beta.gradient;

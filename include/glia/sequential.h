@@ -210,7 +210,8 @@ class Sequential {
   Logs evaluate(const Dataset& data, const EvaluateOptions& options = {});
 
   /// How many rows of each true class (first index) were predicted as each class (second), counted on the device:
-  /// int64 (classes, classes); one output is two classes, told apart at 0.5. Throws StateError where compile's
+  /// int64 (classes, classes); one output is two classes, told apart at 0.5, or at 0 where the loss takes logits or
+  /// is a hinge. Throws StateError where compile's
   /// metrics have no "confusion_matrix". Shapes and other errors as fit's.
   Tensor confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
   Tensor confusion_matrix(const Dataset& data, const EvaluateOptions& options = {});
@@ -260,8 +261,8 @@ class Sequential {
   /// changes then.
   void load_weights(const std::string& path);
 
-  /// Of compile's optimizer, at the next batch, to the bit as the step uses it; set_learning_rate replaces number or schedule. Throws
-  /// StateError before compile.
+  /// Of compile's optimizer, at the next batch, to the bit as the step uses it; set_learning_rate replaces number or
+  /// schedule. Throws StateError before compile.
   double learning_rate() const;
   void set_learning_rate(const LearningRate& learning_rate);
   /// Updates made since compile: with gradient_accumulation_steps one for every so many batches, as in Keras.

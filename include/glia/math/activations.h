@@ -272,7 +272,7 @@ struct Gelu {
 
   template <class T>
   GLIA_HD T forward(T x) const {
-    if (approximate) return x * (T(1) + math::tanh(inner(x))) / T(2);
+    if (approximate) return x * ((T(1) + math::tanh(inner(x))) / T(2));
     return x * normal_below(x);
   }
   template <class T>
@@ -280,7 +280,8 @@ struct Gelu {
     if (approximate) {
       const T t = math::tanh(inner(x));
       const T slope = static_cast<T>(root_2_over_pi) * (T(1) + static_cast<T>(3 * cubic) * x * x);
-      return gradient * (T(1) + t + x * (T(1) - t * t) * slope) / T(2);
+      const T bend = T(1) - t * t;  // 0 before the slope is beyond T
+      return gradient * (T(1) + t + (bend == T(0) ? T(0) : x * bend * slope)) / T(2);
     }
     const T density = static_cast<T>(inverse_root_2_pi) * math::exp(-x * x / T(2));
     return gradient * (normal_below(x) + x * density);

@@ -39,6 +39,12 @@ GLIA_HD T crossentropy_slope(T y, T p) {
   return clip_probability(p) == p || p != p ? (p - y) / (p * (T(1) - p)) : T(0);
 }
 
+/// -y log p - (1 - y) log(1 - p) of p = sigmoid(z), as max(z, 0) - z y + log(1 + e^-|z|): no large number is lost.
+template <class T>
+GLIA_HD T crossentropy_of_logit(T y, T z) {
+  return (z < T(0) ? T(0) : z) - z * y + log1p(exp(-abs(z)));
+}
+
 }  // namespace math
 
 /// The reason why a label smoothing cannot be taken, or nothing.
@@ -142,7 +148,7 @@ struct Huber {
   template <class T>
   GLIA_HD T value(T y, T p) const {
     const T d = static_cast<T>(delta), error = math::abs(p - y);
-    return error <= d ? error * error / T(2) : d * error - d * d / T(2);
+    return error <= d ? error * error / T(2) : d * (error - d / T(2));
   }
   template <class T>
   GLIA_HD T gradient(T y, T p) const {
@@ -161,6 +167,10 @@ struct LogCosh {
   template <class T>
   GLIA_HD T value(T y, T p) const {
     const T error = math::abs(p - y);
+    if (error < T(1)) {  // cosh x - 1 = (e^x - 1)^2 / (2 e^x), of which nothing is lost near 0
+      const T grown = math::expm1(error);
+      return math::log1p(grown * grown / (T(2) * (grown + T(1))));
+    }
     return error + math::log1p(math::exp(T(-2) * error)) - static_cast<T>(0.69314718055994530942);
   }
   template <class T>
@@ -169,8 +179,8 @@ struct LogCosh {
   }
 };
 
-/// -y log p - (1 - y) log(1 - p), p a probability; with from_logits p = sigmoid(z), computed as
-/// max(z, 0) - z y + log(1 + e^-|z|), whose gradient is sigmoid(z) - y. label_smoothing draws y towards 1/2.
+/// -y log p - (1 - y) log(1 - p), p a probability; with from_logits p = sigmoid(z), whose gradient is
+/// sigmoid(z) - y. label_smoothing draws y towards 1/2.
 struct BinaryCrossentropy {
   static constexpr auto name = "binary_crossentropy";
   static constexpr auto short_name = "bce";
@@ -183,8 +193,7 @@ struct BinaryCrossentropy {
   template <class T>
   GLIA_HD T value(T target, T p) const {
     const T y = smoothed(target);
-    if (from_logits) return (p < T(0) ? T(0) : p) - p * y + math::log1p(math::exp(-math::abs(p)));
-    return math::crossentropy(y, p);
+    return from_logits ? math::crossentropy_of_logit(y, p) : math::crossentropy(y, p);
   }
   template <class T>
   GLIA_HD T gradient(T target, T p) const {
@@ -200,7 +209,8 @@ struct BinaryCrossentropy {
 };
 
 /// Binary cross-entropy times (1 - p_t)^gamma, p_t the probability given to the target, and where
-/// apply_class_balancing times alpha for ones and 1 - alpha for zeros (Lin et al. 2018).
+/// apply_class_balancing times alpha for ones and 1 - alpha for zeros (Lin et al. 2018). Of logits nothing is clipped,
+/// so that a row learns however sure it is; probabilities are kept inside [1e-7, 1 - 1e-7], with slope 0 beyond.
 struct BinaryFocalCrossentropy {
   static constexpr auto name = "binary_focal_crossentropy";
   static constexpr Targets targets = Targets::dense;
@@ -219,17 +229,29 @@ struct BinaryFocalCrossentropy {
   }
   template <class T>
   GLIA_HD T value(T target, T x) const {
-    const T y = smoothed(target), p = from_logits ? math::sigmoid(x) : x;
-    return weight(y) * math::pow(missed(y, p), static_cast<T>(gamma)) * math::crossentropy(y, p);
+    const T y = smoothed(target), p = from_logits ? math::sigmoid(x) : math::clip_probability(x);
+    const T q = from_logits ? math::sigmoid(-x) : T(1) - p;
+    const T entropy = from_logits ? math::crossentropy_of_logit(y, x) : math::crossentropy(y, x);
+    return weight(y) * focus(y * q + (T(1) - y) * p) * entropy;
   }
   template <class T>
   GLIA_HD T gradient(T target, T x) const {
-    const T y = smoothed(target), p = from_logits ? math::sigmoid(x) : x, g = static_cast<T>(gamma);
-    const T rest = missed(y, p);
-    const T focus = gamma == 0 ? T(0) : g * math::pow(rest, g - T(1)) * (T(1) - T(2) * y);
-    const T slope =
-        weight(y) * (focus * math::crossentropy(y, p) + math::pow(rest, g) * math::crossentropy_slope(y, p));
-    return from_logits ? slope * p * (T(1) - p) : slope;
+    const T y = smoothed(target), g = static_cast<T>(gamma), turn = T(1) - T(2) * y;
+    if (from_logits) {
+      // Of the greater and the lesser of p and q = 1 - p, e = lesser / greater, the slope of missed is turn p q, and
+      // p q / missed stays in [0, 1] where missed goes to 0.
+      const T p = math::sigmoid(x), q = math::sigmoid(-x), e = math::exp(-math::abs(x));
+      const bool above = x >= T(0);
+      const T of_lesser = above ? y : T(1) - y, of_greater = above ? T(1) - y : y;
+      const T share = of_greater == T(0) ? (above ? p : q) : (above ? q : p) / (of_lesser * e + of_greater);
+      const T error = above ? of_greater - q : p - of_greater;  // p - y
+      return weight(y) * focus(y * q + (T(1) - y) * p) *
+             (g * share * turn * math::crossentropy_of_logit(y, x) + error);
+    }
+    const T p = math::clip_probability(x), missed = y * (T(1) - p) + (T(1) - y) * p;
+    if (p != x && x == x) return T(0);
+    const T slope = g * focus(missed) / missed * turn * math::crossentropy(y, p);
+    return weight(y) * (slope + focus(missed) * math::crossentropy_slope(y, p));
   }
 
  private:
@@ -237,10 +259,10 @@ struct BinaryFocalCrossentropy {
   GLIA_HD T smoothed(T y) const {
     return y * static_cast<T>(1 - label_smoothing) + static_cast<T>(label_smoothing / 2);
   }
-  /// 1 - p_t.
+  /// (1 - p_t)^gamma.
   template <class T>
-  GLIA_HD static T missed(T y, T p) {
-    return T(1) - (y * p + (T(1) - y) * (T(1) - p));
+  GLIA_HD T focus(T missed) const {
+    return math::pow(missed, static_cast<T>(gamma));
   }
   template <class T>
   GLIA_HD T weight(T y) const {
@@ -262,7 +284,8 @@ struct CategoricalCrossentropy {
   std::string invalid() const { return invalid_smoothing(label_smoothing); }
 };
 
-/// Categorical cross-entropy, each class times alpha (1 - p_i)^gamma.
+/// Categorical cross-entropy, each class times alpha (1 - p_i)^gamma. Of logits nothing is clipped, so that a row learns
+/// however sure it is.
 struct CategoricalFocalCrossentropy {
   static constexpr auto name = "categorical_focal_crossentropy";
   static constexpr Targets targets = Targets::dense;

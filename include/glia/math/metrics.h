@@ -8,6 +8,7 @@
 #include <glia/error.h>  // defines: detail::with_got
 #include <glia/math/losses.h>
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -36,18 +37,21 @@ struct RowMetric {
 /// What a metric wants as targets.
 enum class MetricTargets { dense, sparse_labels, any };
 
-/// Share of the outputs on the right side of `threshold`: prediction > threshold against a 0/1 target.
+/// The reason why a threshold of BinaryAccuracy, Precision and their kin cannot be taken, or nothing.
+inline std::string invalid_threshold(const char* name, double threshold) {
+  if (threshold >= 0 && threshold <= 1) return "";
+  return name + detail::with_got("'s threshold must lie in [0, 1]", threshold);
+}
+
+/// Share of the outputs on the right side of `threshold`: prediction > threshold against a 0/1 target. A threshold of 0.5
+/// is usual for probabilities, 0 for logits.
 struct BinaryAccuracy {
   static constexpr auto name = "binary_accuracy";
   static constexpr MetricTargets targets = MetricTargets::dense;
   static constexpr bool row_wise = true;
   double threshold = 0.5;
 
-  std::string invalid() const {
-    return threshold > 0 && threshold < 1
-               ? ""
-               : detail::with_got("binary_accuracy's threshold must lie between 0 and 1", threshold);
-  }
+  std::string invalid() const { return invalid_threshold(name, threshold); }
 };
 
 /// Whether the largest output stands where the largest target does; the first of equals counts.
@@ -97,12 +101,6 @@ struct Mean {
 
 /// Which of an output's elements a count takes: those of one class, or of all.
 inline constexpr int all_classes = -1;
-
-/// The reason why a threshold of Precision and its kin cannot be taken, or nothing.
-inline std::string invalid_threshold(const char* name, double threshold) {
-  if (threshold >= 0 && threshold <= 1) return "";
-  return name + detail::with_got("'s threshold must lie in [0, 1]", threshold);
-}
 
 /// What Precision, Recall and their kin count: elements with prediction > threshold against 0/1 targets. A
 /// target other than 0 is positive, a threshold of 0.5 usual for probabilities, 0 for logits.
@@ -209,7 +207,8 @@ struct AUC {
   }
 };
 
-/// 1 - sum (y - p)^2 / sum (y - mean y)^2 of each output, averaged over outputs.
+/// 1 - sum (y - p)^2 / sum (y - mean y)^2 of each output, averaged over outputs. Of targets that are all the same 1 where
+/// every prediction is right, else 0.
 struct R2Score {
   static constexpr auto name = "r2_score";
   static constexpr MetricTargets targets = MetricTargets::dense;
@@ -223,10 +222,19 @@ struct RootMeanSquaredError {
 };
 
 /// How often each class was taken for each: a number in logs is the share on the diagonal; the matrix itself
-/// is what Sequential::confusion_matrix returns.
+/// is what Sequential::confusion_matrix returns. One output is two classes: the second above `threshold`, which unless
+/// given is 0 where the loss takes logits or is a hinge, else 0.5.
 struct ConfusionMatrix {
   static constexpr auto name = "confusion_matrix";
   static constexpr MetricTargets targets = MetricTargets::any;
+  static constexpr double by_loss = HUGE_VAL;
+  double threshold = by_loss;
+
+  std::string invalid() const {
+    return threshold == threshold
+               ? ""
+               : detail::with_got("confusion_matrix's threshold must be a number", threshold);
+  }
 };
 
 /// A loss as a metric; cosine_similarity with the sign turned, as in Keras.

@@ -145,7 +145,7 @@ struct PiecewiseConstantDecay {
   }
   GLIA_HD double at(std::int64_t iteration) const {
     int piece = 0;
-    while (piece<boundary_count&& static_cast<double>(iteration)> boundaries[piece]) ++piece;
+    while (piece < boundary_count && boundaries[piece] < static_cast<double>(iteration)) ++piece;
     return values[piece];
   }
 };
