@@ -408,7 +408,14 @@ TEST(Memory, That_is_all_taken_once_a_step_is_prepared_does_not_stop_the_step) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     try {
-      glia::Sequential model{glia::Input({300}), glia::Dense(200, "relu"), glia::Dense(10, "softmax")};
+      glia::Sequential model{glia::Input({300}),
+                             glia::Reshape({10, 10, 3}),
+                             glia::Conv2D(8, 3, {.activation = "relu"}),
+                             glia::Conv2D(8, 1, {.groups = 2}),
+                             glia::Conv2DTranspose(4, 2, {.strides = 2}),
+                             glia::Flatten(),
+                             glia::Dense(200, "relu"),
+                             glia::Dense(10, "softmax")};
       model.compile({.optimizer = "adam",
                      .loss = "categorical_crossentropy",
                      .context = glia::Context({.device = "cpu", .threads = 1})});

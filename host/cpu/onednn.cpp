@@ -6,6 +6,9 @@
 #include <host/cpu/thread_pool.h>  // defines: ComputeMode
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <iterator>
+
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -43,9 +46,12 @@ namespace {
 
 using dnnl::memory;
 
-/// Of rows and columns of `view`.
-memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const View& view) {
-  return memory::desc({rows, columns}, data_type_of(view), {view.strides[0], view.strides[1]});
+/// Of rows and columns of `view`; of `pieces` of them, `step` elements apart.
+memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const View& view, std::int64_t pieces,
+                         std::int64_t step) {
+  memory::dims shape{rows, columns}, strides{view.strides[0], view.strides[1]};
+  if (pieces > 1) shape.insert(shape.begin(), pieces), strides.insert(strides.begin(), step);
+  return memory::desc(shape, data_type_of(view), strides);
 }
 
 dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, const memory::desc& a,
@@ -79,14 +85,39 @@ void refuse(const dnnl::error& error, const char* verb, const Shape& from, const
   throw DeviceError(detail::concat("oneDNN ", onednn_version(), " cannot ", what, ": ", error.what()));
 }
 
-OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
+void try_once(const OneDnn& onednn, const dnnl::primitive& primitive,
+              std::span<const dnnl_exec_arg_t> arguments) {
+  expect_room();
+  bool succeeded = false;
+  try {
+    std::vector<dnnl_exec_arg_t> redirected(arguments.begin(), arguments.end());
+    std::vector<memory> elsewhere;
+    for (dnnl_exec_arg_t& argument : redirected) {
+      const int results[] = {DNNL_ARG_DST, DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_WEIGHTS};
+      if (std::find(std::begin(results), std::end(results), argument.arg) == std::end(results)) continue;
+      const memory result(argument.memory, true);
+      elsewhere.emplace_back(result.get_desc(), onednn.handles().engine);
+      argument.memory = elsewhere.back().get();
+    }
+    const SignalsBlocked blocked;
+    const ComputeMode mode;  // the operands hold anything
+    succeeded = execute(onednn, 0, primitive, redirected);
+  } catch (const dnnl::error&) {
+  }
+  GLIA_CHECK(succeeded, OutOfMemoryError,
+             "memory ran out while a step was prepared: use smaller batches, or end other programs");
+}
+
+OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r,
+                             std::int64_t pieces) {
   const OneThread one;
   expect_room();
   try {
     const dnnl::engine& engine = onednn.handles().engine;
-    const std::int64_t k = d.a.shape[1];
-    const memory::desc a = matrix_desc(r.rows, k, d.a), b = matrix_desc(k, r.columns, d.b),
-                       out = matrix_desc(r.rows, r.columns, d.out);
+    const std::int64_t k = d.a.shape[1] / pieces;
+    const memory::desc a = matrix_desc(r.rows, k, d.a, pieces, k * d.a.strides[1]),
+                       b = matrix_desc(k, r.columns, d.b, pieces, k * d.b.strides[0]),
+                       out = matrix_desc(r.rows, r.columns, d.out, pieces, r.rows * r.columns);
     const dnnl::matmul::primitive_desc desc = matmul_desc(engine, a, b, out);
     primitive_ = std::make_unique<Primitive>();
     Primitive& p = *primitive_;
@@ -114,22 +145,16 @@ bool OneDnnProduct::run(const OneDnn& onednn, int worker) const {
   return execute(onednn, worker, primitive_->primitive, primitive_->arguments);
 }
 
-void OneDnnProduct::try_once(const OneDnn& onednn) const {
-  expect_room();
+bool OneDnnProduct::run_on(const OneDnn& onednn, int worker, const void* a, const void* b, void* out) const {
   const Primitive& p = *primitive_;
-  bool succeeded = false;
-  try {
-    const memory elsewhere(p.out.get_desc(), onednn.handles().engine);
-    std::vector<dnnl_exec_arg_t> arguments = p.arguments;
-    for (dnnl_exec_arg_t& argument : arguments)
-      if (argument.arg == DNNL_ARG_DST) argument.memory = elsewhere.get();
-    const SignalsBlocked blocked;
-    const ComputeMode mode;  // the operands hold anything
-    succeeded = execute(onednn, 0, p.primitive, arguments);
-  } catch (const dnnl::error&) {
-  }
-  GLIA_CHECK(succeeded, OutOfMemoryError,
-             "memory ran out while a product was prepared: use smaller batches, or end other programs");
+  const auto set = [](const memory& m, const void* data) {
+    return dnnl_memory_set_data_handle(m.get(), const_cast<void*>(data)) == dnnl_success;
+  };
+  return set(p.a, a) && set(p.b, b) && set(p.out, out) && run(onednn, worker);
+}
+
+void OneDnnProduct::try_once(const OneDnn& onednn) const {
+  cpu::try_once(onednn, primitive_->primitive, primitive_->arguments);
 }
 
 std::string OneDnnProduct::implementation() const { return primitive_->implementation; }

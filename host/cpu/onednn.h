@@ -41,8 +41,9 @@ bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionWeights& d);
 /// A prepared product of one region of a Matmul's output, float32 of float32 or bfloat16, without its epilogue.
 class OneDnnProduct {
  public:
+  /// With `pieces`, k is cut into so many equal ones: out is (pieces, rows, columns) without gaps, the products of each.
   OneDnnProduct(const OneDnn& onednn, const op::Matmul& matmul, const Bindings& bindings,
-                const Region& region);
+                const Region& region, std::int64_t pieces = 1);
   OneDnnProduct(OneDnnProduct&&) noexcept;
   ~OneDnnProduct();
 
@@ -51,6 +52,8 @@ class OneDnnProduct {
   void try_once(const OneDnn& onednn) const;
   /// Computes on the calling thread. False where oneDNN failed, which it does only when memory is exhausted.
   bool run(const OneDnn& onednn, int worker) const;
+  /// The same of other operands, which lie as those it was prepared for; on one thread at a time.
+  bool run_on(const OneDnn& onednn, int worker, const void* a, const void* b, void* out) const;
   /// oneDNN's name of its implementation, e.g. "brgemm:avx512_core".
   std::string implementation() const;
 

@@ -5,6 +5,7 @@
 #include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace glia::cpu {
@@ -73,7 +74,6 @@ struct Problem {
   memory::desc y(std::int64_t images) const {
     return memory::desc({images, filters, y_height, y_width}, y_type, memory::format_tag::nhwc);
   }
-  memory::desc bias() const { return memory::desc({filters}, memory::data_type::f32, memory::format_tag::a); }
 };
 
 using Forward = dnnl::convolution_forward;
@@ -82,9 +82,9 @@ using BackwardWeights = dnnl::convolution_backward_weights;
 constexpr auto direct = dnnl::algorithm::convolution_direct;
 
 Forward::primitive_desc forward_desc(const dnnl::engine& engine, const Problem& p, std::int64_t images,
-                                     const memory::desc& weights, bool with_bias) {
+                                     const memory::desc& weights) {
   const auto kind = dnnl::prop_kind::forward_training;
-  const memory::desc bias = with_bias ? p.bias() : memory::desc();
+  const memory::desc bias;
 #if DNNL_VERSION_MAJOR >= 3
   return Forward::primitive_desc(engine, kind, direct, p.x(images), weights, bias, p.y(images), p.strides,
                                  p.dilations, p.before, p.after, with_own_scratchpad());
@@ -98,7 +98,7 @@ Forward::primitive_desc forward_desc(const dnnl::engine& engine, const Problem& 
 BackwardData::primitive_desc backward_data_desc(const dnnl::engine& engine, const Problem& p,
                                                 std::int64_t images) {
   const Problem forward = p.of_one_type(p.y_type);
-  const Forward::primitive_desc hint = forward_desc(engine, forward, images, forward.any_weights(), false);
+  const Forward::primitive_desc hint = forward_desc(engine, forward, images, forward.any_weights());
 #if DNNL_VERSION_MAJOR >= 3
   return BackwardData::primitive_desc(engine, direct, p.x(images), p.any_weights(), p.y(images), p.strides,
                                       p.dilations, p.before, p.after, hint, with_own_scratchpad());
@@ -110,12 +110,10 @@ BackwardData::primitive_desc backward_data_desc(const dnnl::engine& engine, cons
 }
 
 BackwardWeights::primitive_desc backward_weights_desc(const dnnl::engine& engine, const Problem& p,
-                                                      std::int64_t images, const memory::desc& weights,
-                                                      bool with_bias) {
+                                                      std::int64_t images, const memory::desc& weights) {
   const Problem forward = p.of_one_type(p.y_type);
-  const Forward::primitive_desc hint =
-      forward_desc(engine, forward, images, forward.any_weights(), with_bias);
-  const memory::desc bias = with_bias ? p.bias() : memory::desc();
+  const Forward::primitive_desc hint = forward_desc(engine, forward, images, forward.any_weights());
+  const memory::desc bias;
 #if DNNL_VERSION_MAJOR >= 3
   return BackwardWeights::primitive_desc(engine, direct, p.x(images), weights, bias, p.y(images), p.strides,
                                          p.dilations, p.before, p.after, hint, with_own_scratchpad());
@@ -140,10 +138,15 @@ struct OneDnnConvolution::Primitives {
     std::size_t kind;
     std::vector<dnnl_exec_arg_t> arguments;
   };
-  /// The weights in another layout, and the primitive that copies them.
+  /// Weights in another layout, and the primitive that copies them.
   struct Copy {
-    memory model, packed;
+    memory from, to;
     dnnl::reorder reorder;
+
+    Copy(const memory& from, const memory& to) : from(from), to(to), reorder(from, to) {}
+    std::array<dnnl_exec_arg_t, 2> arguments() const {
+      return {{{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}}};
+    }
   };
 
   const dnnl::engine& engine;
@@ -154,8 +157,6 @@ struct OneDnnConvolution::Primitives {
   std::vector<Copy> copies;  ///< of the weights, before; or, of their gradient's sum, after
   float* sums = nullptr;     ///< of the slices, each of `stride` numbers; the first becomes the sum
   std::int64_t stride = 0;
-  float *bias_sums = nullptr, *bias = nullptr;
-  std::int64_t filters = 0;
   std::unique_ptr<HostMemory> sums_memory;
 
   explicit Primitives(const dnnl::engine& engine) : engine(engine) {}
@@ -174,15 +175,27 @@ struct OneDnnConvolution::Primitives {
     kinds.push_back(std::move(kind));
   }
 
+  /// The primitive of a slice, once.
+  void try_slice(const OneDnn& onednn, const Slice& slice) const {
+    const Kind& kind = kinds[slice.kind];
+    std::vector<dnnl_exec_arg_t> arguments = slice.arguments;
+    arguments.push_back({DNNL_ARG_SCRATCHPAD, kind.scratchpads.front().get()});
+    try_once(onednn, kind.primitive, arguments);
+  }
+  /// All primitives once.
+  void try_all(const OneDnn& onednn) const {
+    try_slice(onednn, slices.front());
+    if (kinds.size() > 1) try_slice(onednn, slices.back());
+    for (const Copy& copy : copies) try_once(onednn, copy.reorder, copy.arguments());
+  }
+
   /// The weights at `model` as `wanted` lays them out; itself where that is how they lie.
   dnnl_memory_t packed(const memory::desc& model, const memory::desc& wanted, void* data) {
     if (wanted == model) return keep(model, data);
     for (const Copy& copy : copies)
-      if (copy.packed.get_desc() == wanted) return copy.packed.get();
-    Copy copy{memory(model, engine, data), memory(wanted, engine), {}};
-    copy.reorder = dnnl::reorder(copy.model, copy.packed);
-    copies.push_back(std::move(copy));
-    return copies.back().packed.get();
+      if (copy.to.get_desc() == wanted) return copy.to.get();
+    copies.emplace_back(memory(model, engine, data), memory(wanted, engine));
+    return copies.back().to.get();
   }
 };
 
@@ -233,15 +246,14 @@ bool is_compiled(const Describe& describe) {
 
 bool multiplies_bfloat16(const OneDnn& onednn, const op::Convolution& d) {
   const Problem p(d);
-  return is_compiled([&] { return forward_desc(onednn.handles().engine, p, 1, p.any_weights(), false); });
+  return is_compiled([&] { return forward_desc(onednn.handles().engine, p, 1, p.any_weights()); });
 }
 bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionTranspose& d) {
   return is_compiled([&] { return backward_data_desc(onednn.handles().engine, Problem(d), 1); });
 }
 bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionWeights& d) {
   const Problem p(d);
-  return is_compiled(
-      [&] { return backward_weights_desc(onednn.handles().engine, p, 1, p.any_weights(), false); });
+  return is_compiled([&] { return backward_weights_desc(onednn.handles().engine, p, 1, p.any_weights()); });
 }
 
 OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution& d, const Bindings& at,
@@ -251,7 +263,7 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     Primitives& p = *primitives_;
     const Problem problem(d);
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
-      const auto desc = forward_desc(p.engine, problem, size, problem.any_weights(), false);
+      const auto desc = forward_desc(p.engine, problem, size, problem.any_weights());
       p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
     }
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
@@ -263,6 +275,7 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
             {DNNL_ARG_WEIGHTS, p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
             {DNNL_ARG_DST, p.keep(problem.y(count), y)}}});
     });
+    p.try_all(onednn);
   });
 }
 
@@ -285,6 +298,7 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
             {DNNL_ARG_WEIGHTS, p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
             {DNNL_ARG_DIFF_SRC, p.keep(problem.x(count), x)}}});
     });
+    p.try_all(onednn);
   });
 }
 
@@ -294,38 +308,28 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
   make_or_explain(d.x, d.out_gradient, [&] {
     Primitives& p = *primitives_;
     const Problem problem(d);
-    const bool with_bias = static_cast<bool>(d.bias_gradient);
     memory::desc layout = problem.any_weights();  // of all slices' sums the same: they are added as they lie
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
-      const auto desc = backward_weights_desc(p.engine, problem, size, layout, with_bias);
+      const auto desc = backward_weights_desc(p.engine, problem, size, layout);
       layout = desc.diff_weights_desc();
       p.add_kind(desc, layout, onednn.handles().streams.size());
     }
     const std::int64_t count = (d.x.shape[0] + images - 1) / images;
-    p.filters = problem.filters;
     p.stride = align_up(static_cast<std::int64_t>(layout.get_size())) / std::int64_t{sizeof(float)};
-    p.sums_memory = std::make_unique<HostMemory>(static_cast<std::size_t>(count * (p.stride + p.filters)) *
-                                                 sizeof(float));
+    p.sums_memory = std::make_unique<HostMemory>(static_cast<std::size_t>(count * p.stride) * sizeof(float));
     p.sums = reinterpret_cast<float*>(p.sums_memory->data());
-    p.bias_sums = p.sums + count * p.stride;
-    p.bias = at.address<float>(d.bias_gradient);
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t size, std::size_t kind) {
       const auto slice = static_cast<std::int64_t>(p.slices.size());
       void* const x = element_at(at, d.x, first * elements_of_image(d.x));
       void* const y = element_at(at, d.out_gradient, first * elements_of_image(d.out_gradient));
-      std::vector<dnnl_exec_arg_t> arguments{
-          {DNNL_ARG_SRC, p.keep(problem.x(size), x)},
-          {DNNL_ARG_DIFF_DST, p.keep(problem.y(size), y)},
-          {DNNL_ARG_DIFF_WEIGHTS, p.keep(layout, p.sums + slice * p.stride)}};
-      if (with_bias)
-        arguments.push_back({DNNL_ARG_DIFF_BIAS, p.keep(problem.bias(), p.bias_sums + slice * p.filters)});
-      p.slices.push_back({kind, std::move(arguments)});
+      p.slices.push_back({kind,
+                          {{DNNL_ARG_SRC, p.keep(problem.x(size), x)},
+                           {DNNL_ARG_DIFF_DST, p.keep(problem.y(size), y)},
+                           {DNNL_ARG_DIFF_WEIGHTS, p.keep(layout, p.sums + slice * p.stride)}}});
     });
-    Primitives::Copy copy{memory(problem.weights, p.engine, at.address<float>(d.weights_gradient)),
-                          memory(layout, p.engine, p.sums),
-                          {}};
-    copy.reorder = dnnl::reorder(copy.packed, copy.model);
-    p.copies.push_back(std::move(copy));
+    p.copies.emplace_back(memory(layout, p.engine, p.sums),
+                          memory(problem.weights, p.engine, at.address<float>(d.weights_gradient)));
+    p.try_all(onednn);
   });
 }
 
@@ -337,17 +341,16 @@ std::int64_t OneDnnConvolution::slices() const {
 }
 
 bool OneDnnConvolution::copy_weights(const OneDnn& onednn, int worker) const {
-  for (const Primitives::Copy& copy : primitives_->copies) {
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, copy.model.get()}, {DNNL_ARG_TO, copy.packed.get()}};
-    if (!execute(onednn, worker, copy.reorder, arguments)) return false;
-  }
-  return true;
+  const std::vector<Primitives::Copy>& copies = primitives_->copies;
+  return std::all_of(copies.begin(), copies.end(), [&](const Primitives::Copy& copy) {
+    return execute(onednn, worker, copy.reorder, copy.arguments());
+  });
 }
 
 bool OneDnnConvolution::run(const OneDnn& onednn, std::int64_t index, int worker) const {
   const Primitives::Slice& slice = primitives_->slices[static_cast<std::size_t>(index)];
   const Primitives::Kind& kind = primitives_->kinds[slice.kind];
-  constexpr std::size_t most = 5;
+  constexpr std::size_t most = 4;
   dnnl_exec_arg_t arguments[most];
   const auto end = std::copy(slice.arguments.begin(), slice.arguments.end(), arguments);
   *end = {DNNL_ARG_SCRATCHPAD, kind.scratchpads[static_cast<std::size_t>(worker)].get()};
@@ -358,20 +361,21 @@ void OneDnnConvolution::fold(std::int64_t part, std::int64_t parts) const {
   const Primitives& p = *primitives_;
   const std::int64_t size = (p.stride + parts - 1) / parts;
   const std::int64_t begin = std::min(part * size, p.stride), end = std::min(begin + size, p.stride);
-  for (std::int64_t slice = 1; slice < slices(); ++slice)
-    for (std::int64_t i = begin; i < end; ++i) p.sums[i] += p.sums[slice * p.stride + i];
-  if (part != 0 || !p.bias) return;
-  for (std::int64_t f = 0; f < p.filters; ++f) {
-    float sum = p.bias_sums[f];
-    for (std::int64_t slice = 1; slice < slices(); ++slice) sum += p.bias_sums[slice * p.filters + f];
-    p.bias[f] = sum;
+  constexpr std::int64_t at_a_time = 512;
+  double totals[at_a_time];
+  for (std::int64_t first = begin; first < end; first += at_a_time) {
+    const std::int64_t count = std::min(at_a_time, end - first);
+    std::fill_n(totals, count, 0.0);
+    for (std::int64_t slice = 0; slice < slices(); ++slice)
+      for (std::int64_t i = 0; i < count; ++i)
+        totals[i] += static_cast<double>(p.sums[slice * p.stride + first + i]);
+    for (std::int64_t i = 0; i < count; ++i) p.sums[first + i] = static_cast<float>(totals[i]);
   }
 }
 
 bool OneDnnConvolution::store_weights(const OneDnn& onednn, int worker) const {
   const Primitives::Copy& copy = primitives_->copies.front();
-  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, copy.packed.get()}, {DNNL_ARG_TO, copy.model.get()}};
-  return execute(onednn, worker, copy.reorder, arguments);
+  return execute(onednn, worker, copy.reorder, copy.arguments());
 }
 
 std::string OneDnnConvolution::implementation() const { return primitives_->implementation; }

@@ -38,6 +38,11 @@ inline bool execute(const OneDnn& onednn, int worker, const dnnl::primitive& pri
                                 static_cast<int>(arguments.size()), arguments.data()) == dnnl_success;
 }
 
+/// Runs a primitive once at prepare, its results put elsewhere: the machine code that oneDNN makes at a first run is made
+/// here, and not in a step. Throws OutOfMemoryError.
+void try_once(const OneDnn& onednn, const dnnl::primitive& primitive,
+              std::span<const dnnl_exec_arg_t> arguments);
+
 /// Throws OutOfMemoryError where the system would not give the memory that making a primitive, or its first run, takes
 /// (10 MB were seen): oneDNN writes its machine code without a look at whether it got any.
 void expect_room();
