@@ -20,6 +20,10 @@ template <class T>
 void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, const T& value) {
   GLIA_CUDA(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value));
 }
+template <class T>
+void set(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute, const T& value) {
+  GLIA_CUDA(cublasLtMatrixLayoutSetAttribute(layout, attribute, &value, sizeof value));
+}
 
 /// A row-major matrix as cuBLASLt, which is column-major, sees it: its transpose, or, where its columns are
 /// contiguous, itself to be transposed.
@@ -37,10 +41,15 @@ ColumnMajor column_major(const View& view) {
   return seen;
 }
 
-LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix) {
+/// Of `pieces` such matrices, `step` elements apart.
+LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix, std::int64_t pieces, std::int64_t step) {
   LtLayout result;
   GLIA_CUDA(cublasLtMatrixLayoutCreate(result.made_here(), type, static_cast<std::uint64_t>(matrix.rows),
                                        static_cast<std::uint64_t>(matrix.columns), matrix.stride));
+  if (pieces == 1) return result;
+  const auto count = static_cast<std::int32_t>(pieces);
+  set(result, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, count);
+  set(result, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step);
   return result;
 }
 
@@ -95,17 +104,22 @@ void CublasLt::start() {
   if (!workspace_) workspace_ = gpu_.allocate(workspace_bytes(gpu_));
 }
 
-std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue& epilogue) {
+std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue& epilogue,
+                                        std::int64_t pieces) {
   start();
   LtProduct product(*this);
   product.epilogue_ = epilogue.kind;
+  product.pieces_ = pieces;
   product.is_double_ = matmul.out.dtype == DType::float64;
   // out^T (n, m) = b^T (n, k) a^T (k, m): cuBLASLt's A is our b, its B our a.
-  const ColumnMajor left = column_major(matmul.b), right = column_major(matmul.a);
+  const std::int64_t k = matmul.a.shape[1] / pieces;
+  View a = matmul.a, b = matmul.b;  // of a piece
+  a.shape[1] = b.shape[0] = k;
+  const ColumnMajor left = column_major(b), right = column_major(a);
   const ColumnMajor out{matmul.out.shape[1], matmul.out.shape[0], matmul.out.strides[0], CUBLAS_OP_N};
-  product.left_ = layout(type_of(matmul.b), left);
-  product.right_ = layout(type_of(matmul.a), right);
-  product.out_ = layout(type_of(matmul.out), out);
+  product.left_ = layout(type_of(b), left, pieces, k * b.strides[0]);
+  product.right_ = layout(type_of(a), right, pieces, k * a.strides[1]);
+  product.out_ = layout(type_of(matmul.out), out, pieces, elements_of_piece(out.columns, out.rows));
   GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul, gpu_),
                                      type_of(matmul.out)));
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSA, left.operation);
@@ -164,6 +178,9 @@ void LtProduct::run(const void* a, const void* b, void* out) const {
                            owner_->gpu_.target()));
 }
 
-std::string LtProduct::name() const { return std::string("cuBLASLt") + name_of(epilogue_); }
+std::string LtProduct::name() const {
+  const std::string name = std::string("cuBLASLt") + name_of(epilogue_);
+  return pieces_ == 1 ? name : detail::concat(name, ", ", pieces_, " pieces of k");
+}
 
 }  // namespace glia::cuda

@@ -23,6 +23,9 @@ struct Epilogue {
 /// Bits from row to row of a mask for rows of n elements, as cuBLASLt wants it.
 constexpr std::int64_t relu_stride_for(std::int64_t n) { return (n + 127) / 128 * 128; }
 
+/// Elements from one piece of k's product to the next: so that all are aligned as the first.
+constexpr std::int64_t elements_of_piece(std::int64_t m, std::int64_t n) { return (m * n + 63) / 64 * 64; }
+
 class LtProduct;
 
 /// cuBLASLt's handle and the workspace of a context, which its products share: they run one after another. Both
@@ -31,8 +34,9 @@ class CublasLt {
  public:
   explicit CublasLt(Gpu& gpu) : gpu_(gpu) {}
 
-  /// The heuristics' first algorithm for out = a b with this epilogue; nothing where there is none.
-  std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue);
+  /// The heuristics' first algorithm for out = a b with this epilogue; nothing where there is none. With `pieces`, k is cut
+  /// into so many equal ones: out is the products of each, elements_of_piece(m, n) apart.
+  std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue, std::int64_t pieces = 1);
   /// Whether a product with a ReLU epilogue passes NaN on, which cuBLASLt leaves open. Tries it, and waits.
   bool keeps_nan(const LtProduct& product, const op::Matmul& matmul);
 
@@ -50,7 +54,7 @@ class LtProduct {
  public:
   /// Launches out = a b, with its epilogue.
   void run(const void* a, const void* b, void* out) const;
-  /// "cuBLASLt RELU_AUX_BIAS".
+  /// "cuBLASLt RELU_AUX_BIAS", "cuBLASLt, 9 pieces of k".
   std::string name() const;
 
  private:
@@ -60,6 +64,7 @@ class LtProduct {
   CublasLt* owner_;
   cublasLtEpilogue_t epilogue_ = CUBLASLT_EPILOGUE_DEFAULT;
   bool is_double_ = false;
+  std::int64_t pieces_ = 1;
   LtOperation operation_;
   LtLayout left_, right_, out_;
   cublasLtMatmulAlgo_t algorithm_ = {};

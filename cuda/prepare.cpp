@@ -6,6 +6,8 @@
 #include <cuda/launch.h>
 #include <cuda/prepare.h>
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,41 +33,37 @@ class KernelOp final : public Op {
   std::vector<KernelLaunch> kernels_;
 };
 
+/// A call of cuBLASLt, out = a b.
+struct LtCall {
+  LtProduct product;
+  const void *a, *b;
+  void* out;
+};
+
 /// A product: by cuBLASLt or by a kernel, and after it whatever the product did not do on the way.
 class ProductOp final : public Op {
  public:
-  /// `rest` is what is still to be done when `product`, if there is one, has run.
-  ProductOp(const Gpu& gpu, std::optional<LtProduct> product, const op::Matmul& rest, const Bindings& at)
-      : gpu_(gpu),
-        product_(std::move(product)),
-        a_(at.address<>(rest.a)),
-        b_(at.address<>(rest.b)),
-        out_(at.address<>(rest.out)) {
-    if (!product_) kernels_.push_back(product_kernel(rest, at, gpu.most_blocks()));
-    for (const KernelLaunch& kernel : epilogue_kernels(op::epilogue_of(rest), at, gpu.most_blocks()))
-      kernels_.push_back(kernel);
-    if (rest.bias_gradient) kernels_.push_back(bias_gradient_kernel(rest, at, gpu.most_blocks()));
-  }
-  void set_mask(std::shared_ptr<Memory> mask) { mask_ = std::move(mask); }
+  /// `memory` is what it works in, or null.
+  ProductOp(const Gpu& gpu, std::vector<LtCall> calls, std::vector<KernelLaunch> kernels,
+            std::shared_ptr<Memory> memory)
+      : gpu_(gpu), calls_(std::move(calls)), kernels_(std::move(kernels)), memory_(std::move(memory)) {}
 
   void run() override {
-    if (product_) product_->run(a_, b_, out_);
+    for (const LtCall& call : calls_) call.product.run(call.a, call.b, call.out);
     for (const KernelLaunch& kernel : kernels_) launch(kernel, gpu_);
   }
   std::string algorithm() const override {
-    std::string words = product_ ? product_->name() : std::string("loops");
-    const std::size_t kernels = kernels_.size() - (product_ ? 0 : 1);
+    std::string words = calls_.empty() ? std::string("loops") : calls_.front().product.name();
+    const std::size_t kernels = kernels_.size() - (calls_.empty() ? 1 : 0);
     if (kernels > 0) words += detail::concat(" and ", kernels, kernels == 1 ? " kernel" : " kernels");
     return words;
   }
 
  private:
   const Gpu& gpu_;
-  std::optional<LtProduct> product_;
-  const void *a_, *b_;
-  void* out_;
+  std::vector<LtCall> calls_;
   std::vector<KernelLaunch> kernels_;
-  std::shared_ptr<Memory> mask_;
+  std::shared_ptr<Memory> memory_;
 };
 
 /// An epilogue, and the product without what it does.
@@ -118,6 +116,7 @@ class Preparation {
     });
     if (backward == descriptors_.size()) return false;
     const op::Matmul& b = *matmul_at(backward);
+    if (is_long(f) || is_long(b)) return false;
 
     const std::int64_t stride = relu_stride_for(f.out.shape[1]);
     const std::shared_ptr<Memory> mask = gpu_.allocate(static_cast<std::size_t>(f.out.shape[0] * stride / 8));
@@ -134,7 +133,7 @@ class Preparation {
       return d.bias_gradient && d.b.same_place(b.out) && d.b.shape == b.out.shape;
     });
     std::optional<LtProduct> backward_product;
-    if (weights < descriptors_.size()) {
+    if (weights < descriptors_.size() && !is_long(*matmul_at(weights))) {
       op::Matmul weights_rest = *matmul_at(weights);
       const void* gradient = at_.address<>(std::exchange(weights_rest.bias_gradient, {}));
       backward_product = lt_.find(b, {CUBLASLT_EPILOGUE_DRELU_BGRAD, gradient, mask->data(), stride});
@@ -144,11 +143,28 @@ class Preparation {
       backward_product = lt_.find(b, {CUBLASLT_EPILOGUE_DRELU, nullptr, mask->data(), stride});
     if (!backward_product) return false;
 
-    auto op = std::make_unique<ProductOp>(gpu_, std::move(forward_product), forward_rest, at_);
-    op->set_mask(mask);
-    ops_[forward] = std::move(op);
-    ops_[backward] = std::make_unique<ProductOp>(gpu_, std::move(backward_product), backward_rest, at_);
+    ops_[forward] = product_op(std::move(forward_product), forward_rest, mask);
+    ops_[backward] = product_op(std::move(backward_product), backward_rest, mask);
     return true;
+  }
+
+  /// `rest` is what is still to be done when `product`, if there is one, has run.
+  std::unique_ptr<Op> product_op(std::optional<LtProduct> product, const op::Matmul& rest,
+                                 std::shared_ptr<Memory> memory = nullptr) const {
+    std::vector<LtCall> calls;
+    std::vector<KernelLaunch> kernels;
+    if (product)
+      calls.push_back(
+          {std::move(*product), at_.address<>(rest.a), at_.address<>(rest.b), at_.address<>(rest.out)});
+    else
+      kernels.push_back(product_kernel(rest, at_, gpu_.most_blocks()));
+    append_epilogue(kernels, rest);
+    if (rest.bias_gradient) kernels.push_back(bias_gradient_kernel(rest, at_, gpu_.most_blocks()));
+    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), std::move(memory));
+  }
+  void append_epilogue(std::vector<KernelLaunch>& kernels, const op::Matmul& d) const {
+    for (const KernelLaunch& kernel : epilogue_kernels(op::epilogue_of(d), at_, gpu_.most_blocks()))
+      kernels.push_back(kernel);
   }
 
   std::unique_ptr<Op> prepare_other(const Descriptor& descriptor) {
@@ -178,17 +194,66 @@ class Preparation {
     return result;
   }
 
+  /// Of float32, over a k that it is not to sum at once.
+  static bool is_long(const op::Matmul& d) {
+    return d.out.dtype == DType::float32 && d.a.shape[1] > op::longest_plain_k;
+  }
+
+  /// Pieces of k multiplied as a batch in one call, what is left of k in another, and all those products added by a kernel.
+  /// Null where cuBLASLt does not do that, or one piece is all there is room for.
+  std::unique_ptr<Op> prepare_long_product(const op::Matmul& d) {
+    constexpr std::int64_t k_of_piece = 1024, alignment = 64, most_bytes = 32 << 20;
+    const std::int64_t m = d.out.shape[0], n = d.out.shape[1], k = d.a.shape[1];
+    const std::int64_t step = elements_of_piece(m, n), bytes = step * size_of(d.out.dtype);
+    const std::int64_t wanted = std::min(k / k_of_piece, most_bytes / bytes - 1);  // one is for what is left
+    if (wanted < 2 || !d.out.is_contiguous() || (d.bias_gradient && !d.b.is_contiguous())) return nullptr;
+    const std::int64_t piece = k / wanted / alignment * alignment, pieces = k / piece, left = k % piece;
+
+    View products = View::contiguous(Buffer::slots, d.out.dtype, {pieces + (left > 0 ? 1 : 0), step});
+    const std::shared_ptr<Memory> memory = gpu_.allocate(static_cast<std::size_t>(products.bytes()));
+    products.shape[1] = m * n;
+    Bindings at = at_;
+    at.base[static_cast<std::size_t>(products.buffer)] = memory->data();
+    std::vector<LtCall> calls;
+    const auto multiply = [&](std::int64_t first, std::int64_t length, std::int64_t parts) {
+      op::Matmul part = d;
+      part.a.offset += first * d.a.strides[1] * size_of(d.a.dtype), part.a.shape[1] = length;
+      part.b.offset += first * d.b.strides[0] * size_of(d.b.dtype), part.b.shape[0] = length;
+      part.out = View::contiguous(products.buffer, d.out.dtype, {m, n}, first / piece * bytes);
+      std::optional<LtProduct> product = lt_.find(part, {}, parts);
+      if (!product) return false;
+      calls.push_back(
+          {std::move(*product), at.address<>(part.a), at.address<>(part.b), at.address<>(part.out)});
+      return true;
+    };
+    if (!multiply(0, pieces * piece, pieces) || (left > 0 && !multiply(pieces * piece, left, 1)))
+      return nullptr;
+
+    op::Matmul sum;  // of the products, as a bias gradient is one of rows
+    sum.out = sum.b = products;
+    sum.bias_gradient = d.out.reshaped({m * n});
+    std::vector<KernelLaunch> kernels{bias_gradient_kernel(sum, at, gpu_.most_blocks())};
+    append_epilogue(kernels, d);
+    if (d.bias_gradient)
+      for (const KernelLaunch& kernel :
+           elementary_kernels(op::SumRows{d.b, d.bias_gradient}, at_, gpu_.most_blocks()))
+        kernels.push_back(kernel);
+    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), memory);
+  }
+
   std::unique_ptr<Op> prepare_product(const op::Matmul& d) {
+    if (is_long(d))
+      if (auto op = prepare_long_product(d)) return op;
     for (const Choice& choice : choices(d)) {
       std::optional<LtProduct> product = lt_.find(d, choice.epilogue);
       if (!product) continue;
       const bool fused_relu = is_relu(d.activation) && !is_relu(choice.rest.activation);
       if (fused_relu && !lt_.keeps_nan(*product, d)) continue;
-      return std::make_unique<ProductOp>(gpu_, std::move(product), choice.rest, at_);
+      return product_op(std::move(product), choice.rest);
     }
     GLIA_CHECK(d.a.dtype != DType::bfloat16, DeviceError, "cuBLASLt has no algorithm for ", d.a.shape, " x ",
                d.b.shape, " of bfloat16: compile without .precision");
-    return std::make_unique<ProductOp>(gpu_, std::nullopt, d, at_);
+    return product_op(std::nullopt, d);
   }
 
   Gpu& gpu_;

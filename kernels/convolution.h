@@ -4,7 +4,7 @@
 #pragma once
 
 #include <glia/image_descriptors.h>  // defines: Window
-#include <kernels/block.h>
+#include <kernels/sum.h>             // defines: Sums
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -64,17 +64,17 @@ struct ConvolutionKernel {
     const auto range = block.rows(pixels);
     for (std::int64_t pixel = range.begin; pixel < range.end; pixel += range.stride) {
       for (std::int64_t first = block.rank() * tile; first < filters; first += block.size() * tile) {
-        T sum[tile] = {};
         const int width = static_cast<int>(filters - first < tile ? filters - first : tile);
+        Sums<T, tile> sum(width);
         for (std::int64_t tap = 0; tap < shape.taps(); ++tap) add(sum, pixel, tap, first, width);
-        for (int f = 0; f < width; ++f) y[pixel * filters + first + f] = sum[f];
+        for (int f = 0; f < width; ++f) y[pixel * filters + first + f] = sum.total(f);
       }
     }
   }
 
  private:
   template <int tile>
-  GLIA_HD void add(T (&sum)[tile], std::int64_t pixel, std::int64_t tap, std::int64_t first,
+  GLIA_HD void add(Sums<T, tile>& sum, std::int64_t pixel, std::int64_t tap, std::int64_t first,
                    int width) const {
     const std::int64_t in_image = pixel % shape.y.pixels(), channels = shape.channels_of_group();
     std::int64_t row = in_image / shape.y.width, column = in_image % shape.y.width;
@@ -88,6 +88,7 @@ struct ConvolutionKernel {
       else
         for (int f = 0; f < width; ++f)
           sum[f] += from[(first + f) / shape.filters_of_group() * channels + c] * w[c * shape.y.channels + f];
+      sum.next(width);
     }
   }
 };
@@ -113,7 +114,7 @@ struct ConvolutionTransposeKernel {
   GLIA_HD T at(std::int64_t pixel, std::int64_t c) const {
     const std::int64_t in_image = pixel % shape.x.pixels(), filters = shape.filters_of_group();
     const std::int64_t group = c / shape.channels_of_group(), channel = c % shape.channels_of_group();
-    T sum = 0;
+    Sums<T> sum(1);
     for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
       std::int64_t row = in_image / shape.x.width, column = in_image % shape.x.width;
       if (!shape.is_met(row, column, tap / shape.window.width, tap % shape.window.width)) continue;
@@ -121,9 +122,9 @@ struct ConvolutionTransposeKernel {
       const T* const dy = y + from * shape.y.channels + group * filters;
       const T* const w =
           weights + (tap * shape.channels_of_group() + channel) * shape.y.channels + group * filters;
-      for (std::int64_t f = 0; f < filters; ++f) sum += dy[f] * w[f];
+      for (std::int64_t f = 0; f < filters; ++f) sum.add(dy[f] * w[f]);
     }
-    return sum;
+    return sum.total();
   }
 };
 
@@ -142,18 +143,18 @@ struct ConvolutionWeightsKernel {
     const auto range = block.rows(rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       for (std::int64_t first = block.rank() * tile; first < filters; first += block.size() * tile) {
-        T sum[tile] = {};
         const int width = static_cast<int>(filters - first < tile ? filters - first : tile);
+        Sums<T, tile> sum(width);
         for (std::int64_t pixel = 0; pixel < shape.images * shape.y.pixels(); ++pixel)
           add(sum, pixel, row, first, width);
-        for (int f = 0; f < width; ++f) dw[row * filters + first + f] = sum[f];
+        for (int f = 0; f < width; ++f) dw[row * filters + first + f] = sum.total(f);
       }
     }
   }
 
  private:
   template <int tile>
-  GLIA_HD void add(T (&sum)[tile], std::int64_t pixel, std::int64_t tap_channel, std::int64_t first,
+  GLIA_HD void add(Sums<T, tile>& sum, std::int64_t pixel, std::int64_t tap_channel, std::int64_t first,
                    int width) const {
     const std::int64_t in_image = pixel % shape.y.pixels(), channels = shape.channels_of_group();
     const std::int64_t tap = tap_channel / channels, c = tap_channel % channels;
@@ -167,6 +168,7 @@ struct ConvolutionWeightsKernel {
     else
       for (int f = 0; f < width; ++f)
         sum[f] += from[(first + f) / shape.filters_of_group() * channels + c] * gradient[f];
+    sum.next(width);
   }
 };
 

@@ -216,10 +216,12 @@ void lower(const op::LookupGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.table_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const View& table = d.table_gradient;
-    launch(LookupGradientKernel<T>{at.template address<T>(d.indices), at.template address<T>(d.out_gradient),
-                                   at.template address<T>(table), d.out_gradient.shape[0], table.shape[0],
-                                   table.shape[1]},
-           Work{Work::rows, table.shape[0], table.shape[1]});
+    const std::int64_t n = d.out_gradient.shape[0], rows = table.shape[0];
+    std::int32_t* const links = at.template address<std::int32_t>(d.links);
+    launch(LinkKernel<T>{at.template address<T>(d.indices), links, n, rows}, Work{Work::exactly, 1});
+    launch(LookupGradientKernel<T>{links, at.template address<T>(d.out_gradient),
+                                   at.template address<T>(table), n, rows, table.shape[1]},
+           Work{Work::rows, rows, table.shape[1]});
   });
 }
 

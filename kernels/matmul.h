@@ -3,14 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/block.h>
+#include <kernels/sum.h>  // defines: Sums
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
 /// out (m, n) = a (m, k) b (k, n), strides in elements, rows of `out` contiguous. A thread computes
 /// Block::tile outputs of a row together, so that the inner loop is a vector's; each is summed over k in
-/// ascending order.
+/// ascending order, by leaves.
 template <class T>
 struct MatmulKernel {
   const T* a;
@@ -26,7 +26,7 @@ struct MatmulKernel {
     for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
       for (std::int64_t first = block.rank() * tile; first < n; first += block.size() * tile) {
         const std::int64_t width = n - first < tile ? n - first : tile;
-        T sum[tile] = {};
+        Sums<T, tile> sum(tile);
         for (std::int64_t i = 0; i < k; ++i) {
           const T x = a[row * a_row + i * a_column];
           const T* const y = b + i * b_row + first * b_column;
@@ -34,8 +34,9 @@ struct MatmulKernel {
             for (int j = 0; j < tile; ++j) sum[j] += x * y[j];
           else
             for (int j = 0; j < width; ++j) sum[j] += x * y[j * b_column];
+          sum.next(width);
         }
-        for (int j = 0; j < width; ++j) out[row * out_row + first + j] = sum[j];
+        for (int j = 0; j < width; ++j) out[row * out_row + first + j] = sum.total(j);
       }
     }
   }
@@ -56,10 +57,12 @@ struct ColumnSumsKernel {
     for (std::int64_t t = first_tile; t < tiles; t += block.count() * block.size()) {
       const std::int64_t first = t * tile;
       const std::int64_t width = columns - first < tile ? columns - first : tile;
-      T sum[tile] = {};
-      for (std::int64_t row = 0; row < rows; ++row)
+      Sums<T, tile> sum(width);
+      for (std::int64_t row = 0; row < rows; ++row) {
         for (int j = 0; j < width; ++j) sum[j] += in[row * stride + first + j];
-      for (int j = 0; j < width; ++j) out[first + j] = sum[j];
+        sum.next(width);
+      }
+      for (int j = 0; j < width; ++j) out[first + j] = sum.total(j);
     }
   }
 };

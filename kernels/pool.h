@@ -88,21 +88,34 @@ struct PoolKernel {
     T* out;
 
     GLIA_HD void operator()(int width) const {
+      if (k.average) return average(width);
       T result[tile];
-      for (int j = 0; j < width; ++j) result[j] = k.average ? T(0) : T(-HUGE_VALF);
+      for (int j = 0; j < width; ++j) result[j] = T(-HUGE_VALF);
       for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        const T* in =
-            k.x + ((image * k.shape.rows.in + row) * k.shape.columns.in + columns.begin) * k.shape.channels +
-            channel;
+        const T* in = begin_of(row);
+        for (std::int64_t column = columns.begin; column < columns.end; ++column, in += k.shape.channels)
+          for (int j = 0; j < width; ++j) result[j] = math::max_nan(result[j], in[j]);
+      }
+      for (int j = 0; j < width; ++j) out[j] = result[j];
+    }
+
+    GLIA_HD void average(int width) const {
+      Sums<T, tile> sums(width);
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+        const T* in = begin_of(row);
         for (std::int64_t column = columns.begin; column < columns.end; ++column, in += k.shape.channels) {
-          if (k.average)
-            for (int j = 0; j < width; ++j) result[j] += in[j];
-          else
-            for (int j = 0; j < width; ++j) result[j] = math::max_nan(result[j], in[j]);
+          for (int j = 0; j < width; ++j) sums[j] += in[j];
+          sums.next(width);
         }
       }
-      const T share = k.average ? T(1) / static_cast<T>(rows.length() * columns.length()) : T(1);
-      for (int j = 0; j < width; ++j) out[j] = result[j] * share;
+      const T share = T(1) / static_cast<T>(rows.length() * columns.length());
+      for (int j = 0; j < width; ++j) out[j] = sums.total(j) * share;
+    }
+
+    /// The window's first element in a row of the image.
+    GLIA_HD const T* begin_of(std::int64_t row) const {
+      return k.x + ((image * k.shape.rows.in + row) * k.shape.columns.in + columns.begin) * k.shape.channels +
+             channel;
     }
   };
 };
@@ -148,8 +161,7 @@ struct PoolGradientKernel {
     std::int64_t channel, at;
 
     GLIA_HD void operator()(int width) const {
-      T result[tile];
-      for (int j = 0; j < width; ++j) result[j] = 0;
+      Sums<T, tile> result(width);
       for (std::int64_t row = rows.begin; row < rows.end; ++row)
         for (std::int64_t column = columns.begin; column < columns.end; ++column) {
           const Span window_rows = k.shape.rows.elements(row),
@@ -164,15 +176,17 @@ struct PoolGradientKernel {
           } else {
             add(result, window_rows, window_columns, dy, width);
           }
+          result.next(width);
         }
       if (k.average)
-        for (int j = 0; j < width; ++j) k.dx[at + j] = result[j];
+        for (int j = 0; j < width; ++j) k.dx[at + j] = result.total(j);
       else
-        for (int j = 0; j < width; ++j) k.dx[at + j] = k.x[at + j] <= k.floor ? T(0) : result[j];
+        for (int j = 0; j < width; ++j) k.dx[at + j] = k.x[at + j] <= k.floor ? T(0) : result.total(j);
     }
 
     /// The gradient of one window where the element wins in it.
-    GLIA_HD void add(T (&result)[tile], Span window_rows, Span window_columns, const T* dy, int width) const {
+    GLIA_HD void add(Sums<T, tile>& result, Span window_rows, Span window_columns, const T* dy,
+                     int width) const {
       const T* const mine = k.x + at;
       int wins[tile];
       for (int j = 0; j < width; ++j) wins[j] = 1;

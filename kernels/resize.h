@@ -99,14 +99,14 @@ struct UpsampleKernel {
     const std::int64_t reach = bilinear ? 1 : 0;
     const std::int64_t first_row = (row - reach) * tall(), last_row = (row + 1 + reach) * tall();
     const std::int64_t first_column = (column - reach) * wide(), last_column = (column + 1 + reach) * wide();
-    T sum = 0;
+    Sums<T> sum(1);
     for (std::int64_t i = first_row < 0 ? 0 : first_row; i < last_row && i < large.height; ++i) {
       const T y = Between<T>::of(i, small.height, tall(), bilinear).weight(row);
       for (std::int64_t j = first_column < 0 ? 0 : first_column; j < last_column && j < large.width; ++j)
-        sum +=
-            at(large, image, i, j, c) * y * Between<T>::of(j, small.width, wide(), bilinear).weight(column);
+        sum.add(at(large, image, i, j, c) * y *
+                Between<T>::of(j, small.width, wide(), bilinear).weight(column));
     }
-    return sum;
+    return sum.total();
   }
 };
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/block.h>
+#include <kernels/sum.h>  // defines: Sums
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -38,14 +38,14 @@ struct PreluGradientKernel {
   GLIA_HD void operator()(Block& block) const {
     const auto range = block.elements(columns);
     for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      T sum = 0;
+      Sums<T> sum(1);
       for (std::int64_t row = 0; row < rows; ++row) {
         const std::int64_t i = row * columns + c;
         const bool below = x[i] <= T(0);
-        if (below) sum += dy[i] * x[i];
+        sum.add(below ? dy[i] * x[i] : T(0));
         if (dx) dx[i] = below ? alpha[c] * dy[i] : dy[i];
       }
-      dalpha[c] = sum;
+      dalpha[c] = sum.total();
     }
   }
 };
@@ -77,29 +77,62 @@ struct LookupKernel {
   }
 };
 
-/// dtable (rows, width) = sums of the dy (n, width) of each row's indices. A block has a piece of the table, so
-/// that sums come in the order of the indices.
+/// Strings the indices (n,) of each row of a table together, in links (rows + n,): of each row where it is first named, or n
+/// where nowhere, and behind them of each index where its row is named next, or n. A thread has a piece of the rows.
+template <class T>
+struct LinkKernel {
+  const T* indices;
+  std::int32_t* links;
+  std::int64_t n, rows;
+
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    const std::int64_t threads = block.count() * block.size(), piece = (rows + threads - 1) / threads;
+    const std::int64_t first = (block.index() * block.size() + block.rank()) * piece;
+    const std::int64_t last = first + piece < rows ? first + piece : rows;
+    const auto none = static_cast<std::int32_t>(n);
+    for (std::int64_t row = first; row < last; ++row) links[row] = none;
+    for (std::int64_t i = n - 1; i >= 0; --i) {
+      if (!is_row(indices[i], rows)) continue;
+      const auto row = static_cast<std::int64_t>(indices[i]);
+      if (row < first || row >= last) continue;
+      links[rows + i] = links[row];
+      links[row] = static_cast<std::int32_t>(i);
+    }
+  }
+};
+
+/// dtable (rows, width) = sums of the dy (n, width) of each row's indices, in their order, which `links` has strung together.
 template <class T>
 struct LookupGradientKernel {
-  const T* indices;
+  const std::int32_t* links;
   const T* dy;
   T* dtable;
   std::int64_t n, rows, width;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t piece = (rows + block.count() - 1) / block.count();
-    const std::int64_t first = block.index() * piece;
-    const std::int64_t last = first + piece < rows ? first + piece : rows;
-    for (std::int64_t row = first; row < last; ++row)
-      for (std::int64_t c = block.rank(); c < width; c += block.size()) dtable[row * width + c] = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      if (!is_row(indices[i], rows)) continue;
-      const auto row = static_cast<std::int64_t>(indices[i]);
-      if (row < first || row >= last) continue;
-      for (std::int64_t c = block.rank(); c < width; c += block.size())
-        dtable[row * width + c] += dy[i * width + c];
+    constexpr int tile = Block::tile;
+    const auto range = block.rows(rows);
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride)
+      for (std::int64_t c = block.rank() * tile; c < width; c += block.size() * tile)
+        sum_row<tile>(row, c, static_cast<int>(width - c < tile ? width - c : tile));
+  }
+
+ private:
+  template <int tile>
+  GLIA_HD void sum_row(std::int64_t row, std::int64_t c, int together) const {
+    T* const out = dtable + row * width + c;
+    if (links[row] == n) {
+      for (int j = 0; j < together; ++j) out[j] = 0;
+      return;
     }
+    Sums<T, tile> sum(together);
+    for (std::int64_t i = links[row]; i < n; i = links[rows + i]) {
+      for (int j = 0; j < together; ++j) sum[j] += dy[i * width + c + j];
+      sum.next(together);
+    }
+    for (int j = 0; j < together; ++j) out[j] = sum.total(j);
   }
 };
 

@@ -141,8 +141,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Rows,
                          });
 
 TEST_P(Rows, Batch_normalisation_and_its_gradient_do_not_depend_on_the_cut) {
-  const View saved = arena({2, GetParam().columns}, 6 << 17);
-  const View partials = arena({2, 2, GetParam().columns}, 5 << 17);  // of the 300 rows' two chunks
+  const View saved = arena({3, GetParam().columns}, 6 << 17);
+  const View partials = arena({2, 3, GetParam().columns}, 5 << 17);  // of the 300 rows' two chunks
   const View mean = column_vector(2), variance = column_vector(3);
   for (const bool affine : {true, false}) {
     const View gamma = affine ? column_vector(0) : View{}, beta = affine ? column_vector(1) : View{};
@@ -199,7 +199,7 @@ TEST_P(Rows, A_relu_in_a_batch_normalisation_cuts_what_is_below_0_and_keeps_NaN)
 }
 
 TEST_P(Rows, Layer_normalisation_and_its_gradients_do_not_depend_on_the_cut) {
-  const View saved = arena({GetParam().rows, 2}, 6 << 17);
+  const View saved = arena({GetParam().rows, 3}, 6 << 17);
   for (const bool centers : {true, false}) {
     for (const bool affine : {true, false}) {
       const View gamma = affine ? column_vector(0) : View{}, beta = affine ? column_vector(1) : View{};
@@ -244,6 +244,7 @@ TEST_P(Rows, Rows_are_looked_up_and_their_gradients_summed_in_the_same_order_for
   const View table = View::contiguous(Buffer::parameters, DType::float32, {rows, columns});
   const View dtable = View::contiguous(Buffer::gradients, DType::float32, {rows, columns});
   const View indices = arena({n}, 6 << 17), out = arena({n, columns}, 0), dy = arena({n, columns}, 2 << 17);
+  const View links = arena({rows + n}, 7 << 17, DType::int32);
   const auto name_rows = [&, rows = rows](Memories& m) {
     for (std::int64_t i = 0; i < n; ++i) m.at<float>(indices)[i] = static_cast<float>(i * 5 % rows);
     m.at<float>(indices)[0] = static_cast<float>(rows);  // none
@@ -254,7 +255,7 @@ TEST_P(Rows, Rows_are_looked_up_and_their_gradients_summed_in_the_same_order_for
   expect_same_for_all_cuts({out, dtable}, 0, [&](Memories& m, const Launcher& launch) {
     name_rows(m);
     kernels::lower(op::Lookup{indices, table, out}, m.bindings(), launch);
-    kernels::lower(op::LookupGradient{indices, dy, dtable}, m.bindings(), launch);
+    kernels::lower(op::LookupGradient{indices, dy, dtable, links}, m.bindings(), launch);
   });
   for (const Cut& cut : cuts) {
     Memories m;

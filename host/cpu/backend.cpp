@@ -5,6 +5,7 @@
 #include <host/cpu/backend.h>
 #include <host/cpu/convolution.h>
 #include <host/cpu/kernel_table.h>
+#include <host/cpu/long_product.h>
 #include <host/cpu/onednn.h>
 #include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
@@ -230,7 +231,9 @@ class CpuBackend final : public Backend {
     bool of_onednn = false;
     for (const Descriptor& descriptor : descriptors) {
       if (const auto* matmul = std::get_if<op::Matmul>(&descriptor)) {
-        ops.push_back(std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings));
+        auto op = prepare_long_product(pool_, onednn_, *kernels_.table, *matmul, bindings);
+        if (!op) op = std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings);
+        ops.push_back(std::move(op));
         of_onednn = true;
       } else if (auto convolution =
                      prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <host/cpu/convolution.h>
+#include <host/cpu/long_product.h>
+#include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
 #include <atomic>
@@ -75,16 +77,24 @@ class ConvolutionOp final : public Op {
 
 class ConvolutionWeightsOp final : public Op {
  public:
-  ConvolutionWeightsOp(ThreadPool& pool, const OneDnn& onednn, const op::ConvolutionWeights& d,
-                       const Bindings& at, std::int64_t images)
-      : pool_(pool), onednn_(onednn), convolution_(onednn, d, at, images) {}
+  ConvolutionWeightsOp(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels,
+                       const op::ConvolutionWeights& d, const Bindings& at, std::int64_t images)
+      : pool_(pool), onednn_(onednn), convolution_(onednn, d, at, images) {
+    if (d.bias_gradient) prepare_bias(kernels, d, at, images);
+  }
 
   void run() override {
     pool_.run(convolution_.slices(), [this](std::int64_t i, int worker) {
       if (!convolution_.run(onednn_, i, worker)) failed_.store(true, std::memory_order_relaxed);
+      if (bias_sums_) bias_of_slices_[static_cast<std::size_t>(i)].run(0, 1);
     });
     expect_memory(!failed_.exchange(false));
-    pool_.run(fold_parts, [this](std::int64_t i, int) { convolution_.fold(i, fold_parts); });
+    pool_.run(fold_parts + (bias_sums_ ? 1 : 0), [this](std::int64_t i, int) {
+      if (i == fold_parts)
+        bias_.run(0, 1);
+      else
+        convolution_.fold(i, fold_parts);
+    });
     expect_memory(convolution_.store_weights(onednn_, 0));
   }
   std::string algorithm() const override { return in_words(convolution_); }
@@ -92,11 +102,49 @@ class ConvolutionWeightsOp final : public Op {
  private:
   static constexpr std::int64_t fold_parts = 8;
 
+  /// Sums the pixels of each slice while they are in the cache, and then those sums.
+  void prepare_bias(const KernelTable& kernels, const op::ConvolutionWeights& d, const Bindings& at,
+                    std::int64_t images) {
+    const View pixels = d.out_gradient.matrix();
+    const std::int64_t filters = pixels.shape[1], batch = d.out_gradient.shape[0];
+    const View sums = View::contiguous(Buffer::slots, DType::float32, {convolution_.slices(), filters});
+    bias_sums_ = std::make_unique<HostMemory>(static_cast<std::size_t>(sums.bytes()));
+    Bindings with_sums = at;
+    with_sums.base[static_cast<std::size_t>(Buffer::slots)] = bias_sums_->data();
+    for (std::int64_t slice = 0; slice < convolution_.slices(); ++slice) {
+      const std::int64_t count = std::min(images, batch - slice * images);
+      View rows = pixels, sum = sums;
+      rows.shape[0] = count * (pixels.shape[0] / batch);
+      rows.offset += slice * images * (pixels.shape[0] / batch) * filters * size_of(rows.dtype);
+      sum.shape = {filters}, sum.strides = {1};
+      sum.offset += slice * filters * size_of(sum.dtype);
+      bias_of_slices_.push_back(kernels.elementary(op::SumRows{rows, sum}, with_sums).kernels[0]);
+    }
+    op::SumRows all{sums, d.bias_gradient};
+    bias_ = kernels.elementary(all, with_sums).kernels[0];
+  }
+
   ThreadPool& pool_;
   const OneDnn& onednn_;
   OneDnnConvolution convolution_;
+  std::unique_ptr<HostMemory> bias_sums_;  ///< of the slices
+  std::vector<BoundKernel> bias_of_slices_;
+  BoundKernel bias_;
   std::atomic<bool> failed_{false};
 };
+
+/// A weights' gradient: its sums are of as many pixels as a slice has.
+std::unique_ptr<Op> prepare_weights(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels,
+                                    const op::ConvolutionWeights& d, const Bindings& at) {
+  const std::int64_t most =
+      std::clamp<std::int64_t>(max_sums_bytes / d.weights_gradient.bytes(), 1, max_sums);
+  const std::int64_t pixels_of_image = d.out_gradient.shape[1] * d.out_gradient.shape[2];
+  const std::int64_t few = std::max<std::int64_t>(most_plain_pixels(d) / pixels_of_image, 1);
+  const std::int64_t images = std::min(images_of_slice(d.out_gradient, d.weights_gradient, most), few);
+  if (images * pixels_of_image > most_plain_pixels(d))
+    if (auto op = prepare_long_product(pool, onednn, kernels, d, at)) return op;
+  return std::make_unique<ConvolutionWeightsOp>(pool, onednn, kernels, d, at, images);
+}
 
 }  // namespace
 
@@ -109,12 +157,8 @@ std::unique_ptr<Op> prepare_convolution(ThreadPool& pool, const OneDnn& onednn, 
     return std::make_unique<ConvolutionOp<op::ConvolutionTranspose>>(
         pool, onednn, kernels, *d, at, images_of_slice(d->x, d->weights, max_slices));
   if (const auto* d = std::get_if<op::ConvolutionWeights>(&descriptor);
-      d && d->weights_gradient.dtype == DType::float32) {
-    const std::int64_t most =
-        std::clamp<std::int64_t>(max_sums_bytes / d->weights_gradient.bytes(), 1, max_sums);
-    return std::make_unique<ConvolutionWeightsOp>(
-        pool, onednn, *d, at, images_of_slice(d->out_gradient, d->weights_gradient, most));
-  }
+      d && d->weights_gradient.dtype == DType::float32)
+    return prepare_weights(pool, onednn, kernels, *d, at);
   return nullptr;
 }
 

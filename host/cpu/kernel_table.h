@@ -36,6 +36,15 @@ struct KernelTable {
   /// function is null where there is nothing to do
   BoundKernel (*epilogue)(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);
   BoundKernel (*bias_gradient)(const op::Matmul& matmul, const Bindings& bindings);
+  /// patches (count, taps * channels) = what the windows of `count` pixels of the output, from `first` on, see of x; of a
+  /// convolution without groups
+  void (*copy_patches)(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,
+                       std::int64_t count, float* patches);
+  /// totals (n,) += part, or = with `first`
+  void (*add_to_totals)(double* totals, const float* part, std::int64_t n, bool first);
+  /// out, of rows of `columns` numbers `stride` apart, = the sums of the parts' totals (parts, n), in their order
+  void (*store_totals)(double* totals, std::int64_t parts, std::int64_t n, std::int64_t columns, float* out,
+                       std::int64_t stride);
 };
 
 /// The fastest that this processor runs; $GLIA_CPU_ISA (x86-64-v2, x86-64-v3, x86-64-v4) asks for a lower

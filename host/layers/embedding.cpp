@@ -40,7 +40,11 @@ class EmbeddingNode final : public LayerNode {
     const View table = variables[0].value, table_gradient = variables[0].gradient;
     e.add(op::Lookup{indices, table, y.matrix()});
     return {y, [=](Emitter& e, const View& gradient, bool) {
-              e.add(op::LookupGradient{indices, gradient.matrix(), table_gradient});
+              const std::int64_t n = indices.elements();
+              GLIA_CHECK(n < std::int64_t{1} << 31, ShapeError, "an embedding got ", n,
+                         " indices in a batch, expected fewer than 2^31: use smaller batches");
+              const View links = e.temporary({table.shape[0] + n}, DType::int32);
+              e.add(op::LookupGradient{indices, gradient.matrix(), table_gradient, links});
               return View{};
             }};
   }

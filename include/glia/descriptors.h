@@ -91,6 +91,10 @@ struct Matmul {
   }
 };
 
+/// Beyond this k a product of float32 is made of pieces of k, whose results are added in float64. Below, its sums are short
+/// enough: 4096 equal products are summed to a relative 6e-5 at worst, and numbers that are not all alike much closer.
+constexpr std::int64_t longest_plain_k = 4096;
+
 /// What is done with each element of a product's output on the way: out = derivative(saved) * activation(out + bias).
 /// out and saved lie as matrices (rows, columns) with `stride` elements a row, bias (columns,).
 struct Epilogue {
@@ -182,8 +186,8 @@ struct Noise {
 };
 
 /// Batch normalisation of each column of x (rows, columns). In training by the batch's mean and variance, kept in
-/// `saved` (2, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
-/// `partials` (chunks_of(rows), 2, columns) is room to work in, empty with `saved`. With `relu` a ReLU follows.
+/// `saved` (3, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
+/// `partials` (chunks_of(rows), 3, columns) is room to work in, empty with `saved`. With `relu` a ReLU follows.
 struct BatchNorm {
   static constexpr auto name = "BatchNorm";
   View x, gamma, beta, moving_mean, moving_variance, out, saved, partials;
@@ -199,7 +203,8 @@ struct BatchNorm {
   }
 };
 
-/// Gradients of a BatchNorm in training; in_gradient, gamma_gradient and beta_gradient may be empty. `partials` as there.
+/// Gradients of a BatchNorm in training; in_gradient, gamma_gradient and beta_gradient may be empty. `partials`
+/// (chunks_of(rows), 2, columns).
 struct BatchNormGradient {
   static constexpr auto name = "BatchNormGradient";
   View x, out_gradient, gamma, saved, partials, in_gradient, gamma_gradient, beta_gradient;
@@ -212,7 +217,7 @@ struct BatchNormGradient {
 };
 
 /// Normalisation of each row of x (rows, columns) by its mean (where `centers`) and deviation, kept in `saved`
-/// (rows, 2).
+/// (rows, 3).
 struct LayerNorm {
   static constexpr auto name = "LayerNorm";
   View x, gamma, beta, out, saved;
@@ -290,20 +295,23 @@ struct Lookup {
   }
 };
 
-/// table_gradient (=) of a Lookup: the sums of the out_gradient of each row.
+/// table_gradient (=) of a Lookup: the sums of the out_gradient of each row. `links` (rows + n,) of int32 is room to work
+/// in, so n is below 2^31.
 struct LookupGradient {
   static constexpr auto name = "LookupGradient";
-  View indices, out_gradient, table_gradient;
+  View indices, out_gradient, table_gradient, links;
   template <class F>
   void operands(F&& f) {
     f(indices, Access::read), f(out_gradient, Access::read), f(table_gradient, Access::write);
+    f(links, Access::write);
   }
 };
 
 /// Loss and row-wise metrics of predictions (rows, n) against targets (rows, n), or int32 labels (rows,), and where
 /// wanted the gradient of the mean over rows. A loss whose from_logits is set takes logits: softmax or
 /// sigmoid is part of it. `weights` (batch,), each for rows / batch rows, multiply the rows' losses. Each block of
-/// rows_per_block rows writes its sums of loss and metrics into `partials` (blocks, 1 + metrics), float64.
+/// rows_per_block rows writes its sums of loss and metrics into `partials` (blocks, 1 + metrics), float64. Metrics judge
+/// `judged`, shaped as the predictions; where it is empty the predictions themselves.
 struct Loss {
   static constexpr auto name = "Loss";
   static constexpr std::int64_t rows_per_block = 32;
@@ -311,11 +319,12 @@ struct Loss {
   View predictions, targets, partials;
   View gradient = {};
   View weights = {};
+  View judged = {};
   int metric_count = 0;
   RowMetric metrics[max_row_metrics] = {};
   template <class F>
   void operands(F&& f) {
-    f(predictions, Access::read), f(targets, Access::read), f(weights, Access::read);
+    f(predictions, Access::read), f(targets, Access::read), f(weights, Access::read), f(judged, Access::read);
     f(gradient, Access::write), f(partials, Access::write);
   }
 };

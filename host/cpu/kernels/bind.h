@@ -70,6 +70,11 @@ bool bind_updates(const Descriptor& descriptor, const Bindings& bindings, BoundK
 BoundKernel bind_product(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
 BoundKernel bind_epilogue(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);
 BoundKernel bind_bias_gradient(const op::Matmul& matmul, const Bindings& bindings);
+void copy_patches(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,
+                  std::int64_t count, float* patches);
+void add_to_totals(double* totals, const float* part, std::int64_t n, bool first);
+void store_totals(double* totals, std::int64_t parts, std::int64_t n, std::int64_t columns, float* out,
+                  std::int64_t stride);
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu

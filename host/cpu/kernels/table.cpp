@@ -17,7 +17,8 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
 }  // namespace
 
 extern const KernelTable table;
-const KernelTable table = {&elementary, &bind_product, &bind_epilogue, &bind_bias_gradient};
+const KernelTable table = {&elementary,   &bind_product,  &bind_epilogue, &bind_bias_gradient,
+                           &copy_patches, &add_to_totals, &store_totals};
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu

@@ -1,0 +1,105 @@
+// Long sums. Added one by one in float32, 10^7 equal numbers give anything: beyond 2^24 ones, nothing is added any more, and
+// long before that each addition is rounded the same way. So every kernel that may sum many numbers sums leaves of sixteen
+// in their order, and adds those in float64: the relative error of equal addends stays below 3e-7, however many they are.
+// A leaf is the same numbers however a launch is cut; where one thread has a whole sum, so are the sum's bits. Where the
+// threads of a block share it, the block's size orders the leaves' addition, which float64 has 29 bits to spare for.
+// Sums below sixteen numbers are what plain loops make of them; float64 is summed plainly where one thread does it.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <kernels/block.h>
+
+namespace glia::kernels {
+inline namespace GLIA_ISA {
+
+constexpr int leaf_terms = 16;
+
+/// The sums of up to `tile` neighbouring columns, of which one thread adds a term each at a time:
+///
+///     Sums<T, tile> sums(width);
+///     for (row...) {
+///       for (int j = 0; j < width; ++j) sums[j] += x[row * columns + j];
+///       sums.next(width);
+///     }
+///     for (int j = 0; j < width; ++j) out[j] = sums.total(j);
+template <class T, int tile = 1>
+class Sums {
+ public:
+  GLIA_HD explicit Sums(std::int64_t width) {
+    for (int j = 0; j < width; ++j) leaf_[j] = 0;
+    if constexpr (tile == 1) total_[0] = 0;  // of more the first fold does it, which costs short sums nothing
+  }
+
+  GLIA_HD T& operator[](int j) { return leaf_[j]; }
+  /// After the terms of all columns; a term that was left out counts as 0.
+  GLIA_HD void next(std::int64_t width) {
+    if constexpr (sizeof(T) < sizeof(double)) {
+      if (++terms_ == leaf_terms) fold(width);
+    }
+  }
+  /// Of one column: its next term.
+  GLIA_HD void add(T term) {
+    leaf_[0] += term;
+    next(1);
+  }
+  GLIA_HD T total(int j = 0) const {
+    return folded_ ? static_cast<T>(total_[j] + static_cast<double>(leaf_[j])) : leaf_[j];
+  }
+
+ private:
+  GLIA_HD void fold(std::int64_t width) {
+    for (int j = 0; j < width; ++j) {
+      total_[j] = (folded_ ? total_[j] : 0) + static_cast<double>(leaf_[j]);
+      leaf_[j] = 0;
+    }
+    folded_ = true;
+    terms_ = 0;
+  }
+
+  T leaf_[tile];
+  double total_[tile];
+  int terms_ = 0;
+  bool folded_ = false;
+};
+
+/// sums[j] of f(row, j) over all rows, by the threads of a block together: each has the leaves rank, rank + size, ...
+/// Every thread gets the sums.
+template <class T, int tile, class Block, class F>
+GLIA_HD void sum_columns(Block& block, std::int64_t rows, std::int64_t width, T (&sums)[tile], const F& f) {
+  double totals[tile] = {};
+  for (std::int64_t first = block.rank() * leaf_terms; first < rows; first += block.size() * leaf_terms) {
+    const std::int64_t last = first + leaf_terms < rows ? first + leaf_terms : rows;
+    T leaf[tile] = {};
+    for (std::int64_t row = first; row < last; ++row)
+      for (int j = 0; j < width; ++j) leaf[j] += f(row, j);
+    for (int j = 0; j < width; ++j) totals[j] += static_cast<double>(leaf[j]);
+  }
+  for (int j = 0; j < tile; ++j) sums[j] = static_cast<T>(block.sum(totals[j]));
+}
+
+/// The sum of f(c) over the columns of a row; every lane of the group gets it. A lane asks for c = lane, lane + lanes, ...
+/// and sums tiles of leaves, so that long rows are a vector's.
+template <class T, class Block, class F>
+GLIA_HD T row_sum(Block& block, std::int64_t columns, const F& f) {
+  constexpr std::int64_t tile = Block::tile;
+  const std::int64_t lane = block.lane(), lanes = block.lanes(), step = tile * lanes;
+  if (columns <= leaf_terms * lanes) {
+    T sum = 0;
+    for (std::int64_t c = lane; c < columns; c += lanes) sum += f(c);
+    return block.group_sum(sum);
+  }
+  double total = 0;
+  for (std::int64_t first = 0; first < columns; first += leaf_terms * step) {
+    const std::int64_t last = columns - first < leaf_terms * step ? columns : first + leaf_terms * step;
+    T leaves[tile] = {};
+    std::int64_t c = first + lane;
+    for (; c - lane + step <= last; c += step)
+      for (std::int64_t j = 0; j < tile; ++j) leaves[j] += f(c + j * lanes);
+    for (std::int64_t j = 0; j < tile && c + j * lanes < last; ++j) leaves[j] += f(c + j * lanes);
+    for (std::int64_t j = 0; j < tile; ++j) total += static_cast<double>(leaves[j]);
+  }
+  return static_cast<T>(block.group_sum(total));
+}
+
+}  // namespace GLIA_ISA
+}  // namespace glia::kernels
