@@ -26,11 +26,11 @@ template <class T, int tile = 1>
 class Sums {
  public:
   GLIA_HD explicit Sums(std::int64_t width) {
-    for (int j = 0; j < width; ++j) leaf_[j] = 0;
+    for (int j = 0; j < (tile == 1 ? 1 : width); ++j) leaf_[j] = 0;
     if constexpr (tile == 1) total_[0] = 0;  // of more the first fold does it, which costs short sums nothing
   }
 
-  GLIA_HD T& operator[](int j) { return leaf_[j]; }
+  GLIA_HD T& operator[](int j) { return leaf_[at(j)]; }
   /// After the terms of all columns; a term that was left out counts as 0.
   GLIA_HD void next(std::int64_t width) {
     if constexpr (sizeof(T) < sizeof(double)) {
@@ -43,12 +43,14 @@ class Sums {
     next(1);
   }
   GLIA_HD T total(int j = 0) const {
-    return folded_ ? static_cast<T>(total_[j] + static_cast<double>(leaf_[j])) : leaf_[j];
+    return folded_ ? static_cast<T>(total_[at(j)] + static_cast<double>(leaf_[at(j)])) : leaf_[at(j)];
   }
 
  private:
+  /// One column is in registers, which cannot be indexed.
+  GLIA_HD static constexpr int at(int j) { return tile == 1 ? 0 : j; }
   GLIA_HD void fold(std::int64_t width) {
-    for (int j = 0; j < width; ++j) {
+    for (int j = 0; j < (tile == 1 ? 1 : width); ++j) {
       total_[j] = (folded_ ? total_[j] : 0) + static_cast<double>(leaf_[j]);
       leaf_[j] = 0;
     }

@@ -220,6 +220,14 @@ struct CosineDecayRestarts {
     std::int64_t number;
     double share;
   };
+  /// Some decays that follow each other: how long they are beside the first of them, and the one after them.
+  struct Decays {
+    double length, growth;
+    GLIA_HD void double_up() {
+      length = std::fma(growth, length, length);
+      growth *= growth;
+    }
+  };
   /// After `done` times first_decay_steps. Decay k begins at 1 + t_mul + ... + t_mul^(k - 1): the greatest k that began is
   /// put together of powers of two, by sums of positive numbers, which are exact where these are whole. (Logarithms would
   /// say a little too few, where one is about to begin.)
@@ -228,22 +236,18 @@ struct CosineDecayRestarts {
       const double whole = done < 9e15 ? std::floor(done) : 9e15;
       return {static_cast<std::int64_t>(whole), done < 9e15 ? done - whole : 0};
     }
-    double lengths[1 + most_doublings], growth[1 + most_doublings];  // of the first 2^i decays; t_mul^(2^i)
-    lengths[0] = 1;
-    growth[0] = t_mul;
-    int i = 0;
-    for (; i < most_doublings && lengths[i] <= done; ++i) {
-      lengths[i + 1] = std::fma(growth[i], lengths[i], lengths[i]);
-      growth[i + 1] = growth[i] * growth[i];
-    }
+    int doublings = 0;
+    for (Decays all{1, t_mul}; doublings < most_doublings && all.length <= done; ++doublings) all.double_up();
     double begin = 0, length = 1;
     std::int64_t number = 0;
-    for (; i >= 0; --i) {
-      const double next = std::fma(length, lengths[i], begin);
+    for (; doublings >= 0; --doublings) {
+      Decays more{1, t_mul};  // made again each time: an array of them would be memory on a GPU
+      for (int i = 0; i < doublings; ++i) more.double_up();
+      const double next = std::fma(length, more.length, begin);
       if (!(next <= done)) continue;
       begin = next;
-      length *= growth[i];
-      number += std::int64_t{1} << i;
+      length *= more.growth;
+      number += std::int64_t{1} << doublings;
     }
     const double share = (done - begin) / length;
     return {number, share < 1 ? share : 1};
