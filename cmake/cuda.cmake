@@ -3,30 +3,38 @@
 
 file(GLOB GLIA_CUDA_KERNELS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cuda/kernels/*.cu")  # a family each
 
+set(GLIA_LEAST_CUDA 12.4)
 set(GLIA_HAS_CUDA FALSE)
 if(NOT GLIA_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
-    # Machine code from Turing to Blackwell, and PTX of the last for what comes after. `native`: this machine's GPU alone.
+    # Machine code from Turing to the last that nvcc knows; PTX of the first for what lies between, and of the last for what
+    # comes after. `native`: this machine's GPU alone.
+    find_package(CUDAToolkit ${GLIA_LEAST_CUDA} QUIET)
+    set(architectures 75 80-real 86-real 89-real)
+    if(CUDAToolkit_VERSION VERSION_LESS 12.8)
+      list(APPEND architectures 90)
+    else()
+      list(APPEND architectures 90-real 100-real 120)
+    endif()
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      set(CMAKE_CUDA_ARCHITECTURES "75-real;80-real;86-real;89-real;90-real;100-real;120" CACHE STRING "GPU architectures")
+      set(CMAKE_CUDA_ARCHITECTURES "${architectures}" CACHE STRING "GPU architectures")
     endif()
     enable_language(CUDA)
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has it
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
       set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
     endif()
-    find_package(CUDAToolkit 12.8 QUIET)
     if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt)
       set(GLIA_HAS_CUDA TRUE)
     endif()
   endif()
   if(NOT GLIA_HAS_CUDA AND NOT GLIA_CUDA STREQUAL "AUTO")
-    message(FATAL_ERROR "GLIA_CUDA is ${GLIA_CUDA}, but no CUDA toolkit of version 12.8 or later with cuBLAS was found: "
+    message(FATAL_ERROR "GLIA_CUDA is ${GLIA_CUDA}, but no CUDA toolkit of version ${GLIA_LEAST_CUDA} or later with cuBLAS was found: "
       "put its nvcc on PATH or set CUDACXX, or set GLIA_CUDA to OFF")
   elseif(NOT GLIA_HAS_CUDA)
-    message(STATUS "Glia: without the CUDA backend, because no CUDA toolkit of version 12.8 or later was found")
+    message(STATUS "Glia: without the CUDA backend, because no CUDA toolkit of version ${GLIA_LEAST_CUDA} or later was found")
   endif()
   if(GLIA_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
     set(CMAKE_CUDA_COMPILER_LAUNCHER "${GLIA_CCACHE}")
@@ -34,7 +42,7 @@ if(NOT GLIA_CUDA STREQUAL "OFF")
 endif()
 
 # The headers are enough for the double, which g++ compiles.
-find_package(CUDAToolkit 12.8 QUIET)
+find_package(CUDAToolkit ${GLIA_LEAST_CUDA} QUIET)
 find_path(GLIA_CUDA_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
 mark_as_advanced(GLIA_CUDA_INCLUDE_DIR)
 
@@ -86,7 +94,7 @@ function(glia_add_cuda_backend)
   glia_cuda_target_defaults(glia_cuda)
   target_compile_options(glia_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>             # architectures beside each other
-    $<$<COMPILE_LANGUAGE:CUDA>:-compress-mode=size>
+    $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<VERSION_GREATER_EQUAL:${CMAKE_CUDA_COMPILER_VERSION},12.8>>:-compress-mode=size>
     $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=--warn-on-spills>)
   target_link_libraries(glia_cuda PRIVATE CUDA::cudart_static CUDA::cublasLt ${CMAKE_DL_LIBS})
   if(GLIA_HAS_CUDNN)

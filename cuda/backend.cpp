@@ -91,7 +91,7 @@ void expect_kernel_image(int index) {
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const ContextOptions& options)
-      : gpu_(options.device.index(), static_cast<cudaStream_t>(options.stream)),
+      : gpu_(options.device.index(), options.stream),
         lt_(gpu_),
         cudnn_(gpu_, options.deterministic),
         transfer_(gpu_) {}
@@ -111,14 +111,17 @@ class CudaBackend final : public Backend {
 
   std::unique_ptr<Memory> allocate(std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("memory was asked for");
     return gpu_.allocate(bytes);
   }
   void upload(void* to, const void* from, std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("data were sent");
     transfer_.upload(to, from, bytes);
   }
   void download(void* to, const void* from, std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("results were read");
     transfer_.download(to, from, bytes);
   }
   void clear(void* at, std::size_t bytes) override {
@@ -127,24 +130,42 @@ class CudaBackend final : public Backend {
   }
   void synchronize() override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("work was waited for");
     gpu_.wait();
+  }
+  void wait_for(void* event) override {
+    const CurrentDevice current(gpu_.index());
+    GLIA_CUDA(cudaStreamWaitEvent(gpu_.stream(), static_cast<cudaEvent_t>(event), cudaEventWaitDefault));
+  }
+  void record(void* event) override {
+    const CurrentDevice current(gpu_.index());
+    GLIA_CUDA(cudaEventRecord(static_cast<cudaEvent_t>(event), gpu_.stream()));
+  }
+  void trim() override {
+    const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("memory was given back");
+    gpu_.trim();
   }
   std::unique_ptr<Reader> reader(std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("a model was prepared");
     return make_reader(gpu_, bytes);
   }
   std::unique_ptr<Staging> staging(std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("a model was prepared");
     return make_staging(gpu_, bytes);
   }
 
   bool multiplies_bfloat16(const Descriptor& product) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("a model was prepared");
     return cuda::multiplies_bfloat16(gpu_, lt_, cudnn_, product);
   }
   std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                     const Bindings& bindings) override {
     const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("a model was prepared");
     return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings));
   }
 

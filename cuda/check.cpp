@@ -5,12 +5,6 @@
 namespace glia::cuda {
 namespace {
 
-/// Errors after which every call of the process on this device fails (CUDA Runtime API, cudaError_t).
-bool is_sticky(cudaError_t error) {
-  return error == cudaErrorIllegalAddress || error == cudaErrorLaunchTimeout || error == cudaErrorAssert ||
-         (error >= cudaErrorHardwareStackError && error <= cudaErrorLaunchFailure);
-}
-
 const char* remedy(cudaError_t error) {
   if (is_sticky(error))
     return "the device's context is lost with all its memory: end the process and start again; "
@@ -21,6 +15,11 @@ const char* remedy(cudaError_t error) {
 }
 
 }  // namespace
+
+bool is_sticky(cudaError_t error) {
+  return error == cudaErrorIllegalAddress || error == cudaErrorLaunchTimeout || error == cudaErrorAssert ||
+         (error >= cudaErrorHardwareStackError && error <= cudaErrorLaunchFailure);
+}
 
 std::string in_words(cudaError_t error) {
   return detail::concat(cudaGetErrorName(error), " (", cudaGetErrorString(error), ")");

@@ -13,6 +13,9 @@ namespace glia::cuda {
 [[noreturn]] void fail(cudaError_t error, const char* call, SourceLocation where);
 [[noreturn]] void fail(cublasStatus_t status, const char* call, SourceLocation where);
 
+/// Whether every later call of the process on this device fails too (CUDA Runtime API, cudaError_t).
+bool is_sticky(cudaError_t error);
+
 /// "cudaErrorNoDevice (no CUDA-capable device is detected)".
 std::string in_words(cudaError_t error);
 

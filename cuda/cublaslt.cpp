@@ -5,6 +5,7 @@
 #include <cuda/faults.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -99,6 +100,61 @@ const char* name_of(cublasLtEpilogue_t epilogue) {
 
 }  // namespace
 
+/// Operands of a product to try it on: its own may hold what is still wanted.
+class CublasLt::Trial {
+ public:
+  /// Without memory for them nothing is tried.
+  Trial(Gpu& gpu, const op::Matmul& matmul, std::int64_t pieces) : gpu_(gpu), dtype_(matmul.out.dtype) {
+    const std::int64_t product = elements_of_piece(matmul.out.shape[0], matmul.out.shape[1]);
+    const std::int64_t a = align_up(matmul.a.bytes()), b = align_up(matmul.b.bytes());
+    factors_ = static_cast<std::size_t>(a + b);
+    try {
+      memory_ = gpu.allocate(factors_ + static_cast<std::size_t>(pieces * product * size_of(dtype_)));
+    } catch (const OutOfMemoryError&) {
+      return;
+    }
+    b_ = memory_->data() + a, out_ = memory_->data() + factors_;
+  }
+
+  /// False where cuBLASLt, asked to run what it offered, refuses. It also loads the kernels, which is not to be in a capture.
+  bool works(const LtProduct& product) const {
+    if (!memory_) return true;
+    fill(0);
+    if (product.launch(memory_->data(), b_, out_, gpu_.stream()) == CUBLAS_STATUS_SUCCESS) return true;
+    const cudaError_t error = cudaGetLastError();
+    if (is_sticky(error)) cuda::fail(error, "cublasLtMatmul", SourceLocation::here());
+    return false;
+  }
+
+  /// Whether NaN comes out where NaN goes in. Waits.
+  bool keeps_nan(const LtProduct& product) const {
+    if (!memory_) return false;
+    fill(0xFF);
+    product.run(memory_->data(), b_, out_);
+    const std::size_t element = static_cast<std::size_t>(size_of(dtype_));
+    const PageLocked seen = gpu_.page_locked(element);
+    GLIA_CUDA(cudaMemcpyAsync(seen.data(), out_, element, cudaMemcpyDeviceToHost, gpu_.stream()));
+    gpu_.wait();
+    return dtype_ == DType::float64 ? is_nan<double>(seen) : is_nan<float>(seen);
+  }
+
+ private:
+  /// All bits set is a NaN.
+  void fill(int byte) const { GLIA_CUDA(cudaMemsetAsync(memory_->data(), byte, factors_, gpu_.stream())); }
+  template <class T>
+  static bool is_nan(const PageLocked& at) {
+    T value;
+    std::memcpy(&value, at.data(), sizeof value);
+    return value != value;
+  }
+
+  Gpu& gpu_;
+  DType dtype_;
+  std::size_t factors_ = 0;  ///< bytes of a and b, which lie before out
+  std::unique_ptr<Memory> memory_;
+  std::byte *b_ = nullptr, *out_ = nullptr;
+};
+
 void CublasLt::start() {
   if (!handle_) GLIA_CUDA(cublasLtCreate(handle_.made_here()));
   if (!workspace_) workspace_ = gpu_.allocate(workspace_bytes(gpu_));
@@ -131,51 +187,41 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   const std::size_t most = workspace_->bytes();
   GLIA_CUDA(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most,
                                                  sizeof most));
-  cublasLtMatmulHeuristicResult_t result = {};
+  std::array<cublasLtMatmulHeuristicResult_t, 8> candidates = {};
   int found = 0;
-  const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(handle_, product.operation_, product.left_, product.right_, product.out_,
-                                     product.out_, preference, 1, &result, &found);
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      handle_, product.operation_, product.left_, product.right_, product.out_, product.out_, preference,
+      static_cast<int>(candidates.size()), candidates.data(), &found);
   // What cannot be done for an epilogue, type or shape is told in either way.
   const bool may_be_refused = epilogue.kind != CUBLASLT_EPILOGUE_DEFAULT || matmul.a.dtype == DType::bfloat16;
   const bool refused =
       status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_INVALID_VALUE && may_be_refused);
   if (refused || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
   check(status, "cublasLtMatmulAlgoGetHeuristic");
-  product.algorithm_ = result.algo;
-  return product;
+  const Trial trial(gpu_, matmul, pieces);
+  for (int i = 0; i < found; ++i) {
+    if (candidates[i].state != CUBLAS_STATUS_SUCCESS) continue;
+    product.algorithm_ = candidates[i].algo;
+    if (trial.works(product)) return product;
+  }
+  return {};
 }
 
 bool CublasLt::keeps_nan(const LtProduct& product, const op::Matmul& matmul) {
-  const auto bytes = [](const View& view) { return static_cast<std::size_t>(view.bytes()); };
-  const std::unique_ptr<Memory> a = gpu_.allocate(bytes(matmul.a)), b = gpu_.allocate(bytes(matmul.b)),
-                                out = gpu_.allocate(bytes(matmul.out));
-  const std::size_t element = static_cast<std::size_t>(size_of(matmul.out.dtype));
-  const PageLocked seen = gpu_.page_locked(element);
-  // All bits set is a NaN.
-  GLIA_CUDA(cudaMemsetAsync(a->data(), 0xFF, a->bytes(), gpu_.stream()));
-  GLIA_CUDA(cudaMemsetAsync(b->data(), 0xFF, b->bytes(), gpu_.stream()));
-  product.run(a->data(), b->data(), out->data());
-  GLIA_CUDA(cudaMemcpyAsync(seen.data(), out->data(), element, cudaMemcpyDeviceToHost, gpu_.stream()));
-  gpu_.wait();
-  if (matmul.out.dtype == DType::float64) {
-    double value;
-    std::memcpy(&value, seen.data(), sizeof value);
-    return value != value;
-  }
-  float value;
-  std::memcpy(&value, seen.data(), sizeof value);
-  return value != value;
+  return Trial(gpu_, matmul, 1).keeps_nan(product);
 }
 
-void LtProduct::run(const void* a, const void* b, void* out) const {
+cublasStatus_t LtProduct::launch(const void* a, const void* b, void* out, cudaStream_t stream) const {
   const double one = 1, beta = planted("missing_beta") ? 1 : 0;
   const float one_float = 1, beta_float = static_cast<float>(beta);
   const void* alpha = is_double_ ? static_cast<const void*>(&one) : &one_float;
   const void* nothing = is_double_ ? static_cast<const void*>(&beta) : &beta_float;
-  GLIA_CUDA(cublasLtMatmul(owner_->handle_, operation_, alpha, b, left_, a, right_, nothing, out, out_, out,
-                           out_, &algorithm_, owner_->workspace_->data(), owner_->workspace_->bytes(),
-                           owner_->gpu_.target()));
+  return cublasLtMatmul(owner_->handle_, operation_, alpha, b, left_, a, right_, nothing, out, out_, out,
+                        out_, &algorithm_, owner_->workspace_->data(), owner_->workspace_->bytes(), stream);
+}
+
+void LtProduct::run(const void* a, const void* b, void* out) const {
+  check(launch(a, b, out, owner_->gpu_.target()), "cublasLtMatmul");
 }
 
 std::string LtProduct::name() const {

@@ -34,7 +34,8 @@ class CublasLt {
  public:
   explicit CublasLt(Gpu& gpu) : gpu_(gpu) {}
 
-  /// The heuristics' first algorithm for out = a b with this epilogue; nothing where there is none. With `pieces`, k is cut
+  /// The heuristics' first algorithm for out = a b with this epilogue that works when it is tried; nothing where there is
+  /// none. What the epilogue writes is written. With `pieces`, k is cut
   /// into so many equal ones: out is the products of each, elements_of_piece(m, n) apart.
   std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue, std::int64_t pieces = 1);
   /// Whether a product with a ReLU epilogue passes NaN on, which cuBLASLt leaves open. Tries it, and waits.
@@ -42,6 +43,7 @@ class CublasLt {
 
  private:
   friend class LtProduct;
+  class Trial;
   void start();
 
   Gpu& gpu_;
@@ -54,6 +56,8 @@ class LtProduct {
  public:
   /// Launches out = a b, with its epilogue.
   void run(const void* a, const void* b, void* out) const;
+  /// The same on a stream, and what the call answers.
+  cublasStatus_t launch(const void* a, const void* b, void* out, cudaStream_t stream) const;
   /// "cuBLASLt RELU_AUX_BIAS", "cuBLASLt, 9 pieces of k".
   std::string name() const;
 

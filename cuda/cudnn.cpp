@@ -14,8 +14,8 @@
 namespace glia::cuda {
 namespace {
 
-/// What one convolution may use; more is memory that batches lack.
-constexpr std::size_t most_workspace_bytes = std::size_t{64} << 20;
+/// What any convolution may use, if it is there.
+constexpr std::size_t usual_workspace_bytes = std::size_t{64} << 20;
 constexpr std::size_t least_version = 90000;
 
 [[noreturn]] void fail(const CudnnApi& api, cudnnStatus_t status, const char* call, SourceLocation where) {
@@ -48,7 +48,7 @@ class Owned {
   explicit Owned(const CudnnApi& api) : api_(&api) {}
   Owned(Owned&& other) noexcept : api_(other.api_), handle_(std::exchange(other.handle_, nullptr)) {}
   ~Owned() {
-    if (handle_) static_cast<void>((api_->*destroy)(handle_));
+    if (handle_ && !cuda_is_gone()) static_cast<void>((api_->*destroy)(handle_));
   }
   operator T() const { return handle_; }
   T* made_here() { return &handle_; }
@@ -266,25 +266,48 @@ class Convolution final : public CudnnConvolution {
   /// heuristics have been seen to name some that then refuse. It also loads its kernels before a capture.
   bool works(const typename Kind::Candidate& candidate) {
     algorithm_ = candidate.algo;
-    cudnnStatus_t status = Kind::workspace(api_, handle_, description_, algorithm_, &workspace_bytes_);
-    if (refuses(status) || (status == CUDNN_STATUS_SUCCESS && workspace_bytes_ > most_workspace_bytes))
-      return false;
-    check(api_, status, question("WorkspaceSize").c_str());
-    const auto element = static_cast<std::size_t>(size_of(problem_.dtype));
-    const auto memory = [&](std::int64_t elements) {
-      return gpu_.allocate(static_cast<std::size_t>(elements) * element);
-    };
-    const Shape &x_shape = problem_.x_shape, &y_shape = problem_.y_shape;
-    const Window& w = problem_.window;
-    const std::unique_ptr<Memory> x = memory(x_shape.elements()), y = memory(y_shape.elements()),
-                                  weights =
-                                      memory(w.height * w.width * x_shape[3] / problem_.groups * y_shape[3]),
-                                  workspace = gpu_.allocate(workspace_bytes_);
+    if (Kind::workspace(api_, handle_, description_, algorithm_, &workspace_bytes_) != CUDNN_STATUS_SUCCESS ||
+        workspace_bytes_ > most_workspace_bytes())
+      return give_up("cudnnGetConvolution...WorkspaceSize");
     GLIA_CUDNN(api_, SetStream, handle_, gpu_.stream());
-    status = launch({x->data(), weights->data(), y->data(), workspace->data()});
-    if (refuses(status)) return false;
-    check(api_, status, Kind::call);
-    return true;
+    try {
+      const std::unique_ptr<Memory> x = cleared(x_bytes()), y = cleared(y_bytes()),
+                                    weights = cleared(weights_bytes()), workspace = cleared(workspace_bytes_);
+      if (launch({x->data(), weights->data(), y->data(), workspace->data()}) == CUDNN_STATUS_SUCCESS)
+        return true;
+    } catch (const OutOfMemoryError&) {  // another may do with less
+    }
+    return give_up(Kind::call);
+  }
+
+  /// False, for the next candidate; but an error that stays is no candidate's.
+  static bool give_up(const char* call) {
+    const cudaError_t error = cudaGetLastError();
+    if (is_sticky(error)) cuda::fail(error, call, SourceLocation::here());
+    return false;
+  }
+
+  std::size_t bytes_of(std::int64_t elements) const {
+    return static_cast<std::size_t>(elements * size_of(problem_.dtype));
+  }
+  std::size_t x_bytes() const { return bytes_of(problem_.x_shape.elements()); }
+  std::size_t y_bytes() const { return bytes_of(problem_.y_shape.elements()); }
+  std::size_t weights_bytes() const {
+    const Window& w = problem_.window;
+    return bytes_of(w.height * w.width * problem_.x_shape[3] / problem_.groups * problem_.y_shape[3]);
+  }
+  /// Not to be read before it is written.
+  std::unique_ptr<Memory> cleared(std::size_t bytes) const {
+    std::unique_ptr<Memory> memory = gpu_.allocate(bytes);
+    if (bytes > 0) GLIA_CUDA(cudaMemsetAsync(memory->data(), 0, bytes, gpu_.stream()));
+    return memory;
+  }
+
+  /// Exact float32 gradients of images want copies of all three operands (seen on sm_90: x, y, weights and 16 bytes). At
+  /// most a quarter of the memory that is left.
+  std::size_t most_workspace_bytes() const {
+    const std::size_t operands = x_bytes() + y_bytes() + weights_bytes();
+    return std::min(std::max(usual_workspace_bytes, operands + operands / 4), gpu_.free_bytes() / 4);
   }
 
   cudnnStatus_t launch(const ConvolutionOperands& operands) const {

@@ -24,6 +24,7 @@ Stream make_stream() {
 
 /// A pool that keeps what is freed, so that models which come and go do not pay the driver.
 Pool make_pool(int device) {
+  if (attribute(device, cudaDevAttrMemoryPoolsSupported) == 0) return {};
   cudaMemPoolProps properties = {};
   properties.allocType = cudaMemAllocationTypePinned;
   properties.location.type = cudaMemLocationTypeDevice;
@@ -35,12 +36,11 @@ Pool make_pool(int device) {
   return pool;
 }
 
-/// Freed in order on the stream it was allocated on.
-class PoolMemory final : public Memory {
+class GpuMemory final : public Memory {
  public:
-  PoolMemory(std::byte* data, std::size_t bytes, const Gpu& gpu) : Memory(data, bytes), gpu_(gpu) {}
-  ~PoolMemory() override {
-    if (data_) static_cast<void>(cudaFreeAsync(data_, gpu_.stream()));
+  GpuMemory(std::byte* data, std::size_t bytes, const Gpu& gpu) : Memory(data, bytes), gpu_(gpu) {}
+  ~GpuMemory() override {
+    if (data_) gpu_.free(data_);
   }
 
  private:
@@ -60,12 +60,12 @@ CurrentDevice::~CurrentDevice() {
   if (cudaGetDevice(&now) == cudaSuccess && now != before_) static_cast<void>(cudaSetDevice(before_));
 }
 
-Gpu::Gpu(int index, cudaStream_t stream)
+Gpu::Gpu(int index, std::optional<void*> stream)
     : index_(index),
       own_stream_(stream ? Stream() : make_stream()),
       copies_(make_stream()),
       recorded_(make_stream()),
-      stream_(stream ? stream : static_cast<cudaStream_t>(own_stream_)),
+      stream_(stream ? static_cast<cudaStream_t>(*stream) : static_cast<cudaStream_t>(own_stream_)),
       target_(stream_),
       pool_(make_pool(index)),
       compute_capability_(10 * attribute(index, cudaDevAttrComputeCapabilityMajor) +
@@ -81,7 +81,7 @@ PageLocked::PageLocked(Gpu& gpu, std::size_t bytes) : gpu_(&gpu) {
 PageLocked::~PageLocked() {
   if (!data_) return;
   gpu_->settle();
-  static_cast<void>(cudaFreeHost(data_));
+  if (!cuda_is_gone()) static_cast<void>(cudaFreeHost(data_));
 }
 
 /// No work may be left that uses the pool.
@@ -94,16 +94,43 @@ bool Gpu::application_captures() const {
   return status != cudaStreamCaptureStatusNone;
 }
 
+void Gpu::expect_no_capture(const char* what) const {
+  GLIA_CHECK(!application_captures(), StateError, what,
+             " while the application's stream is being captured, which takes ",
+             "nothing but steps that are prepared: build first (model.program(mode, batch_size)), then "
+             "capture what runs it");
+}
+
+void Gpu::trim() {
+  wait();
+  if (pool_) GLIA_CUDA(cudaMemPoolTrimTo(pool_, 0));
+}
+
+cudaError_t Gpu::allocate(void** data, std::size_t bytes) const {
+  return pool_ ? cudaMallocFromPoolAsync(data, bytes, pool_, stream_) : cudaMalloc(data, bytes);
+}
+
+/// cudaFree waits for the whole device first.
+void Gpu::free(std::byte* data) const noexcept {
+  if (cuda_is_gone()) return;
+  static_cast<void>(pool_ ? cudaFreeAsync(data, stream_) : cudaFree(data));
+}
+
+std::size_t Gpu::free_bytes() const {
+  std::size_t free = 0, all = 0;
+  GLIA_CUDA(cudaMemGetInfo(&free, &all));
+  return free;
+}
+
 std::unique_ptr<Memory> Gpu::allocate(std::size_t bytes) {
   ++counters_.allocations;
   void* data = nullptr;
   if (bytes > 0) {
-    cudaError_t error = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+    cudaError_t error = allocate(&data, bytes);
     if (error == cudaErrorMemoryAllocation) {
       static_cast<void>(cudaGetLastError());
-      wait();  // for what is being freed
-      GLIA_CUDA(cudaMemPoolTrimTo(pool_, 0));
-      error = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+      trim();  // after what is being freed
+      error = allocate(&data, bytes);
     }
     if (error == cudaErrorMemoryAllocation) {
       static_cast<void>(cudaGetLastError());
@@ -112,9 +139,9 @@ std::unique_ptr<Memory> Gpu::allocate(std::size_t bytes) {
                          " bytes of memory left: use smaller batches, a memory_budget for fit, "
                          "or free other tensors and models first"));
     }
-    check(error, "cudaMallocFromPoolAsync");
+    check(error, pool_ ? "cudaMallocFromPoolAsync" : "cudaMalloc");
   }
-  return std::make_unique<PoolMemory>(static_cast<std::byte*>(data), bytes, *this);
+  return std::make_unique<GpuMemory>(static_cast<std::byte*>(data), bytes, *this);
 }
 
 PageLocked Gpu::page_locked(std::size_t bytes) {

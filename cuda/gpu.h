@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace glia::cuda {
@@ -48,8 +49,8 @@ class PageLocked {
 /// application's: the host waits for events.
 class Gpu {
  public:
-  /// `stream` null: one of our own.
-  Gpu(int index, cudaStream_t stream);
+  /// On the application's stream, or one of our own.
+  Gpu(int index, std::optional<void*> stream);
   ~Gpu();
   Gpu(const Gpu&) = delete;
   Gpu& operator=(const Gpu&) = delete;
@@ -62,6 +63,8 @@ class Gpu {
   cudaStream_t target() const { return target_; }
   /// Whether the application captures its stream just now.
   bool application_captures() const;
+  /// Throws StateError where it does, for `what`, which cannot be part of a graph.
+  void expect_no_capture(const char* what) const;
 
   int compute_capability() const { return compute_capability_; }  ///< major * 10 + minor
   unsigned most_blocks() const { return most_blocks_; }           ///< of a launch whose blocks take turns
@@ -69,8 +72,14 @@ class Gpu {
   /// From the pool, in order; contents unspecified. Before it throws OutOfMemoryError it gives back what the pool keeps
   /// and tries again.
   std::unique_ptr<Memory> allocate(std::size_t bytes);
+  /// Gives memory of allocate() back, in order.
+  void free(std::byte* data) const noexcept;
+  /// Of the device, just now.
+  std::size_t free_bytes() const;
   PageLocked page_locked(std::size_t bytes);
   Event event() const;
+  /// Gives what the pool keeps back to the device.
+  void trim();
   /// The host waits for all work so far.
   void wait();
   /// The host waits for an event.
@@ -95,10 +104,12 @@ class Gpu {
   };
 
  private:
+  cudaError_t allocate(void** data, std::size_t bytes) const;
+
   int index_;
   Stream own_stream_, copies_, recorded_;
   cudaStream_t stream_, target_;
-  Pool pool_;
+  Pool pool_;  ///< none where the device has no pools, as shares of one may: plain allocations then
   int compute_capability_ = 0;
   unsigned most_blocks_ = 0;
   BackendCounters counters_;

@@ -9,6 +9,13 @@
 
 namespace glia::cuda {
 
+/// Whether the process ends and CUDA is gone, with all that it had. What is destroyed then (a static model, say) must leave
+/// its handles alone: libraries have been seen to crash.
+inline bool cuda_is_gone() noexcept {
+  int device = 0;
+  return cudaGetDevice(&device) == cudaErrorCudartUnloading;
+}
+
 template <class T, auto destroy>
 class Handle {
  public:
@@ -20,7 +27,7 @@ class Handle {
     return *this;
   }
   ~Handle() {
-    if (handle_) static_cast<void>(destroy(handle_));
+    if (handle_ && !cuda_is_gone()) static_cast<void>(destroy(handle_));
   }
 
   operator T() const { return handle_; }

@@ -116,10 +116,11 @@ class Preparation {
     });
     if (backward == descriptors_.size()) return false;
     const op::Matmul& b = *matmul_at(backward);
-    if (is_long(f) || is_long(b)) return false;
+    if (is_long(f) || is_long(b) || b.a.shape[1] == 1) return false;  // cuBLAS has no DRELU at k = 1
 
     const std::int64_t stride = relu_stride_for(f.out.shape[1]);
     const std::shared_ptr<Memory> mask = gpu_.allocate(static_cast<std::size_t>(f.out.shape[0] * stride / 8));
+    GLIA_CUDA(cudaMemsetAsync(mask->data(), 0, mask->bytes(), gpu_.stream()));  // what is tried reads it
     op::Matmul forward_rest = f;
     forward_rest.bias = {}, forward_rest.activation = Linear{};
     std::optional<LtProduct> forward_product =

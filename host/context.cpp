@@ -12,6 +12,19 @@ Context::Context(const ContextOptions& options) {
 }
 
 Device Context::device() const { return backend_->device(); }
+void Context::wait(void* event) const {
+  const detail::InUse::Hold hold(backend_->in_use(), &Backend::in_use_elsewhere);
+  backend_->wait_for(event);
+}
+void Context::record(void* event) const {
+  const detail::InUse::Hold hold(backend_->in_use(), &Backend::in_use_elsewhere);
+  backend_->record(event);
+}
+void Context::trim() const {
+  const detail::InUse::Hold hold(backend_->in_use(), &Backend::in_use_elsewhere);
+  backend_->trim();
+}
+
 int Context::threads() const { return backend_->threads(); }
 std::vector<std::pair<std::string, std::string>> Context::versions() const { return backend_->versions(); }
 

@@ -6,6 +6,7 @@
 # Usage: scripts/long.sh [--out FILE] [STEP...]        (as root; needs debootstrap; default: every step)
 #   systems     Debian 12 and 13, Ubuntu 24.04, made by debootstrap: scripts/train.sh and scripts/test.sh in a clone of HEAD,
 #               as root and as a user with sudo; or one of them: bookworm, trixie, noble
+#   cuda12      cuda/'s host sources against the headers of CUDA 12.4, the first that is supported (wheels of PyPI)
 #   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
 # $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from.
 set -uo pipefail
@@ -18,14 +19,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | cuda12 | signals) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems cuda12 signals); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -106,6 +107,29 @@ for suite in bookworm trixie noble; do
   echo "| $suite: g++ and oneDNN | $versions | | |" >>"$out"
   remove_system "$suite"
 done
+
+# Every host source of cuda/ with the headers of the first CUDA that is supported; cuDNN's are this machine's.
+compile_with_cuda12() {
+  local wheels=$work/cuda12 source cudnn includes=()
+  rm -rf "$wheels" && mkdir -p "$wheels" || return
+  python3 -m pip download --quiet --no-deps --dest "$wheels" \
+    nvidia-cuda-runtime-cu12==12.4.127 nvidia-cuda-nvcc-cu12==12.4.131 nvidia-cublas-cu12==12.4.5.8 || return
+  python3 -c 'import glob, sys, zipfile
+for wheel in glob.glob(sys.argv[1] + "/*.whl"): zipfile.ZipFile(wheel).extractall(sys.argv[1])' "$wheels" || return
+  cmake --preset cpu >/dev/null || return
+  cudnn=$(sed -n 's/^GLIA_CUDNN_INCLUDE_DIR:PATH=//p' build/cpu/CMakeCache.txt)
+  for include in "$wheels"/nvidia/*/include "$cudnn"; do includes+=(-isystem "$include"); done
+  for source in cuda/*.cpp; do
+    c++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Iinclude -I. "${includes[@]}" "$source" || return
+  done
+}
+
+if wants cuda12; then
+  say "CUDA 12.4"
+  start=$SECONDS status=0
+  compile_with_cuda12 >"$work/cuda12.log" 2>&1 || status=$?
+  row "host sources of cuda/ with the headers of CUDA 12.4" "$status" $((SECONDS - start)) ""
+fi
 
 if wants signals; then
   say "Signals"

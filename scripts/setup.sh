@@ -58,7 +58,7 @@ choose_preset() {
       elif find_nvcc; then
         preset=cuda
       else
-        say "There is a GPU here but no CUDA toolkit (nvcc), so this builds for the CPU alone; with CUDA 12.8 or later installed" \
+        say "There is a GPU here but no CUDA toolkit (nvcc), so this builds for the CPU alone; with CUDA 12.4 or later installed" \
           "it would use the GPU"
       fi
       ;;

@@ -441,14 +441,8 @@ TEST_P(CudaConvolution, Every_call_of_cudnn_may_fail_and_each_is_told_by_name) {
                                            "cudnnSetConvolutionGroupCount",
                                            "cudnnSetConvolutionMathType",
                                            "cudnnGetConvolutionForwardAlgorithm_v7",
-                                           "cudnnGetConvolutionForwardWorkspaceSize",
-                                           "cudnnConvolutionForward",
                                            "cudnnGetConvolutionBackwardDataAlgorithm_v7",
-                                           "cudnnGetConvolutionBackwardDataWorkspaceSize",
-                                           "cudnnConvolutionBackwardData",
-                                           "cudnnGetConvolutionBackwardFilterAlgorithm_v7",
-                                           "cudnnGetConvolutionBackwardFilterWorkspaceSize",
-                                           "cudnnConvolutionBackwardFilter"};
+                                           "cudnnGetConvolutionBackwardFilterAlgorithm_v7"};
   for (const std::string& function : functions) {
     SCOPED_TRACE(function);
     const Context fresh({.device = "cuda"});
@@ -466,6 +460,23 @@ TEST_P(CudaConvolution, Every_call_of_cudnn_may_fail_and_each_is_told_by_name) {
     Step step(fresh.backend(), DType::float32, g, small_integer);
     EXPECT_EQ(step.run().take(), expected(g, small_integer));
   }
+}
+
+TEST_P(CudaConvolution, An_algorithm_that_fails_when_it_is_tried_gives_way_to_the_next_and_all_to_loops) {
+  const Geometry g = geometries()[4];
+  for (const char* kind : {"Forward", "BackwardData", "BackwardFilter"})
+    for (const std::string& function : {detail::concat("cudnnGetConvolution", kind, "WorkspaceSize"),
+                                        detail::concat("cudnnConvolution", kind)})
+      for (const int error : {cudaErrorInvalidValue, cudaErrorMemoryAllocation})
+        for (const int times : {1, 100}) {
+          SCOPED_TRACE(detail::concat(function, ", error ", error, ", ", times, " times"));
+          controls().reset();
+          const Context fresh({.device = "cuda"});
+          controls().fail(function, 1, error, false, times);
+          Step step(fresh.backend(), DType::float32, g, small_integer);
+          controls().reset();
+          EXPECT_EQ(step.run().take(), expected(g, small_integer));
+        }
 }
 
 TEST_P(CudaConvolution, A_failure_in_a_step_run_one_by_one_is_told_by_name) {

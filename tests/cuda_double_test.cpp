@@ -191,11 +191,25 @@ TEST_F(CudaDouble, The_host_cannot_touch_device_memory) {
   cudaFreeAsync(device, first());
 }
 
-TEST_F(CudaDouble, The_default_stream_is_refused) {
+TEST_F(CudaDouble, The_default_streams_are_streams_and_one_of_them_is_the_threads) {
   int* const device = on_device<int>(1);
-  EXPECT_EQ(cudaMemsetAsync(device, 0, 4, nullptr), cudaErrorInvalidResourceHandle);
-  EXPECT_EQ(cudaStreamSynchronize(cudaStreamLegacy), cudaErrorInvalidResourceHandle);
-  EXPECT_EQ(cudaEventRecord(nullptr, cudaStreamPerThread), cudaErrorInvalidResourceHandle);
+  cudaStreamSynchronize(first());
+  for (const cudaStream_t stream : {cudaStream_t{}, cudaStreamLegacy, cudaStreamPerThread}) {
+    EXPECT_EQ(cudaMemsetAsync(device, 0, 4, stream), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  }
+  cudaGraph_t graph = nullptr;
+  EXPECT_EQ(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeThreadLocal),
+            cudaErrorStreamCaptureUnsupported);
+  EXPECT_EQ(cudaStreamBeginCapture(cudaStreamPerThread, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  std::thread([] {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusActive;
+    EXPECT_EQ(cudaStreamIsCapturing(cudaStreamPerThread, &status), cudaSuccess);
+    EXPECT_EQ(status, cudaStreamCaptureStatusNone);
+  }).join();
+  EXPECT_EQ(cudaStreamEndCapture(cudaStreamPerThread, &graph), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(reinterpret_cast<cudaStream_t>(16)), cudaErrorInvalidResourceHandle);
   cudaFreeAsync(device, first());
 }
 

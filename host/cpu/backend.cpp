@@ -65,6 +65,12 @@ std::vector<Region> slices_of(const op::Matmul& d) {
   return regions;
 }
 
+std::string no_events(const char* call) {
+  return detail::concat("context.", call,
+                        " got an event, but a context on the CPU has no stream to order: every call "
+                        "returns when its work is done; leave it out where context.device().is_cpu()");
+}
+
 /// A product: each slice by oneDNN (float32) or plain loops (float64), and its epilogue while it is in the
 /// cache.
 class MatmulOp final : public Op {
@@ -197,6 +203,9 @@ class CpuBackend final : public Backend {
     if (bytes) std::memset(at, 0, bytes);
   }
   void synchronize() override { ++counters_.synchronizations; }
+  void wait_for(void*) override { throw StateError(no_events("wait")); }
+  void record(void*) override { throw StateError(no_events("record")); }
+  void trim() override {}
 
   std::unique_ptr<Reader> reader(std::size_t bytes) override { return std::make_unique<CpuReader>(bytes); }
   std::unique_ptr<Staging> staging(std::size_t bytes) override {

@@ -21,7 +21,7 @@ namespace glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 6;
+inline constexpr int backend_abi = 7;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -142,6 +142,12 @@ class Backend {
   virtual void clear(void* device, std::size_t bytes) = 0;
   /// Waits for all the work enqueued before.
   virtual void synchronize() = 0;
+  /// What is enqueued from now on waits for an event of CUDA; an event stands for all enqueued so far. Throws StateError
+  /// where there are none.
+  virtual void wait_for(void* event) = 0;
+  virtual void record(void* event) = 0;
+  /// Waits, and gives back the memory that is kept for reuse.
+  virtual void trim() = 0;
   /// Throws OutOfMemoryError.
   virtual std::unique_ptr<Reader> reader(std::size_t bytes) = 0;
   /// Throws OutOfMemoryError.

@@ -5,6 +5,7 @@
 #include <glia/device.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,8 +16,10 @@ class Backend;
 
 struct ContextOptions {
   Device device = "auto";
-  int threads = 0;         ///< CPU threads that compute; 0: one for each core. Results do not depend on it.
-  void* stream = nullptr;  ///< CUDA: the application's cudaStream_t; null: a stream of Glia's own
+  int threads = 0;  ///< CPU threads that compute; 0: one for each core. Results do not depend on it.
+  /// CUDA: the application's cudaStream_t, on which all work is enqueued: nullptr and 1 are the legacy default stream, 2 the
+  /// calling thread's, as CUDA has it. Unless given a stream of Glia's own.
+  std::optional<void*> stream = {};
   /// CUDA: only what gives the same bits in every run. Without it cuDNN may take algorithms that add in an order of chance,
   /// where it thinks them faster; the CPU's bits are always the same.
   bool deterministic = true;
@@ -39,6 +42,14 @@ class Context {
   /// Versions of what computes: {"glia", "0.1.0"}, {"oneDNN", "2.6.3"}, {"instruction set", "x86-64-v4"}, ...
   std::vector<std::pair<std::string, std::string>> versions() const;
   Backend& backend() const { return *backend_; }
+
+  /// CUDA: what this context enqueues from now on waits for `event`, a cudaEvent_t that another stream recorded; and `event`
+  /// stands for all that it enqueued so far. The host does not wait. Throws StateError on the CPU, where every call returns
+  /// when its work is done.
+  void wait(void* event) const;
+  void record(void* event) const;
+  /// Waits for all work, and gives memory that was kept for later models and tensors back to the device.
+  void trim() const;
 
  private:
   std::shared_ptr<Backend> backend_;

@@ -20,10 +20,14 @@ struct Settings {
   std::size_t device_bytes = std::size_t{4} << 30;
   int compute_capability = 90;      ///< major * 10 + minor
   int driver_version = 13000;       ///< 0: there is no driver
+  bool has_pools = true;            ///< fractional virtual GPUs have none
+  bool unloaded = false;            ///< as after main(): CUDA is gone, and destroying anything traps
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
   bool refuses_products = false;    ///< no product has an algorithm
-  std::set<int> refused_computes;   ///< cublasComputeType_t without one
-  bool relu_hides_nan = false;      ///< cuBLASLt does not say; both must be lived with
+  int failed_candidates = 0;  ///< of those that cuBLASLt offers the first so many have a state that says so,
+  int refusing_candidates = 0;     ///< and so many after them refuse when they run
+  std::set<int> refused_computes;  ///< cublasComputeType_t without one
+  bool relu_hides_nan = false;     ///< cuBLASLt does not say; both must be lived with
   bool has_cudnn = true;
   std::size_t cudnn_version = 91900;
   /// "forward", "backward data", "backward filter": convolutions that cuDNN refuses.

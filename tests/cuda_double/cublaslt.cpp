@@ -58,7 +58,9 @@ struct Preference {
 struct Algorithm {
   std::uint64_t problem, workspace;
   std::uint32_t alignment[4];
+  bool refuses;  ///< when it runs
 };
+constexpr int offered_candidates = 3;
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
 
 // An epilogue is a set of bits (cublasLt.h); 128 says that there is an auxiliary buffer.
@@ -115,6 +117,10 @@ struct Problem {
     if (a.type != type && !(a.type == CUDA_R_16BF && compute == CUBLAS_COMPUTE_32F &&
                             (!sums_gradient(e) || e == CUBLASLT_EPILOGUE_DRELU_BGRAD)))
       return false;
+    // No DRELU of an outer product; gradients of a bias of A as it lies, or of B as its transpose lies.
+    if (reads_mask(e) && k() == 1) return false;
+    if (e == CUBLASLT_EPILOGUE_BGRADA && operation.transpose_a != CUBLAS_OP_N) return false;
+    if (e == CUBLASLT_EPILOGUE_BGRADB && operation.transpose_b == CUBLAS_OP_N) return false;
     for (const Layout* layout : {&a, &b, &c, &d})
       if (layout->order > (by_column ? CUBLASLT_ORDER_COL : CUBLASLT_ORDER_ROW)) return false;
     return operation.scale == type && is_known(e) && !settings().refuses_products &&
@@ -441,14 +447,17 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   const Preference& asked = seen<Preference>(preference);
   if (wanted < 1 || !p.is_valid()) return CUBLAS_STATUS_INVALID_VALUE;
   if (!p.is_supported() || p.workspace() > asked.workspace) return CUBLAS_STATUS_NOT_SUPPORTED;
-  Algorithm algorithm{p.checksum(), p.workspace(), {}};
-  std::memcpy(algorithm.alignment, asked.alignment, sizeof algorithm.alignment);
-  results[0] = {};
-  std::memcpy(&results[0].algo, &algorithm, sizeof algorithm);
-  results[0].workspaceSize = algorithm.workspace;
-  results[0].state = CUBLAS_STATUS_SUCCESS;
-  results[0].wavesCount = 1;
-  *found = 1;
+  const int failed = settings().failed_candidates, refusing = failed + settings().refusing_candidates;
+  for (int i = 0; i < std::min(wanted, offered_candidates); ++i) {
+    Algorithm algorithm{p.checksum(), p.workspace(), {}, i < refusing};
+    std::memcpy(algorithm.alignment, asked.alignment, sizeof algorithm.alignment);
+    results[i] = {};
+    std::memcpy(&results[i].algo, &algorithm, sizeof algorithm);
+    results[i].workspaceSize = algorithm.workspace;
+    results[i].state = i < failed ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
+    results[i].wavesCount = 1;
+    *found = i + 1;
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -466,6 +475,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   Algorithm algorithm;
   std::memcpy(&algorithm, algo, sizeof algorithm);
   if (!p.is_valid() || algorithm.problem != p.checksum()) return CUBLAS_STATUS_INVALID_VALUE;
+  if (algorithm.refuses) return CUBLAS_STATUS_NOT_SUPPORTED;
   const void* matrices[] = {a, b, c, d};
   for (int i = 0; i < 4; ++i)
     if (!is_aligned(matrices[i], algorithm.alignment[i])) return CUBLAS_STATUS_INVALID_VALUE;

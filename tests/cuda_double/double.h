@@ -20,6 +20,8 @@ namespace glia::cuda_double {
 /// Every imitated function begins with this. Counts the call, and answers with the error that a test injected for it, or
 /// with the sticky error of work that failed before; else cudaSuccess.
 cudaError_t enter(const char* function);
+/// The same of what destroys; where CUDA is gone, which it must not meet, that traps.
+cudaError_t enter_to_destroy(const char* function);
 /// Keeps an error for cudaGetLastError, and returns it.
 cudaError_t report(cudaError_t error);
 std::recursive_mutex& mutex();
@@ -32,7 +34,7 @@ std::recursive_mutex& mutex();
 /// For what destroys: it does its work even where the device is lost, and says so with `before`.
 #define GLIA_DOUBLE_ENTER_TO_DESTROY()                      \
   const std::lock_guard lock(::glia::cuda_double::mutex()); \
-  const cudaError_t before = ::glia::cuda_double::enter(__func__)
+  const cudaError_t before = ::glia::cuda_double::enter_to_destroy(__func__)
 
 /// Said by work while it runs: the device traps. `error` becomes sticky and `what` goes into the log.
 void trap(cudaError_t error, const std::string& what);
@@ -69,13 +71,18 @@ using NodePtr = std::shared_ptr<Node>;
 /// Adds a node that runs after all of `after`; null and finished ones count for nothing.
 NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after);
 /// Adds work behind everything on `stream`, or to the graph that the stream captures (a captured closure runs once for each
-/// launch of the graph). Refuses streams 0, 1 and 2, which Glia never uses.
+/// launch of the graph).
 cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work);
 /// Runs work until `node` is done: what else runs meanwhile, and in which order, the seed decides.
 void run_until(const NodePtr& node);
+/// Runs all work there is.
+void run_all();
 /// What a lost device had still to do is never done.
 void drop_work();
 bool is_stream(cudaStream_t stream);
+/// The stream that a handle names: 0 and 1 are the legacy one (which does not block Glia's own, made so as not to be), 2 the
+/// calling thread's. Null for none.
+cudaStream_t known_stream(cudaStream_t stream);
 
 // --- captures (graph.cpp)
 

@@ -120,8 +120,8 @@ extern "C" {
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream))
-    return report(cudaErrorStreamCaptureImplicit);  // the default stream cannot be captured
+  if (stream == nullptr || stream == cudaStreamLegacy) return report(cudaErrorStreamCaptureUnsupported);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (stream->capture) return report(cudaErrorIllegalState);
   stream->capture =
       std::make_shared<Capture>(Capture{stream, mode, std::this_thread::get_id(), true, {}, {stream}});
@@ -134,7 +134,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   GLIA_DOUBLE_ENTER();
   *graph = nullptr;
-  if (!is_stream(stream) || !stream->capture) return report(cudaErrorIllegalState);
+  if (!(stream = known_stream(stream)) || !stream->capture) return report(cudaErrorIllegalState);
   const std::shared_ptr<Capture> c = stream->capture;
   if (c->origin != stream) return report(break_capture(*c, cudaErrorStreamCaptureUnmatched));
   const std::vector<bool> joined = ancestors(*c, stream->captured_tail);
@@ -151,7 +151,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
 
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   *status = !stream->capture         ? cudaStreamCaptureStatusNone
             : stream->capture->valid ? cudaStreamCaptureStatusActive
                                      : cudaStreamCaptureStatusInvalidated;
@@ -171,7 +171,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
 // their dependencies order them.
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
   std::vector<NodePtr> nodes;
   for (const CapturedNode& node : executable->nodes) {

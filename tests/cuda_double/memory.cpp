@@ -134,6 +134,7 @@ extern "C" {
 
 cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* properties) {
   GLIA_DOUBLE_ENTER();
+  if (!settings().has_pools) return report(cudaErrorNotSupported);
   if (properties->allocType != cudaMemAllocationTypePinned ||
       properties->location.type != cudaMemLocationTypeDevice)
     return report(cudaErrorInvalidValue);
@@ -164,7 +165,7 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
 // wait, what is written is overwritten by fresh NaN.
 cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPool_t, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (stream->capture)
     return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
   void* const memory = allocate_on_device(bytes);
@@ -175,13 +176,47 @@ cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPo
 }
 
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
-  GLIA_DOUBLE_ENTER();
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
+  if (before != cudaSuccess) return report(before);
   const auto found = device.find(number(address));
   if (found == device.end() || found->second.freed) return report(cudaErrorInvalidValue);
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   found->second.freed = true;
   return report(enqueue(stream, Kind::release, __func__,
                         [address] { release_on_device(static_cast<std::byte*>(address)); }));
+}
+
+// Without a pool. Freeing waits for all work on the device, and so does this double's allocating.
+cudaError_t cudaMalloc(void** address, std::size_t bytes) {
+  GLIA_DOUBLE_ENTER();
+  if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
+  void* const memory = allocate_on_device(bytes);
+  if (!memory) return report(cudaErrorMemoryAllocation);
+  run_all();
+  open_device_memory();
+  std::memset(memory, fresh_byte, bytes);
+  close_device_memory();
+  *address = memory;
+  return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* address) {
+  GLIA_DOUBLE_ENTER_TO_DESTROY();
+  if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
+  const auto found = device.find(number(address));
+  if (found == device.end() || found->second.freed) return report(cudaErrorInvalidValue);
+  run_all();
+  open_device_memory();
+  release_on_device(static_cast<std::byte*>(address));
+  close_device_memory();
+  return report(before);
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  GLIA_DOUBLE_ENTER();
+  *total = settings().device_bytes;
+  *free = *total - std::min(*total, device_used);
+  return cudaSuccess;
 }
 
 // Page-locks memory of the host.

@@ -105,6 +105,7 @@ std::recursive_mutex& mutex() {
 cudaError_t enter(const char* function) {
   if (!function) return sticky;
   call_log.emplace_back(function);
+  if (wanted.unloaded) return cudaErrorCudartUnloading;
   if (sticky != cudaSuccess) return sticky;
   const auto [begin, end] = injections.equal_range(function);
   for (auto injection = begin; injection != end; ++injection) {
@@ -116,6 +117,11 @@ cudaError_t enter(const char* function) {
     return due.error;
   }
   return cudaSuccess;
+}
+
+cudaError_t enter_to_destroy(const char* function) {
+  if (wanted.unloaded) trap(cudaErrorCudartUnloading, std::string(function) + " when CUDA is gone");
+  return enter(function);
 }
 
 cudaError_t report(cudaError_t error) {
@@ -218,6 +224,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount:
       *value = 2;
+      return cudaSuccess;
+    case cudaDevAttrMemoryPoolsSupported:
+      *value = settings().has_pools ? 1 : 0;
       return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
       *value = settings().compute_capability / 10;

@@ -3,7 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "tests/cuda_double/double.h"
@@ -84,8 +86,20 @@ NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after) 
 
 bool is_stream(cudaStream_t stream) { return streams.count(stream) > 0; }
 
+/// Never destroyed: threads that are gone may have left work.
+cudaStream_t known_stream(cudaStream_t stream) {
+  static const auto make = [] { return *streams.insert(new CUstream_st).first; };
+  static const cudaStream_t legacy = make();
+  static std::map<std::thread::id, cudaStream_t>& of_threads = *new std::map<std::thread::id, cudaStream_t>;
+  if (stream == nullptr || stream == cudaStreamLegacy) return legacy;
+  if (stream != cudaStreamPerThread) return is_stream(stream) ? stream : nullptr;
+  cudaStream_t& mine = of_threads[std::this_thread::get_id()];
+  if (!mine) mine = make();
+  return mine;
+}
+
 cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work) {
-  if (!is_stream(stream)) return cudaErrorInvalidResourceHandle;
+  if (!(stream = known_stream(stream))) return cudaErrorInvalidResourceHandle;
   if (stream->capture)
     capture(stream, kind, std::move(name), std::move(work));
   else
@@ -100,6 +114,12 @@ void run_until(const NodePtr& node) {
   const bool any = random_order()() % 2 == 0;
   open_device_memory();
   while (!node->done) run_one(any);
+  close_device_memory();
+}
+
+void run_all() {
+  open_device_memory();
+  drop_work();
   close_device_memory();
 }
 
@@ -134,7 +154,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
   run_until(stream->tail);
   return report(enter(nullptr));
@@ -157,7 +177,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 // The event stands for all that is on the stream now.
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   *event = {};
   if (stream->capture)
     record_in_capture(stream, event);
@@ -177,7 +197,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 // What the stream gets from now on runs after the event; the host does not wait.
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   GLIA_DOUBLE_ENTER();
-  if (!is_stream(stream)) return report(cudaErrorInvalidResourceHandle);
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (stream->capture || event->capture) return report(wait_in_capture(stream, event));
   stream->tail = add_node({}, {stream->tail, event->node});
   return cudaSuccess;
