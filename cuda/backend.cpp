@@ -199,7 +199,6 @@ Devices find_devices() {
     return devices;
   }
   try {
-    expect_kernel_image(0);  // of the others when they are asked for: each start costs time
     for (int i = 0; i < devices.count; ++i)
       devices.description += detail::concat(i ? "; " : "", "cuda:", i, ' ', device_in_words(i));
     devices.description +=
@@ -209,6 +208,15 @@ Devices find_devices() {
     devices = {0, failure.what(), {}};
   }
   return devices;
+}
+
+std::string why_unusable(int index) {
+  try {
+    expect_kernel_image(index);
+    return {};
+  } catch (const Error& failure) {
+    return failure.what();
+  }
 }
 
 Backend* make_backend(const ContextOptions& options) {

@@ -35,6 +35,13 @@ class ConvolutionOp final : public Op {
     return detail::concat(convolution->name(), " and ", kernels, kernels == 1 ? " kernel" : " kernels");
   }
 
+  std::string warning() const override {
+    if (convolution) return {};
+    return detail::concat("convolutions run as plain loops on GPU ", gpu_.index(),
+                          ", many times slower than by cuDNN (", why_loops,
+                          "): explain() shows which; cuDNN 9 must be where the loader finds it");
+  }
+
   std::unique_ptr<CudnnConvolution> convolution;
   ConvolutionOperands operands = {};
   std::shared_ptr<Memory> scratch;  // of the operands

@@ -54,6 +54,12 @@ LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix, std::int64_t pie
   return result;
 }
 
+/// From its first element to behind its last.
+std::int64_t span_bytes(const View& matrix) {
+  const auto reach = [&](std::size_t axis) { return (matrix.shape[axis] - 1) * matrix.strides[axis]; };
+  return (reach(0) + reach(1) + 1) * size_of(matrix.dtype);
+}
+
 cudaDataType_t type_of(const View& view) {
   return view.dtype == DType::float64 ? CUDA_R_64F : view.dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F;
 }
@@ -106,7 +112,7 @@ class CublasLt::Trial {
   /// Without memory for them nothing is tried.
   Trial(Gpu& gpu, const op::Matmul& matmul, std::int64_t pieces) : gpu_(gpu), dtype_(matmul.out.dtype) {
     const std::int64_t product = elements_of_piece(matmul.out.shape[0], matmul.out.shape[1]);
-    const std::int64_t a = align_up(matmul.a.bytes()), b = align_up(matmul.b.bytes());
+    const std::int64_t a = align_up(span_bytes(matmul.a)), b = align_up(span_bytes(matmul.b));
     factors_ = static_cast<std::size_t>(a + b);
     try {
       memory_ = gpu.allocate(factors_ + static_cast<std::size_t>(pieces * product * size_of(dtype_)));

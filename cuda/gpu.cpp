@@ -49,17 +49,6 @@ class GpuMemory final : public Memory {
 
 }  // namespace
 
-CurrentDevice::CurrentDevice(int index) : before_(index) {
-  GLIA_CUDA(cudaGetDevice(&before_));
-  if (before_ == index) return;
-  GLIA_CUDA(cudaSetDevice(index));
-}
-
-CurrentDevice::~CurrentDevice() {
-  int now = before_;
-  if (cudaGetDevice(&now) == cudaSuccess && now != before_) static_cast<void>(cudaSetDevice(before_));
-}
-
 Gpu::Gpu(int index, std::optional<void*> stream)
     : index_(index),
       own_stream_(stream ? Stream() : make_stream()),
@@ -112,8 +101,11 @@ cudaError_t Gpu::allocate(void** data, std::size_t bytes) const {
 
 /// cudaFree waits for the whole device first.
 void Gpu::free(std::byte* data) const noexcept {
-  if (cuda_is_gone()) return;
-  static_cast<void>(pool_ ? cudaFreeAsync(data, stream_) : cudaFree(data));
+  try {
+    const CurrentDevice current(index_);
+    static_cast<void>(pool_ ? cudaFreeAsync(data, stream_) : cudaFree(data));
+  } catch (const Error&) {  // CUDA is gone, or the device lost: there is nothing to free
+  }
 }
 
 std::size_t Gpu::free_bytes() const {

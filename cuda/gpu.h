@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cuda/current_device.h>
 #include <cuda/handle.h>
 #include <glia/backend.h>  // defines: Memory, BackendCounters
 
@@ -11,18 +12,6 @@
 #include <utility>
 
 namespace glia::cuda {
-
-/// Makes a device current while it lives, and then the one that was.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int index);
-  ~CurrentDevice();
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-
- private:
-  int before_;
-};
 
 class Gpu;
 

@@ -13,9 +13,16 @@ int devices(const char** reason, const char** description) {
   return found.count;
 }
 
+const char* unusable(int index) {
+  static thread_local std::string reason;
+  reason = glia::cuda::why_unusable(index);
+  return reason.empty() ? nullptr : reason.c_str();
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const glia::BackendLibrary* glia_backend_library() {
-  static const glia::BackendLibrary library{glia::backend_abi, &devices, &glia::cuda::make_backend};
+  static const glia::BackendLibrary library{glia::backend_abi, &devices, &unusable,
+                                            &glia::cuda::make_backend};
   return &library;
 }

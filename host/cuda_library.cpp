@@ -97,6 +97,13 @@ Availability availability() {
   return {devices, devices > 0 ? std::string() : std::string(reason), description};
 }
 
+Availability first_device() {
+  Availability found = availability();
+  if (found.devices == 0) return found;
+  const char* const reason = opened().library->unusable(0);
+  return reason ? Availability{0, reason, {}} : found;
+}
+
 std::shared_ptr<Backend> make_backend(const ContextOptions& options) {
   const Availability available = availability();
   GLIA_CHECK(available.devices > 0, DeviceError, "device \"", options.device.name(), "\" was asked for, but ",

@@ -9,13 +9,16 @@
 
 namespace glia::cuda_library {
 
-/// How many CUDA devices can be used, and where none, why not. Opens the library at its first call.
+/// How many CUDA devices there are, and where none, why not. Opens the library at its first call; touches no device.
 struct Availability {
   int devices = 0;
   std::string reason;       ///< empty where there are devices
   std::string description;  ///< the devices, for device_report()
 };
 Availability availability();
+
+/// The same of one device, which is started: what "auto" takes, and the report speaks of.
+Availability first_device();
 
 /// A backend on a CUDA device; throws DeviceError with the reason where it cannot be had.
 std::shared_ptr<Backend> make_backend(const ContextOptions& options);

@@ -29,7 +29,7 @@ Device::Device(const std::string& name) {
   }
 }
 
-Device Device::automatic() { return cuda_library::availability().devices > 0 ? cuda(0) : cpu(); }
+Device Device::automatic() { return cuda_library::first_device().devices > 0 ? cuda(0) : cpu(); }
 
 std::string Device::name() const { return is_cpu() ? "cpu" : "cuda:" + std::to_string(index_); }
 
@@ -52,7 +52,7 @@ std::string device_report() {
       << "cpu: " << processor_name() << ", " << std::thread::hardware_concurrency()
       << " threads, kernels for " << cpu::choose_kernels().instruction_set << ", oneDNN "
       << cpu::onednn_version() << '\n';
-  const cuda_library::Availability cuda = cuda_library::availability();
+  const cuda_library::Availability cuda = cuda_library::first_device();
   out << "cuda: " << (cuda.devices > 0 ? cuda.description : "not available: " + cuda.reason) << '\n';
   return out.str();
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/program.h>
 #include <glia/sequential.h>  // defines: name_of of a metric
+#include <glia/warnings.h>
 
 #include <algorithm>
 #include <cstring>
@@ -33,6 +34,8 @@ Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<De
       arena_bytes_(arena_bytes),
       backend_(&backend) {
   sequence_ = backend.prepare(descriptors_, bindings);
+  for (const std::unique_ptr<Op>& op : sequence_->ops())
+    if (const std::string warning = op->warning(); !warning.empty()) detail::warn(warning);
 }
 
 void Program::run_eagerly() const {

@@ -548,15 +548,37 @@ TEST_P(CudaBackend, Versions_name_the_runtime_the_driver_and_the_gpu) {
   EXPECT_EQ(context().threads(), 1);
 }
 
-TEST_P(CudaBackend, A_second_device_is_used_by_number_and_the_current_one_stays) {
+TEST_P(CudaBackend, A_second_device_is_used_by_number_and_nothing_touches_the_first) {
+  controls().reset();
   controls().settings().devices = 2;
-  Sequential model = classifier(Device::cuda(1));
-  losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0});
-  EXPECT_EQ(model.context().device(), Device::cuda(1));
+  {
+    Sequential model = classifier(Device::cuda(1));
+    losses(model, {.epochs = 1, .batch_size = 16, .verbose = 0});
+    model.predict(three_classes(5).x, {.verbose = 0});
+    EXPECT_EQ(model.context().device(), Device::cuda(1));
+    EXPECT_EQ(controls().contexts(), std::set<int>{1});
+    int current = -1;
+    test::call_cuda<decltype(cudaGetDevice)>("cudaGetDevice", &current);
+    EXPECT_EQ(current, 0);
+  }
+  EXPECT_EQ(controls().contexts(), std::set<int>{1});
   const auto& calls = controls().calls();
-  // Each excursion to device 1 comes back.
-  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaSetDevice") % 2, 0);
-  EXPECT_GT(std::count(calls.begin(), calls.end(), "cudaSetDevice"), 0);
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaSetDevice"), 0);
+  EXPECT_GT(std::count(calls.begin(), calls.end(), "cuCtxPushCurrent"), 0);
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cuCtxPushCurrent"),
+            std::count(calls.begin(), calls.end(), "cuCtxPopCurrent"));
+}
+
+TEST_P(CudaBackend, Kernels_are_looked_for_on_the_device_that_is_asked_for) {
+  controls().reset();
+  controls().settings().devices = 2;
+  controls().settings().without_kernels = {0};
+  EXPECT_EQ(Device::automatic(), Device::cpu());
+  EXPECT_THROW(Context({.device = "cuda:0"}), DeviceError);
+  EXPECT_EQ(Context({.device = "cuda:1"}).device(), Device::cuda(1));
+  controls().settings().without_kernels = {1};
+  EXPECT_EQ(Device::automatic(), Device::cuda(0));
+  EXPECT_THROW(Context({.device = "cuda:1"}), DeviceError);
 }
 
 }  // namespace

@@ -466,8 +466,7 @@ TEST_F(CudnnDouble, Pointers_and_handles_that_are_missing_are_refused_at_the_cal
   EXPECT_EQ(call(handle_, nullptr, workspace, 256), CUDNN_STATUS_BAD_PARAM_NULL_POINTER);
   EXPECT_EQ(call(handle_, &one, nullptr, 256), CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT);
   EXPECT_EQ(call(handle_, &one, workspace, 255), CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT);
-  // The default stream, which Glia never uses.
-  cudnnSetStream(handle_, nullptr);
+  cudnnSetStream(handle_, reinterpret_cast<cudaStream_t>(16));  // no stream
   EXPECT_EQ(call(handle_, &one, workspace, 256), CUDNN_STATUS_EXECUTION_FAILED);
 }
 

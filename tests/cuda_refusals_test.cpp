@@ -139,6 +139,29 @@ TEST_P(CudaRefusals, Plain_allocations_serve_where_the_device_has_no_pools) {
   EXPECT_EQ(controls().device_allocations(), before);
 }
 
+TEST_P(CudaRefusals, Convolutions_that_are_plain_loops_are_warned_of_once) {
+  std::vector<std::string> heard;
+  const WarningHandler before =
+      set_warning_handler([&](const std::string& message) { heard.push_back(message); });
+  const auto prepare = [] {
+    Sequential model{Input({6, 6, 1}), Conv2D(2, 3), Conv2D(2, 3)};
+    model.compile({.loss = "mse", .device = "cuda"});
+    model.program(Mode::train, 4);
+  };
+  prepare();
+  EXPECT_TRUE(heard.empty());
+  controls().settings().refused_convolutions = {"forward"};
+  prepare();
+  prepare();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_THAT(heard[0], HasSubstr("cuDNN has no algorithm"));
+  controls().settings().has_cudnn = false;
+  prepare();
+  ASSERT_EQ(heard.size(), 2u);
+  EXPECT_THAT(heard[1], HasSubstr("no cuDNN"));
+  set_warning_handler(before);
+}
+
 /// As a static model and a static context meet it, which are destroyed after CUDA: they leave everything alone.
 TEST_P(CudaRefusals, Nothing_is_destroyed_when_cuda_is_gone) {
   const pid_t child = ::fork();

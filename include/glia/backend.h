@@ -60,6 +60,8 @@ class Op {
   virtual void run() = 0;
   /// How it will be done ("oneDNN 4 slices"), for explain().
   virtual std::string algorithm() const = 0;
+  /// What a user should know of that, such as that it will be slow and why; mostly nothing.
+  virtual std::string warning() const { return {}; }
 };
 
 /// A list of Ops that is run as one: on a GPU a captured graph.

@@ -9,8 +9,10 @@ namespace glia {
 
 struct BackendLibrary {
   int abi;  ///< backend_abi as the library was compiled; nothing else is read where it differs
-  /// Devices that can be used; 0 with *reason set where there are none. *description says what they are.
+  /// Devices that there are; 0 with *reason set where there are none. *description says what they are. None is touched.
   int (*devices)(const char** reason, const char** description);
+  /// Why a device cannot be used; null where it can. Starts the device.
+  const char* (*unusable)(int device);
   /// Throws glia::Error kin.
   Backend* (*make)(const ContextOptions& options);
 };

@@ -27,3 +27,4 @@
 #include <glia/tensor.h>
 #include <glia/tensorboard.h>
 #include <glia/version.h>
+#include <glia/warnings.h>

@@ -19,6 +19,7 @@ struct Settings {
   int devices = 1;
   std::size_t device_bytes = std::size_t{4} << 30;
   int compute_capability = 90;      ///< major * 10 + minor
+  std::set<int> without_kernels;    ///< devices that the library has no kernels for
   int driver_version = 13000;       ///< 0: there is no driver
   bool has_pools = true;            ///< fractional virtual GPUs have none
   bool unloaded = false;            ///< as after main(): CUDA is gone, and destroying anything traps
@@ -70,6 +71,8 @@ class Controls {
   virtual std::map<std::string, std::int64_t> live_objects() const = 0;
   /// Convolutions that ran by an algorithm which may give other bits the next time, since reset().
   virtual std::int64_t nondeterministic_convolutions() const = 0;
+  /// Devices on which anything made a context, since reset().
+  virtual std::set<int> contexts() const = 0;
   /// The graph that was captured last.
   virtual std::vector<GraphNode> last_graph() const = 0;
 };

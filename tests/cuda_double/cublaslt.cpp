@@ -331,6 +331,7 @@ extern "C" {
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   GLIA_DOUBLE_ENTER_LT();
+  touch_device();
   *handle = new cublasLtContext;
   count_object("cuBLASLt handle", 1);
   return CUBLAS_STATUS_SUCCESS;

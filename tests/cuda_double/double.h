@@ -39,6 +39,8 @@ std::recursive_mutex& mutex();
 /// Said by work while it runs: the device traps. `error` becomes sticky and `what` goes into the log.
 void trap(cudaError_t error, const std::string& what);
 bool has_trapped();
+/// Said by what CUDA makes a context for, on the device that is current.
+void touch_device();
 /// Counts live objects: a stream, an event, ...
 void count_object(const char* kind, int change);
 /// Counts a convolution whose bits are of chance.

@@ -162,6 +162,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
   GLIA_DOUBLE_ENTER();
   if (!graph) return report(cudaErrorInvalidValue);
+  touch_device();
   *executable = new CUgraphExec_st{graph->nodes};
   count_object("executable graph", 1);
   return cudaSuccess;
@@ -173,6 +174,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
   if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (const cudaError_t error = breaks_capture(stream); error != cudaSuccess) return report(error);
+  touch_device();
   std::vector<NodePtr> nodes;
   for (const CapturedNode& node : executable->nodes) {
     std::vector<NodePtr> after{stream->tail};

@@ -165,6 +165,7 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
 // wait, what is written is overwritten by fresh NaN.
 cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPool_t, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   if (stream->capture)
     return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
@@ -189,6 +190,7 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
 // Without a pool. Freeing waits for all work on the device, and so does this double's allocating.
 cudaError_t cudaMalloc(void** address, std::size_t bytes) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
   void* const memory = allocate_on_device(bytes);
   if (!memory) return report(cudaErrorMemoryAllocation);
@@ -214,6 +216,7 @@ cudaError_t cudaFree(void* address) {
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   *total = settings().device_bytes;
   *free = *total - std::min(*total, device_used);
   return cudaSuccess;
@@ -222,6 +225,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
 // Page-locks memory of the host.
 cudaError_t cudaMallocHost(void** address, std::size_t bytes) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   if (const cudaError_t error = forbidden_in_capture(); error != cudaSuccess) return report(error);
   const std::size_t all = (bytes + 2 * guard + page - 1) / page * page;
   Allocation a{static_cast<std::byte*>(std::aligned_alloc(page, all)), all, bytes, false};

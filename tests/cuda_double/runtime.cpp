@@ -1,11 +1,15 @@
 // The rest of the CUDA runtime: devices, errors, launches; and what tests ask of the double.
 // SPDX-License-Identifier: Apache-2.0
+#include <cuda.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 
 #include "cuda/kernels.h"  // defines: KernelParameter, which every kernel takes
@@ -36,7 +40,10 @@ std::map<std::string, std::int64_t> objects;
 cudaError_t sticky = cudaSuccess, last_error = cudaSuccess;
 int launches_before_failure = 0;
 cudaError_t launch_error = cudaSuccess;
-int current_device = 0;
+thread_local int chosen_device = 0;
+thread_local std::vector<int> pushed_devices;  // by the driver's calls, before what the runtime chose
+std::set<int> touched_devices;
+int current_device() { return pushed_devices.empty() ? chosen_device : pushed_devices.back(); }
 std::int64_t nondeterministic = 0;
 
 class TheControls final : public Controls {
@@ -48,6 +55,7 @@ class TheControls final : public Controls {
     call_log.clear(), trap_log.clear(), injections.clear();
     sticky = last_error = launch_error = cudaSuccess;
     nondeterministic = 0;
+    touched_devices.clear();
   }
   void fail(const std::string& function, int nth, int error, bool stays, int times) override {
     injections.insert({function, {nth - 1, times, static_cast<cudaError_t>(error), stays}});
@@ -63,6 +71,7 @@ class TheControls final : public Controls {
   std::int64_t host_allocations() const override { return live_host_allocations(); }
   std::map<std::string, std::int64_t> live_objects() const override { return objects; }
   std::int64_t nondeterministic_convolutions() const override { return nondeterministic; }
+  std::set<int> contexts() const override { return touched_devices; }
   std::vector<GraphNode> last_graph() const override { return last_captured(); }
 };
 
@@ -138,6 +147,7 @@ bool has_trapped() { return sticky != cudaSuccess; }
 void count_object(const char* kind, int change) {
   if ((objects[kind] += change) == 0) objects.erase(kind);
 }
+void touch_device() { touched_devices.insert(current_device()); }
 void count_nondeterministic_convolution() { ++nondeterministic; }
 Settings& settings() { return wanted; }
 
@@ -193,14 +203,60 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaGetDevice(int* device) {
   GLIA_DOUBLE_ENTER();
-  *device = current_device;
+  *device = current_device();
   return cudaSuccess;
 }
 
 cudaError_t cudaSetDevice(int device) {
   GLIA_DOUBLE_ENTER();
   if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
-  current_device = device;
+  chosen_device = device;
+  if (!pushed_devices.empty()) pushed_devices.back() = device;
+  touch_device();
+  return cudaSuccess;
+}
+
+// The driver's calls for contexts; a device's primary context is its number and one.
+CUresult cuDeviceGet(CUdevice* device, int index) {
+  const std::lock_guard lock(mutex());
+  enter("cuDeviceGet");
+  if (index < 0 || index >= settings().devices) return CUDA_ERROR_INVALID_DEVICE;
+  *device = index;
+  return CUDA_SUCCESS;
+}
+CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
+  const std::lock_guard lock(mutex());
+  enter("cuDevicePrimaryCtxRetain");
+  touched_devices.insert(device);
+  *context = reinterpret_cast<CUcontext>(static_cast<std::intptr_t>(device) + 1);
+  return CUDA_SUCCESS;
+}
+CUresult cuCtxPushCurrent(CUcontext context) {
+  const std::lock_guard lock(mutex());
+  enter("cuCtxPushCurrent");
+  pushed_devices.push_back(static_cast<int>(reinterpret_cast<std::intptr_t>(context)) - 1);
+  touch_device();
+  return CUDA_SUCCESS;
+}
+CUresult cuCtxPopCurrent(CUcontext* context) {
+  const std::lock_guard lock(mutex());
+  enter("cuCtxPopCurrent");
+  if (pushed_devices.empty()) return CUDA_ERROR_INVALID_CONTEXT;
+  *context = reinterpret_cast<CUcontext>(static_cast<std::intptr_t>(pushed_devices.back()) + 1);
+  pushed_devices.pop_back();
+  return CUDA_SUCCESS;
+}
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned,
+                                             unsigned long long, cudaDriverEntryPointQueryResult* result) {
+  GLIA_DOUBLE_ENTER();
+  const std::map<std::string, void*> known{
+      {"cuDeviceGet", reinterpret_cast<void*>(&cuDeviceGet)},
+      {"cuDevicePrimaryCtxRetain", reinterpret_cast<void*>(&cuDevicePrimaryCtxRetain)},
+      {"cuCtxPushCurrent", reinterpret_cast<void*>(&cuCtxPushCurrent)},
+      {"cuCtxPopCurrent", reinterpret_cast<void*>(&cuCtxPopCurrent)}};
+  const auto found = known.find(symbol);
+  *function = found == known.end() ? nullptr : found->second;
+  *result = *function ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
   return cudaSuccess;
 }
 
@@ -254,8 +310,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
 // Needs machine code or PTX for the device: Glia has it from sm_75 on.
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   *attributes = {};
-  return report(settings().compute_capability < 75 ? cudaErrorNoKernelImageForDevice : cudaSuccess);
+  const bool has_kernels =
+      settings().compute_capability >= 75 && settings().without_kernels.count(current_device()) == 0;
+  return report(has_kernels ? cudaSuccess : cudaErrorNoKernelImageForDevice);
 }
 
 // Arguments are copied at the call.

@@ -100,6 +100,7 @@ cudaStream_t known_stream(cudaStream_t stream) {
 
 cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::function<void()> work) {
   if (!(stream = known_stream(stream))) return cudaErrorInvalidResourceHandle;
+  touch_device();
   if (stream->capture)
     capture(stream, kind, std::move(name), std::move(work));
   else
@@ -136,6 +137,7 @@ extern "C" {
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   GLIA_DOUBLE_ENTER();
   if (flags != cudaStreamNonBlocking) return report(cudaErrorInvalidValue);  // what Glia uses
+  touch_device();
   *stream = new CUstream_st;
   streams.insert(*stream);
   count_object("stream", 1);
@@ -162,6 +164,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   *event = new CUevent_st;
   count_object("event", 1);
   return cudaSuccess;
@@ -178,6 +181,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
   if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
+  touch_device();
   *event = {};
   if (stream->capture)
     record_in_capture(stream, event);
@@ -189,6 +193,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 // An event that was never recorded is over.
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   GLIA_DOUBLE_ENTER();
+  touch_device();
   if (event->capture) return report(cudaErrorCapturedEvent);
   run_until(event->node);
   return report(enter(nullptr));
@@ -198,6 +203,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   GLIA_DOUBLE_ENTER();
   if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
+  touch_device();
   if (stream->capture || event->capture) return report(wait_in_capture(stream, event));
   stream->tail = add_node({}, {stream->tail, event->node});
   return cudaSuccess;
