@@ -14,8 +14,6 @@
 namespace glia::cuda {
 namespace {
 
-/// What any convolution may use, if it is there.
-constexpr std::size_t usual_workspace_bytes = std::size_t{64} << 20;
 constexpr std::size_t least_version = 90000;
 
 [[noreturn]] void fail(const CudnnApi& api, cudnnStatus_t status, const char* call, SourceLocation where) {
@@ -303,11 +301,9 @@ class Convolution final : public CudnnConvolution {
     return memory;
   }
 
-  /// Exact float32 gradients of images want copies of all three operands (seen on sm_90: x, y, weights and 16 bytes). At
-  /// most a quarter of the memory that is left.
+  /// At most a quarter of the memory that is left.
   std::size_t most_workspace_bytes() const {
-    const std::size_t operands = x_bytes() + y_bytes() + weights_bytes();
-    return std::min(std::max(usual_workspace_bytes, operands + operands / 4), gpu_.free_bytes() / 4);
+    return std::min(workspace_limit(x_bytes() + y_bytes() + weights_bytes()), gpu_.free_bytes() / 4);
   }
 
   cudnnStatus_t launch(const ConvolutionOperands& operands) const {

@@ -6,6 +6,8 @@
 #include <cuda/gpu.h>
 #include <glia/descriptors.h>  // defines: Window
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +28,12 @@ struct ConvolutionProblem {
 struct ConvolutionOperands {
   void *x, *weights, *y, *workspace;
 };
+
+/// What a convolution whose operands have so many bytes together may use beside them: what any may, or what exact gradients
+/// of images in float32 want, copies of all three (seen on sm_90: x, y, weights and 16 bytes).
+constexpr std::size_t workspace_limit(std::size_t operand_bytes) {
+  return std::max(std::size_t{64} << 20, operand_bytes + operand_bytes / 4);
+}
 
 /// A prepared convolution.
 class CudnnConvolution {
