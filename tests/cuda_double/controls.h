@@ -26,6 +26,7 @@ struct Settings {
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
   bool refuses_products = false;    ///< no product has an algorithm
   int failed_candidates = 0;  ///< of those that cuBLASLt offers the first so many have a state that says so,
+  int epilogue_nodes = 0;     ///< more that a product with an epilogue becomes, as float32's do
   int refusing_candidates = 0;     ///< and so many after them refuse when they run
   std::set<int> refused_computes;  ///< cublasComputeType_t without one
   bool relu_hides_nan = false;     ///< cuBLASLt does not say; both must be lived with

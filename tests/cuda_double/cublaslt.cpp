@@ -486,6 +486,12 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   const auto enqueue_typed = p.d.type == CUDA_R_64F    ? enqueue_product<double>
                              : p.a.type == CUDA_R_16BF ? enqueue_product<float, Bf16>
                                                        : enqueue_product<float>;
+  // Epilogues of float32 may be kernels of their own, with a memset before them.
+  const int more = p.operation.epilogue == CUBLASLT_EPILOGUE_DEFAULT ? 0 : settings().epilogue_nodes;
+  for (int i = 0; i < more; ++i)
+    if (const cudaError_t error =
+            enqueue(stream, i % 2 == 0 ? Kind::set : Kind::kernel, "cublasLtMatmul", [] {}))
+      return status_of(error);
   return status_of(enqueue_typed(p, alpha, beta, a, b, c, d, workspace, algorithm.workspace, stream));
 }
 
