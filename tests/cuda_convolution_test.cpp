@@ -469,6 +469,22 @@ TEST_P(CudaConvolution, Convolutions_may_use_what_their_operands_take_and_a_quar
   EXPECT_THAT(plan(8, 60 * mib, 200 * mib), HasSubstr("loops"));
 }
 
+TEST_P(CudaConvolution, Without_an_algorithm_that_repeats_its_bits_or_takes_float64_loops_serve) {
+  const Geometry g = geometries()[4];
+  controls().settings().refuses_float64_images = true;
+  Step wide(context().backend(), DType::float64, g, small_integer);
+  EXPECT_EQ(wide.run().take(), expected(g, small_integer));
+
+  controls().settings().repeats_no_bits = true;
+  for (const bool deterministic : {true, false}) {
+    const Context fresh({.device = "cuda", .deterministic = deterministic});
+    const std::int64_t before = controls().nondeterministic_convolutions();
+    Step step(fresh.backend(), DType::float32, g, small_integer);
+    EXPECT_EQ(step.run().take(), expected(g, small_integer));
+    EXPECT_EQ(controls().nondeterministic_convolutions() > before, !deterministic);
+  }
+}
+
 TEST_P(CudaConvolution, Every_call_of_cudnn_may_fail_and_each_is_told_by_name) {
   const Geometry g = geometries()[4];
   const std::vector<std::string> functions{"cudnnCreate",

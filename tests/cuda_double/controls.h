@@ -35,6 +35,8 @@ struct Settings {
   /// "forward", "backward data", "backward filter": convolutions that cuDNN refuses.
   std::set<std::string> refused_convolutions;
   bool refuses_algorithms = false;        ///< cuDNN's heuristics then name none that works
+  bool refuses_float64_images = false;    ///< as the legacy interface may
+  bool repeats_no_bits = false;           ///< every algorithm that works adds in an order of chance
   std::size_t convolution_workspace = 0;  ///< bytes that each algorithm wants beside what it always wants
 };
 

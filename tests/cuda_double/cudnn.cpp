@@ -25,6 +25,12 @@ struct Offer {
   std::size_t workspace = 256;
 };
 
+bool works(const Offer& offer) {
+  const Settings& s = settings();
+  return offer.works && !s.refuses_algorithms &&
+         !(s.repeats_no_bits && offer.determinism == CUDNN_DETERMINISTIC);
+}
+
 constexpr std::size_t enormous = std::size_t{1} << 40;
 
 /// What is computed of the other two. A kind tells cuDNN's enumerations apart.
@@ -93,6 +99,7 @@ struct Problem {
     if ((!is_bf16 && x.type != CUDNN_DATA_FLOAT && x.type != CUDNN_DATA_DOUBLE) ||
         g.compute != (is_bf16 ? CUDNN_DATA_FLOAT : x.type) || (is_bf16 && g.math == CUDNN_FMA_MATH))
       return CUDNN_STATUS_NOT_SUPPORTED;
+    if (x.type == CUDNN_DATA_DOUBLE && settings().refuses_float64_images) return CUDNN_STATUS_NOT_SUPPORTED;
     const bool is_known = x.format == CUDNN_TENSOR_NHWC || x.format == CUDNN_TENSOR_NCHW;
     if (!is_known || y.format != x.format || w.format != x.format) return CUDNN_STATUS_NOT_SUPPORTED_LAYOUT;
     return CUDNN_STATUS_SUCCESS;
@@ -112,7 +119,7 @@ cudnnStatus_t find_offer(int algorithm, Offer& offer) {
   if (settings().refused_convolutions.count(Kind::name)) return CUDNN_STATUS_NOT_SUPPORTED;
   for (const Offer& one : Kind::offers()) {
     if (one.algorithm != algorithm) continue;
-    if (!one.works || settings().refuses_algorithms) return CUDNN_STATUS_NOT_SUPPORTED;
+    if (!works(one)) return CUDNN_STATUS_NOT_SUPPORTED;
     offer = one;
     offer.workspace += settings().convolution_workspace;
     return CUDNN_STATUS_SUCCESS;
@@ -278,8 +285,7 @@ cudnnStatus_t candidates(cudnnHandle_t handle, cudnnTensorDescriptor_t x, cudnnF
     Performance& result = results[(*found)++];
     result = {};
     result.algo = static_cast<decltype(result.algo)>(offer.algorithm);
-    result.status =
-        offer.works && !settings().refuses_algorithms ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED;
+    result.status = works(offer) ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_NOT_SUPPORTED;
     result.time = -1;
     result.memory = offer.workspace + settings().convolution_workspace;
     result.determinism = offer.determinism;
