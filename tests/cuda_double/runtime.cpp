@@ -33,8 +33,9 @@ Settings default_settings() {
   return s;
 }
 
-Settings wanted = default_settings();
-std::vector<std::string> call_log, trap_log;
+// Never destroyed: statics of a test may call when this library's would be gone.
+Settings& wanted = *new Settings(default_settings());
+std::vector<std::string>&call_log = *new std::vector<std::string>, &trap_log = *new std::vector<std::string>;
 std::multimap<std::string, Injection> injections;
 std::map<std::string, std::int64_t> objects;
 cudaError_t sticky = cudaSuccess, last_error = cudaSuccess;
