@@ -224,7 +224,7 @@ class Preparation {
       std::optional<LtProduct> product = lt_.find(part, {}, parts);
       if (!product) return false;
       calls.push_back(
-          {std::move(*product), at.address<>(part.a), at.address<>(part.b), at.address<>(part.out)});
+          {std::move(*product), at_.address<>(part.a), at_.address<>(part.b), at.address<>(part.out)});
       return true;
     };
     if (!multiply(0, pieces * piece, pieces) || (left > 0 && !multiply(pieces * piece, left, 1)))
