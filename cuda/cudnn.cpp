@@ -266,7 +266,7 @@ class Convolution final : public CudnnConvolution {
     algorithm_ = candidate.algo;
     if (Kind::workspace(api_, handle_, description_, algorithm_, &workspace_bytes_) != CUDNN_STATUS_SUCCESS ||
         workspace_bytes_ > most_workspace_bytes())
-      return give_up("cudnnGetConvolution...WorkspaceSize");
+      return give_up(question("WorkspaceSize").c_str());
     GLIA_CUDNN(api_, SetStream, handle_, gpu_.stream());
     try {
       const std::unique_ptr<Memory> x = cleared(x_bytes()), y = cleared(y_bytes()),

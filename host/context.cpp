@@ -12,11 +12,22 @@ Context::Context(const ContextOptions& options) {
 }
 
 Device Context::device() const { return backend_->device(); }
+namespace {
+
+void expect_event(const void* event, const char* call) {
+  GLIA_CHECK(event, ValueError, "context.", call,
+             " got a null event, expected a cudaEvent_t: make one with cudaEventCreate");
+}
+
+}  // namespace
+
 void Context::wait(void* event) const {
+  expect_event(event, "wait");
   const detail::InUse::Hold hold(backend_->in_use(), &Backend::in_use_elsewhere);
   backend_->wait_for(event);
 }
 void Context::record(void* event) const {
+  expect_event(event, "record");
   const detail::InUse::Hold hold(backend_->in_use(), &Backend::in_use_elsewhere);
   backend_->record(event);
 }

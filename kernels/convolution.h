@@ -48,6 +48,35 @@ struct ConvolutionShape {
   }
 };
 
+/// patches (count, taps * channels) = what the windows of `count` pixels of y, from `first` on, see of x; without groups. For
+/// a backend that makes a product of a convolution.
+template <class T>
+void copy_patches(const ConvolutionShape& shape, const T* x, std::int64_t first, std::int64_t count,
+                  T* patches) {
+  const Window& window = shape.window;
+  const std::int64_t channels = shape.x.channels;
+  // Taps beside each other lie beside each other, where none is left out between them.
+  const std::int64_t together = window.dilation_width == 1 ? window.width : 1;
+  const auto inside = [&](std::int64_t at) {
+    return at < 0 ? std::int64_t{0} : at < shape.x.width ? at : shape.x.width;
+  };
+  for (std::int64_t pixel = first; pixel < first + count; ++pixel) {
+    const std::int64_t image = pixel / shape.y.pixels(), in_image = pixel % shape.y.pixels();
+    for (std::int64_t tap = 0; tap < shape.taps(); tap += together) {
+      std::int64_t row = in_image / shape.y.width, column = in_image % shape.y.width;
+      shape.meets(row, column, tap / window.width, tap % window.width);
+      const bool has_row = row >= 0 && row < shape.x.height;
+      const std::int64_t begin = has_row ? inside(column) - column : 0;
+      const std::int64_t end = has_row ? inside(column + together) - column : 0;
+      const T* const from = x + (image * shape.x.pixels() + row * shape.x.width + column) * channels;
+      for (std::int64_t i = 0; i < begin * channels; ++i) patches[i] = 0;
+      for (std::int64_t i = begin * channels; i < end * channels; ++i) patches[i] = from[i];
+      for (std::int64_t i = end * channels; i < together * channels; ++i) patches[i] = 0;
+      patches += together * channels;
+    }
+  }
+}
+
 /// y = convolution of x. A thread computes Block::tile filters of a pixel together; each is summed in the order of the
 /// weights.
 template <class T>

@@ -103,5 +103,24 @@ GLIA_HD T row_sum(Block& block, std::int64_t columns, const F& f) {
   return static_cast<T>(block.group_sum(total));
 }
 
+/// totals (n,) += part, or = with `first`: leaves that a library summed.
+inline void add_to_totals(double* __restrict totals, const float* __restrict part, std::int64_t n,
+                          bool first) {
+  if (first)
+    for (std::int64_t i = 0; i < n; ++i) totals[i] = static_cast<double>(part[i]);
+  else
+    for (std::int64_t i = 0; i < n; ++i) totals[i] += static_cast<double>(part[i]);
+}
+
+/// out, of rows of `columns` numbers `stride` apart, = the sums of the parts' totals (parts, n), in their order.
+inline void store_totals(double* totals, std::int64_t parts, std::int64_t n, std::int64_t columns, float* out,
+                         std::int64_t stride) {
+  for (std::int64_t part = 1; part < parts; ++part)
+    for (std::int64_t i = 0; i < n; ++i) totals[i] += totals[part * n + i];
+  for (std::int64_t row = 0; row < n / columns; ++row)
+    for (std::int64_t c = 0; c < columns; ++c)
+      out[row * stride + c] = static_cast<float>(totals[row * columns + c]);
+}
+
 }  // namespace GLIA_ISA
 }  // namespace glia::kernels

@@ -428,47 +428,6 @@ TEST_P(Convolutions, NaN_passes_a_convolution_and_its_relu) {
   EXPECT_GT(std::count_if(results[2].begin(), results[2].end(), is_nan), 0);
 }
 
-TEST_P(CudaConvolution, Convolutions_that_are_plain_loops_are_warned_of_once) {
-  std::vector<std::string> heard;
-  const WarningHandler before =
-      set_warning_handler([&](const std::string& message) { heard.push_back(message); });
-  const auto prepare = [] {
-    Sequential model{Input({6, 6, 1}), Conv2D(2, 3), Conv2D(2, 3)};
-    model.compile({.loss = "mse", .device = "cuda"});
-    model.program(Mode::train, 4);
-  };
-  prepare();
-  EXPECT_TRUE(heard.empty());
-  controls().settings().refused_convolutions = {"forward"};
-  prepare();
-  prepare();
-  ASSERT_EQ(heard.size(), 1u);
-  EXPECT_THAT(heard[0], HasSubstr("cuDNN has no algorithm"));
-  controls().settings().has_cudnn = false;
-  prepare();
-  ASSERT_EQ(heard.size(), 2u);
-  EXPECT_THAT(heard[1], HasSubstr("no cuDNN"));
-  set_warning_handler(before);
-}
-
-/// cuDNN's exact gradients of images want as much as their operands are.
-TEST_P(CudaConvolution, Convolutions_may_use_what_their_operands_take_and_a_quarter_of_what_is_left) {
-  const auto plan = [&](int channels, std::size_t workspace, std::size_t device_bytes) {
-    controls().reset();
-    controls().settings().convolution_workspace = workspace;
-    controls().settings().device_bytes = device_bytes;
-    Sequential model{Input({1, 1, channels}), Conv2D(channels, 1, {.kernel_initializer = "zeros"})};
-    model.compile({.loss = "mse", .device = "cuda"});
-    return model.program(Mode::infer, 1).explain();
-  };
-  constexpr std::size_t mib = std::size_t{1} << 20;
-  EXPECT_THAT(plan(8, 60 * mib, 4096 * mib), HasSubstr("cuDNN"));
-  EXPECT_THAT(plan(8, 70 * mib, 4096 * mib), HasSubstr("loops"));
-  EXPECT_THAT(plan(4096, 70 * mib, 4096 * mib), HasSubstr("cuDNN"));  // 64 MiB of weights
-  EXPECT_THAT(plan(4096, 90 * mib, 4096 * mib), HasSubstr("loops"));
-  EXPECT_THAT(plan(8, 60 * mib, 200 * mib), HasSubstr("loops"));
-}
-
 TEST_P(CudaConvolution, Without_an_algorithm_that_repeats_its_bits_or_takes_float64_loops_serve) {
   const Geometry g = geometries()[4];
   controls().settings().refuses_float64_images = true;

@@ -160,6 +160,8 @@ TEST(CpuContext, Has_no_stream_to_order_and_nothing_to_trim) {
   int event = 0;
   EXPECT_THROW(context.wait(&event), StateError);
   EXPECT_THROW(context.record(&event), StateError);
+  EXPECT_THROW(context.wait(nullptr), ValueError);
+  EXPECT_THROW(context.record(nullptr), ValueError);
   context.trim();
 }
 

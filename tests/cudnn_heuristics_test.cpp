@@ -189,7 +189,7 @@ struct Graph {
     geometry.set<std::int64_t>(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64,
                                {w.stride_height, w.stride_width});
     EXPECT_TRUE(geometry.finish());
-    // The attributes of a forward convolution, and how far those of its gradients lie from them.
+    // The attributes of each of the three operations.
     constexpr cudnnBackendAttributeName_t names[3][6] = {
         {CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
          CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,

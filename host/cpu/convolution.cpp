@@ -17,7 +17,8 @@ namespace {
 // Slices are whole images. They are cut where one has at least this much work, two operations for each multiply-add.
 constexpr std::int64_t slice_operations = 1'000'000;
 constexpr std::int64_t max_slices = 64;
-/// Of a weights' gradient, each of whose slices has a sum of its own: so many, and no more than fit so many bytes.
+/// Of a weights' gradient, each of whose slices has a sum of its own: so many, and no more than fit so many bytes, unless
+/// they would sum too many pixels each.
 constexpr std::int64_t max_sums = 16;
 constexpr std::int64_t max_sums_bytes = 16 << 20;
 
@@ -120,8 +121,7 @@ class ConvolutionWeightsOp final : public Op {
       sum.offset += slice * filters * size_of(sum.dtype);
       bias_of_slices_.push_back(kernels.elementary(op::SumRows{rows, sum}, with_sums).kernels[0]);
     }
-    op::SumRows all{sums, d.bias_gradient};
-    bias_ = kernels.elementary(all, with_sums).kernels[0];
+    bias_ = kernels.elementary(op::SumRows{sums, d.bias_gradient}, with_sums).kernels[0];
   }
 
   ThreadPool& pool_;

@@ -50,8 +50,8 @@ View part_of(const View& matrix, std::int64_t row, std::int64_t column, const Sh
 /// For a convolution, the gradient of whose weights is a product with patches of its images: the patches of a call, for each
 /// worker.
 struct Patches {
-  op::ConvolutionWeights convolution;
   static constexpr std::int64_t max_k = slice_k * max_slices_of_call;
+  op::ConvolutionWeights convolution;
   const float* x;
   std::int64_t elements;  ///< of a patch
   HostMemory memory;

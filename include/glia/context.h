@@ -43,12 +43,14 @@ class Context {
   std::vector<std::pair<std::string, std::string>> versions() const;
   Backend& backend() const { return *backend_; }
 
-  /// CUDA: what this context enqueues from now on waits for `event`, a cudaEvent_t that another stream recorded; and `event`
-  /// stands for all that it enqueued so far. The host does not wait. Throws StateError on the CPU, where every call returns
-  /// when its work is done.
+  /// CUDA: what this context enqueues from now on waits for `event`, a cudaEvent_t that another stream recorded. The host does
+  /// not wait, and nothing is allocated. Throws StateError on the CPU, where every call returns when its work is done,
+  /// ValueError for a null event, DeviceError for one that CUDA refuses.
   void wait(void* event) const;
+  /// CUDA: `event`, a cudaEvent_t, stands for all that this context enqueued so far. The rest as wait().
   void record(void* event) const;
-  /// Waits for all work, and gives memory that was kept for later models and tensors back to the device.
+  /// Waits for all work, and gives memory that was kept for later models and tensors back to the device; on the CPU none is
+  /// kept. Throws StateError while the application captures its stream.
   void trim() const;
 
  private:
