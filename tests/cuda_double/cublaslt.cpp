@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -345,22 +344,24 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 std::size_t cublasLtGetVersion() { return 130100; }
 
 const char* cublasLtGetStatusName(cublasStatus_t status) {
-  static const std::map<cublasStatus_t, const char*> names{
-#define GLIA_NAMED(name) {name, #name}
-      GLIA_NAMED(CUBLAS_STATUS_SUCCESS),
-      GLIA_NAMED(CUBLAS_STATUS_NOT_INITIALIZED),
-      GLIA_NAMED(CUBLAS_STATUS_ALLOC_FAILED),
-      GLIA_NAMED(CUBLAS_STATUS_INVALID_VALUE),
-      GLIA_NAMED(CUBLAS_STATUS_ARCH_MISMATCH),
-      GLIA_NAMED(CUBLAS_STATUS_MAPPING_ERROR),
-      GLIA_NAMED(CUBLAS_STATUS_EXECUTION_FAILED),
-      GLIA_NAMED(CUBLAS_STATUS_INTERNAL_ERROR),
-      GLIA_NAMED(CUBLAS_STATUS_NOT_SUPPORTED),
-      GLIA_NAMED(CUBLAS_STATUS_LICENSE_ERROR)
+  switch (status) {
+#define GLIA_NAMED(name) \
+  case name:             \
+    return #name;
+    GLIA_NAMED(CUBLAS_STATUS_SUCCESS)
+    GLIA_NAMED(CUBLAS_STATUS_NOT_INITIALIZED)
+    GLIA_NAMED(CUBLAS_STATUS_ALLOC_FAILED)
+    GLIA_NAMED(CUBLAS_STATUS_INVALID_VALUE)
+    GLIA_NAMED(CUBLAS_STATUS_ARCH_MISMATCH)
+    GLIA_NAMED(CUBLAS_STATUS_MAPPING_ERROR)
+    GLIA_NAMED(CUBLAS_STATUS_EXECUTION_FAILED)
+    GLIA_NAMED(CUBLAS_STATUS_INTERNAL_ERROR)
+    GLIA_NAMED(CUBLAS_STATUS_NOT_SUPPORTED)
+    GLIA_NAMED(CUBLAS_STATUS_LICENSE_ERROR)
 #undef GLIA_NAMED
-  };
-  const auto found = names.find(status);
-  return found == names.end() ? "unknown status" : found->second;
+    default:
+      return "unknown status";
+  }
 }
 const char* cublasLtGetStatusString(cublasStatus_t status) { return cublasLtGetStatusName(status); }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <map>
 
 #include "cuda/cudnn_library.h"
 #include "tests/cuda_double/cudnn.h"
@@ -61,21 +60,23 @@ extern "C" {
 std::size_t cudnnGetVersion() { return settings().cudnn_version; }
 
 const char* cudnnGetErrorString(cudnnStatus_t status) {
-  static const std::map<cudnnStatus_t, const char*> names{
-#define GLIA_NAMED(name) {name, #name}
-      GLIA_NAMED(CUDNN_STATUS_SUCCESS),
-      GLIA_NAMED(CUDNN_STATUS_NOT_INITIALIZED),
-      GLIA_NAMED(CUDNN_STATUS_BAD_PARAM),
-      GLIA_NAMED(CUDNN_STATUS_BAD_PARAM_NULL_POINTER),
-      GLIA_NAMED(CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT),
-      GLIA_NAMED(CUDNN_STATUS_NOT_SUPPORTED),
-      GLIA_NAMED(CUDNN_STATUS_NOT_SUPPORTED_LAYOUT),
-      GLIA_NAMED(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED),
-      GLIA_NAMED(CUDNN_STATUS_EXECUTION_FAILED)
+  switch (status) {
+#define GLIA_NAMED(name) \
+  case name:             \
+    return #name;
+    GLIA_NAMED(CUDNN_STATUS_SUCCESS)
+    GLIA_NAMED(CUDNN_STATUS_NOT_INITIALIZED)
+    GLIA_NAMED(CUDNN_STATUS_BAD_PARAM)
+    GLIA_NAMED(CUDNN_STATUS_BAD_PARAM_NULL_POINTER)
+    GLIA_NAMED(CUDNN_STATUS_BAD_PARAM_SIZE_INSUFFICIENT)
+    GLIA_NAMED(CUDNN_STATUS_NOT_SUPPORTED)
+    GLIA_NAMED(CUDNN_STATUS_NOT_SUPPORTED_LAYOUT)
+    GLIA_NAMED(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
+    GLIA_NAMED(CUDNN_STATUS_EXECUTION_FAILED)
 #undef GLIA_NAMED
-  };
-  const auto found = names.find(status);
-  return found == names.end() ? "unknown status" : found->second;
+    default:
+      return "unknown status";
+  }
 }
 
 // Allocates on the device, which a capture forbids.

@@ -25,8 +25,8 @@ struct Capture {
 
 namespace {
 
-std::vector<std::shared_ptr<Capture>> captures;  // under way
-std::vector<GraphNode> last;
+auto& captures = *new std::vector<std::shared_ptr<Capture>>;  // under way
+auto& last = *new std::vector<GraphNode>;
 
 void merge(std::vector<int>& into, const std::vector<int>& from) {
   into.insert(into.end(), from.begin(), from.end());

@@ -20,6 +20,8 @@
 namespace glia::cuda_double {
 namespace {
 
+// Nothing of the double is destroyed at exit: statics of a test go later, and call it (test double/outlives_main).
+
 /// A failure that a test ordered.
 struct Injection {
   int calls_before, times;
@@ -33,18 +35,17 @@ Settings default_settings() {
   return s;
 }
 
-// Never destroyed: statics of a test may call when this library's would be gone.
 Settings& wanted = *new Settings(default_settings());
-std::vector<std::string>&call_log = *new std::vector<std::string>, &trap_log = *new std::vector<std::string>;
-std::multimap<std::string, Injection> injections;
-std::map<std::string, std::int64_t> objects;
+auto &call_log = *new std::vector<std::string>, &trap_log = *new std::vector<std::string>;
+auto& injections = *new std::multimap<std::string, Injection>;
+auto& objects = *new std::map<std::string, std::int64_t>;
 cudaError_t sticky = cudaSuccess, last_error = cudaSuccess;
 int launches_before_failure = 0;
 cudaError_t launch_error = cudaSuccess;
 thread_local int chosen_device = 0;
-thread_local std::vector<int> pushed_devices;  // by the driver's calls, before what the runtime chose
-std::set<int> touched_devices;
-int current_device() { return pushed_devices.empty() ? chosen_device : pushed_devices.back(); }
+thread_local int pushed_devices[64], pushed = 0;  // by the driver's calls, before what the runtime chose
+auto& touched_devices = *new std::set<int>;
+int current_device() { return pushed > 0 ? pushed_devices[pushed - 1] : chosen_device; }
 std::int64_t nondeterministic = 0;
 
 class TheControls final : public Controls {
@@ -189,8 +190,8 @@ using namespace glia::cuda_double;
 extern "C" {
 
 Controls* glia_cuda_double() {
-  static TheControls controls;
-  return &controls;
+  static TheControls* const controls = new TheControls;
+  return controls;
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
@@ -212,7 +213,7 @@ cudaError_t cudaSetDevice(int device) {
   GLIA_DOUBLE_ENTER();
   if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
   chosen_device = device;
-  if (!pushed_devices.empty()) pushed_devices.back() = device;
+  if (pushed > 0) pushed_devices[pushed - 1] = device;
   touch_device();
   return cudaSuccess;
 }
@@ -235,16 +236,16 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* context, CUdevice device) {
 CUresult cuCtxPushCurrent(CUcontext context) {
   const std::lock_guard lock(mutex());
   enter("cuCtxPushCurrent");
-  pushed_devices.push_back(static_cast<int>(reinterpret_cast<std::intptr_t>(context)) - 1);
+  if (pushed == 64) return CUDA_ERROR_OUT_OF_MEMORY;
+  pushed_devices[pushed++] = static_cast<int>(reinterpret_cast<std::intptr_t>(context)) - 1;
   touch_device();
   return CUDA_SUCCESS;
 }
 CUresult cuCtxPopCurrent(CUcontext* context) {
   const std::lock_guard lock(mutex());
   enter("cuCtxPopCurrent");
-  if (pushed_devices.empty()) return CUDA_ERROR_INVALID_CONTEXT;
-  *context = reinterpret_cast<CUcontext>(static_cast<std::intptr_t>(pushed_devices.back()) + 1);
-  pushed_devices.pop_back();
+  if (pushed == 0) return CUDA_ERROR_INVALID_CONTEXT;
+  *context = reinterpret_cast<CUcontext>(static_cast<std::intptr_t>(pushed_devices[--pushed]) + 1);
   return CUDA_SUCCESS;
 }
 cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned,
@@ -337,43 +338,45 @@ cudaError_t cudaGetLastError() {
   return std::exchange(last_error, sticky);
 }
 const char* cudaGetErrorName(cudaError_t error) {
-  static const std::map<cudaError_t, const char*> names{
-#define GLIA_NAMED(name) {name, #name}
-      GLIA_NAMED(cudaSuccess),
-      GLIA_NAMED(cudaErrorInvalidValue),
-      GLIA_NAMED(cudaErrorMemoryAllocation),
-      GLIA_NAMED(cudaErrorInitializationError),
-      GLIA_NAMED(cudaErrorInvalidConfiguration),
-      GLIA_NAMED(cudaErrorInvalidMemcpyDirection),
-      GLIA_NAMED(cudaErrorStubLibrary),
-      GLIA_NAMED(cudaErrorInsufficientDriver),
-      GLIA_NAMED(cudaErrorDevicesUnavailable),
-      GLIA_NAMED(cudaErrorNoDevice),
-      GLIA_NAMED(cudaErrorInvalidDevice),
-      GLIA_NAMED(cudaErrorNoKernelImageForDevice),
-      GLIA_NAMED(cudaErrorInvalidResourceHandle),
-      GLIA_NAMED(cudaErrorIllegalState),
-      GLIA_NAMED(cudaErrorNotReady),
-      GLIA_NAMED(cudaErrorIllegalAddress),
-      GLIA_NAMED(cudaErrorLaunchTimeout),
-      GLIA_NAMED(cudaErrorAssert),
-      GLIA_NAMED(cudaErrorLaunchFailure),
-      GLIA_NAMED(cudaErrorSystemNotReady),
-      GLIA_NAMED(cudaErrorSystemDriverMismatch),
-      GLIA_NAMED(cudaErrorCompatNotSupportedOnDevice),
-      GLIA_NAMED(cudaErrorStreamCaptureUnsupported),
-      GLIA_NAMED(cudaErrorStreamCaptureInvalidated),
-      GLIA_NAMED(cudaErrorStreamCaptureMerge),
-      GLIA_NAMED(cudaErrorStreamCaptureUnmatched),
-      GLIA_NAMED(cudaErrorStreamCaptureUnjoined),
-      GLIA_NAMED(cudaErrorStreamCaptureIsolation),
-      GLIA_NAMED(cudaErrorStreamCaptureImplicit),
-      GLIA_NAMED(cudaErrorCapturedEvent),
-      GLIA_NAMED(cudaErrorUnknown)
+  switch (error) {
+#define GLIA_NAMED(name) \
+  case name:             \
+    return #name;
+    GLIA_NAMED(cudaSuccess)
+    GLIA_NAMED(cudaErrorInvalidValue)
+    GLIA_NAMED(cudaErrorMemoryAllocation)
+    GLIA_NAMED(cudaErrorInitializationError)
+    GLIA_NAMED(cudaErrorInvalidConfiguration)
+    GLIA_NAMED(cudaErrorInvalidMemcpyDirection)
+    GLIA_NAMED(cudaErrorStubLibrary)
+    GLIA_NAMED(cudaErrorInsufficientDriver)
+    GLIA_NAMED(cudaErrorDevicesUnavailable)
+    GLIA_NAMED(cudaErrorNoDevice)
+    GLIA_NAMED(cudaErrorInvalidDevice)
+    GLIA_NAMED(cudaErrorNoKernelImageForDevice)
+    GLIA_NAMED(cudaErrorInvalidResourceHandle)
+    GLIA_NAMED(cudaErrorIllegalState)
+    GLIA_NAMED(cudaErrorNotReady)
+    GLIA_NAMED(cudaErrorIllegalAddress)
+    GLIA_NAMED(cudaErrorLaunchTimeout)
+    GLIA_NAMED(cudaErrorAssert)
+    GLIA_NAMED(cudaErrorLaunchFailure)
+    GLIA_NAMED(cudaErrorSystemNotReady)
+    GLIA_NAMED(cudaErrorSystemDriverMismatch)
+    GLIA_NAMED(cudaErrorCompatNotSupportedOnDevice)
+    GLIA_NAMED(cudaErrorStreamCaptureUnsupported)
+    GLIA_NAMED(cudaErrorStreamCaptureInvalidated)
+    GLIA_NAMED(cudaErrorStreamCaptureMerge)
+    GLIA_NAMED(cudaErrorStreamCaptureUnmatched)
+    GLIA_NAMED(cudaErrorStreamCaptureUnjoined)
+    GLIA_NAMED(cudaErrorStreamCaptureIsolation)
+    GLIA_NAMED(cudaErrorStreamCaptureImplicit)
+    GLIA_NAMED(cudaErrorCapturedEvent)
+    GLIA_NAMED(cudaErrorUnknown)
 #undef GLIA_NAMED
-  };
-  const auto found = names.find(error);
-  return found == names.end() ? "unrecognized error code" : found->second;
+    default:
+      return "unrecognized error code";
+  }
 }
 
 const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }

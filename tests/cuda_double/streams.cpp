@@ -13,8 +13,8 @@
 namespace glia::cuda_double {
 namespace {
 
-std::vector<NodePtr> ready;  // blocked by nothing
-std::set<cudaStream_t> streams;
+auto& ready = *new std::vector<NodePtr>;  // blocked by nothing
+auto& streams = *new std::set<cudaStream_t>;
 
 void finish(const NodePtr& node) {
   node->done = true;
@@ -86,7 +86,7 @@ NodePtr add_node(std::function<void()> work, const std::vector<NodePtr>& after) 
 
 bool is_stream(cudaStream_t stream) { return streams.count(stream) > 0; }
 
-/// Never destroyed: threads that are gone may have left work.
+/// Threads that are gone may have left work.
 cudaStream_t known_stream(cudaStream_t stream) {
   static const auto make = [] { return *streams.insert(new CUstream_st).first; };
   static const cudaStream_t legacy = make();
