@@ -1,192 +1,379 @@
 #!/usr/bin/env bash
-# Proves Glia on this machine's GPU: builds, runs the whole suite and compute-sanitizer on it, times epochs beside PyTorch and
-# JAX where Python has them, and writes a Markdown report.
+# Proves Glia on a GPU within ten minutes: --build makes a folder of programs here, --run runs them on the machine with the GPU,
+# which needs nothing else and compiles nothing, and writes a report.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Usage: scripts/gpu_report.sh [--out FILE] [--deps FOLDER] [--quick]
-#   --out FILE     the report; default docs/gpu/<date>-<gpu>.md. Logs go to FILE's folder, as <name>.<step>.log
-#   --deps FOLDER  unpacked Debian packages (FOLDER/usr/...), for a machine that cannot install any
-#   --quick        one architecture, no compute-sanitizer, three epochs a measurement
+# Usage: scripts/gpu_report.sh --build [FOLDER] [--architecture 90]
+#        FOLDER/gpu_report.sh  --run [FOLDER] --out DIR [--budget 540] [--quick]
+#        scripts/gpu_report.sh --rehearse --out DIR [--quick]
+#   --build      programs, their libraries and the data set into FOLDER (default build/gpu_report), at most 60 MB
+#   --run        DIR/report.md, and DIR/logs.tar.gz with all that was printed; both as new as the last step that ended
+#   --rehearse   the same without a GPU: what build/cpu has goes into a folder and runs on the double of CUDA and on the CPU
+#   --budget     seconds after which --run has ended, whatever is left (a rehearsal: 840, a quick one 110)
+#   --quick      the first of each kind of steps, with few epochs
 # $PYTHON: the Python that has the peers (default python3). Ends with 1 where a step failed, after all were tried.
 set -uo pipefail
 
-glia_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$glia_root" || exit 1
+script=$(realpath "${BASH_SOURCE[0]}")
 say() { printf '==> %s\n' "$*"; }
+fail() { say "$*" >&2 && exit 1; }
+usage() {
+  # shellcheck disable=SC2016
+  sed -n 's/^# \{0,1\}//; /^Usage/,/^\$PYTHON/p' "$script" >&2
+  exit 2
+}
 
-out='' deps='' quick=''
+mode='' folder='' out='' budget='' quick='' architecture=90 rehearsal=''
 while (($#)); do
   case $1 in
-    --out) out=${2:?--out wants a file} && shift 2 ;;
-    --deps) deps=$(realpath "${2:?--deps wants a folder}") && shift 2 ;;
-    --quick) quick=1 && shift ;;
-    *)
-      sed -n 's/^# \{0,1\}//; /^Usage/,/^\$PYTHON/p' "${BASH_SOURCE[0]}" >&2
-      exit 2
+    --build | --run)
+      mode=${1#--} && shift
+      if (($#)) && [[ $1 != --* ]]; then folder=$1 && shift; fi
       ;;
+    --rehearse) mode=rehearse && shift ;;
+    --out | --budget | --architecture)
+      (($# > 1)) || usage
+      printf -v "${1#--}" %s "$2"
+      shift 2
+      ;;
+    --quick) quick=1 && shift ;;
+    *) usage ;;
   esac
 done
+[[ -n $mode && (-n $out || $mode == build) && ${budget:-1} =~ ^[0-9]+$ ]] || usage
 
-# A rehearsal runs every step where there is no GPU, on the CPU and on the double of CUDA, to try this script.
-rehearsal=${GLIA_GPU_REPORT_REHEARSAL:-}
-gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n1)
-if [[ -z $gpu && -n $rehearsal ]]; then gpu='no GPU, a rehearsal'; fi
-if [[ -z $gpu ]]; then
-  say "no GPU here: nvidia-smi names none, so there is nothing to report" >&2
-  exit 1
-fi
-if ! command -v nvcc >/dev/null && [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]]; then
-  export PATH="${CUDA_HOME:-/usr/local/cuda}/bin:$PATH"
-fi
+# --- the folder
 
-date=$(date -u +%F)
-out=${out:-docs/gpu/$date-$(tr -cs '[:alnum:]' '-' <<<"$gpu" | sed 's/-*$//' | tr '[:upper:]' '[:lower:]').md}
-mkdir -p "$(dirname "$out")"
-logs=${out%.md}
-build=build/gpu
-failed=()
+# Libraries that every Linux has, and CUDA's, which the machine with the GPU has: hundreds of megabytes.
+of_the_machine() { [[ $1 =~ ^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|cuda|nvidia-.*|cublas|cublasLt|cudart|cudnn.*)\.so.*)$ ]]; }
 
-# step NAME COMMAND...: runs it into a log, adds a line to the report, remembers a failure. Logs keep their last 500 KB.
-step() {
-  local name=$1 start=$SECONDS status=0
-  shift
-  say "$name"
-  "$@" >"$logs.$name.log" 2>&1 || status=$?
-  tail -c 500000 "$logs.$name.log" >"$logs.$name.tail" && mv "$logs.$name.tail" "$logs.$name.log"
-  local found
-  found=$(grep -E '^[0-9]+% tests passed' "$logs.$name.log" | tail -n1)
-  if [[ -n $found ]]; then found="$found; $(grep -c '\*\*\*Skipped' "$logs.$name.log") skipped"; fi
-  if ((status == 0)); then
-    printf '| %s | passed | %d s | %s |\n' "$name" $((SECONDS - start)) "$found" >>"$out"
-  else
-    printf '| %s | **failed** (%d) | %d s | %s |\n' "$name" "$status" $((SECONDS - start)) "$found" >>"$out"
-    failed+=("$name")
-  fi
-  return "$status"
-}
-# block TITLE FILE: the file as it is.
-block() { printf '\n## %s\n\n' "$1" >>"$out" && cat "$2" >>"$out"; }
-code() { printf '\n## %s\n\n```\n' "$1" >>"$out" && cat "$2" >>"$out" && printf '```\n' >>"$out"; }
-version() { "$@" 2>/dev/null | tail -n1; }
+# The libraries that an ELF file is linked with, as NAME PATH.
+libraries_of() { ldd "$1" | awk '$2 == "=>" { print $1, ($3 == "not" ? "missing" : $3) }'; }
 
-# --- what the machine lacks, from --deps
-if [[ -n $deps ]]; then
-  libraries=$(echo "$deps"/usr/lib/*-linux-gnu)
-  export CMAKE_PREFIX_PATH="$deps/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}"
-  export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-  export LIBRARY_PATH="$libraries${LIBRARY_PATH:+:$LIBRARY_PATH}"
-  # Headers of one architecture (OpenSSL's configuration), which CMake's prefixes do not cover.
-  export CPLUS_INCLUDE_PATH="$deps/usr/include/${libraries##*/}${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}"
-  if [[ -d $deps/usr/share/datasets ]]; then export GLIA_DATA_DIR="$deps/usr/share/datasets"; fi
-fi
-
-# --- cuDNN of Python's packages; one that the system has is found first
-cudnn=$("${PYTHON:-python3}" -c 'import nvidia.cudnn; print(nvidia.cudnn.__path__[0])' 2>/dev/null)
-if [[ -n $cudnn ]]; then
-  export CMAKE_PREFIX_PATH="${CMAKE_PREFIX_PATH:+$CMAKE_PREFIX_PATH:}$cudnn"
-  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$cudnn/lib"
-fi
-
-configure() {
-  local options=(-DGLIA_CUDA=ON -DCMAKE_BUILD_TYPE=Release)
-  if [[ -z $rehearsal ]]; then options+=(-DCMAKE_CUDA_ARCHITECTURES=native); else options+=(-DCMAKE_CUDA_ARCHITECTURES=90); fi
-  # GoogleTest as sources only, as Debian's googletest has it.
-  if [[ -n $deps && -d $deps/usr/src/googletest && -z $(compgen -G "$deps/usr/lib/*/libgtest.a") ]]; then
-    cmake -S "$deps/usr/src/googletest" -B build/gtest -G Ninja -DCMAKE_BUILD_TYPE=Release \
-      -DCMAKE_INSTALL_PREFIX="$PWD/build/gtest/installed" && cmake --build build/gtest && cmake --install build/gtest || return 1
-    export CMAKE_PREFIX_PATH="$PWD/build/gtest/installed:$CMAKE_PREFIX_PATH"
-  fi
-  cmake -S . -B "$build" -G Ninja "${options[@]}"
-}
-
-suite() {  # LABEL
-  ctest --test-dir "$build" -L "^$1\$" --parallel 8 --output-on-failure --no-tests=error
-}
-
-# On a GPU nothing of its suite may be skipped for want of one.
-gpu_suite() {
-  suite gpu || return 1
-  if [[ -z $rehearsal ]] && ctest --test-dir "$build" -L '^gpu$' -R '^gpu/program$' 2>&1 | grep -q 'Skipped'; then
-    echo "the suite skipped its tests: the GPU was not used"
-    return 1
-  fi
-}
-
-# A short list: under these tools everything runs ten to a hundred times slower.
-sanitize() {  # TOOL
-  local test filter='*A_sequence_of_steps*/cuda:*The_same_seed*/cuda:*Streamed_data*/cuda:*A_partial_last*/cuda:*Dense_acts*/cuda:*An_image_does_not_see*/cuda'
-  for test in program determinism sequential convolution mixed_precision; do
-    GLIA_CUDA_LIBRARY="$PWD/$build/libglia_cuda.so" timeout 300 compute-sanitizer --tool "$1" --error-exitcode 9 \
-      "$build/tests/${test}_test" "--gtest_filter=$filter" || return
+# fill FOLDER BUILD BACKEND OPTION...: programs and libraries of a build tree, in an archive that xz makes with these options;
+# data; what runs them.
+fill() {
+  local into=$1 build=$2 backend=$3 name path topic
+  rm -rf "$into" && mkdir -p "$into"/{programs,data/fashion-mnist,golden,peers} || return
+  local programs=("$build"/samples/{fashion_mnist,device_report} "$build"/benchmarks/{epoch_benchmark,gpu_steps}
+    "$build"/tests/static_model)
+  while read -r topic; do programs+=("$build/tests/${topic}_test"); done < <(
+    ctest --test-dir "$build" -N -L '^gpu$' | sed -n 's|^ *Test *#[0-9]*: gpu/||p' | grep -vx static_model)
+  for path in "${programs[@]}" "$backend"; do
+    strip --strip-unneeded -o "$into/programs/$(basename "$path")" "$path" || return
   done
-}
-
-epochs=7
-if [[ -n $quick ]]; then epochs=3; fi
-measure() {
-  local python=${PYTHON:-python3} device=(--device cuda)
-  if [[ -n $rehearsal ]]; then device=(--device cpu --rows 2048); fi
-  if command -v "$python" >/dev/null; then
-    "$python" benchmarks/gpu_epochs.py "$build/benchmarks/epoch_benchmark" --epochs "$epochs" "${device[@]}" >"$logs.epochs.md"
-  else
-    "$build/benchmarks/epoch_benchmark" --epochs "$epochs" "${device[@]}" >"$logs.epochs.md"
+  if [[ -z $rehearsal ]]; then
+    for path in "${programs[@]}" "$backend"; do libraries_of "$path"; done | LC_ALL=C sort -u | while read -r name path; do
+      if of_the_machine "$name"; then continue; fi
+      [[ $path != missing ]] || fail "$name is not found: install it, or what needs it cannot be carried"
+      cp -L "$path" "$into/programs/$name" || exit
+    done || return
+    for path in "$into"/programs/*; do
+      while read -r name path; do
+        of_the_machine "$name" || [[ $path == "$(realpath "$into")"/* ]] || fail "$path of $name is not in the folder"
+      done < <(libraries_of "$path")
+    done
   fi
+  LC_ALL=C ls "$into/programs" >"$into/programs.txt"
+  # One after another what is alike: the archive's dictionary then finds it again.
+  tar -C "$into" -cf - programs | xz "${@:4}" >"$into/programs.tar.xz" && rm -r "$into/programs" || return
+  local data
+  for data in data "${GLIA_DATA_DIR:-data}" /usr/share/datasets; do
+    if [[ -d $data/fashion-mnist ]]; then break; fi
+  done
+  cp "$data"/fashion-mnist/*-ubyte.gz "$into/data/fashion-mnist" || fail "no Fashion-MNIST: install dataset-fashion-mnist"
+  cp tests/golden/*.safetensors "$into/golden" && cp benchmarks/gpu_epochs.py "$into" && cp benchmarks/peers/*.py "$into/peers" &&
+    cp "$script" "$into/gpu_report.sh" || return
+  printf '%s%s\n' "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" \
+    "$([[ -z $(git status --porcelain 2>/dev/null) ]] || echo ', changed')" >"$into/commit"
 }
 
-# train_images EPOCHS MODEL OPTION...: training by a sample, of which a rehearsal does little.
-train_images() {
-  local extent=(--device cuda --epochs "$1")
-  shift
-  if [[ -n $rehearsal ]]; then extent=(--device cpu --images 500 --epochs 1); fi
-  "$build/samples/fashion_mnist" --verbose 2 --validation-split 0 --model "$@" "${extent[@]}"
+build() {
+  cd "$(dirname "$script")/.." || exit
+  # shellcheck source=scripts/setup.sh
+  source scripts/setup.sh test
+  folder=${folder:-build/gpu_report}
+  find_nvcc || fail "no nvcc here: CUDA's toolkit compiles what the machine with the GPU runs"
+  # An old-style run path serves the libraries' libraries too.
+  say "Building for sm_$architecture (some minutes the first time)"
+  quietly build/gpu/configure.log cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DGLIA_CUDA=ON \
+    -DCMAKE_CUDA_ARCHITECTURES="$architecture-real" -DGLIA_CUDA_DOUBLE=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
+    "-DCMAKE_INSTALL_RPATH=\$ORIGIN" -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags \
+    -DCMAKE_MODULE_LINKER_FLAGS=-Wl,--disable-new-dtags || exit
+  quietly build/gpu/build.log cmake --build build/gpu || exit
+  say "Packing"
+  fill "$folder" build/gpu build/gpu/libglia_cuda.so -9 -T1 || fail "the folder could not be filled"
+  local bytes
+  bytes=$(du -sb "$folder" | cut -f1)
+  ((bytes <= 60000000)) || fail "$folder has $bytes bytes, more than 60,000,000"
+  say "$folder: $bytes bytes, $(wc -l <"$folder/programs.txt") programs and libraries"
+  say "on the machine with the GPU: bash $(basename "$folder")/gpu_report.sh --run --out DIR"
 }
 
-{
-  echo "# Glia on $gpu, $date"
+# --- steps; each runs in a shell of its own, with the functions and variables that are exported below
+
+device_report() { "$bin/device_report" --device cuda; }
+explain() { "$bin/gpu_steps" explain --batch "$few"; }
+small() { "$bin/gpu_steps" small; }
+
+# One epoch twice: how good, and whether it is the same to the bit.
+fashion_mnist() {
+  local run
+  for run in first second; do
+    "$bin/fashion_mnist" --device cuda --epochs 1 --verbose 2 --validation-split 0 --images "$images" \
+      --save "$work/$run.safetensors" >"$work/$run.log" 2>&1 || { cat "$work/$run.log" && return 1; }
+  done
+  grep -E '^(Epoch|Test:|[0-9]+/)' "$work/first.log"
+  (cd "$work" && sha256sum first.safetensors second.safetensors)
+  cmp "$work/first.safetensors" "$work/second.safetensors" || { echo "two runs differ" && return 1; }
+  awk -v least="$least_accuracy" '/^Test:/ && match($0, /"accuracy": [0-9.]+/) { found = substr($0, RSTART + 12, RLENGTH - 12) }
+    END { if (found + 0 < least) { print "the accuracy is below " least; exit 1 } }' "$work/first.log"
+}
+
+# kernels MODEL PRECISION STEPS: how long each kernel of a step takes. What runs less often than once a step is preparation.
+kernels() {
+  local csv=$logs/kernels-$1-$2.csv
+  "$ncu" --clock-control none --metrics gpu__time_duration.sum --print-units base --csv --log-file "$csv" \
+    "$bin/gpu_steps" run --model "$1" --precision "$2" --steps "$3" --batch "$few" >&2 || return
+  printf '| kernel | launches a step | median us | us a step |\n|---|---|---|---|\n'
+  awk -F '","' '/^"ID"/ { for (i = 1; i <= NF; ++i) { gsub(/"/, "", $i); column[$i] = i }; next }
+      /^"[0-9]/ { gsub(/"/, "", $NF); value = $column["Metric Value"]; gsub(/,/, "", value)
+                  print substr($column["Kernel Name"], 1, 140) "\t" value / ($column["Metric Unit"] ~ /^u/ ? 1 : 1000) }' "$csv" |
+    LC_ALL=C sort -t $'\t' -k1,1 -k2,2n |
+    awk -F '\t' -v steps="$3" '
+      function end() { if (!n) return
+        each = int(n / steps); if (!each) { ++rare; return }
+        printf "%.2f\t| `%s` | %d | %.2f | %.2f |\n", each * time[int((n + 1) / 2)], name, each, time[int((n + 1) / 2)], each * time[int((n + 1) / 2)]
+        sum += each * time[int((n + 1) / 2)]; launches += each }
+      $1 != name { end(); name = $1; n = 0 } { time[++n] = $2 }
+      END { end(); printf "-1\t| all of a step | %d | | %.2f |\n", launches, sum; if (!launches) exit 1 }' |
+    LC_ALL=C sort -rn | cut -f2-
+  return "${PIPESTATUS[2]}"
+}
+
+# suite PROGRAM [FILTER]: its half for CUDA, in one process. All skipped is a failure: then there was no GPU.
+suite() { "$bin/$1" "--gtest_filter=${2:-*/*cuda*}" --gtest_brief=1; }
+
+epochs() { "$bin/epoch_benchmark" --device "$timed" --epochs "$some" --rows "$rows"; }
+peers() { "$python" "$folder/gpu_epochs.py" "$bin/epoch_benchmark" --device "$timed" --epochs "$some" --rows "$rows"; }
+
+# images_epoch OPTION...: an epoch of a network of images.
+images_epoch() {
+  "$bin/fashion_mnist" --device "$timed" --epochs 1 --verbose 2 --validation-split 0 --images "$images" "$@" |
+    grep -E '^(Epoch|Test:|[0-9]+/)'
+  return "${PIPESTATUS[0]}"
+}
+
+# sanitize TOOL [PROGRAM FILTER]: under these tools everything runs ten to a hundred times slower.
+sanitize() {
+  "$sanitizer" --tool "$1" --error-exitcode 9 "$bin/${2:-program_test}" "--gtest_filter=${3:-*/*cuda*}" --gtest_brief=1
+}
+static_model() { "$bin/static_model" && echo "ended in peace"; }
+
+# --- the report
+
+# step NAME LIMIT HOW TITLE COMMAND...: runs a step for LIMIT seconds at most, and writes the report anew. HOW its output goes
+# into the report: as it is (markdown), as code, as counts of tests, or not at all (log).
+step() {
+  local name=$1 limit=$2 how=$3 title=$4 start=$SECONDS status=0 result remark=''
+  shift 4
+  local left=$((deadline - SECONDS))
+  if ((left < 5)); then
+    echo "| $name | left out: the time was over | | |" >>"$work/rows"
+    return
+  fi
+  if ((limit > left)); then limit=$left; fi
+  say "$name"
+  timeout -k 2 "$limit" bash -c 'set -uo pipefail; "$@"' step "$@" >"$logs/$name.out" 2>"$logs/$name.err" || status=$?
+  case $status in
+    0) result=passed ;;
+    77) result='**failed**: every test was skipped, so there was no device' ;;
+    124 | 137) result="**failed**: not done after $limit s" ;;
+    *) result="**failed** ($status)" ;;
+  esac
+  if [[ $how == tests ]]; then
+    remark=$(awk '/^\[  [A-Z]+ +\] [0-9]+ test/ { s = s ", " $4 " " tolower($2) }
+      END { print substr(s, 3) }' "$logs/$name.out")
+  fi
+  printf '| %s | %s | %d s | %s |\n' "$name" "$result" $((SECONDS - start)) "$remark" >>"$work/rows"
+  if [[ -n $title && -s $logs/$name.out ]]; then
+    printf '\n## %s\n\n' "$title"
+    if [[ $how == code ]]; then printf '```\n'; fi
+    tail -c 200000 "$logs/$name.out"
+    if [[ $how == code ]]; then printf '```\n'; fi
+  fi >>"$work/sections"
+  if ((status != 0)); then
+    failures+=("$name")
+    # shellcheck disable=SC2016
+    printf '\n## Failed: %s\n\n```\n%s\n```\n' "$name" "$(cat "$logs/$name.out" "$logs/$name.err" | tail -n 60 | tail -c 20000)" \
+      >>"$work/failures"
+  fi
+  write_report
+}
+
+# Both files whole or not at all.
+write_report() {
+  cat "$work"/{head,rows,sections,failures} >"$out/.report.md" && mv "$out/.report.md" "$out/report.md"
+  find "$logs" -type f -size +2M -exec sh -c 'tail -c 1000000 "$1" >"$1.end" && mv "$1.end" "$1"' shorten {} \;
+  tar -C "$work" -czf "$out/.logs.tar.gz" logs && mv "$out/.logs.tar.gz" "$out/logs.tar.gz"
+}
+
+head_of_report() {
+  echo "# Glia on $gpu, $(date -u +%F)"
   echo
   echo "| | |"
   echo "|---|---|"
-  echo "| GPU, driver | $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -n1) |"
-  echo "| CUDA compiler | $(version nvcc --version) |"
-  echo "| host compiler, CMake | $(c++ --version | head -n1), $(cmake --version | head -n1) |"
-  echo "| commit | $(git rev-parse --short HEAD 2>/dev/null || echo unknown) |"
+  if [[ -z $rehearsal ]]; then
+    echo "| GPU, driver, memory | $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n1) |"
+  fi
+  echo "| processor | $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n1), $(nproc) threads |"
+  echo "| commit | $(cat "$folder/commit") |"
   echo
   echo "| step | | | |"
   echo "|---|---|---|---|"
-} >"$out"
+}
 
-step configure configure && step build cmake --build "$build"
-if ((${#failed[@]} == 0)); then
-  step device "$build/samples/device_report" --device "$([[ -n $rehearsal ]] && echo cpu || echo cuda)"
-  step suite-gpu gpu_suite
-  step suite-cpu suite unit
-  step suite-double suite cuda_double
-  if [[ -n $quick ]]; then
-    echo "| compute-sanitizer | left out | | |" >>"$out"
-  elif command -v compute-sanitizer >/dev/null; then
-    for tool in memcheck racecheck initcheck synccheck; do step "sanitizer-$tool" sanitize "$tool"; done
+# Where this machine keeps CUDA's libraries: its toolkit, and Python's packages.
+cuda_folders() {
+  local place
+  for place in "${CUDA_HOME:-/usr/local/cuda}"/lib64 /usr/local/cuda*/lib64 $("$python" -c \
+    'import nvidia, pathlib; print(*(f for p in nvidia.__path__ for f in pathlib.Path(p).glob("*/lib")))' 2>/dev/null); do
+    if compgen -G "$place/libcublasLt.so.*" || compgen -G "$place/libcudnn.so.*" || compgen -G "$place/libcudart.so.*"; then
+      echo "$place:"
+    fi
+  done | sed -n '/:$/p' | tr -d '\n'
+}
+
+# first_of NAME PATTERN: a tool on PATH or where it is installed; nothing where there is none.
+first_of() { command -v "$1" || compgen -G "$2" | sort -V | tail -n1; }
+
+run() {
+  folder=$(realpath "${folder:-$(dirname "$script")}")
+  [[ -f $folder/programs.tar.xz ]] || fail "$folder is no folder that --build made"
+  budget=${budget:-540}
+  deadline=$((budget - 6)) # what the last step's report and archive take
+  mkdir -p "$out" && out=$(realpath "$out") || exit
+  work=$(mktemp -d) logs=$work/logs bin=$work/programs python=${PYTHON:-python3} failures=()
+  trap 'rm -rf "$work"' EXIT
+  mkdir "$logs" && touch "$work"/{rows,sections,failures}
+  tar -C "$work" -xJf "$folder/programs.tar.xz" || fail "the programs could not be unpacked"
+  export GLIA_DATA_DIR=$folder/data GLIA_GOLDEN_DIR=$folder/golden
+
+  if [[ -n $rehearsal ]]; then
+    # What is heavy runs on the CPU, where the double would take hours.
+    gpu='no GPU: a rehearsal' timed=cpu rows=1024 some=1 few=2 images=600 least_accuracy=0.2
+    profiled=(2 2 2) ncu=$work/ncu sanitizer=''
+    export GLIA_CUDA_LIBRARY=$bin/libglia_cuda_double.so
+    stand_in_for_ncu >"$ncu" && chmod +x "$ncu"
   else
-    echo "| compute-sanitizer | not on this machine | | |" >>"$out"
+    gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n1)
+    [[ -n $gpu ]] || fail "no GPU here: nvidia-smi names none, so there is nothing to report"
+    timed=cuda rows=60000 some=$([[ -n $quick ]] && echo 3 || echo 7) few=0 images=0 least_accuracy=0.8
+    profiled=(50 20 10)
+    ncu=$(first_of ncu '/opt/nvidia/nsight-compute/*/ncu')
+    sanitizer=$(first_of compute-sanitizer '/usr/local/cuda*/bin/compute-sanitizer')
+    export GLIA_CUDA_LIBRARY=$bin/libglia_cuda.so
+    LD_LIBRARY_PATH=$(cuda_folders)${LD_LIBRARY_PATH:-}
+    export LD_LIBRARY_PATH
   fi
-  step fashion-mnist "$build/samples/fashion_mnist" --verbose 2 --device "$([[ -n $rehearsal ]] && echo cpu || echo cuda)"
-  step cnn train_images 10 cnn --batch-size 64
-  recipe=(10 resnet --batch-size 128 --optimizer nesterov --one-cycle 0.2 --label-smoothing 0.1 --augment --flip-average)
-  step resnet train_images "${recipe[@]}"
-  step resnet-bfloat16 train_images "${recipe[@]}" --precision mixed_bfloat16
-  step epochs measure
-  code "Device" "$logs.device.log"
-  if [[ -s $logs.epochs.md ]]; then block "Seconds of an epoch" "$logs.epochs.md"; fi
-  code "Fashion-MNIST, 784-128-10, Adam, batch 32, five epochs" "$logs.fashion-mnist.log"
-  code "Fashion-MNIST, a textbook's convolutional network" "$logs.cnn.log"
-  code "Fashion-MNIST, nine residual layers, augmented" "$logs.resnet.log"
-  code "The same with products in bfloat16" "$logs.resnet-bfloat16.log"
-fi
-for name in "${failed[@]}"; do
-  tail -n 60 "$logs.$name.log" >"$logs.end" && code "Failed: $name" "$logs.end"
+  export bin logs work folder python timed rows some few images least_accuracy ncu sanitizer
+  # shellcheck disable=SC2046
+  export -f $(compgen -A function)
+  head_of_report >"$work/head"
+
+  local suites=(program determinism convolution mixed_precision) golden=() others=() name
+  while read -r name; do
+    case $name in
+      golden*_test) golden+=("${name%_test}") ;;
+      *_test) if [[ " ${suites[*]} " != *" ${name%_test} "* ]]; then others+=("${name%_test}"); fi ;;
+    esac
+  done <"$folder/programs.txt"
+  if [[ -n $quick ]]; then suites=(program) golden=(golden) others=(); fi
+
+  # In the order of what tells most.
+  step device 60 code "Device" device_report
+  step explain 120 markdown "What a training step becomes" explain
+  step small 90 markdown "Small and odd networks, on the device and on the CPU" small
+  step fashion-mnist 90 code "Fashion-MNIST, 784-128-10, one epoch, twice" fashion_mnist
+  profile mlp float32 "${profiled[0]}" "784-128-10, batch 32"
+  for name in "${suites[@]}"; do step "$name" 90 tests '' suite "${name}_test"; done
+  step epochs 60 code "Seconds of an epoch" epochs
+  if command -v "$python" >/dev/null; then
+    step peers 150 markdown "Seconds of an epoch, beside peers" peers
+  else
+    echo "| peers | left out: no Python | | |" >>"$work/rows"
+  fi
+  step cnn 60 code "Fashion-MNIST, a textbook's convolutional network, one epoch" images_epoch --model cnn --batch-size 64
+  if [[ -z $quick ]]; then
+    profile cnn float32 "${profiled[1]}" "a textbook's convolutional network, batch 64"
+    for name in float32 tf32 mixed_bfloat16; do
+      step "resnet-$name" 60 code "Fashion-MNIST, nine residual layers, $name, one epoch" \
+        images_epoch --model resnet --batch-size 128 --precision "$name"
+    done
+    profile resnet mixed_bfloat16 "${profiled[2]}" "nine residual layers, batch 128, mixed_bfloat16"
+  fi
+  for name in "${golden[@]}"; do step "$name" 60 tests '' suite "${name}_test"; done
+  sanitized memcheck
+  step static-model 30 log '' static_model
+  for name in "${others[@]}"; do step "$name" 60 tests '' suite "${name}_test"; done
+  if [[ -z $quick ]]; then
+    sanitized initcheck
+    sanitized racecheck
+    sanitized synccheck
+    sanitized memcheck convolution_test '*The_same_bits*cuda*:*A_sequence_of_steps*cuda*'
+  fi
+  write_report
+
+  say "the report: $out/report.md, after $SECONDS s"
+  ((SECONDS <= budget)) || failures+=("the budget of $budget s")
+  if ((${#failures[@]})); then fail "failed: ${failures[*]}"; fi
+}
+
+# profile MODEL PRECISION STEPS TITLE
+profile() {
+  if [[ -n $ncu ]]; then step "kernels-$1" 90 markdown "Kernels of a step, $4" kernels "$1" "$2" "$3"; else
+    echo "| kernels-$1 | left out: no Nsight Compute (ncu) | | |" >>"$work/rows"
+  fi
+}
+
+# sanitized TOOL [PROGRAM FILTER]
+sanitized() {
+  local name=$1${2:+-${2%_test}}
+  if [[ -n $sanitizer ]]; then step "$name" 120 tests '' sanitize "$@"; else
+    echo "| $name | left out: no compute-sanitizer | | |" >>"$work/rows"
+  fi
+}
+
+# A rehearsal's Nsight Compute: runs the program, and writes what the real one would of a kernel that runs in every step and
+# of one that does not.
+stand_in_for_ncu() {
+  cat <<'END'
+#!/usr/bin/env bash
+while [[ ! -x $1 ]]; do
+  if [[ $1 == --log-file ]]; then log=$2; fi
+  shift
 done
-rm -f "$logs.end"
-say "the report is $out"
-if ((${#failed[@]})); then
-  say "failed: ${failed[*]}"
-  exit 1
-fi
+"$@" || exit
+{
+  echo '==PROF== Connected to process 1'
+  echo '"ID","Process ID","Kernel Name","Context","Stream","Metric Name","Metric Unit","Metric Value"'
+  for id in 0 1 2 3 4 5; do
+    echo "\"$id\",\"1\",\"void stand_in<float, 1>(float *)\",\"1\",\"7\",\"gpu__time_duration.sum\",\"ns\",\"1,$((100 * id))\""
+  done
+  echo '"6","1","prepare(int)","1","7","gpu__time_duration.sum","ns","900"'
+} >"$log"
+END
+}
+
+rehearse() {
+  rehearsal=1 budget=${budget:-$([[ -n $quick ]] && echo 110 || echo 840)}
+  mkdir -p "$out" && out=$(realpath "$out") || exit
+  cd "$(dirname "$script")/.." || exit
+  local double=build/cpu/tests/cuda_double/libglia_cuda_double.so
+  [[ -f $double ]] || fail "build/cpu has no double of CUDA: scripts/test.sh builds it where CUDA's headers are"
+  folder=$out/folder
+  fill "$folder" build/cpu "$double" -0 -T0 || fail "the folder could not be filled"
+  run
+}
+
+"$mode"

@@ -6,7 +6,10 @@
 # Usage: scripts/long.sh [--out FILE] [STEP...]        (as root; needs debootstrap; default: every step)
 #   systems     Debian 12 and 13, Ubuntu 24.04, made by debootstrap: scripts/train.sh and scripts/test.sh in a clone of HEAD,
 #               as root and as a user with sudo; or one of them: bookworm, trixie, noble
-#   cuda12      cuda/'s host sources against the headers of CUDA 12.4, the first that is supported (wheels of PyPI)
+#   cuda12      cuda/ with CUDA 12.4, the first that is supported: its host sources with the headers (wheels of PyPI), its
+#               kernels with nvcc (Debian 13's package), for the first and the last architecture that this nvcc knows
+#   gpu         the folder of scripts/gpu_report.sh for sm_90, and the whole rehearsal of its report
+#   seeds       the suites on the double of CUDA in eight more orders of all that may happen in any order
 #   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
 # $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from.
 set -uo pipefail
@@ -19,14 +22,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | cuda12 | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | cuda12 | gpu | seeds | signals) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems cuda12 signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems cuda12 gpu seeds signals); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -108,9 +111,9 @@ for suite in bookworm trixie noble; do
   remove_system "$suite"
 done
 
-# Every host source of cuda/ with the headers of the first CUDA that is supported; cuDNN's are this machine's.
+# Every source of cuda/ with the first CUDA that is supported; cuDNN's headers are this machine's.
 compile_with_cuda12() {
-  local wheels=$work/cuda12 source cudnn includes=()
+  local wheels=$work/cuda12 source cudnn includes=() nvcc package
   rm -rf "$wheels" && mkdir -p "$wheels" || return
   python3 -m pip download --quiet --no-deps --dest "$wheels" \
     nvidia-cuda-runtime-cu12==12.4.127 nvidia-cuda-nvcc-cu12==12.4.131 nvidia-cublas-cu12==12.4.5.8 || return
@@ -122,13 +125,43 @@ for wheel in glob.glob(sys.argv[1] + "/*.whl"): zipfile.ZipFile(wheel).extractal
   for source in cuda/*.cpp; do
     c++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Iinclude -I. "${includes[@]}" "$source" || return
   done
+  package=nvidia-cuda-toolkit_12.4.131~12.4.1-2_amd64.deb
+  curl --fail --silent --output "$wheels/$package" "$debian/pool/non-free/n/nvidia-cuda-toolkit/$package" &&
+    dpkg-deb -x "$wheels/$package" "$wheels" || return
+  nvcc=$wheels/usr/lib/nvidia-cuda-toolkit/bin
+  for source in cuda/kernels/*.cu; do
+    PATH="$nvcc:$wheels/usr/bin:$PATH" nvcc -ccbin c++ -std=c++20 -gencode arch=compute_75,code=sm_75 \
+      -gencode arch=compute_90,code=sm_90 -Werror all-warnings -Xptxas=--warn-on-spills -Iinclude -I. "${includes[@]}" \
+      -c "$source" -o "$wheels/kernels.o" || return
+  done
 }
 
 if wants cuda12; then
   say "CUDA 12.4"
   start=$SECONDS status=0
   compile_with_cuda12 >"$work/cuda12.log" 2>&1 || status=$?
-  row "host sources of cuda/ with the headers of CUDA 12.4" "$status" $((SECONDS - start)) ""
+  row "cuda/ with the headers and the nvcc of CUDA 12.4" "$status" $((SECONDS - start)) ""
+fi
+
+if wants gpu; then
+  say "A report from a GPU"
+  start=$SECONDS status=0
+  scripts/gpu_report.sh --build "$work/gpu_report" >"$work/gpu_build.log" 2>&1 || status=$?
+  row "\`scripts/gpu_report.sh --build\`" "$status" $((SECONDS - start)) "$(sed -n 's/.*: \([0-9]* bytes\).*/\1/p' "$work/gpu_build.log")"
+  start=$SECONDS status=0
+  cmake --preset cpu >"$work/rehearsal.log" 2>&1 && cmake --build --preset cpu >>"$work/rehearsal.log" 2>&1 &&
+    scripts/gpu_report.sh --rehearse --out "$work/rehearsal" >>"$work/rehearsal.log" 2>&1 || status=$?
+  row "\`scripts/gpu_report.sh --rehearse\`" "$status" $((SECONDS - start)) "$(grep -c '| passed |' "$work/rehearsal/report.md") steps passed"
+fi
+
+if wants seeds; then
+  say "Other orders on the double"
+  start=$SECONDS status=0
+  cmake --preset cpu >"$work/seeds.log" 2>&1 && cmake --build --preset cpu >>"$work/seeds.log" 2>&1 || status=$?
+  for seed in 3 4 5 6 7 8 9 10; do
+    GLIA_CUDA_DOUBLE_SEED=$seed ctest --preset cpu -L '^cuda_double$' -LE '^thorough$' --parallel "$(nproc)" >>"$work/seeds.log" 2>&1 || status=$?
+  done
+  row "the double in eight other orders" "$status" $((SECONDS - start)) "$(grep -c 'Passed ' "$work/seeds.log") programs passed"
 fi
 
 if wants signals; then

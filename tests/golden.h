@@ -7,6 +7,7 @@
 #include <glia/tensor.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -20,11 +21,17 @@
 
 namespace glia::test {
 
+/// Where the files lie: $GLIA_GOLDEN_DIR, for programs that are carried elsewhere, else in the sources.
+inline std::string golden_folder() {
+  const char* const folder = std::getenv("GLIA_GOLDEN_DIR");
+  return folder ? folder : GLIA_GOLDEN_DIR;
+}
+
 /// One file of tests/golden. Names are paths: case/weights/0, case/x, ...
 class Golden {
  public:
   explicit Golden(const std::string& file) : file_(file) {
-    const std::string path = std::string(GLIA_GOLDEN_DIR) + "/" + file;
+    const std::string path = golden_folder() + "/" + file;
     for (io::NamedTensor& named : io::load_safetensors(path))
       tensors_.emplace(std::move(named.name), std::move(named.tensor));
   }

@@ -19,7 +19,7 @@ case $way in
     options=(-DCMAKE_PREFIX_PATH="$work_dir/prefix")
     ;;
   sources)
-    options=(-DGLIA_SOURCE_DIR="$source_root" -DBUILD_SHARED_LIBS=ON -DGLIA_CUDA=OFF)
+    options=(-DGLIA_SOURCE_DIR="$source_root" -DBUILD_SHARED_LIBS=ON -DGLIA_CUDA=OFF -DGLIA_X86_64_LEVELS=v3)
     ;;
   *)
     echo "run.sh: got '$way', expected installed or sources" >&2
