@@ -92,7 +92,7 @@ class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const ContextOptions& options)
       : gpu_(options.device.index(), options.stream),
-        lt_(gpu_),
+        lt_(gpu_, options.propagate_nan),
         cudnn_(gpu_, options.deterministic),
         transfer_(gpu_) {}
 

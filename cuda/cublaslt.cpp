@@ -214,7 +214,7 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
 }
 
 bool CublasLt::keeps_nan(const LtProduct& product, const op::Matmul& matmul) {
-  return Trial(gpu_, matmul, 1).keeps_nan(product);
+  return !propagate_nan_ || Trial(gpu_, matmul, 1).keeps_nan(product);
 }
 
 cublasStatus_t LtProduct::launch(const void* a, const void* b, void* out, cudaStream_t stream) const {

@@ -32,13 +32,14 @@ class LtProduct;
 /// are made at the first product.
 class CublasLt {
  public:
-  explicit CublasLt(Gpu& gpu) : gpu_(gpu) {}
+  CublasLt(Gpu& gpu, bool propagate_nan) : gpu_(gpu), propagate_nan_(propagate_nan) {}
 
   /// The heuristics' first algorithm for out = a b with this epilogue that works when it is tried; nothing where there is
   /// none. What the epilogue writes is written. With `pieces`, k is cut
   /// into so many equal ones: out is the products of each, elements_of_piece(m, n) apart.
   std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue, std::int64_t pieces = 1);
-  /// Whether a product with a ReLU epilogue passes NaN on, which cuBLASLt leaves open. Tries it, and waits.
+  /// Whether a product with a ReLU epilogue passes NaN on as far as the context promises. cuBLASLt leaves that open: tries
+  /// it, and waits.
   bool keeps_nan(const LtProduct& product, const op::Matmul& matmul);
 
  private:
@@ -47,6 +48,7 @@ class CublasLt {
   void start();
 
   Gpu& gpu_;
+  bool propagate_nan_;
   LtHandle handle_;
   std::unique_ptr<Memory> workspace_;
 };
