@@ -44,16 +44,21 @@ template <class T, auto destroy>
 class Owned {
  public:
   explicit Owned(const CudnnApi& api) : api_(&api) {}
-  Owned(Owned&& other) noexcept : api_(other.api_), handle_(std::exchange(other.handle_, nullptr)) {}
+  Owned(Owned&& other) noexcept
+      : api_(other.api_), handle_(std::exchange(other.handle_, nullptr)), origin_(other.origin_) {}
   ~Owned() {
-    if (handle_ && !cuda_is_gone()) static_cast<void>((api_->*destroy)(handle_));
+    if (handle_) origin_.destroy([&] { static_cast<void>((api_->*destroy)(handle_)); });
   }
   operator T() const { return handle_; }
-  T* made_here() { return &handle_; }
+  T* made_here() {
+    origin_.remember();
+    return &handle_;
+  }
 
  private:
   const CudnnApi* api_;
   T handle_ = nullptr;
+  Origin origin_;
 };
 using OwnedHandle = Owned<cudnnHandle_t, &CudnnApi::Destroy>;
 using Images = Owned<cudnnTensorDescriptor_t, &CudnnApi::DestroyTensorDescriptor>;

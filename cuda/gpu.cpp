@@ -62,15 +62,11 @@ Gpu::Gpu(int index, std::optional<void*> stream)
       most_blocks_(8u * static_cast<unsigned>(attribute(index, cudaDevAttrMultiProcessorCount))) {}
 
 PageLocked::PageLocked(Gpu& gpu, std::size_t bytes) : gpu_(&gpu) {
-  void* data = nullptr;
-  GLIA_CUDA(cudaMallocHost(&data, bytes > 0 ? bytes : 1));
-  data_ = static_cast<std::byte*>(data);
+  GLIA_CUDA(cudaMallocHost(data_.made_here(), bytes > 0 ? bytes : 1));
 }
 
 PageLocked::~PageLocked() {
-  if (!data_) return;
-  gpu_->settle();
-  if (!cuda_is_gone()) static_cast<void>(cudaFreeHost(data_));
+  if (data_) gpu_->settle();
 }
 
 /// No work may be left that uses the pool.

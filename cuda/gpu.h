@@ -22,16 +22,16 @@ class PageLocked {
   PageLocked() = default;
   PageLocked(Gpu& gpu, std::size_t bytes);
   ~PageLocked();
-  PageLocked(PageLocked&& other) noexcept : gpu_(other.gpu_), data_(std::exchange(other.data_, nullptr)) {}
+  PageLocked(PageLocked&&) noexcept = default;
   PageLocked& operator=(PageLocked&& other) noexcept {
     std::swap(gpu_, other.gpu_), std::swap(data_, other.data_);
     return *this;
   }
-  std::byte* data() const { return data_; }
+  std::byte* data() const { return static_cast<std::byte*>(static_cast<void*>(data_)); }
 
  private:
   Gpu* gpu_ = nullptr;
-  std::byte* data_ = nullptr;
+  Handle<void*, cudaFreeHost> data_;
 };
 
 /// A device, with one stream that all work is in order on. It is never synchronised, since it may be the

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cublasLt.h>
+#include <cuda/current_device.h>
 #include <cuda_runtime_api.h>
+#include <glia/error.h>
 
 #include <utility>
 
@@ -16,26 +18,49 @@ inline bool cuda_is_gone() noexcept {
   return cudaGetDevice(&device) == cudaErrorCudartUnloading;
 }
 
+/// The device on which something was made: there it is destroyed, lest CUDA make a context on whichever device is current.
+class Origin {
+ public:
+  void remember() noexcept { static_cast<void>(cudaGetDevice(&device_)); }
+  template <class Destroy>
+  void destroy(const Destroy& destroy) const noexcept {
+    if (cuda_is_gone()) return;
+    try {
+      const CurrentDevice current(device_);
+      destroy();
+    } catch (const Error&) {  // the device is lost
+      destroy();
+    }
+  }
+
+ private:
+  int device_ = 0;
+};
+
 template <class T, auto destroy>
 class Handle {
  public:
   Handle() = default;
-  explicit Handle(T handle) : handle_(handle) {}
-  Handle(Handle&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  Handle(Handle&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)), origin_(other.origin_) {}
   Handle& operator=(Handle&& other) noexcept {
     std::swap(handle_, other.handle_);
+    std::swap(origin_, other.origin_);
     return *this;
   }
   ~Handle() {
-    if (handle_ && !cuda_is_gone()) static_cast<void>(destroy(handle_));
+    if (handle_) origin_.destroy([&] { static_cast<void>(destroy(handle_)); });
   }
 
   operator T() const { return handle_; }
   /// For calls that make the object. Only of an empty handle.
-  T* made_here() { return &handle_; }
+  T* made_here() {
+    origin_.remember();
+    return &handle_;
+  }
 
  private:
   T handle_ = nullptr;
+  Origin origin_;
 };
 
 using Stream = Handle<cudaStream_t, cudaStreamDestroy>;

@@ -182,6 +182,7 @@ step() {
     echo "| $name | left out: the time was over | | |" >>"$work/rows"
     return
   fi
+  limit=$((limit * patience))
   if ((limit > left)); then limit=$left; fi
   say "$name"
   timeout -k 2 "$limit" bash -c 'set -uo pipefail; "$@"' step "$@" >"$logs/$name.out" 2>"$logs/$name.err" || status=$?
@@ -262,14 +263,14 @@ run() {
   if [[ -n $rehearsal ]]; then
     # What is heavy runs on the CPU, where the double would take hours.
     gpu='no GPU: a rehearsal' timed=cpu rows=1024 some=1 few=2 images=600 least_accuracy=0.2
-    profiled=(2 2 2) ncu=$work/ncu sanitizer=''
+    patience=4 profiled=(2 2 2) ncu=$work/ncu sanitizer=''
     export GLIA_CUDA_LIBRARY=$bin/libglia_cuda_double.so
     stand_in_for_ncu >"$ncu" && chmod +x "$ncu"
   else
     gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n1)
     [[ -n $gpu ]] || fail "no GPU here: nvidia-smi names none, so there is nothing to report"
     timed=cuda rows=60000 some=$([[ -n $quick ]] && echo 3 || echo 7) few=0 images=0 least_accuracy=0.8
-    profiled=(50 20 10)
+    patience=1 profiled=(50 20 10)
     ncu=$(first_of ncu '/opt/nvidia/nsight-compute/*/ncu')
     sanitizer=$(first_of compute-sanitizer '/usr/local/cuda*/bin/compute-sanitizer')
     export GLIA_CUDA_LIBRARY=$bin/libglia_cuda.so

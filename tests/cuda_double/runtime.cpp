@@ -132,6 +132,7 @@ cudaError_t enter(const char* function) {
 
 cudaError_t enter_to_destroy(const char* function) {
   if (wanted.unloaded) trap(cudaErrorCudartUnloading, std::string(function) + " when CUDA is gone");
+  touch_device();
   return enter(function);
 }
 
