@@ -16,9 +16,8 @@ inline void* backend_library() {
   return path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
 }
 
-/// Null on a real GPU, or without one; and where $GLIA_CUDA_DOUBLE_AS_GPU says that tests are to do without, as there.
+/// Null on a real GPU, or without one.
 inline cuda_double::Controls* double_controls() {
-  if (std::getenv("GLIA_CUDA_DOUBLE_AS_GPU")) return nullptr;
   void* const library = backend_library();
   void* const function = library ? dlsym(library, "glia_cuda_double") : nullptr;
   return function ? reinterpret_cast<cuda_double::Controls* (*)()>(function)() : nullptr;
