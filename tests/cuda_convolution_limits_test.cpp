@@ -15,10 +15,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class CudaConvolutionLimits : public test::DoubleTest {};
-INSTANTIATE_TEST_SUITE_P(Devices, CudaConvolutionLimits, test::only_cuda(), test::device_name);
+class CudaConvolutionLimitsOnTheDouble : public test::DoubleTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, CudaConvolutionLimitsOnTheDouble, test::only_cuda(), test::device_name);
 
-TEST_P(CudaConvolutionLimits, Convolutions_that_are_plain_loops_are_warned_of_once) {
+TEST_P(CudaConvolutionLimitsOnTheDouble, Convolutions_that_are_plain_loops_are_warned_of_once) {
   std::vector<std::string> heard;
   const WarningHandler before =
       set_warning_handler([&](const std::string& message) { heard.push_back(message); });
@@ -42,7 +42,8 @@ TEST_P(CudaConvolutionLimits, Convolutions_that_are_plain_loops_are_warned_of_on
 }
 
 /// cuDNN's exact gradients of images want as much as their operands are.
-TEST_P(CudaConvolutionLimits, Convolutions_may_use_what_their_operands_take_and_a_quarter_of_what_is_left) {
+TEST_P(CudaConvolutionLimitsOnTheDouble,
+       Convolutions_may_use_what_their_operands_take_and_a_quarter_of_what_is_left) {
   const auto plan = [&](int channels, std::size_t workspace, std::size_t device_bytes) {
     controls().reset();
     controls().settings().convolution_workspace = workspace;

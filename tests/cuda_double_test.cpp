@@ -316,6 +316,9 @@ TEST_F(CudaDouble, A_captured_graph_is_a_list_and_runs_as_often_as_it_is_launche
   ASSERT_EQ(cudaStreamEndCapture(first(), &graph), cudaSuccess);
   const std::vector<GraphNode> nodes = controls().last_graph();
   ASSERT_EQ(nodes.size(), 3u);
+  std::size_t count = 0;
+  EXPECT_EQ(cudaGraphGetNodes(graph, nullptr, &count), cudaSuccess);
+  EXPECT_EQ(count, 3u);
   const char* kinds[] = {"set", "kernel", "copy"};
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(nodes[i].kind, kinds[i]);

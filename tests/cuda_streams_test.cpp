@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <vector>
@@ -20,8 +22,22 @@ namespace {
 using test::call_cuda;
 using ::testing::HasSubstr;
 
-class CudaStreams : public test::DoubleTest {};
+class CudaStreams : public test::CudaTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, CudaStreams, test::only_cuda(), test::device_name);
+
+class CudaApplication : public test::ApplicationTest {
+ protected:
+  /// Runs a case in several of the orders that streams permit; on a GPU as often, in the order it happens to take.
+  template <class Case>
+  void in_many_orders(const Case& run) {
+    for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+      SCOPED_TRACE(seed);
+      if (auto* controls = on_the_double()) controls->settings().seed = seed;
+      run();
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Devices, CudaApplication, test::only_cuda(), test::device_name);
 
 Sequential network(const Context& context) {
   Sequential model{Dense(8, "tanh", {.input_dim = 4}), Dense(2)};
@@ -36,6 +52,23 @@ Tensor rows(std::int64_t count) {
   for (std::int64_t r = 0; r < count; ++r)
     for (std::int64_t c = 0; c < 4; ++c) x.set({r, c}, std::sin(static_cast<double>(r * 4 + c)));
   return x;
+}
+
+/// Of more kinds of products, whose steps have a node an Op on the double.
+Sequential classifier(const Context& context) {
+  Sequential model{Dense(16, "relu", {.input_dim = 4}), Dense(8, "relu"), Dense(3, "softmax")};
+  model.set_seed(5);
+  model.compile({.optimizer = "adam",
+                 .loss = "sparse_categorical_crossentropy",
+                 .metrics = "accuracy",
+                 .context = context});
+  return model;
+}
+
+Tensor classes(std::int64_t count) {
+  Tensor y = Tensor::zeros({count});
+  for (std::int64_t r = 0; r < count; ++r) y.set({r}, static_cast<double>(r % 3));
+  return y;
 }
 
 /// Overwrites a tensor on the device with NaN, on a stream.
@@ -75,22 +108,22 @@ bool trains_before(bool orders, cudaStream_t other, const std::optional<void*>& 
   return !std::isnan(model.get_weights()[0](0, 0));
 }
 
-TEST_P(CudaStreams, An_event_orders_what_follows_elsewhere_after_the_work_of_a_context) {
+TEST_P(CudaApplication, An_event_orders_what_follows_elsewhere_after_the_work_of_a_context) {
   std::set<bool> by_chance;
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-    controls().settings().seed = seed;
+  in_many_orders([&] {
     const test::ApplicationStream other;
-    EXPECT_TRUE(trains_before(true, other.get(), {})) << seed;
+    EXPECT_TRUE(trains_before(true, other.get(), {}));
     by_chance.insert(trains_before(false, other.get(), {}));
     // On one stream there is nothing to say.
-    EXPECT_TRUE(trains_before(false, nullptr, nullptr)) << seed;
+    EXPECT_TRUE(trains_before(false, nullptr, nullptr));
+  });
+  if (on_the_double()) {
+    EXPECT_EQ(by_chance.size(), 2u) << "without an event it is a matter of chance";
   }
-  EXPECT_EQ(by_chance.size(), 2u) << "without an event it is a matter of chance";
 }
 
-TEST_P(CudaStreams, A_context_waits_for_an_event_of_another_stream) {
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-    controls().settings().seed = seed;
+TEST_P(CudaApplication, A_context_waits_for_an_event_of_another_stream) {
+  in_many_orders([&] {
     const test::ApplicationStream other;
     const test::ApplicationEvent event;
     Sequential model = network(context());
@@ -100,24 +133,68 @@ TEST_P(CudaStreams, A_context_waits_for_an_event_of_another_stream) {
     spoil(x, other.get());
     call_cuda<decltype(cudaEventRecord)>("cudaEventRecord", event.get(), other.get());
     context().wait(event.get());
-    controls().clear_calls();
+    const std::int64_t waits = context().backend().counters().synchronizations;
     program.run(1);
-    const auto& calls = controls().calls();
-    EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaEventSynchronize"), 0);  // the host did not wait
-    EXPECT_TRUE(std::isnan(model.get_weights()[0](0, 0))) << seed;
-  }
+    EXPECT_EQ(context().backend().counters().synchronizations, waits);
+    EXPECT_TRUE(std::isnan(model.get_weights()[0](0, 0)));
+  });
 }
 
-TEST_P(CudaStreams, What_cannot_be_captured_says_so_and_leaves_the_capture_whole) {
+TEST_P(CudaApplication, Training_on_its_stream_is_never_synchronised) {
+  const Tensor x = rows(64), y = classes(64);
+  const FitOptions two_epochs{.epochs = 2, .batch_size = 16, .verbose = 0};
+  Sequential reference = classifier(context());
+  const std::vector<double> expected = reference.fit(x, y, two_epochs)["loss"];
+  const test::ApplicationStream stream;
+  if (auto* controls = on_the_double()) controls->clear_calls();
+  Sequential model = classifier(Context({.device = "cuda", .stream = stream.get()}));
+  EXPECT_EQ(model.fit(x, y, two_epochs)["loss"], expected);
+  if (!on_the_double()) return;
+  const auto& calls = on_the_double()->calls();
+  for (const char* forbidden : {"cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaMemcpy", "cudaMalloc"})
+    EXPECT_EQ(std::count(calls.begin(), calls.end(), forbidden), 0) << forbidden;
+}
+
+/// How many nodes of a graph a step is, is its libraries' affair.
+TEST_P(CudaApplication, Steps_that_run_while_it_captures_become_part_of_its_graph) {
+  const Tensor x = rows(64).to(Device::cuda()), y = classes(64).to(Device::cuda());
+  std::vector<std::vector<Tensor>> weights;
+  for (const bool captured : {false, true}) {
+    const test::ApplicationStream stream;
+    Sequential model = classifier(Context({.device = "cuda", .stream = stream.get()}));
+    model.train_on_batch(TensorView(x).rows(0, 16), TensorView(y).rows(0, 16));  // cursor at row 16 of x
+    const Program& program = model.program(Mode::train, 16);
+    if (captured) {
+      test::ApplicationCapture one(stream.get(), cudaStreamCaptureModeGlobal);
+      program.run(1);
+      const std::size_t nodes_of_a_step = one.end();
+      EXPECT_GE(nodes_of_a_step, program.size());
+      if (on_the_double()) {
+        EXPECT_EQ(nodes_of_a_step, program.size());
+      }
+      test::ApplicationCapture two(stream.get(), cudaStreamCaptureModeGlobal);
+      program.run(2);
+      EXPECT_EQ(two.end(), 2 * nodes_of_a_step);
+      two.launch();
+    } else {
+      program.run(2);
+    }
+    weights.push_back(model.get_weights());
+  }
+  for (std::size_t w = 0; w < weights[0].size(); ++w) EXPECT_TRUE(array_equal(weights[0][w], weights[1][w]));
+}
+
+TEST_P(CudaApplication, What_cannot_be_captured_says_so_and_leaves_the_capture_whole) {
   const test::ApplicationStream stream;
   const Context context({.device = "cuda", .stream = stream.get()});
   Sequential model = network(context), other = network(context);
   const Tensor x = rows(16), y = Tensor::ones({16, 2});
   model.train_on_batch(x, y);
   const Program& program = model.program(Mode::train, 16);
-  const std::size_t nodes_of_a_step = controls().last_graph().size();
-  call_cuda<decltype(cudaStreamBeginCapture)>("cudaStreamBeginCapture", stream.get(),
-                                              cudaStreamCaptureModeThreadLocal);
+  test::ApplicationCapture step(stream.get(), cudaStreamCaptureModeThreadLocal);
+  program.run(1);
+  const std::size_t nodes_of_a_step = step.end();
+  test::ApplicationCapture steps(stream.get(), cudaStreamCaptureModeThreadLocal);
   program.run(1);
   const auto expect_refused = [](const char* what, const auto& call) {
     try {
@@ -140,19 +217,20 @@ TEST_P(CudaStreams, What_cannot_be_captured_says_so_and_leaves_the_capture_whole
   expect_refused("waiting", [&] { context.backend().synchronize(); });
   expect_refused("trimming", [&] { context.trim(); });
   program.run(1);
-  cudaGraph_t graph = nullptr;
-  call_cuda<decltype(cudaStreamEndCapture)>("cudaStreamEndCapture", stream.get(), &graph);
-  EXPECT_EQ(controls().last_graph().size(), 2 * nodes_of_a_step);
-  call_cuda<decltype(cudaGraphDestroy)>("cudaGraphDestroy", graph);
+  EXPECT_EQ(steps.end(), 2 * nodes_of_a_step);
   EXPECT_TRUE(std::isfinite(model.fit(x, y, {.epochs = 1, .verbose = 0})["loss"][0]));
 }
 
 TEST_P(CudaStreams, Trim_gives_back_what_the_pool_keeps) {
   { Sequential model = network(context()); }
-  controls().clear_calls();
+  if (auto* controls = on_the_double()) controls->clear_calls();
   context().trim();
-  const auto& calls = controls().calls();
-  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaMemPoolTrimTo"), 1);
+  if (auto* controls = on_the_double()) {
+    const auto& calls = controls->calls();
+    EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaMemPoolTrimTo"), 1);
+  }
+  Sequential model = network(context());
+  EXPECT_TRUE(std::isfinite(model.fit(rows(16), Tensor::ones({16, 2}), {.verbose = 0})["loss"][0]));
 }
 
 TEST(CpuContext, Has_no_stream_to_order_and_nothing_to_trim) {

@@ -1,4 +1,4 @@
-// The controls of the CUDA double, where it is what "cuda" means in this process.
+// Suites of the CUDA backend alone: on a GPU and on the CUDA double, or on the double alone, whose controls they ask.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -10,45 +10,52 @@
 
 namespace glia::test {
 
-/// A symbol of the library that $GLIA_CUDA_LIBRARY names; null where there is none.
-inline void* backend_symbol(const char* name) {
+/// The library that $GLIA_CUDA_LIBRARY names; null where there is none.
+inline void* backend_library() {
   const char* path = std::getenv("GLIA_CUDA_LIBRARY");
-  void* library = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
-  return library ? dlsym(library, name) : nullptr;
+  return path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
 }
 
 /// Null on a real GPU, or without one.
 inline cuda_double::Controls* double_controls() {
-  void* function = backend_symbol("glia_cuda_double");
+  void* const library = backend_library();
+  void* const function = library ? dlsym(library, "glia_cuda_double") : nullptr;
   return function ? reinterpret_cast<cuda_double::Controls* (*)()>(function)() : nullptr;
 }
 
-/// A function of the imitated runtime, for a test that plays the application:
-///     double_function<decltype(cudaStreamQuery)>("cudaStreamQuery")(stream)
-template <class Function>
-Function* double_function(const char* name) {
-  return reinterpret_cast<Function*>(backend_symbol(name));
-}
-
-/// A suite of the CUDA backend alone that asks the double; skipped on anything else. Its one parameter makes "cuda" a
-/// part of the tests' names.
-class DoubleTest : public OnDevice, public ::testing::WithParamInterface<Device> {
+/// A suite of the CUDA backend alone, of what holds on every GPU: each case has a context of its own, and is skipped where no
+/// GPU can be had. What only the double can tell or promise is asked
+///     if (cuda_double::Controls* controls = on_the_double()) ...
+/// A parameter that holds a device makes "cuda" a part of the tests' names.
+template <class Parameter>
+class CudaTestOver : public OnDevice, public ::testing::WithParamInterface<Parameter> {
  protected:
   void SetUp() override {
-    controls_ = double_controls();
-    if (!controls_) GTEST_SKIP() << "needs the CUDA double";
-    controls_->reset();
-    start(GetParam(), Start::fresh);
-    controls_->clear_calls();
+    if (controls_) controls_->reset();
+    start(Device::cuda(), Start::fresh);
+    if (controls_) controls_->clear_calls();
   }
   void TearDown() override {
     OnDevice::TearDown();
     if (controls_) controls_->reset();
   }
-  cuda_double::Controls& controls() { return *controls_; }
+  /// Null on a GPU.
+  cuda_double::Controls* on_the_double() const { return controls_; }
 
  private:
-  cuda_double::Controls* controls_ = nullptr;
+  cuda_double::Controls* const controls_ = double_controls();
+};
+
+using CudaTest = CudaTestOver<Device>;
+
+/// A suite whose every case sets or reads the double's controls, as its name says: ...OnTheDouble. Skipped on a GPU.
+class DoubleTest : public CudaTest {
+ protected:
+  void SetUp() override {
+    if (!on_the_double()) GTEST_SKIP() << "needs the CUDA double";
+    CudaTest::SetUp();
+  }
+  cuda_double::Controls& controls() const { return *on_the_double(); }
 };
 
 inline auto only_cuda() { return ::testing::Values(Device::cuda()); }
