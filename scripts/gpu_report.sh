@@ -50,20 +50,20 @@ of_the_machine() { [[ $1 =~ ^(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|cuda|nvidi
 # The libraries that an ELF file is linked with, as NAME PATH.
 libraries_of() { ldd "$1" | awk '$2 == "=>" { print $1, ($3 == "not" ? "missing" : $3) }'; }
 
-# fill FOLDER BUILD BACKEND OPTION...: programs and libraries of a build tree, in an archive that xz makes with these options;
+# fill FOLDER BUILD OPTION BACKEND...: programs and libraries of a build tree, in an archive that xz makes with this option;
 # data; what runs them.
 fill() {
-  local into=$1 build=$2 backend=$3 name path topic
+  local into=$1 build=$2 xz=$3 backends=("${@:4}") name path topic
   rm -rf "$into" && mkdir -p "$into"/{programs,data/fashion-mnist,golden,peers} || return
   local programs=("$build"/samples/{fashion_mnist,device_report} "$build"/benchmarks/{epoch_benchmark,gpu_steps}
     "$build"/tests/static_model)
   while read -r topic; do programs+=("$build/tests/${topic}_test"); done < <(
     ctest --test-dir "$build" -N -L '^gpu$' | sed -n 's|^ *Test *#[0-9]*: gpu/||p' | grep -vx static_model)
-  for path in "${programs[@]}" "$backend"; do
+  for path in "${programs[@]}" "${backends[@]}"; do
     strip --strip-unneeded -o "$into/programs/$(basename "$path")" "$path" || return
   done
   if [[ -z $rehearsal ]]; then
-    for path in "${programs[@]}" "$backend"; do libraries_of "$path"; done | LC_ALL=C sort -u | while read -r name path; do
+    for path in "${programs[@]}" "${backends[@]}"; do libraries_of "$path"; done | LC_ALL=C sort -u | while read -r name path; do
       if of_the_machine "$name"; then continue; fi
       [[ $path != missing ]] || fail "$name is not found: install it, or what needs it cannot be carried"
       cp -L "$path" "$into/programs/$name" || exit
@@ -76,7 +76,7 @@ fill() {
   fi
   LC_ALL=C ls "$into/programs" >"$into/programs.txt"
   # One after another what is alike: the archive's dictionary then finds it again.
-  tar -C "$into" -cf - programs | xz "${@:4}" >"$into/programs.tar.xz" && rm -r "$into/programs" || return
+  tar -C "$into" -cf - programs | xz "$xz" >"$into/programs.tar.xz" && rm -r "$into/programs" || return
   local data
   for data in data "${GLIA_DATA_DIR:-data}" /usr/share/datasets; do
     if [[ -d $data/fashion-mnist ]]; then break; fi
@@ -102,7 +102,7 @@ build() {
     -DCMAKE_MODULE_LINKER_FLAGS=-Wl,--disable-new-dtags || exit
   quietly build/gpu/build.log cmake --build build/gpu || exit
   say "Packing"
-  fill "$folder" build/gpu build/gpu/libglia_cuda.so -9 -T1 || fail "the folder could not be filled"
+  fill "$folder" build/gpu -9 build/gpu/libglia_cuda.so || fail "the folder could not be filled"
   local bytes
   bytes=$(du -sb "$folder" | cut -f1)
   ((bytes <= 60000000)) || fail "$folder has $bytes bytes, more than 60,000,000"
@@ -264,7 +264,8 @@ run() {
     # What is heavy runs on the CPU, where the double would take hours.
     gpu='no GPU: a rehearsal' timed=cpu rows=1024 some=1 few=2 images=600 least_accuracy=0.2
     patience=4 profiled=(2 2 2) ncu=$work/ncu sanitizer=''
-    export GLIA_CUDA_LIBRARY=$bin/libglia_cuda_double.so
+    # Nothing of the double is to be seen that a GPU's backend would not show.
+    export GLIA_CUDA_LIBRARY=$bin/libglia_cuda_double_hidden.so GLIA_CUDA_RUNTIME=$bin/libglia_cuda_double.so
     stand_in_for_ncu >"$ncu" && chmod +x "$ncu"
   else
     gpu=$(nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null | head -n1)
@@ -374,10 +375,10 @@ rehearse() {
   rehearsal=1 budget=${budget:-$([[ -n $quick ]] && echo 110 || echo 840)}
   mkdir -p "$out" && out=$(realpath "$out") || exit
   cd "$(dirname "$script")/.." || exit
-  local double=build/cpu/tests/cuda_double/libglia_cuda_double.so
-  [[ -f $double ]] || fail "build/cpu has no double of CUDA: scripts/test.sh builds it where CUDA's headers are"
+  local double=build/cpu/tests/cuda_double/libglia_cuda_double
+  [[ -f ${double}_hidden.so ]] || fail "build/cpu has no double of CUDA: scripts/test.sh builds it where CUDA's headers are"
   folder=$out/folder
-  fill "$folder" build/cpu "$double" -0 -T0 || fail "the folder could not be filled"
+  fill "$folder" build/cpu -0 "$double.so" "${double}_hidden.so" || fail "the folder could not be filled"
   run
 }
 
