@@ -257,6 +257,19 @@ TEST_P(CudaBackendOnTheDouble, NaN_passes_a_relu_whatever_cublaslt_does_with_it)
   }
 }
 
+TEST_P(CudaBackendOnTheDouble, A_context_that_needs_no_nan_has_cublaslts_relu_in_any_case) {
+  controls().settings().relu_hides_nan = true;
+  for (const bool propagate : {true, false}) {
+    Sequential model{Dense(4, "relu", {.input_dim = 3}), Dense(2)};
+    model.compile({.loss = "mse", .context = Context({.device = "cuda", .propagate_nan = propagate})});
+    EXPECT_EQ(model.program(Mode::infer, 5).explain().find("RELU_BIAS") == std::string::npos, propagate);
+    EXPECT_EQ(model.program(Mode::train, 5).explain().find("RELU_AUX_BIAS") == std::string::npos, propagate);
+    Tensor x = Tensor::ones({5, 3});
+    x.set({2, 1}, std::nan(""));
+    EXPECT_EQ(std::isnan(model.predict(x, {.verbose = 0})(2, 0)), propagate);
+  }
+}
+
 /// A GPU may have none, or find it not worth while for a product so small.
 TEST_P(CudaBackend, TF32_is_used_where_it_is_asked_for_and_only_there) {
   constexpr double more = 1 + 1.0 / 4096;  // 1 in TF32
