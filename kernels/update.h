@@ -170,7 +170,7 @@ struct ConstrainKernel<NonNeg, T> {
 };
 
 /// With gradients cut to +-clipvalue (0: not) momentum = mu momentum + gradients; out = gradients + mu momentum with
-/// Nesterov, else momentum.
+/// Nesterov, else momentum. In steps that update nothing out = 0: what follows computes with it all the same.
 template <class T>
 struct MomentumKernel {
   const StepState* state;
@@ -183,10 +183,14 @@ struct MomentumKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    if (state->iteration % steps != 0) return;
+    const bool updates = state->iteration % steps == 0;
     const T m = static_cast<T>(mu), limit = clipvalue > 0 ? static_cast<T>(clipvalue) : T(HUGE_VALF);
     const auto range = block.elements(n);
     for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
+      if (!updates) {
+        out[i] = T(0);
+        continue;
+      }
       const T gradient = math::clip(gradients[i], -limit, limit);
       const T grown = m * momentum[i] + gradient;
       momentum[i] = grown;

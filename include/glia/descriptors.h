@@ -464,7 +464,7 @@ struct Constrain {
   }
 };
 
-/// Muon's momentum of a matrix, and `out` the direction it gives.
+/// Muon's momentum of a matrix, and `out` the direction it gives: 0 in steps that update nothing.
 struct Momentum {
   static constexpr auto name = "Momentum";
   View gradients, momentum, out;

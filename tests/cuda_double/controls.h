@@ -38,6 +38,9 @@ struct Settings {
   bool refuses_float64_images = false;    ///< as the legacy interface may
   bool repeats_no_bits = false;           ///< every algorithm that works adds in an order of chance
   std::size_t convolution_workspace = 0;  ///< bytes that each algorithm wants beside what it always wants
+  /// Units in the last place by which exp, log, ... of a kernel differ from the host's, at most and no more than CUDA
+  /// documents of each: another number for each argument. 4 in the watched double, which alone can, or $GLIA_CUDA_DOUBLE_ULPS.
+  int ulps = 0;
 };
 
 /// One node of the graph captured last.

@@ -166,6 +166,25 @@ struct Run {
 
   bool reads_c() const { return beta != T(0); }
 
+  /// All that it reads must have been written, but not what lies between columns.
+  void expect_operands() const {
+    const Operation& o = p.operation;
+    const auto expect = [](const char* what) {
+      return [what](const auto* at, std::size_t n) { expect_written(at, n * sizeof *at, what); };
+    };
+    each_column(p.a, a, expect("a product's A"));
+    each_column(p.b, b, expect("a product's B"));
+    if (reads_c()) each_column(p.c, c, expect("a product's C"));
+    if (adds_bias(o.epilogue)) expect("a product's bias")(static_cast<const T*>(o.bias), p.bias_elements());
+    if (reads_mask(o.epilogue)) each_column_of_mask(expect("a product's mask"));
+  }
+  void mark_results() const {
+    const Operation& o = p.operation;
+    each_column(p.d, d, [](const T* at, std::size_t n) { mark_written(at, n * sizeof *at); });
+    if (sums_gradient(o.epilogue)) mark_written(o.bias, p.bias_elements() * sizeof(T));
+    if (writes_mask(o.epilogue)) each_column_of_mask(mark_written);
+  }
+
   void operator()() const {
     for (std::int32_t batch = 0; batch < p.d.batches; ++batch)
       one(a + batch * p.a.batch_stride, b + batch * p.b.batch_stride,
@@ -173,6 +192,24 @@ struct Run {
   }
 
  private:
+  /// Calls visit(address, elements) for what lies together.
+  template <class Element, class Visit>
+  static void each_column(const Layout& layout, const Element* x, const Visit& visit) {
+    const bool by_row = layout.order == CUBLASLT_ORDER_ROW;
+    const std::uint64_t columns = by_row ? layout.rows : layout.columns,
+                        rows = by_row ? layout.columns : layout.rows;
+    for (std::int32_t batch = 0; batch < layout.batches; ++batch)
+      for (std::uint64_t j = 0; j < columns; ++j)
+        visit(x + batch * layout.batch_stride + static_cast<std::int64_t>(j) * layout.stride, rows);
+  }
+  /// The same of bytes.
+  template <class Visit>
+  void each_column_of_mask(const Visit& visit) const {
+    const auto* const aux = static_cast<const std::byte*>(p.operation.aux);
+    for (std::uint64_t j = 0; j < p.d.columns; ++j)
+      visit(aux + j * static_cast<std::uint64_t>(p.operation.aux_stride) / 8, (p.d.rows + 7) / 8);
+  }
+
   void one(const Factor* a, const Factor* b, const T* c, T* d) const {
     const std::uint64_t m = p.d.rows, n = p.d.columns, k = p.k();
     // op(A) once, rounded, its columns contiguous.
@@ -276,9 +313,13 @@ cudaError_t enqueue_product(const Problem& p, const void* alpha, const void* bet
     if (const char* name = missing(run, workspace, workspace_bytes))
       return trap(cudaErrorIllegalAddress,
                   std::string("a product: ") + name + " does not lie in the device's memory");
-    if (workspace_bytes > 0)
-      std::memset(workspace, 0xFF, workspace_bytes);  // its contents are the product's alone
+    run.expect_operands();
+    if (workspace_bytes > 0) {  // its contents are the product's alone
+      std::memset(workspace, 0xFF, workspace_bytes);
+      mark_fresh(workspace, workspace_bytes);
+    }
     run();
+    run.mark_results();
   });
 }
 

@@ -137,6 +137,7 @@ struct Run {
 
   static constexpr bool of_x = std::is_same_v<Kind, BackwardData>;
   static constexpr bool of_w = std::is_same_v<Kind, BackwardFilter>;
+  static constexpr int result = of_x ? 0 : of_w ? 1 : 2;  // of x, w and y
 
   void operator()() const {
     std::vector<T> xs = read(x, p.x_elements()), ws = read(w, p.w_elements()), ys = read(y, p.y_elements());
@@ -245,9 +246,16 @@ cudaError_t enqueue_convolution(const Problem& p, const Offer& offer, const Oper
       if (!is_device_memory(one.address, one.bytes))
         return trap(cudaErrorIllegalAddress,
                     std::string("a convolution: ") + one.name + " does not lie in the device's memory");
+    constexpr int result = Run<Kind, T, Stored>::result;
+    for (int i = 0; i < 3; ++i)
+      if (i != result || run.beta != T(0))
+        expect_written(touched[i].address, touched[i].bytes,
+                       ("a convolution's " + std::string(touched[i].name)).c_str());
     std::memset(at.workspace, 0xFF, offer.workspace);  // its contents are the convolution's alone
+    mark_fresh(at.workspace, offer.workspace);
     if (offer.determinism == CUDNN_NON_DETERMINISTIC) count_nondeterministic_convolution();
     run();
+    mark_written(touched[result].address, touched[result].bytes);
   });
 }
 

@@ -113,6 +113,24 @@ void open_device_memory();
 void close_device_memory();
 std::int64_t live_device_allocations();
 std::int64_t live_host_allocations();
+/// An address of the device in words: which byte, of an allocation of how many.
+std::string place_of(const void* address);
+
+// --- what was written (written.cpp): known where the kernels tell it, else all of this does nothing
+
+/// Whether the kernels of this library are compiled so that they tell what they read and write (watched.cpp).
+bool has_watched_kernels();
+/// The addresses that all device memory has, once; the pages of an allocation as it comes and as it goes.
+void watch_region(const void* begin, std::size_t bytes);
+void watch_pages(const void* begin, std::size_t bytes);
+void forget_pages(const void* begin, std::size_t bytes);
+void mark_written(const void* address, std::size_t bytes);
+/// As never written: new, or of no meaning to whoever reads it.
+void mark_fresh(const void* address, std::size_t bytes);
+/// Traps unless all of it was written. `what` reads it; null is the kernel that runs.
+void expect_written(const void* address, std::size_t bytes, const char* what);
+/// The name of the kernel that runs, where the library exports it.
+std::string running_kernel();
 
 }  // namespace glia::cuda_double
 

@@ -72,9 +72,11 @@ void protect(const Allocation& a, int protection) { mprotect(a.pages, a.page_byt
 
 /// Pages between two that stay out of reach.
 void* allocate_on_device(std::size_t bytes) {
-  if (!region)
+  if (!region) {
     region = static_cast<std::byte*>(
         mmap(nullptr, region_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    watch_region(region, region_bytes);
+  }
   const std::size_t most = settings().device_bytes;
   if (bytes > most || device_used > most - bytes) return nullptr;
   Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false};
@@ -83,6 +85,7 @@ void* allocate_on_device(std::size_t bytes) {
   device_used += bytes;
   std::byte* const address = a.pages + guard;
   protect(a, PROT_READ | PROT_WRITE);
+  watch_pages(a.pages, a.page_bytes);
   write_guards(address, a);
   if (!open) protect(a, PROT_NONE);
   device.emplace(number(address), a);
@@ -95,6 +98,7 @@ void release_on_device(std::byte* address) {
   if (!guards_are_whole(address, a)) trap(cudaErrorIllegalAddress, "memory beside an allocation was written");
   protect(a, PROT_NONE);
   madvise(a.pages, a.page_bytes, MADV_DONTNEED);
+  forget_pages(a.pages, a.page_bytes);
   ASAN_POISON_MEMORY_REGION(a.pages, a.page_bytes);
   device_used -= a.bytes;
   device.erase(found);
@@ -125,6 +129,16 @@ std::int64_t live_device_allocations() {
   return std::count_if(device.begin(), device.end(), [](const auto& entry) { return !entry.second.freed; });
 }
 std::int64_t live_host_allocations() { return static_cast<std::int64_t>(host.size()); }
+
+std::string place_of(const void* address) {
+  for (const auto& [begin, a] : device) {
+    const std::ptrdiff_t at = static_cast<const std::byte*>(address) - (a.pages + guard);
+    if (at < -static_cast<std::ptrdiff_t>(guard) || number(address) >= number(a.pages + a.page_bytes))
+      continue;
+    return "byte " + std::to_string(at) + " of an allocation of " + std::to_string(a.bytes);
+  }
+  return "beside every allocation";
+}
 
 }  // namespace glia::cuda_double
 
@@ -172,8 +186,10 @@ cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPo
   void* const memory = allocate_on_device(bytes);
   if (!memory) return report(cudaErrorMemoryAllocation);
   *address = memory;
-  return report(
-      enqueue(stream, Kind::allocate, __func__, [memory, bytes] { std::memset(memory, fresh_byte, bytes); }));
+  return report(enqueue(stream, Kind::allocate, __func__, [memory, bytes] {
+    std::memset(memory, fresh_byte, bytes);
+    mark_fresh(memory, bytes);
+  }));
 }
 
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {

@@ -1,6 +1,8 @@
 // The rest of the CUDA runtime: devices, errors, launches; and what tests ask of the double.
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda.h>
+#include <cxxabi.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +34,8 @@ struct Injection {
 Settings default_settings() {
   Settings s;
   if (const char* seed = std::getenv("GLIA_CUDA_DOUBLE_SEED")) s.seed = std::strtoull(seed, nullptr, 10);
+  const char* const ulps = std::getenv("GLIA_CUDA_DOUBLE_ULPS");
+  s.ulps = !has_watched_kernels() ? 0 : ulps ? std::atoi(ulps) : 4;
   return s;
 }
 
@@ -88,6 +92,7 @@ uint3 running_block;
 dim3 running_threads, running_grid;
 
 using Kernel = void (*)(cuda::KernelParameter);
+Kernel running = nullptr;
 
 /// Every block to its end, in an order of chance; its threads are fibres.
 void run_kernel(Kernel kernel, unsigned blocks, unsigned threads, const cuda::KernelParameter& parameter) {
@@ -96,6 +101,7 @@ void run_kernel(Kernel kernel, unsigned blocks, unsigned threads, const cuda::Ke
   std::shuffle(order.begin(), order.end(), random_order());
   running_threads = dim3(threads);
   running_grid = dim3(blocks);
+  running = kernel;
   try {
     for (const unsigned block : order) {
       running_block = {block, 0, 0};
@@ -153,6 +159,15 @@ void count_object(const char* kind, int change) {
 void touch_device() { touched_devices.insert(current_device()); }
 void count_nondeterministic_convolution() { ++nondeterministic; }
 Settings& settings() { return wanted; }
+
+std::string running_kernel() {
+  Dl_info found = {};
+  if (!dladdr(reinterpret_cast<void*>(running), &found) || !found.dli_sname) return "a kernel";
+  char* const name = abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, nullptr);
+  const std::string result = name ? name : found.dli_sname;
+  std::free(name);
+  return result;
+}
 
 std::mt19937_64& random_order() {
   static std::mt19937_64 generator;

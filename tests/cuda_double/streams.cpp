@@ -220,10 +220,13 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   if (!is_device_memory(on_device, bytes) || !is_page_locked(on_host, bytes))
     return report(cudaErrorInvalidValue);
   return report(enqueue(stream, Kind::copy, __func__, [=] {
-    if (is_device_memory(on_device, bytes))
-      std::memcpy(to, from, bytes);
+    if (!is_device_memory(on_device, bytes))
+      return trap(cudaErrorIllegalAddress, "a copy met device memory that was freed");
+    if (up)
+      mark_written(to, bytes);
     else
-      trap(cudaErrorIllegalAddress, "a copy met device memory that was freed");
+      expect_written(from, bytes, "a copy to the host");
+    std::memcpy(to, from, bytes);
   }));
 }
 
@@ -231,10 +234,10 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
   GLIA_DOUBLE_ENTER();
   if (!is_device_memory(to, bytes)) return report(cudaErrorInvalidValue);
   return report(enqueue(stream, Kind::set, __func__, [=] {
-    if (is_device_memory(to, bytes))
-      std::memset(to, value, bytes);
-    else
-      trap(cudaErrorIllegalAddress, "a memset met device memory that was freed");
+    if (!is_device_memory(to, bytes))
+      return trap(cudaErrorIllegalAddress, "a memset met device memory that was freed");
+    mark_written(to, bytes);
+    std::memset(to, value, bytes);
   }));
 }
 

@@ -424,10 +424,12 @@ struct Ftrl {
   template <class T>
   struct Update {
     T rate, power, l1, twice_l2, twice_shrinkage;
+    /// The default is a root: exact on every device, where pow is off by some ulp that the difference below would magnify.
+    GLIA_HD T raised(T x) const { return power == T(0.5) ? math::sqrt(x) : math::pow(x, power); }
     GLIA_HD void operator()(T& w, T g, T& accumulator, T& linear, T&) const {
       const T grown = accumulator + g * g;
-      const T root = math::pow(grown, power);
-      linear += g + twice_shrinkage * w - (root - math::pow(accumulator, power)) / rate * w;
+      const T root = raised(grown);
+      linear += g + twice_shrinkage * w - (root - raised(accumulator)) / rate * w;
       w = (math::clip(linear, -l1, l1) - linear) / (root / rate + twice_l2);
       accumulator = grown;
     }
