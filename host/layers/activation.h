@@ -3,7 +3,7 @@
 #pragma once
 
 #include <glia/math/activations.h>
-#include <host/emitter.h>
+#include <host/program/emitter.h>
 
 namespace glia {
 

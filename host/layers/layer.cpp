@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/layers/chain.h>
-#include <host/model.h>
+#include <host/model/model.h>
 
 namespace glia {
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "host/base/number_text.h"
 #include "host/data/elements.h"
-#include "host/number_text.h"
 #include "host/plots/svg.h"
 
 namespace glia {
