@@ -3,8 +3,8 @@
 #pragma once
 
 #include <glia/math/optimizers.h>
+#include <host/layers/emitter.h>
 #include <host/layers/layer_node.h>
-#include <host/program/emitter.h>
 
 #include <vector>
 
