@@ -1,4 +1,4 @@
-// Memory on the host, memory that keeps its device alive, and the arithmetic of sizes, checked.
+// Memory on the host, and the arithmetic of sizes, checked.
 // SPDX-License-Identifier: Apache-2.0
 #include "host/base/memory.h"
 
@@ -7,7 +7,6 @@
 
 #include <limits>
 #include <new>
-#include <utility>
 
 namespace glia {
 namespace {
@@ -37,12 +36,6 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b, const Shape& shape)
 HostMemory::HostMemory(std::size_t bytes) : Memory(allocate_aligned(bytes), bytes) {}
 
 HostMemory::~HostMemory() { ::operator delete(data_, alignment); }
-
-ContextMemory::ContextMemory(const Context& context, std::size_t bytes)
-    : ContextMemory(context, context.backend().allocate(bytes)) {}
-
-ContextMemory::ContextMemory(const Context& context, std::unique_ptr<Memory> memory)
-    : Memory(memory->data(), memory->bytes()), context_(context), memory_(std::move(memory)) {}
 
 std::int64_t checked_elements(const Shape& shape) {
   std::int64_t product = 1;

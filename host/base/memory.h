@@ -1,15 +1,13 @@
-// Memory on the host, memory that keeps its device alive, and the arithmetic of sizes, checked.
+// Memory on the host, and the arithmetic of sizes, checked.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/backend.h>  // defines: Memory
-#include <glia/context.h>  // defines: Context
 #include <glia/dtype.h>    // defines: DType
 #include <glia/shape.h>    // defines: Shape
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 namespace glia {
 
@@ -19,21 +17,6 @@ class HostMemory final : public Memory {
   /// Throws OutOfMemoryError.
   explicit HostMemory(std::size_t bytes);
   ~HostMemory() override;
-};
-
-/// Memory from a context's backend. It holds the context, so that the device outlives the allocation.
-class ContextMemory final : public Memory {
- public:
-  /// Throws OutOfMemoryError.
-  ContextMemory(const Context& context, std::size_t bytes);
-
-  const Context& context() const { return context_; }
-
- private:
-  ContextMemory(const Context& context, std::unique_ptr<Memory> memory);
-
-  Context context_;  // before memory_: memory goes first
-  std::unique_ptr<Memory> memory_;
 };
 
 /// Elements of `shape`. Throws ShapeError for a negative dimension, OutOfMemoryError where the product does

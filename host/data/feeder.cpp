@@ -1,9 +1,9 @@
 // Feeder: resident, streaming, and from a BatchSource.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/backend.h>
-#include <host/base/memory.h>  // defines: ContextMemory
 #include <host/data/feeder.h>
 #include <host/data/prefetcher.h>
+#include <host/device/context_memory.h>
 
 #include <algorithm>
 #include <cstring>

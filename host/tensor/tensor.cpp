@@ -7,7 +7,8 @@
 #include <cmath>
 #include <utility>
 
-#include "host/base/memory.h"            // defines: HostMemory, ContextMemory, checked_bytes
+#include "host/base/memory.h"  // defines: HostMemory, checked_bytes
+#include "host/device/context_memory.h"
 #include "host/tensor/tensor_support.h"  // defines: expect_cpu, resolve_index, convert
 
 namespace glia {

@@ -1,10 +1,11 @@
 // The loops of fit, evaluate and predict.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/backend.h>
-#include <host/base/memory.h>
+#include <host/base/memory.h>  // defines: checked_bytes
 #include <host/data/checks.h>
 #include <host/data/feeder.h>
 #include <host/data/weights.h>  // defines: row_weights
+#include <host/device/context_memory.h>
 #include <host/training/progress.h>
 #include <host/training/training.h>
 #include <unistd.h>
