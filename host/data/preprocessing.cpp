@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "host/base/memory.h"  // defines: checked_elements
-#include "host/data/elements.h"  // defines: whole_numbers, labels_of, rows_by_class, take_rows, expect_same_rows
+#include "host/tensor/elements.h"  // defines: whole_numbers, labels_of, rows_by_class, take_rows, expect_same_rows
 
 namespace glia {
 namespace {

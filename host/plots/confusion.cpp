@@ -7,8 +7,8 @@
 #include <cstddef>
 
 #include "host/base/number_text.h"
-#include "host/data/elements.h"
 #include "host/plots/svg.h"
+#include "host/tensor/elements.h"
 
 namespace glia {
 namespace {

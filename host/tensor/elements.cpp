@@ -1,6 +1,6 @@
 // Elements, labels and rows of views.
 // SPDX-License-Identifier: Apache-2.0
-#include "host/data/elements.h"
+#include "host/tensor/elements.h"
 
 #include <cmath>
 #include <cstddef>
