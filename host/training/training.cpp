@@ -93,6 +93,13 @@ class BuildGuard {
   bool kept_;
 };
 
+/// Builds the model for rows like x's where it is not built yet.
+void build_for(Model& model, const TensorView& x, const char* call) {
+  if (model.built()) return;
+  const Shape row = checked_row_shape(x, call), declared = model.declared_input_shape();
+  model.build(declared.empty() ? row : declared);
+}
+
 /// Which Programs a pass runs: this one and, for the rows that are left, the one for a smaller batch.
 using Pass = ProgramKey;
 
@@ -350,6 +357,7 @@ History fit(Sequential& owner, Model& model, const TensorView& x, const TensorVi
   check_fit(options);
   check_compiled(model, "fit");
   BuildGuard build(model);
+  build_for(model, x, "fit");
   check_data(model, x, y, "fit");
   if (options.initial_epoch >= options.epochs) {
     build.keep();
@@ -411,6 +419,7 @@ History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptio
   // The first batch tells the shapes; it is then the first to be trained on.
   Dataset first = source.batch(options.initial_epoch, 0);
   BuildGuard build(model);
+  build_for(model, first.x, "fit");
   check_data(model, first.x, first.y, "fit");
   first = with_row_weights(model, std::move(first), options);
   const std::int64_t batch = first.x.rows();
@@ -453,6 +462,7 @@ PassState judge(Model& model, const TensorView& x, const TensorView& y, const Ev
   check_compiled(model, call);
   const Model::Interlude interlude(model, Mode::validate);
   BuildGuard build(model);
+  build_for(model, x, call);
   check_data(model, x, y, call);
   check_flip_average(model, options.flip_average);
   const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
@@ -478,7 +488,10 @@ Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const Eval
 Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
                         const EvaluateOptions& options) {
   check_compiled(model, "confusion_matrix");
+  BuildGuard build(model);
+  build_for(model, x, "confusion_matrix");
   check_data(model, x, y, "confusion_matrix");
+  build.keep();
   const std::string name = model.metric_that_counts_classes();
   GLIA_CHECK(!name.empty(), StateError,
              "confusion_matrix needs the metric of that name, which counts on the device: compile with "
@@ -492,6 +505,7 @@ Tensor predict(Model& model, const TensorView& x, const PredictOptions& options)
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   const Model::Interlude interlude(model, Mode::infer);
+  build_for(model, x, "predict");
   check_inputs(model, x, "predict");
   check_flip_average(model, options.flip_average);
   const Shape shape = model.output_shape().prepend(x.rows());
@@ -518,6 +532,7 @@ Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorVie
   check_compiled(model, call);
   const Model::Interlude interlude(model, mode);
   BuildGuard build(model);
+  build_for(model, x, call);
   check_data(model, x, y, call);
   const auto feeder = resident_feeder(model.context(), {x, y});
   feeder->begin(std::nullopt, 0);
