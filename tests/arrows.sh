@@ -6,7 +6,8 @@
 # Usage: arrows.sh REPOSITORY
 set -euo pipefail
 
-# The folders of host/, from the user's call down: one includes what lies below it, itself, and what is on its own line.
+# The folders of host/, from the user's call down: one includes what lies below it, itself, and what is on its own line. There is
+# no graph/ yet.
 floors='
 plots
 training

@@ -1,4 +1,4 @@
-// Model: building, compiling, memory and weights. What a step computes is in emission.cpp.
+// Model: building, compiling, memory and weights. What a step computes is in host/program/emission.cpp.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/base/memory.h>  // defines: checked_bytes
 #include <host/layers/chain.h>
