@@ -22,7 +22,7 @@
 
 #include "host/io/event_file.h"
 #include "host/io/safetensors.h"
-#include "host/progress.h"
+#include "host/training/progress.h"
 #include "tests/devices.h"
 #include "tests/temporary_folder.h"
 

@@ -1,6 +1,6 @@
 // Host memory, and the checked arithmetic of sizes.
 // SPDX-License-Identifier: Apache-2.0
-#include "host/memory.h"
+#include "host/base/memory.h"
 
 #include <glia/view.h>
 #include <gmock/gmock.h>

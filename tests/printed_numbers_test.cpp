@@ -7,7 +7,7 @@
 #include <sstream>
 #include <string>
 
-#include "host/number_text.h"
+#include "host/base/number_text.h"
 
 namespace glia {
 namespace {

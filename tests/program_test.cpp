@@ -12,7 +12,7 @@
 #include <cstring>
 #include <new>
 
-#include "host/placement.h"
+#include "host/program/placement.h"
 #include "tests/devices.h"
 
 namespace {

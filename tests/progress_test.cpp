@@ -6,7 +6,7 @@
 #include <sstream>
 #include <string>
 
-#include "host/progress.h"
+#include "host/training/progress.h"
 
 namespace glia {
 namespace {

@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/escaped.h"
+#include "host/base/escaped.h"
 #include "host/io/atomic_file.h"
 #include "host/io/safetensors.h"
 #include "tests/temporary_folder.h"

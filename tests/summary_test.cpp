@@ -5,7 +5,7 @@
 #include <sstream>
 #include <string>
 
-#include "host/summary.h"
+#include "host/model/summary.h"
 
 namespace glia {
 namespace {

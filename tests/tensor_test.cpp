@@ -9,7 +9,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "host/memory.h"
+#include "host/base/memory.h"
 
 namespace glia {
 namespace {

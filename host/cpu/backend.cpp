@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <glia/version.h>
+#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/backend.h>
 #include <host/cpu/convolution.h>
 #include <host/cpu/kernel_table.h>
@@ -9,7 +10,6 @@
 #include <host/cpu/onednn.h>
 #include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
-#include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
 #include <atomic>

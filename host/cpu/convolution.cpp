@@ -1,9 +1,9 @@
 // Convolutions as slices over the thread pool.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
+#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/convolution.h>
 #include <host/cpu/long_product.h>
-#include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
 #include <atomic>

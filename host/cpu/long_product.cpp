@@ -1,8 +1,8 @@
 // Products over long k: see the header.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
+#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/long_product.h>
-#include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
 #include <atomic>

@@ -1,8 +1,8 @@
 // Convolutions by oneDNN 2.6 or 3.x.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
+#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/onednn_handles.h>
-#include <host/memory.h>  // defines: HostMemory
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
 // ThreadPool: launching, helping, waiting.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
+#include <host/base/errno_text.h>
 #include <host/cpu/onednn.h>   // defines: set_openmp_threads
 #include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
-#include <host/errno_text.h>
 
 #include <system_error>
 

@@ -7,10 +7,6 @@
 namespace glia {
 namespace {
 
-/// The shape of x's rows as the model takes them: a vector of numbers is rows of one number each, as in
-/// Keras.
-Shape row_shape(const TensorView& x) { return x.shape().rank() == 1 ? Shape{1} : x.shape().row(); }
-
 template <class T>
 void check_labels(const T* labels, std::int64_t count, std::int64_t per_row, std::int64_t classes,
                   std::int64_t ignored) {
@@ -77,13 +73,17 @@ void check_targets(const Model& model, const TensorView& x, const TensorView& y,
 
 }  // namespace
 
-void check_inputs(Model& model, const TensorView& x, const char* call) {
+Shape checked_row_shape(const TensorView& x, const char* call) {
   GLIA_CHECK(x.shape().rank() >= 1, ShapeError, call, " got a scalar, expected data of shape (rows, ...)");
-  const Shape row = row_shape(x);
+  const Shape row = x.shape().rank() == 1 ? Shape{1} : x.shape().row();
   for (std::int64_t dimension : row)
     GLIA_CHECK(dimension >= 1, ShapeError, call, " got data of shape ", x.shape(),
                ", whose rows are empty: every dimension but the first must be at least 1");
-  if (!model.built()) model.build(model.declared_input_shape().empty() ? row : model.declared_input_shape());
+  return row;
+}
+
+void check_inputs(const Model& model, const TensorView& x, const char* call) {
+  const Shape row = checked_row_shape(x, call);
   GLIA_CHECK(model.input_shape() == row, ShapeError, call, " got data of shape ", x.shape(),
              ", the model takes rows of shape ", model.input_shape(),
              model.input_shape() == x.shape()
@@ -103,15 +103,9 @@ void check_compiled(const Model& model, const char* call) {
              " needs a loss: the model was compiled without one; compile it with .loss, such as \"mse\"");
 }
 
-void check_data(Model& model, const TensorView& x, const TensorView& y, const char* call) {
-  const bool built_before = model.built();
-  try {
-    check_inputs(model, x, call);
-    check_targets(model, x, y, call);
-  } catch (...) {
-    if (!built_before) model.discard_build();
-    throw;
-  }
+void check_data(const Model& model, const TensorView& x, const TensorView& y, const char* call) {
+  check_inputs(model, x, call);
+  check_targets(model, x, y, call);
 }
 
 }  // namespace glia

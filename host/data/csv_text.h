@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <host/escaped.h>
+#include <host/base/escaped.h>
 
 #include <algorithm>
 #include <cstddef>

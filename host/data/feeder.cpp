@@ -3,7 +3,7 @@
 #include <glia/backend.h>
 #include <host/data/feeder.h>
 #include <host/data/prefetcher.h>
-#include <host/memory.h>  // defines: ContextMemory
+#include <host/device/context_memory.h>
 
 #include <algorithm>
 #include <cstring>

@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <limits>
 
-#include "host/errno_text.h"
+#include "host/base/errno_text.h"
 
 namespace glia::detail {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <glia/error.h>
-#include <host/errno_text.h>
+#include <host/base/errno_text.h>
 
 #include <condition_variable>
 #include <cstdint>

@@ -8,8 +8,8 @@
 #include <limits>
 #include <utility>
 
-#include "host/data/elements.h"  // defines: whole_numbers, labels_of, rows_by_class, take_rows, expect_same_rows
-#include "host/memory.h"         // defines: checked_elements
+#include "host/base/memory.h"  // defines: checked_elements
+#include "host/tensor/elements.h"  // defines: whole_numbers, labels_of, rows_by_class, take_rows, expect_same_rows
 
 namespace glia {
 namespace {

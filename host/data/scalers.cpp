@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "host/data/elements.h"  // defines: expect_cpu, for_each_element
+#include "host/tensor/elements.h"  // defines: expect_cpu, for_each_element
 
 namespace glia {
 namespace {

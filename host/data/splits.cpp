@@ -10,8 +10,8 @@
 #include <set>
 #include <utility>
 
-#include "host/data/elements.h"      // defines: take_rows, labels_of, rows_by_class, expect_same_rows
 #include "host/data/random_state.h"  // defines: RandomState
+#include "host/tensor/elements.h"    // defines: take_rows, labels_of, rows_by_class, expect_same_rows
 
 namespace glia {
 namespace {

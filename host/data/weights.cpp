@@ -1,7 +1,7 @@
 // Weights of rows, as given or by class.
 // SPDX-License-Identifier: Apache-2.0
-#include <host/data/elements.h>  // defines: expect_cpu, for_each_element
 #include <host/data/weights.h>
+#include <host/tensor/elements.h>  // defines: expect_cpu, for_each_element
 
 #include <cmath>
 #include <limits>

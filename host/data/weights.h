@@ -3,7 +3,7 @@
 #pragma once
 
 #include <glia/tensor.h>
-#include <host/model.h>
+#include <host/model/model.h>
 
 #include <map>
 #include <optional>

@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-#include "host/errno_text.h"
+#include "host/base/errno_text.h"
 
 namespace glia::io {
 namespace {

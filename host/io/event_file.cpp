@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 #include <glia/error.h>
-#include <host/errno_text.h>
+#include <host/base/errno_text.h>
 #include <unistd.h>
 
 #include <algorithm>

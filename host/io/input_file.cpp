@@ -9,7 +9,7 @@
 
 #include <cerrno>
 
-#include "host/errno_text.h"
+#include "host/base/errno_text.h"
 
 namespace glia::io {
 

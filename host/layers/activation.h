@@ -3,7 +3,7 @@
 #pragma once
 
 #include <glia/math/activations.h>
-#include <host/emitter.h>
+#include <host/layers/emitter.h>
 
 namespace glia {
 

@@ -1,7 +1,7 @@
 // Building and emitting a list of layers.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/base/memory.h>  // defines: checked_elements
 #include <host/layers/chain.h>
-#include <host/memory.h>  // defines: checked_elements
 
 namespace glia {
 

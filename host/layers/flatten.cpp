@@ -1,8 +1,8 @@
 // Flatten, Reshape and Input: layers that only say shapes.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
+#include <host/base/memory.h>  // defines: checked_elements
 #include <host/layers/layer_node.h>
-#include <host/memory.h>  // defines: checked_elements
 
 namespace glia {
 namespace {

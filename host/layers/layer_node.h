@@ -8,7 +8,7 @@
 #include <glia/math/penalties.h>
 #include <glia/tensor.h>
 #include <glia/view.h>
-#include <host/emitter.h>
+#include <host/layers/emitter.h>
 
 #include <memory>
 #include <string>

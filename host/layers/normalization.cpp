@@ -1,8 +1,8 @@
 // Normalisations: BatchNormalization, LayerNormalization, RMSNormalization and Normalization.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
-#include <host/data/elements.h>  // defines: for_each_element
 #include <host/layers/layer_node.h>
+#include <host/tensor/elements.h>  // defines: for_each_element
 
 #include <cmath>
 

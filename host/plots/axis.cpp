@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/plots/axis.h"
 
-#include "host/number_text.h"
+#include "host/base/number_text.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstddef>
 
-#include "host/data/elements.h"
-#include "host/number_text.h"
+#include "host/base/number_text.h"
 #include "host/plots/svg.h"
+#include "host/tensor/elements.h"
 
 namespace glia {
 namespace {

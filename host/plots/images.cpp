@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <numeric>
 
-#include "host/data/elements.h"
 #include "host/plots/pictures.h"
 #include "host/plots/svg.h"
+#include "host/tensor/elements.h"
 
 namespace glia {
 namespace {

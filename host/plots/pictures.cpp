@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <limits>
 
-#include "host/data/elements.h"
+#include "host/tensor/elements.h"
 
 namespace glia::plots {
 namespace {

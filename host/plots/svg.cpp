@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/plots/svg.h"
 
+#include "host/base/number_text.h"
 #include "host/io/atomic_file.h"
-#include "host/number_text.h"
 
 #include <algorithm>
 #include <cmath>

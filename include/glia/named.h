@@ -27,7 +27,7 @@ template <class Family>
 class Named {
  public:
   Named(const char* name) : Named(std::string(name)) {}
-  Named(const std::string& name);  // defined in host/named.cpp for the families below
+  Named(const std::string& name);  // defined in host/base/named.cpp for the families below
   template <class Member,
             std::enable_if_t<std::is_constructible_v<Family, std::in_place_type_t<Member>, Member>, int> = 0>
   Named(const Member& member) : value_(member) {}

@@ -1,6 +1,6 @@
 // Metrics, all computed on the device inside the step, under Keras's names. Those that are a number for each
 // row, averaged over rows, go along with the loss; the others keep counters of their own, from which the host
-// makes the number (host/metrics.cpp). Adding one is a struct here, a name in the variant, its kernel where it
+// makes the number (host/model/metrics.cpp). Adding one is a struct here, a name in the variant, its kernel where it
 // is none of those there are, and golden values.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once

@@ -1,0 +1,28 @@
+// Memory that keeps its device alive.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/backend.h>  // defines: Memory
+#include <glia/context.h>  // defines: Context
+
+#include <cstddef>
+#include <memory>
+
+namespace glia {
+
+/// Memory from a context's backend. It holds the context, so that the device outlives the allocation.
+class ContextMemory final : public Memory {
+ public:
+  /// Throws OutOfMemoryError.
+  ContextMemory(const Context& context, std::size_t bytes);
+
+  const Context& context() const { return context_; }
+
+ private:
+  ContextMemory(const Context& context, std::unique_ptr<Memory> memory);
+
+  Context context_;  // before memory_: memory goes first
+  std::unique_ptr<Memory> memory_;
+};
+
+}  // namespace glia

@@ -1,0 +1,113 @@
+// Mixed precision: Round descriptors before the products that read what they write.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/program/mixed_precision.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace glia {
+namespace {
+
+template <class D>
+constexpr bool is_product = requires(D& d) {
+  d.factors([](View&) {});
+};
+
+std::int32_t temporaries_in(const std::vector<Descriptor>& descriptors) {
+  std::int32_t count = 0;
+  for (const Descriptor& descriptor : descriptors)
+    for_each_operand(descriptor,
+                     [&](const View& view, Access) { count = std::max(count, view.temporary + 1); });
+  return count;
+}
+
+class Rounding {
+ public:
+  Rounding(const std::vector<Descriptor>& descriptors, Backend& backend)
+      : backend_(backend), temporaries_(temporaries_in(descriptors)) {}
+
+  void add(Descriptor descriptor) {
+    std::visit(
+        [&](auto& d) {
+          if constexpr (is_product<std::decay_t<decltype(d)>>)
+            if (std::holds_alternative<MixedBFloat16>(d.precision)) round_factors_of(d);
+        },
+        descriptor);
+    for_each_operand(descriptor, [&](const View& view, Access access) {
+      if (access != Access::read) forget(view);
+    });
+    result_.push_back(std::move(descriptor));
+  }
+  std::vector<Descriptor> take() { return std::move(result_); }
+
+ private:
+  /// A contiguous vector, and what it was rounded to.
+  struct Copy {
+    View of, rounded;
+  };
+
+  template <class Product>
+  void round_factors_of(Product& d) {
+    if constexpr (requires { d.bias_gradient; }) {
+      View summed;
+      d.factors([&](View& factor) { summed = factor; });  // the second
+      if (d.bias_gradient) result_.push_back(op::SumRows{summed, std::exchange(d.bias_gradient, {})});
+    }
+    Product asked = d;
+    asked.factors([](View& factor) { factor.dtype = DType::bfloat16; });
+    const DType to = backend_.multiplies_bfloat16(asked) ? DType::bfloat16 : DType::float32;
+    d.factors([&](View& factor) { factor = rounded(factor, to); });
+  }
+
+  /// `view`, of memory that has its elements rounded.
+  View rounded(const View& view, DType to) {
+    GLIA_CHECK(view.is_contiguous() || (view.shape.rank() == 2 && view.transposed().is_contiguous()),
+               ShapeError, "a factor of shape ", view.shape,
+               " has gaps between its elements: it cannot be rounded");
+    View of = View::contiguous(view.buffer, view.dtype, {view.elements()}, view.offset);
+    of.temporary = view.temporary;
+    auto copy = std::find_if(copies_.begin(), copies_.end(), [&](const Copy& c) {
+      return c.of.same_place(of) && c.of.shape == of.shape && c.rounded.dtype == to;
+    });
+    if (copy == copies_.end()) {
+      View out = View::contiguous(Buffer::arena, to, of.shape);
+      out.temporary = temporaries_++;
+      result_.push_back(op::Round{of, out});
+      copy = copies_.insert(copies_.end(), {of, out});
+    }
+    View result = view;
+    result.buffer = Buffer::arena, result.dtype = to, result.offset = 0;
+    result.temporary = copy->rounded.temporary;
+    return result;
+  }
+
+  /// Drops copies of what is written: of the temporary, or of the same bytes of a flat buffer.
+  void forget(const View& written) {
+    copies_.erase(std::remove_if(copies_.begin(), copies_.end(),
+                                 [&](const Copy& copy) {
+                                   return copy.of.buffer == written.buffer &&
+                                          copy.of.temporary == written.temporary &&
+                                          copy.of.offset < written.offset + written.bytes() &&
+                                          written.offset < copy.of.offset + copy.of.bytes();
+                                 }),
+                  copies_.end());
+  }
+
+  Backend& backend_;
+  std::int32_t temporaries_;
+  std::vector<Copy> copies_;
+  std::vector<Descriptor> result_;
+};
+
+}  // namespace
+
+void round_factors(std::vector<Descriptor>& descriptors, Backend& backend) {
+  Rounding rounding(descriptors, backend);
+  for (const Descriptor& descriptor : descriptors) rounding.add(descriptor);
+  descriptors = rounding.take();
+}
+
+}  // namespace glia

@@ -1,0 +1,261 @@
+// The callbacks that write files: ModelCheckpoint and CSVLogger. Rules as in keras.callbacks.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/callbacks.h>
+#include <glia/error.h>
+#include <glia/named.h>  // defines: unknown_name
+#include <glia/sequential.h>
+#include <host/base/csv_field.h>
+#include <host/base/errno_text.h>
+#include <host/base/escaped.h>
+#include <host/base/number_text.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <system_error>
+
+namespace glia {
+namespace {
+
+/// A part of a ModelCheckpoint's path: text, or the field {name:0width.precisiontype}.
+struct Piece {
+  std::string text;  // or the field as it stands there
+  std::string name;  // empty: text
+  bool zeros = false;
+  int width = 0;
+  int precision = -1;  // -1: not given
+  char type = '\0';    // '\0': not given
+};
+
+constexpr int most_digits = 40;  // of a width or precision: a file's name has at most 255 bytes
+
+/// Reads a number at `at`, and moves behind it; -1 where there is none.
+int number_at(const std::string& text, std::size_t& at) {
+  int number = -1;
+  for (; at < text.size() && detail::is_digit(text[at]); ++at)
+    number = std::min(std::max(number, 0) * 10 + (text[at] - '0'), most_digits + 1);
+  return number;
+}
+
+Piece field_of(const std::string& inside, const std::string& filepath) {
+  const std::size_t colon = inside.find(':');
+  Piece piece{.text = "{" + inside + "}", .name = inside.substr(0, colon)};
+  GLIA_CHECK(!piece.name.empty() && inside.find('{') == std::string::npos, ValueError,
+             "ModelCheckpoint got the filepath \"", filepath, "\" with the field ", piece.text,
+             ", expected a name in it, such as {epoch:02d}; {{ is a brace");
+  if (colon == std::string::npos) return piece;
+  const std::string format = inside.substr(colon + 1);
+  std::size_t at = 0;
+  piece.zeros = !format.empty() && format[0] == '0';
+  piece.width = std::max(number_at(format, at), 0);
+  bool valid = true;
+  if (at < format.size() && format[at] == '.') valid = (piece.precision = number_at(format, ++at)) >= 0;
+  if (at < format.size()) piece.type = format[at++];
+  valid = valid && at == format.size();
+  if (piece.name == "epoch")
+    valid = valid && piece.precision < 0 && (piece.type == '\0' || piece.type == 'd');
+  else
+    valid = valid && (piece.type == 'f' || piece.type == 'e' || (piece.type == '\0' && piece.precision < 0));
+  GLIA_CHECK(valid, ValueError, "ModelCheckpoint got the field ", piece.text,
+             ", expected one such as {epoch:02d}, {val_loss:.2f} or {val_loss:.3e}");
+  GLIA_CHECK(piece.width <= most_digits && piece.precision <= most_digits, ValueError,
+             "ModelCheckpoint got the field ", piece.text, ", expected a width and a precision of at most ",
+             most_digits);
+  return piece;
+}
+
+/// Throws ValueError for braces that do not match, and for formats that are not known.
+std::vector<Piece> pieces_of(const std::string& filepath) {
+  std::vector<Piece> pieces;
+  std::string text;
+  for (std::size_t i = 0; i < filepath.size(); ++i) {
+    const char c = filepath[i];
+    if (c != '{' && c != '}') {
+      text += c;
+      continue;
+    }
+    if (i + 1 < filepath.size() && filepath[i + 1] == c) {  // {{ or }}
+      text += c, ++i;
+      continue;
+    }
+    const std::size_t close = c == '{' ? filepath.find('}', i) : std::string::npos;
+    GLIA_CHECK(close != std::string::npos, ValueError, "ModelCheckpoint got the filepath \"", filepath,
+               "\" with a ", c, " that has no other half; write ", c, c, " for the character itself");
+    pieces.push_back({.text = std::exchange(text, {}), .name = {}});
+    pieces.push_back(field_of(filepath.substr(i + 1, close - i - 1), filepath));
+    i = close;
+  }
+  pieces.push_back({.text = text, .name = {}});
+  return pieces;
+}
+
+/// As Python: zeros go behind a sign, blanks before it.
+std::string padded(std::string number, const Piece& piece) {
+  const auto width = static_cast<std::size_t>(piece.width);
+  if (number.size() >= width) return number;
+  const std::size_t at = piece.zeros && number[0] == '-' ? 1 : 0;
+  number.insert(at, width - number.size(), piece.zeros ? '0' : ' ');
+  return number;
+}
+
+std::string formatted(double value, const Piece& piece) {
+  const int precision = piece.precision < 0 ? 6 : piece.precision;
+  if (piece.type == 'f') return padded(detail::fixed(value, precision), piece);
+  if (piece.type == 'e') return padded(detail::scientific(value, precision), piece);
+  return padded(detail::shortest(value), piece);
+}
+
+}  // namespace
+
+ModelCheckpoint::ModelCheckpoint(std::string filepath, const ModelCheckpointOptions& options)
+    : filepath_(std::move(filepath)),
+      options_(options),
+      watched_(options.monitor, options.mode, 0),
+      best_(options.initial_value_threshold) {
+  GLIA_CHECK(!filepath_.empty() && filepath_.back() != '/', ValueError, "ModelCheckpoint got ",
+             filepath_.empty() ? "an empty filepath" : "the folder \"" + filepath_ + "\" as filepath",
+             ", expected that of a file");
+  GLIA_CHECK(!best_ || !std::isnan(*best_), ValueError,
+             "ModelCheckpoint got NaN as initial_value_threshold, expected a number that can be beaten");
+  pieces_of(filepath_);
+}
+
+void ModelCheckpoint::on_train_begin() {
+  if (options_.save_best_only) watched_.expect_in(params(), "ModelCheckpoint");
+  std::vector<std::string> names = params().keys;
+  names.insert(names.end(), {"epoch", "learning_rate"});  // the latter from a callback before this one
+  for (const Piece& piece : pieces_of(filepath_))
+    GLIA_CHECK(piece.name.empty() || std::find(names.begin(), names.end(), piece.name) != names.end(),
+               ValueError,
+               "ModelCheckpoint's filepath: ", detail::unknown_name("name in braces", piece.name, names),
+               " Metrics are named in compile, and val_ ones need validation data in fit.");
+}
+
+std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
+  std::string path;
+  for (const Piece& piece : pieces_of(filepath_)) {
+    if (piece.name.empty()) {
+      path += piece.text;
+    } else if (piece.name == "epoch") {
+      path += padded(std::to_string(epoch + 1), piece);
+    } else {
+      GLIA_CHECK(logs.contains(piece.name), ValueError, "ModelCheckpoint's filepath has ", piece.text,
+                 ", and epoch ", epoch + 1, " has no ", piece.name,
+                 ": validation_freq above 1 skips it, and a callback that sets it must stand before");
+      path += formatted(logs[piece.name], piece);
+    }
+  }
+  return path;
+}
+
+void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
+  std::string why;
+  if (options_.save_best_only) {
+    const std::optional<double> value = watched_.in(logs);
+    if (!value) return;
+    const std::string before = best_ ? detail::fixed(*best_, 5) : "none";
+    if (!watched_.improves(*value, best_)) {
+      if (options_.verbose > 0)
+        std::cout << detail::concat("Epoch ", epoch + 1, ": ", watched_.name(), " did not improve from ",
+                                    before, '\n');
+      return;
+    }
+    best_ = value;
+    why = watched_.name() + " improved from " + before + " to " + detail::fixed(*value, 5) + ", ";
+  }
+  const std::string path = path_of(epoch, logs);
+  if (options_.verbose > 0)
+    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why, "saving weights to ", path, '\n');
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code failed;
+  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
+  GLIA_CHECK(!failed, FileError, "ModelCheckpoint could not make the folder ", folder.string(), ": ",
+             detail::errno_text(failed));
+  model().save_weights(path);
+}
+
+CSVLogger::CSVLogger(std::string filename, char separator, bool append)
+    : filename_(std::move(filename)), separator_(separator), append_(append) {
+  const bool usable = !detail::is_digit(separator) && !detail::is_lower(separator) &&
+                      !detail::is_upper(separator) &&
+                      std::strchr("+-._\"\r\n", separator) == nullptr;  // '\0' is found, too
+  GLIA_CHECK(usable, ValueError, "CSVLogger got the separator '", separator,
+             "', which numbers or names may have in them, expected one such as ',' or ';'");
+}
+
+void CSVLogger::write(const std::string& text, std::ios::openmode how) {
+  errno = 0;
+  std::ofstream file(filename_, how | std::ios::binary);
+  if (file) file << text << std::flush;
+  GLIA_CHECK(file, FileError, "CSVLogger could not write ", filename_, ": ", detail::errno_text(errno),
+             "; check the folder, its permissions and the disk's space");
+}
+
+/// A file that cannot be written is found before the first epoch, not after it.
+void CSVLogger::on_train_begin() {
+  write("", append_ ? std::ios::app : std::ios::trunc);
+  keys_ = params().keys;
+  begun_ = false;
+}
+
+namespace {
+
+std::string without_return(std::string line) {
+  if (!line.empty() && line.back() == '\r') line.pop_back();  // Keras ends lines so
+  return line;
+}
+
+/// How much of a log's text to keep, so that a line can follow. One that does not end is what a killed process left of it:
+/// its last number may lack digits. A header alone tells whether it is whole.
+std::size_t length_to_keep(const std::string& text, const std::string& header) {
+  const std::size_t line = text.rfind('\n') + 1;  // where the last one begins; npos + 1 is 0
+  return line == 0 && without_return(text) == header ? text.size() : line;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+/// The header, where there is none yet.
+void CSVLogger::begin(const Logs& logs) {
+  for (const auto& [name, value] : logs)  // such as the learning rate, which a callback before this one adds
+    if (std::find(keys_.begin(), keys_.end(), name) == keys_.end()) keys_.push_back(name);
+  std::sort(keys_.begin(), keys_.end());
+  std::string header = "epoch";
+  for (const std::string& key : keys_) header += separator_ + detail::csv_field(key, separator_);
+  begun_ = true;
+  const std::string text = append_ ? text_of(filename_) : std::string();
+  const std::string there = without_return(text.substr(0, text.find('\n')));
+  const bool torn = text.find('\n') == text.npos && header.starts_with(there);
+  GLIA_CHECK(torn || there == header, FileError, "CSVLogger cannot append to ", filename_,
+             ", whose columns are \"", detail::escaped(there, 200), "\": this fit's are \"", header,
+             "\"; give it another file");
+  const std::size_t kept = length_to_keep(text, header);
+  if (kept < text.size()) {
+    std::error_code failed;
+    std::filesystem::resize_file(filename_, kept, failed);
+    GLIA_CHECK(!failed, FileError, "CSVLogger could not cut off the unfinished last line of ", filename_,
+               ": ", detail::errno_text(failed), "; correct the file, or give another");
+  }
+  if (kept == 0)
+    write(header + '\n', std::ios::app);
+  else if (text[kept - 1] != '\n')
+    write("\n", std::ios::app);
+}
+
+void CSVLogger::on_epoch_end(int epoch, Logs& logs) {
+  if (!begun_) begin(logs);
+  std::string line = std::to_string(epoch);
+  for (const std::string& key : keys_)
+    line += separator_ + (logs.contains(key) ? detail::shortest(logs[key]) : std::string("NA"));
+  write(line + '\n', std::ios::app);
+}
+
+}  // namespace glia
