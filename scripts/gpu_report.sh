@@ -9,7 +9,7 @@
 #   --build      programs, their libraries and the data set into FOLDER (default build/gpu_report), at most 60 MB
 #   --run        DIR/report.md, and DIR/logs.tar.gz with all that was printed; both as new as the last step that ended
 #   --rehearse   the same without a GPU: what build/cpu has goes into a folder and runs on the double of CUDA and on the CPU
-#   --budget     seconds after which --run has ended, whatever is left (a rehearsal: 840, a quick one 110)
+#   --budget     seconds after which --run has ended, whatever is left (a rehearsal: 780 without the filling of its folder, a quick one 80)
 #   --quick      the first of each kind of steps, with few epochs
 # $PYTHON: the Python that has the peers (default python3). Ends with 1 where a step failed, after all were tried.
 set -uo pipefail
@@ -234,15 +234,16 @@ head_of_report() {
   echo "|---|---|---|---|"
 }
 
-# Where this machine keeps CUDA's libraries: its toolkit, and Python's packages.
-cuda_folders() {
-  local place
+# Puts CUDA's libraries beside the programs, whose run path finds them there: from this machine's toolkit, else from Python's
+# packages. A variable of the environment would give them to the peers too.
+link_cuda_libraries() {
+  local place library
   for place in "${CUDA_HOME:-/usr/local/cuda}"/lib64 /usr/local/cuda*/lib64 $("$python" -c \
     'import nvidia, pathlib; print(*(f for p in nvidia.__path__ for f in pathlib.Path(p).glob("*/lib")))' 2>/dev/null); do
-    if compgen -G "$place/libcublasLt.so.*" || compgen -G "$place/libcudnn.so.*" || compgen -G "$place/libcudart.so.*"; then
-      echo "$place:"
-    fi
-  done | sed -n '/:$/p' | tr -d '\n'
+    for library in "$place"/lib{cudart,cublas,cublasLt,cudnn*,nvrtc*}.so.*; do
+      if [[ -e $library && ! -e $bin/${library##*/} ]]; then ln -s "$library" "$bin"; fi
+    done
+  done
 }
 
 # first_of NAME PATTERN: a tool on PATH or where it is installed; nothing where there is none.
@@ -251,13 +252,13 @@ first_of() { command -v "$1" || compgen -G "$2" | sort -V | tail -n1; }
 run() {
   folder=$(realpath "${folder:-$(dirname "$script")}")
   [[ -f $folder/programs.tar.xz ]] || fail "$folder is no folder that --build made"
-  budget=${budget:-540}
+  budget=${budget:-540} SECONDS=0
   deadline=$((budget - 6)) # what the last step's report and archive take
   mkdir -p "$out" && out=$(realpath "$out") || exit
   work=$(mktemp -d) logs=$work/logs bin=$work/programs python=${PYTHON:-python3} failures=()
   trap 'rm -rf "$work"' EXIT
   mkdir "$logs" && touch "$work"/{rows,sections,failures}
-  tar -C "$work" -xJf "$folder/programs.tar.xz" || fail "the programs could not be unpacked"
+  tar -C "$work" -xJf "$folder/programs.tar.xz" || "$python" -m tarfile -e "$folder/programs.tar.xz" "$work" || fail "the programs could not be unpacked"
   export GLIA_DATA_DIR=$folder/data GLIA_GOLDEN_DIR=$folder/golden
 
   if [[ -n $rehearsal ]]; then
@@ -275,8 +276,7 @@ run() {
     ncu=$(first_of ncu '/opt/nvidia/nsight-compute/*/ncu')
     sanitizer=$(first_of compute-sanitizer '/usr/local/cuda*/bin/compute-sanitizer')
     export GLIA_CUDA_LIBRARY=$bin/libglia_cuda.so
-    LD_LIBRARY_PATH=$(cuda_folders)${LD_LIBRARY_PATH:-}
-    export LD_LIBRARY_PATH
+    link_cuda_libraries
   fi
   of_cuda='--gtest_filter=*/*cuda*-*OnTheDouble*' # those control the double
   export of_cuda bin logs work folder python timed rows some few images least_accuracy ncu sanitizer
@@ -372,7 +372,7 @@ END
 }
 
 rehearse() {
-  rehearsal=1 budget=${budget:-$([[ -n $quick ]] && echo 110 || echo 840)}
+  rehearsal=1 budget=${budget:-$([[ -n $quick ]] && echo 80 || echo 780)}
   mkdir -p "$out" && out=$(realpath "$out") || exit
   cd "$(dirname "$script")/.." || exit
   local double=build/cpu/tests/cuda_double/libglia_cuda_double
