@@ -250,7 +250,8 @@ link_cuda_libraries() {
 first_of() { command -v "$1" || compgen -G "$2" | sort -V | tail -n1; }
 
 run() {
-  folder=$(realpath "${folder:-$(dirname "$script")}")
+  if [[ -z $folder && ! -f ${script%/*}/programs.tar.xz ]]; then folder=${script%/*}/../build/gpu_report; fi
+  folder=$(realpath "${folder:-${script%/*}}")
   [[ -f $folder/programs.tar.xz ]] || fail "$folder is no folder that --build made"
   budget=${budget:-540} SECONDS=0
   deadline=$((budget - 6)) # what the last step's report and archive take
