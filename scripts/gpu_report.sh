@@ -53,7 +53,7 @@ libraries_of() { ldd "$1" | awk '$2 == "=>" { print $1, ($3 == "not" ? "missing"
 # fill FOLDER BUILD OPTION BACKEND...: programs and libraries of a build tree, in an archive that xz makes with this option;
 # data; what runs them.
 fill() {
-  local into=$1 build=$2 xz=$3 backends=("${@:4}") name path topic
+  local into=$1 build=$2 xz=$3 backends=("${@:4}") name path found topic
   rm -rf "$into" && mkdir -p "$into"/{programs,data/fashion-mnist,golden,peers} || return
   local programs=("$build"/samples/{fashion_mnist,device_report} "$build"/benchmarks/{epoch_benchmark,gpu_steps}
     "$build"/tests/static_model)
@@ -68,10 +68,11 @@ fill() {
       [[ $path != missing ]] || fail "$name is not found: install it, or what needs it cannot be carried"
       cp -L "$path" "$into/programs/$name" || exit
     done || return
-    for path in "$into"/programs/*; do
-      while read -r name path; do
-        of_the_machine "$name" || [[ $path == "$(realpath "$into")"/* ]] || fail "$path of $name is not in the folder"
-      done < <(libraries_of "$path")
+    for path in "${programs[@]}" "${backends[@]}"; do
+      while read -r name found; do
+        of_the_machine "$name" || [[ $found == "$(realpath "$into")"/* ]] ||
+          fail "$(basename "$path") would load $found, which is not in the folder"
+      done < <(libraries_of "$into/programs/$(basename "$path")")
     done
   fi
   LC_ALL=C ls "$into/programs" >"$into/programs.txt"
@@ -97,8 +98,8 @@ build() {
   # An old-style run path serves the libraries' libraries too.
   say "Building for sm_$architecture (some minutes the first time)"
   quietly build/gpu/configure.log cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DGLIA_CUDA=ON \
-    -DCMAKE_CUDA_ARCHITECTURES="$architecture-real" -DGLIA_CUDA_DOUBLE=OFF -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
-    "-DCMAKE_INSTALL_RPATH=\$ORIGIN" -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags \
+    -DCMAKE_CUDA_ARCHITECTURES="$architecture-real" -DGLIA_CUDA_DOUBLE=OFF "-DCMAKE_BUILD_RPATH=\$ORIGIN" \
+    -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags \
     -DCMAKE_MODULE_LINKER_FLAGS=-Wl,--disable-new-dtags || exit
   quietly build/gpu/build.log cmake --build build/gpu || exit
   say "Packing"
