@@ -99,7 +99,7 @@ build() {
   say "Building for sm_$architecture (some minutes the first time)"
   quietly build/gpu/configure.log cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DGLIA_CUDA=ON \
     -DCMAKE_CUDA_ARCHITECTURES="$architecture-real" -DGLIA_CUDA_DOUBLE=OFF "-DCMAKE_BUILD_RPATH=\$ORIGIN" \
-    -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags \
+    -DCMAKE_SKIP_INSTALL_RPATH=ON -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags \
     -DCMAKE_MODULE_LINKER_FLAGS=-Wl,--disable-new-dtags || exit
   quietly build/gpu/build.log cmake --build build/gpu || exit
   say "Packing"
