@@ -323,7 +323,13 @@ run() {
   for name in "${golden[@]}"; do step "$name" 60 tests '' suite "${name}_test"; done
   sanitized memcheck
   step static-model 30 log '' static_model
-  for name in "${others[@]}"; do step "$name" 60 tests '' suite "${name}_test"; done
+  for name in "${others[@]}"; do
+    if [[ -n $rehearsal && $name == accuracy ]]; then
+      echo "| $name | left out: it trains on all images, hours on the double | | |" >>"$work/rows"
+    else
+      step "$name" 60 tests '' suite "${name}_test"
+    fi
+  done
   if [[ -z $quick ]]; then
     sanitized initcheck
     sanitized racecheck
