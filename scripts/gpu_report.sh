@@ -54,7 +54,9 @@ libraries_of() { ldd "$1" | awk '$2 == "=>" { print $1, ($3 == "not" ? "missing"
 # data; what runs them.
 fill() {
   local into=$1 build=$2 xz=$3 backends=("${@:4}") name path found topic
-  rm -rf "$into" && mkdir -p "$into"/{programs,data/fashion-mnist,golden,peers} || return
+  [[ ! -e $into || -f $into/programs.txt || -z $(ls -A "$into" 2>&1) ]] ||
+    fail "$into is there and was not made by this script: name a folder that is new or empty"
+  rm -rf "$into" && mkdir -p "$into"/{programs,data/fashion-mnist,golden,peers} && touch "$into/programs.txt" || return
   local programs=("$build"/samples/{fashion_mnist,device_report} "$build"/benchmarks/{epoch_benchmark,gpu_steps}
     "$build"/tests/static_model)
   while read -r topic; do programs+=("$build/tests/${topic}_test"); done < <(

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "tests/cuda_double/controls.h"
-
-extern "C" glia::cuda_double::Controls* glia_cuda_double();
+#include "tests/cuda_double/told.h"
 
 namespace glia::cuda_double {
 namespace {
@@ -71,22 +70,6 @@ class CudnnDoubleWatched : public ::testing::Test {
                                           CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1, workspace_, workspace_bytes,
                                           &beta, w_, w);
   }
-  /// What is told of all that was enqueued; then the device is whole again.
-  std::string told() {
-    cudaStreamSynchronize(nullptr);
-    const std::vector<std::string> traps = glia_cuda_double()->traps();
-    glia_cuda_double()->reset();
-    return traps.empty() ? "" : traps[0];
-  }
-  std::string told_of_copy(const void* from, std::size_t bytes) {
-    void* host = nullptr;
-    cudaMallocHost(&host, bytes);
-    cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, nullptr);
-    const std::string result = told();
-    cudaFreeHost(host);
-    return result;
-  }
-
   void* workspace_ = nullptr;  // of the last convolution
 
  private:

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/cuda_double/lt_calls.h"
+#include "tests/cuda_double/told.h"
 
 namespace glia::cuda_double {
 
@@ -111,24 +112,6 @@ class CudaDoubleWatched : public CublasLtDouble {
     cudaLaunchKernel(reinterpret_cast<const void*>(&cuda::run<Kernel>), dim3(2), dim3(64), arguments, 0,
                      nullptr);
   }
-  /// What is told of all that was enqueued; then the device is whole again.
-  std::string told() {
-    const cudaError_t error = cudaStreamSynchronize(nullptr);
-    const std::vector<std::string> traps = controls().traps();
-    EXPECT_EQ(error, traps.empty() ? cudaSuccess : cudaErrorIllegalAddress);
-    EXPECT_LE(traps.size(), 1u);
-    controls().reset();
-    return traps.empty() ? "" : traps[0];
-  }
-  std::string told_of_copy(const void* from, std::size_t bytes) {
-    void* host = nullptr;
-    cudaMallocHost(&host, bytes);
-    cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, nullptr);
-    const std::string result = told();
-    cudaFreeHost(host);
-    return result;
-  }
-
   void TearDown() override {
     controls().reset();
     for (void* memory : allocated_) cudaFree(memory);
@@ -149,15 +132,15 @@ TYPED_TEST(CudaDoubleWatchedElements, A_kernel_reads_what_was_written_and_writes
   constexpr std::int64_t n = 100;
   T* const out = this->template unwritten<T>(n);
   this->launch(CopyKernel<T>{this->template written<T>(n), out, n});
-  EXPECT_EQ(this->told(), "");
-  EXPECT_EQ(this->told_of_copy(out, n * sizeof(T)), "");
+  EXPECT_EQ(told(), "");
+  EXPECT_EQ(told_of_copy(out, n * sizeof(T)), "");
   this->launch(CopyKernel<T>{this->template unwritten<T>(n), out, n});
-  EXPECT_THAT(this->told(), HasSubstr("CopyKernel<"));
+  EXPECT_THAT(told(), HasSubstr("CopyKernel<"));
   T* const almost = this->template unwritten<T>(n);
   cudaMemsetAsync(almost, 0, n * sizeof(T) - 1, nullptr);
   this->launch(CopyKernel<T>{almost, out, n});
-  EXPECT_THAT(this->told(), HasSubstr("never written: byte " + std::to_string(n * sizeof(T) - 1) +
-                                      " of an allocation of " + std::to_string(n * sizeof(T))));
+  EXPECT_THAT(told(), HasSubstr("never written: byte " + std::to_string(n * sizeof(T) - 1) +
+                                " of an allocation of " + std::to_string(n * sizeof(T))));
 }
 
 TEST_F(CudaDoubleWatched, Reads_beside_an_allocation_are_told) {
@@ -291,7 +274,7 @@ class CudaDoubleFunctions : public CudaDoubleWatched {
     const T* const in = static_cast<const T*>(this->on_device(arguments));
     this->controls().settings().ulps = ulps;
     this->launch(FunctionsKernel<T>{in, out, n});
-    EXPECT_EQ(this->told(), "");
+    EXPECT_EQ(told(), "");
     std::vector<T> values(static_cast<std::size_t>(2 * n));
     this->from_device(values, out);
     return values;

@@ -24,7 +24,7 @@ struct ContextOptions {
   /// where it thinks them faster; the CPU's bits are always the same.
   bool deterministic = true;
   /// CUDA: NaN passes a ReLU, as it does on the CPU and in Keras, so that a diverged training shows. Without it cuBLASLt's own
-  /// ReLU, which may make 0 of NaN, is used in any case: two or three kernels fewer a step where it does.
+  /// ReLU, which may make 0 of NaN, is used in any case: fewer kernels a step where it does.
   bool propagate_nan = true;
 };
 
