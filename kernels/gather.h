@@ -60,7 +60,10 @@ struct GatherKernel {
   T* weights;
   std::int64_t rows, x_columns, y_columns;
   DType x_from, y_from;
-  bool advance_iteration;
+  const Source* x_source;
+  const Source* y_source;
+  const Source* weights_source;
+  bool updates, advance_iteration;
   Images images = {};
 
   template <class Block>
@@ -72,29 +75,32 @@ struct GatherKernel {
       const std::int64_t source =
           feed.shuffled ? static_cast<std::int64_t>(state->order(static_cast<std::uint64_t>(position)))
                         : position;
-      load_row(block, x_from, feed.x, source, x + row * x_columns, x_columns, static_cast<T>(feed.x_scale),
-               images.image(state->finished + advance_iteration, row));
+      if (x)
+        load_row(block, x_from, x_source->data, source, x + row * x_columns, x_columns,
+                 static_cast<T>(x_source->scale), images.image(state->finished + updates, row));
       if (labels)
-        load_row(block, y_from, feed.y, source, labels + row * y_columns, y_columns, std::int32_t{1});
+        load_row(block, y_from, y_source->data, source, labels + row * y_columns, y_columns, std::int32_t{1});
       if (targets)
-        load_row(block, y_from, feed.y, source, targets + row * y_columns, y_columns,
-                 static_cast<T>(feed.y_scale));
-      if (weights && block.rank() == 0) weights[row] = static_cast<T>(feed.weights[source]);
+        load_row(block, y_from, y_source->data, source, targets + row * y_columns, y_columns,
+                 static_cast<T>(y_source->scale));
+      if (weights && block.rank() == 0)
+        weights[row] = static_cast<T>(static_cast<const float*>(weights_source->data)[source]);
     }
     if (advance_iteration && block.index() == 0 && block.rank() == 0) state->iteration += 1;
   }
 };
 
-/// state.feed.out, rows cursor.. of it, = in (rows, columns).
+/// The source, rows cursor.. of it, = in (rows, columns).
 template <class T>
 struct ScatterKernel {
   const StepState* state;
+  const Source* source;
   const T* in;
   std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    T* const out = static_cast<T*>(state->feed.out) + state->cursor * columns;
+    T* const out = static_cast<T*>(source->data) + state->cursor * columns;
     const auto range = block.rows(rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride)
       copy_row(block, in + row * columns, out + row * columns, columns, T(1));

@@ -26,9 +26,19 @@ AugmentedImages<T> augmented_images(const Augmentation& a, const View& x, const 
   return result;
 }
 
+/// The source of this number; its address alone.
+inline const Source* source_at(const Bindings& at, int number) {
+  return reinterpret_cast<const Source*>(at.state) - 1 - number;
+}
+
 template <class Launch>
 void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.x.dtype, [&](auto type) {
+  const View& any = d.x ? d.x : d.y;
+  const DType dtype = d.x                         ? d.x.dtype
+                      : d.y.dtype != DType::int32 ? d.y.dtype
+                      : d.weights                 ? d.weights.dtype
+                                                  : DType::float32;
+  visit_floating(dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const bool labels = d.y && d.y.dtype == DType::int32;
     const auto gather = [&](const auto& images) {
@@ -36,9 +46,11 @@ void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
           GatherKernel<T, std::decay_t<decltype(images)>>{
               at.state, at.template address<T>(d.x),
               labels ? at.template address<std::int32_t>(d.y) : nullptr,
-              labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), d.x.shape[0],
-              columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, d.advance_iteration, images},
-          Work{Work::rows, d.x.shape[0], columns_of(d.x)});
+              labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), any.shape[0],
+              columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, source_at(at, d.x_source),
+              source_at(at, d.y_source), source_at(at, d.weights_source), d.updates, d.advance_iteration,
+              images},
+          Work{Work::rows, any.shape[0], columns_of(any)});
     };
     if (d.augmentation)
       gather(augmented_images<T>(d.augmentation, d.x, at));
@@ -61,7 +73,8 @@ template <class Launch>
 void lower(const op::Scatter& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(ScatterKernel<T>{at.state, at.template address<T>(d.in), d.in.shape[0], columns_of(d.in)},
+    launch(ScatterKernel<T>{at.state, source_at(at, d.source), at.template address<T>(d.in), d.in.shape[0],
+                            columns_of(d.in)},
            Work{Work::rows, d.in.shape[0], columns_of(d.in)});
   });
 }

@@ -82,8 +82,8 @@ void lower(const op::Fold& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.weights ? d.weights.dtype : DType::float32, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(FoldKernel<T>{at.template address<double>(d.partials), at.template address<T>(d.weights),
-                         counters_of(at.state) + d.first_counter, d.partials.shape[0], d.rows,
-                         d.weights ? d.rows / d.weights.shape[0] : 1},
+                         counters_of(at.state) + d.first_counter, d.partials.shape[0], d.partials.shape[1],
+                         d.first_column, d.rows, d.weights ? d.rows / d.weights.shape[0] : 1},
            Work{Work::exactly, 1});
   });
 }

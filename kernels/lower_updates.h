@@ -90,12 +90,13 @@ void lower(const op::Optimize& d, const Bindings& at, Launch&& launch) {
     select(
         [&](const auto& optimizer) {
           using T = typename decltype(type)::type;
-          const std::int64_t n = d.parameters.elements();
+          const std::int64_t n = d.gradients.elements();
           launch(
               OptimizeKernel<std::decay_t<decltype(optimizer)>, T>{
                   optimizer, advance_kernel(d.advance, at), at.template address<T>(d.parameters),
                   at.template address<T>(d.gradients), at.template address<T>(d.slots), n,
-                  d.slots ? d.slots.strides[0] : 0, d.steps, optimizer.slots(), d.weight_decay},
+                  d.slots ? d.slots.strides[0] : 0, d.steps, optimizer.slots(), d.weight_decay,
+                  at.template address<WeightSpan>(d.spans), d.spans ? d.spans.shape[0] : 0},
               Work{Work::elements, n > 0 ? n : 1});
         },
         d.optimizer);
@@ -106,9 +107,10 @@ template <class Launch>
 void lower(const op::MovingAverage& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.parameters.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const std::int64_t n = d.parameters.elements();
+    const std::int64_t n = d.averages.elements();
     launch(AverageKernel<T>{at.state, at.template address<T>(d.parameters),
-                            at.template address<T>(d.averages), n, d.steps, d.overwrite_every, d.momentum},
+                            at.template address<T>(d.averages), n, d.steps, d.overwrite_every, d.momentum,
+                            at.template address<WeightSpan>(d.spans), d.spans ? d.spans.shape[0] : 0},
            Work{Work::elements, n});
   });
 }

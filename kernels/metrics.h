@@ -196,21 +196,27 @@ struct ConfusionKernel {
   }
 };
 
-/// counters: the sum of a loss over rows, and of the weights; `partials` (blocks,) are the loss's. One block.
+/// counters: the sums of the columns of `partials` (blocks, columns) from `first_column` on, and the number of rows, or the sum
+/// of their weights. One block.
 template <class T>
 struct FoldKernel {
   const double* partials;
   const T* weights;
   double* counters;
-  std::int64_t blocks, rows, positions;
+  std::int64_t blocks, columns, first_column, rows, positions;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    double sums[2] = {};
-    for (std::int64_t b = block.rank(); b < blocks; b += block.size()) sums[0] += partials[b];
+    for (std::int64_t column = first_column; column < columns; ++column) {
+      double sums[1] = {};
+      for (std::int64_t b = block.rank(); b < blocks; b += block.size())
+        sums[0] += partials[b * columns + column];
+      add_sums(block, sums, counters + column - first_column, 1);
+    }
+    double counted[1] = {};
     for (std::int64_t row = block.rank(); row < rows; row += block.size())
-      sums[1] += weights ? static_cast<double>(weights[row / positions]) : 1;
-    add_sums(block, sums, counters, 1);
+      counted[0] += weights ? static_cast<double>(weights[row / positions]) : 1;
+    add_sums(block, counted, counters + columns - first_column, 1);
   }
 };
 

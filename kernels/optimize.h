@@ -4,13 +4,14 @@
 
 #include <glia/math/optimizers.h>  // defines: max_slots
 #include <kernels/block.h>
+#include <kernels/spans.h>
 #include <kernels/step.h>  // defines: AdvanceKernel
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
 /// parameters, gradients (n,) and slots, `slot_stride` apart: one pass, every steps-th time. Reads
-/// state.iteration and state.learning_rate.
+/// state.iteration and state.learning_rate. Parameters that do not lie in one piece are where `spans` say.
 template <class Optimizer, class T>
 struct OptimizeKernel {
   Optimizer optimizer;
@@ -21,6 +22,8 @@ struct OptimizeKernel {
   std::int64_t n, slot_stride, steps;
   int slot_count;
   double weight_decay;
+  const WeightSpan* spans;
+  std::int64_t span_count;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -60,8 +63,14 @@ struct OptimizeKernel {
     update = block.broadcast(update);
     const T decay = static_cast<T>(weight_decay * rate);
     const T limit = optimizer.clipvalue > 0 ? static_cast<T>(optimizer.clipvalue) : T(HUGE_VALF);
-    const auto range = block.elements(n);
-    T* const __restrict__ w = parameters;
+    for_each_span(block.elements(n), parameters, spans, span_count, [&](T* weights, const auto& range) {
+      update_range<used, extras>(weights, range, update, decay, limit);
+    });
+  }
+
+  template <int used, bool extras, class Range, class Update>
+  GLIA_HD void update_range(T* weights, const Range& range, const Update& update, T decay, T limit) const {
+    T* const __restrict__ w = weights;
     const T* const __restrict__ g = gradients;
     T* const __restrict__ s0 = slots;
     T* const __restrict__ s1 = slots + slot_stride;

@@ -20,7 +20,6 @@ struct BeginKernel {
     if (block.rank() != 0) return;
     state->cursor = state->rows = 0;
     state->loss = 0;
-    for (double& metric : state->metrics) metric = 0;
     Feed& feed = state->feed;
     if (feed.shuffled) state->order = Permutation(feed.count, feed.seed, feed.pass);
     feed.pass += 1;
@@ -39,7 +38,7 @@ struct ScheduleKernel {
   }
 };
 
-/// Folds partials (blocks, 1 + metrics) into the totals, adds the penalties (penalty_blocks,) to the loss of
+/// Folds partials (blocks, 1 + metrics) into the loss's total and the first counters, adds the penalties (penalty_blocks,) to the loss of
 /// every row, and moves the cursor. Block 0 does it; others pass through.
 struct AdvanceKernel {
   StepState* state;
@@ -56,7 +55,7 @@ struct AdvanceKernel {
       for (std::int64_t b = block.rank(); b < blocks; b += block.size())
         sum += partials[b * columns + column];
       sum = block.sum(sum);
-      if (block.rank() == 0) (column == 0 ? state->loss : state->metrics[column - 1]) += sum;
+      if (block.rank() == 0) (column == 0 ? state->loss : counters_of(state)[column - 1]) += sum;
     }
     double penalty = 0;
     for (std::int64_t b = block.rank(); penalties && b < penalty_blocks; b += block.size())

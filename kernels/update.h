@@ -6,6 +6,7 @@
 #include <glia/descriptors.h>  // defines: op::summed_elements
 #include <glia/step_state.h>   // defines: StepState
 #include <kernels/block.h>
+#include <kernels/spans.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -116,6 +117,8 @@ struct AverageKernel {
   T* averages;
   std::int64_t n, steps, overwrite_every;
   double momentum;
+  const WeightSpan* spans;
+  std::int64_t span_count;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -123,11 +126,12 @@ struct AverageKernel {
     const std::int64_t updates = (state->iteration - 1) / steps;
     const T keep = updates == 0 ? T(0) : static_cast<T>(momentum);
     const bool overwrites = overwrite_every > 0 && (updates + 1) % overwrite_every == 0;
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-      averages[i] = keep * averages[i] + (T(1) - keep) * parameters[i];
-      if (overwrites) parameters[i] = averages[i];
-    }
+    for_each_span(block.elements(n), parameters, spans, span_count, [&](T* weights, const auto& range) {
+      for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
+        averages[i] = keep * averages[i] + (T(1) - keep) * weights[i];
+        if (overwrites) weights[i] = averages[i];
+      }
+    });
   }
 };
 

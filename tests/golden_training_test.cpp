@@ -131,8 +131,8 @@ std::vector<EvaluateCase> evaluate_cases() {
   const LossName sparse = "sparse_categorical_crossentropy", binary = "binary_crossentropy";
   const LossName sparse_logits = SparseCategoricalCrossentropy{.from_logits = true};
   const std::vector<MetricName> three = {"accuracy", "binary_accuracy", "categorical_accuracy"};
-  const F1Score macro = {.average = Average::macro}, micro = {.average = Average::micro};
-  const F1Score weighted = {.average = Average::weighted, .threshold = 0.3};
+  const F1Score macro = {.average = Averaging::macro}, micro = {.average = Averaging::micro};
+  const F1Score weighted = {.average = Averaging::weighted, .threshold = 0.3};
   return {
       {"sparse", 4, "softmax", sparse, {"accuracy"}},
       {"sparse_column", 4, "softmax", sparse, {"acc"}},

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <host/data/checks.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace glia {
@@ -58,17 +59,25 @@ void check_dense_targets(const TensorView& y, const Shape& output, const Losses&
                                : ": they must be equal; change the last layer's units or the targets");
 }
 
-void check_targets(const Model& model, const TensorView& x, const TensorView& y, const char* call) {
-  GLIA_CHECK(x.rows() > 0, ValueError, call, " got no rows (x has shape ", x.shape(), "): give at least one");
+void check_targets(const Core& model, const Head& head, const TensorView& x, const TensorView& y,
+                   const char* call) {
+  const bool several = model.output_count() > 1;
   GLIA_CHECK(y.shape().rank() >= 1 && y.rows() == x.rows(), ShapeError, call, " got ", x.rows(),
              " rows of x (", x.shape(), ") and targets of shape ", y.shape(),
+             several ? " for the output \"" + head.name + '"' : std::string(),
              ": both need the same number of rows");
-  const TargetSpec targets = model.target_spec();
+  const TargetSpec targets = head.targets();
   if (targets.kind == Targets::sparse_labels)
-    check_label_targets(y, targets, model.output_shape().back(),
-                        std::get<SparseCategoricalCrossentropy>(model.loss()).ignore_class);
+    check_label_targets(y, targets, head.shape.back(),
+                        std::get<SparseCategoricalCrossentropy>(head.loss).ignore_class);
   else
-    check_dense_targets(y, model.output_shape(), model.loss());
+    check_dense_targets(y, head.shape, head.loss);
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "\"" : ", \"") + name + '"';
+  return text;
 }
 
 }  // namespace
@@ -82,30 +91,88 @@ Shape checked_row_shape(const TensorView& x, const char* call) {
   return row;
 }
 
-void check_inputs(const Model& model, const TensorView& x, const char* call) {
-  const Shape row = checked_row_shape(x, call);
-  GLIA_CHECK(model.input_shape() == row, ShapeError, call, " got data of shape ", x.shape(),
-             ", the model takes rows of shape ", model.input_shape(),
-             model.input_shape() == x.shape()
-                 ? ": a single example needs a dimension in front, reshape it to (1, ...)"
-                 : ": reshape the data, or make a model for its shape");
-  if (x.device().is_cpu())
-    for (const LayerNode* node : model.nodes()) {
-      node->check_input(x);
-      if (node->is_listed()) break;
+Rows in_order(const Tensors& given, const std::vector<std::string>& names, bool all, const char* what,
+              const char* call) {
+  Rows rows(names.size());
+  const bool by_name = given && !given[0].name.empty();
+  GLIA_CHECK(by_name || given.size() == names.size() || (!all && !given), ValueError, call, " got ",
+             given.size(), ' ', what, ", expected ", names.size(),
+             names.size() > 1 ? ": " + quoted_list(names) + ", in this order or by name" : std::string());
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    GLIA_CHECK(given[i].name.empty() != by_name, ValueError, call, " got ", what,
+               " with and without names: name all of them, or none");
+    std::size_t place = i;
+    if (by_name) {
+      const auto found = std::find(names.begin(), names.end(), given[i].name);
+      if (found == names.end())
+        throw ValueError(
+            detail::concat(call, " got ", what, ": ", detail::unknown_name("name", given[i].name, names)));
+      place = static_cast<std::size_t>(found - names.begin());
+      GLIA_CHECK(!rows[place], ValueError, call, " got ", what, " \"", given[i].name, "\" twice");
     }
+    rows[place] = given[i].view;
+  }
+  for (std::size_t i = 0; all && i < rows.size(); ++i)
+    GLIA_CHECK(rows[i], ValueError, call, " got no ", what, " for \"", names[i], "\": give one for each of ",
+               quoted_list(names));
+  return rows;
 }
 
-void check_compiled(const Model& model, const char* call) {
+namespace {
+
+/// What a row is fed to, while nothing but shapes comes before it, checks what it can take.
+void check_first_layers(const Core& model, std::size_t input, const TensorView& x) {
+  if (!x.device().is_cpu()) return;
+  const Graph& graph = model.graph();
+  std::vector<bool> reads(graph.nodes().size());  // the rows as they were given
+  reads[graph.inputs()[input]] = true;
+  for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
+    const Graph::Node& node = graph.nodes()[n];
+    for (const Graph::Source& source : node.inputs) {
+      if (!reads[source.node]) continue;
+      node.layer.node().check_input(x);
+      reads[n] = reads[n] || !node.layer.node().is_listed();
+    }
+  }
+}
+
+}  // namespace
+
+Rows checked_inputs(const Core& model, const Tensors& x, const char* call) {
+  Rows rows = in_order(x, model.input_names(), true, "inputs", call);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Shape row = checked_row_shape(*rows[i], call), &wanted = model.input_shapes()[i];
+    GLIA_CHECK(wanted == row, ShapeError, call, " got data of shape ", rows[i]->shape(),
+               rows.size() > 1 ? " for the input \"" + model.input_names()[i] + '"' : std::string(),
+               ", the model takes rows of shape ", wanted,
+               wanted == rows[i]->shape()
+                   ? ": a single example needs a dimension in front, reshape it to (1, ...)"
+                   : ": reshape the data, or make a model for its shape");
+    GLIA_CHECK(rows[i]->rows() == rows[0]->rows(), ShapeError, call, " got inputs of ", rows[0]->rows(),
+               " and ", rows[i]->rows(), " rows: all need the same number of rows");
+    check_first_layers(model, i, *rows[i]);
+  }
+  return rows;
+}
+
+void check_compiled(const Core& model, const char* call) {
   GLIA_CHECK(model.compiled(), StateError, call,
              " needs a compiled model: call compile with an optimizer and a loss first");
   GLIA_CHECK(model.has_loss(), StateError, call,
              " needs a loss: the model was compiled without one; compile it with .loss, such as \"mse\"");
 }
 
-void check_data(const Model& model, const TensorView& x, const TensorView& y, const char* call) {
-  check_inputs(model, x, call);
-  check_targets(model, x, y, call);
+Rows checked_data(const Core& model, const Tensors& x, const Tensors& y, const char* call) {
+  Rows rows = checked_inputs(model, x, call);
+  GLIA_CHECK(rows_of(rows) > 0, ValueError, call, " got no rows (x has shape ", rows[0]->shape(),
+             "): give at least one");
+  const std::vector<Head>& heads = model.trainer().heads().all;
+  std::vector<std::string> names;
+  for (const Head& head : heads) names.push_back(head.name);
+  const Rows targets = in_order(y, names, true, "targets", call);
+  for (std::size_t h = 0; h < heads.size(); ++h) check_targets(model, heads[h], *rows[0], *targets[h], call);
+  rows.insert(rows.end(), targets.begin(), targets.end());
+  return rows;
 }
 
 }  // namespace glia

@@ -2,8 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/tensor.h>
-#include <host/model/model.h>
+#include <glia/tensors.h>
+#include <host/data/feeder.h>  // defines: Rows
+#include <host/model/core.h>
+
+#include <string>
+#include <vector>
 
 namespace glia {
 
@@ -12,15 +16,20 @@ namespace glia {
 /// messages.
 Shape checked_row_shape(const TensorView& x, const char* call);
 
-/// Throws ShapeError where x's rows do not fit the model, which must be built, and ValueError where its first layer cannot
-/// take them.
-void check_inputs(const Model& model, const TensorView& x, const char* call);
+/// What was given for each of these names: by position, or by name. Throws ValueError for another number, for names that are
+/// not among them, and, where `all` are wanted, for one that is missing. `what` is "inputs", "targets" or "sample_weight".
+Rows in_order(const Tensors& given, const std::vector<std::string>& names, bool all, const char* what,
+              const char* call);
 
-/// The same, and throws ShapeError or ValueError for targets that do not fit x, the model's output and its loss,
-/// labels outside the classes among them. The model must be compiled.
-void check_data(const Model& model, const TensorView& x, const TensorView& y, const char* call);
+/// The inputs in the model's order. Throws ShapeError where their rows do not fit the model, which must be built, and ValueError
+/// where a first layer cannot take them.
+Rows checked_inputs(const Core& model, const Tensors& x, const char* call);
+
+/// Inputs and behind them targets. Throws as checked_inputs, and ShapeError or ValueError for targets that do not fit x, the
+/// model's outputs and their losses, labels outside the classes among them. The model must be compiled.
+Rows checked_data(const Core& model, const Tensors& x, const Tensors& y, const char* call);
 
 /// Throws StateError where the model was not compiled with a loss.
-void check_compiled(const Model& model, const char* call);
+void check_compiled(const Core& model, const char* call);
 
 }  // namespace glia

@@ -1,10 +1,12 @@
 // Weights of rows, as given or by class.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/data/checks.h>  // defines: in_order
 #include <host/data/weights.h>
 #include <host/tensor/elements.h>  // defines: expect_cpu, for_each_element
 
 #include <cmath>
 #include <limits>
+#include <string>
 
 namespace glia {
 namespace {
@@ -43,15 +45,15 @@ std::vector<std::int64_t> classes_of(const TensorView& targets, bool sparse) {
   return classes;
 }
 
-Tensor class_weights(const Model& model, const TensorView& targets, const std::map<int, double>& weights,
+Tensor class_weights(const Head& head, const TensorView& targets, const std::map<int, double>& weights,
                      const char* call) {
   detail::expect_cpu(targets, "class_weight");
-  const TargetSpec spec = model.target_spec();
+  const TargetSpec spec = head.targets();
   const bool sparse = spec.kind == Targets::sparse_labels;
   GLIA_CHECK(spec.row.rank() <= (sparse ? 0 : 1), ShapeError, call,
              " got class_weight, but rows have targets of shape ", spec.row,
              ", which have no one class: give sample_weight");
-  const std::int64_t outputs = model.output_shape().back(), count = outputs == 1 ? 2 : outputs;
+  const std::int64_t outputs = head.shape.back(), count = outputs == 1 ? 2 : outputs;
   for (const auto& [number, weight] : weights) {
     GLIA_CHECK(number >= 0 && number < count, ValueError, call, " got class_weight for class ", number,
                ", expected classes 0 to ", count - 1);
@@ -69,15 +71,32 @@ Tensor class_weights(const Model& model, const TensorView& targets, const std::m
 
 }  // namespace
 
-std::optional<Tensor> row_weights(const Model& model, const TensorView& targets,
-                                  const std::optional<TensorView>& sample_weight,
-                                  const std::map<int, double>& class_weight, const char* call) {
+std::vector<std::optional<Tensor>> row_weights(const Core& model, const Rows& data,
+                                               const Tensors& sample_weight,
+                                               const std::map<int, double>& class_weight, const char* call) {
   GLIA_CHECK(
       !sample_weight || class_weight.empty(), ValueError, call,
       " got sample_weight and class_weight: give one of them, or multiply class weights into sample_weight");
-  if (sample_weight) return given_weights(*sample_weight, targets.rows(), call);
-  if (!class_weight.empty()) return class_weights(model, targets, class_weight, call);
-  return std::nullopt;
+  const std::vector<Head>& heads = model.trainer().heads().all;
+  GLIA_CHECK(class_weight.empty() || model.output_count() == 1, ValueError, call,
+             " got class_weight for a model of ", model.output_count(),
+             " outputs, which have no common classes: give sample_weight");
+  std::vector<std::optional<Tensor>> weights(heads.size());
+  if (!class_weight.empty())
+    weights[0] = class_weights(heads[0], *data[model.input_shapes().size()], class_weight, call);
+  if (!sample_weight) return weights;
+  std::vector<std::string> names;
+  for (const Head& head : heads) names.push_back(head.name);
+  const Rows given = in_order(sample_weight, names, false, "sample_weight", call);
+  for (std::size_t h = 0; h < heads.size(); ++h)
+    if (given[h]) weights[h] = given_weights(*given[h], rows_of(data), call);
+  return weights;
+}
+
+Rows with_weights(Rows data, const std::vector<std::optional<Tensor>>& weights) {
+  for (const std::optional<Tensor>& weight : weights)
+    data.push_back(weight ? std::optional<TensorView>(*weight) : std::nullopt);
+  return data;
 }
 
 }  // namespace glia

@@ -53,12 +53,12 @@ Emitted emit_function(Emitter& e, const Function& function, const View& z) {
 
 /// A function as a layer; `Functions` is a family that has it.
 template <class Functions>
-class ActivationNode final : public LayerNode {
+class ActivationNode final : public SimpleLayer {
  public:
   ActivationNode(const char* type, const Functions& function) : type_(type), function_(function) {}
 
   const char* type() const override { return type_; }
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     const bool by_row = std::visit(
         [](const auto& f) {
           return std::is_same_v<std::decay_t<decltype(f)>, Softmax> ||
@@ -90,22 +90,23 @@ std::shared_ptr<LayerNode> function_layer(const char* type, const Function& func
   return node;
 }
 
-class PReLUNode final : public LayerNode {
+class PReLUNode final : public SimpleLayer {
  public:
   explicit PReLUNode(const PReLUOptions& options) : options_(options) {}
 
   const char* type() const override { return "PReLU"; }
-  Shape build(const Shape& input_shape) override {
-    variables.clear();
-    variables.push_back({"alpha", input_shape, options_.alpha_initializer.value(),
-                         options_.alpha_regularizer.value(), options_.alpha_constraint.value()});
-    return input_shape;
+  Shape shape_for(const Shape& input_shape) const override { return input_shape; }
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    return {{"alpha", input_shape, options_.alpha_initializer.value(), options_.alpha_regularizer.value(),
+             options_.alpha_constraint.value()}};
   }
   Emitted emit(Emitter& e, const View& x) const override {
     const View in = x.reshaped({x.shape[0], x.elements() / x.shape[0]}), y = e.temporary(x.shape);
-    const View alpha = variables[0].value, alpha_gradient = variables[0].gradient;
+    const View alpha = e.value(variables[0]);
     e.add(op::Prelu{in, alpha, y.reshaped(in.shape)});
-    return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+    return {y, [=, this, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              const View alpha_gradient = e.gradient(variables[0]);
+              if (!wanted && !alpha_gradient) return View{};
               const View dx = wanted ? e.temporary(shape) : View{};
               e.add(op::PreluGradient{in, alpha, gradient.reshaped(in.shape),
                                       wanted ? dx.reshaped(in.shape) : View{}, alpha_gradient});
@@ -143,7 +144,7 @@ ELU::ELU(double alpha, const std::string& name) : Layer(function_layer("ELU", El
 PReLU::PReLU(const PReLUOptions& options) : Layer(std::make_shared<PReLUNode>(options)) {
   check_options(options.alpha_initializer), check_options(options.alpha_regularizer);
   check_options(options.alpha_constraint);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
 }
 
 Rescaling::Rescaling(double scale, double offset, const std::string& name)

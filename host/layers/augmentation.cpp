@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 namespace glia {
 namespace {
 
-class AugmentationNode : public LayerNode {
+class AugmentationNode : public SimpleLayer {
  public:
   AugmentationNode(const char* type, const Shape& input_shape, const std::string& layer_name) : type_(type) {
     name = layer_name;
@@ -19,34 +20,34 @@ class AugmentationNode : public LayerNode {
 
   const char* type() const override { return type_; }
   bool gives_input_gradient() const override { return false; }
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     GLIA_CHECK(input_shape.rank() == 3, ShapeError, "layer \"", name, "\" (", type_,
                ") needs images (height, width, channels), got rows of shape ", input_shape,
                ": put a Reshape before it");
     GLIA_CHECK(std::max(input_shape[0], input_shape[1]) <= most_image_side, ShapeError, "layer \"", name,
                "\" (", type_, ") got images of shape ", input_shape, ", expected at most ", most_image_side,
                " rows and columns");
-    step_ = step(input_shape[0], input_shape[1]);
+    step(input_shape[0], input_shape[1]);  // for what it throws
     return input_shape;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    if (!e.trains() || !acts_) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
+    const std::optional<AugmentStep> acts =
+        e.trains() ? step(x.shape[1], x.shape[2]) : std::optional<AugmentStep>();
+    if (!acts) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
     op::Augment augment{x, e.temporary(x.shape), {}};
-    augment.augmentation.steps[augment.augmentation.count++] = step_;
+    augment.augmentation.steps[augment.augmentation.count++] = *acts;
     augment.augmentation.steps[0].seed = e.noise_seed();
     e.add(augment);
     return {augment.out, [](Emitter&, const View&, bool) { return View{}; }};  // never asked for
   }
 
  protected:
-  /// For images of this size; `acts_` is false where it would change nothing.
-  virtual AugmentStep step(std::int64_t height, std::int64_t width) = 0;
-  bool acts_ = true;
+  /// For images of this size; nothing where it would change nothing.
+  virtual std::optional<AugmentStep> step(std::int64_t height, std::int64_t width) const = 0;
 
  private:
   const char* type_;
-  AugmentStep step_;
 };
 
 /// 32-bit words below it are `probability` of all.
@@ -70,7 +71,7 @@ class RandomFlipNode final : public AugmentationNode {
       : AugmentationNode("RandomFlip", o.input_shape, o.name), mode_(mode) {}
 
  private:
-  AugmentStep step(std::int64_t, std::int64_t) override {
+  std::optional<AugmentStep> step(std::int64_t, std::int64_t) const override {
     AugmentStep step;
     std::visit([&](const auto& mode) { step.rows = mode.rows, step.columns = mode.columns; }, mode_);
     step.below = words_below(0.5);
@@ -100,10 +101,10 @@ class RandomTranslationNode final : public AugmentationNode {
         fill_(o.fill_value) {}
 
  private:
-  AugmentStep step(std::int64_t height, std::int64_t width) override {
+  std::optional<AugmentStep> step(std::int64_t height, std::int64_t width) const override {
     const auto [least_down, most_down] = pixels_within(height_, height);
     const auto [least_right, most_right] = pixels_within(width_, width);
-    acts_ = least_down != 0 || most_down != 0 || least_right != 0 || most_right != 0;
+    if (!(least_down != 0 || most_down != 0 || least_right != 0 || most_right != 0)) return std::nullopt;
     AugmentStep step;
     step.kind = AugmentStep::move;
     step.border = border_;
@@ -135,8 +136,8 @@ class RandomErasingNode final : public AugmentationNode {
   static std::uint32_t share(double scale) {
     return static_cast<std::uint32_t>(std::llround(scale * 0x1p24));
   }
-  AugmentStep step(std::int64_t, std::int64_t) override {
-    acts_ = below_ > 0;
+  std::optional<AugmentStep> step(std::int64_t, std::int64_t) const override {
+    if (!(below_ > 0)) return std::nullopt;
     AugmentStep step;
     step.kind = AugmentStep::erase;
     step.below = below_;
@@ -156,7 +157,7 @@ class CutoutNode final : public AugmentationNode {
       : AugmentationNode("Cutout", o.input_shape, o.name), size_(size), fill_(o.fill_value) {}
 
  private:
-  AugmentStep step(std::int64_t height, std::int64_t width) override {
+  std::optional<AugmentStep> step(std::int64_t height, std::int64_t width) const override {
     GLIA_CHECK(size_.height <= height && size_.width <= width, ShapeError, "layer \"", name,
                "\" (Cutout) cuts ", size_.height, " x ", size_.width, " pixels out, but its images have ",
                height, " x ", width, ": make it smaller");

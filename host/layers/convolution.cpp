@@ -6,6 +6,7 @@
 #include <host/layers/windows.h>
 
 #include <utility>
+#include <vector>
 
 namespace glia {
 namespace {
@@ -18,8 +19,9 @@ Variable variable_of(const char* name, const Shape& shape, const InitializerName
 
 /// What a convolution's descriptors need beside the images.
 struct Parts {
-  View weights, weights_gradient;  ///< (window height, window width, channels / groups, filters)
-  View bias, bias_gradient;        ///< empty: none
+  const Variable& kernel;  ///< of a layer, which outlives the program's emission
+  const Variable* bias;    ///< null: none
+  Shape weights;           ///< the kernel as (window height, window width, channels / groups, filters)
   Window window;
   std::int64_t groups = 1;
 };
@@ -27,8 +29,9 @@ struct Parts {
 /// y = activation(convolution of x + bias), y's images of `shape`.
 Emitted emit_convolution(Emitter& e, const View& x, const Shape& shape, const Parts& p,
                          const Activations& function) {
-  op::Convolution forward{x, p.weights, e.temporary(shape.prepend(x.shape[0])), p.window, p.groups};
-  forward.bias = p.bias;
+  const View weights = e.value(p.kernel).reshaped(p.weights);
+  op::Convolution forward{x, weights, e.temporary(shape.prepend(x.shape[0])), p.window, p.groups};
+  if (p.bias) forward.bias = e.value(*p.bias);
   e.add(forward);
   const Emitted activation = emit_activation(e, function, forward.out);
   return {activation.output, [=](Emitter& e, const View& gradient, bool wants_input_gradient) {
@@ -36,11 +39,12 @@ Emitted emit_convolution(Emitter& e, const View& x, const Shape& shape, const Pa
             View dx;
             if (wants_input_gradient) {
               dx = e.temporary(x.shape);
-              e.add(op::ConvolutionTranspose{dz, p.weights, dx, p.window, p.groups});
+              e.add(op::ConvolutionTranspose{dz, weights, dx, p.window, p.groups});
             }
-            op::ConvolutionWeights weights{x, dz, p.weights_gradient, p.window, p.groups};
-            weights.bias_gradient = p.bias_gradient;
-            e.add(weights);
+            if (!e.trains(p.kernel)) return dx;
+            op::ConvolutionWeights back{x, dz, e.gradient(p.kernel).reshaped(p.weights), p.window, p.groups};
+            if (p.bias) back.bias_gradient = e.gradient(*p.bias);
+            e.add(back);
             return dx;
           }};
 }
@@ -48,21 +52,24 @@ Emitted emit_convolution(Emitter& e, const View& x, const Shape& shape, const Pa
 /// The transpose of that.
 Emitted emit_transpose(Emitter& e, const View& x, const Shape& shape, const Parts& p,
                        const Activations& function) {
-  op::ConvolutionTranspose forward{x, p.weights, e.temporary(shape.prepend(x.shape[0])), p.window, p.groups};
-  forward.bias = p.bias;
+  const View weights = e.value(p.kernel).reshaped(p.weights);
+  op::ConvolutionTranspose forward{x, weights, e.temporary(shape.prepend(x.shape[0])), p.window, p.groups};
+  if (p.bias) forward.bias = e.value(*p.bias);
   e.add(forward);
   const Emitted activation = emit_activation(e, function, forward.out);
-  return {activation.output, [=](Emitter& e, const View& gradient, bool wants_input_gradient) {
-            const View dz = activation.backward(e, gradient, true);
-            View dx;
-            if (wants_input_gradient) {
-              dx = e.temporary(x.shape);
-              e.add(op::Convolution{dz, p.weights, dx, p.window, p.groups});
-            }
-            e.add(op::ConvolutionWeights{dz, x, p.weights_gradient, p.window, p.groups});
-            if (p.bias_gradient) e.add(op::SumRows{dz.matrix(), p.bias_gradient});
-            return dx;
-          }};
+  return {
+      activation.output, [=](Emitter& e, const View& gradient, bool wants_input_gradient) {
+        const View dz = activation.backward(e, gradient, true);
+        View dx;
+        if (wants_input_gradient) {
+          dx = e.temporary(x.shape);
+          e.add(op::Convolution{dz, weights, dx, p.window, p.groups});
+        }
+        if (!e.trains(p.kernel)) return dx;
+        e.add(op::ConvolutionWeights{dz, x, e.gradient(p.kernel).reshaped(p.weights), p.window, p.groups});
+        if (p.bias) e.add(op::SumRows{dz.matrix(), e.gradient(*p.bias)});
+        return dx;
+      }};
 }
 
 void check_sizes(const char* type, Size2D kernel_size, Size2D strides, Size2D dilation) {
@@ -106,46 +113,44 @@ Shape steps_as_image(const LayerNode& node, const Shape& rows) {
 }
 
 /// Conv2D, and Conv1D as images of one row.
-class ConvolutionNode final : public LayerNode {
+class ConvolutionNode final : public SimpleLayer {
  public:
   ConvolutionNode(int filters, Size2D kernel_size, const Conv2DOptions& options, bool is_1d = false)
       : filters_(filters), kernel_size_(kernel_size), options_(options), is_1d_(is_1d) {}
 
   const char* type() const override { return is_1d_ ? "Conv1D" : "Conv2D"; }
 
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     const Shape image = is_1d_ ? steps_as_image(*this, input_shape) : input_shape;
-    window_ = place_window(*this, image, kernel_size_, options_.strides, options_.dilation_rate,
-                           options_.padding.value());
+    const Window window = window_over(image);
     const std::int64_t channels = image.back(), groups = options_.groups;
     GLIA_CHECK(channels % groups == 0, ShapeError, "layer \"", name, "\" (", type(), ") has ", groups,
                " groups, which do not divide the ", channels, " channels of its input ", input_shape);
-    kernel_ = {kernel_size_.height, kernel_size_.width, channels / groups, filters_};
-    const Shape kernel = is_1d_ ? kernel_.slice(1, 4) : kernel_;
-    variables.clear();
-    variables.push_back(variable_of("kernel", kernel, options_.kernel_initializer,
-                                    options_.kernel_regularizer, options_.kernel_constraint));
+    const Shape output = windowed_shape(image, window, options_.padding.value(), filters_);
+    return is_1d_ ? output.slice(1, 3) : output;
+  }
+
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    const Shape kernel = kernel_for(input_shape.back());
+    std::vector<Variable> weights{variable_of("kernel", is_1d_ ? kernel.slice(1, 4) : kernel,
+                                              options_.kernel_initializer, options_.kernel_regularizer,
+                                              options_.kernel_constraint)};
     if (options_.use_bias)
-      variables.push_back(variable_of("bias", {filters_}, options_.bias_initializer,
-                                      options_.bias_regularizer, options_.bias_constraint));
-    image_ = windowed_shape(image, window_, options_.padding.value(), filters_);
-    return is_1d_ ? image_.slice(1, 3) : image_;
+      weights.push_back(variable_of("bias", {filters_}, options_.bias_initializer, options_.bias_regularizer,
+                                    options_.bias_constraint));
+    return weights;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    const Variable none{};
-    const Variable &kernel = variables[0], &bias = options_.use_bias ? variables[1] : none;
-    const Parts parts{kernel.value.reshaped(kernel_),
-                      kernel.gradient.reshaped(kernel_),
-                      bias.value,
-                      bias.gradient,
-                      window_,
-                      options_.groups};
-    if (!is_1d_) return emit_convolution(e, x, image_, parts, options_.activation.value());
-    const View images = x.reshaped({x.shape[0], 1, x.shape[1], x.shape[2]});
-    const Emitted emitted = emit_convolution(e, images, image_, parts, options_.activation.value());
-    const Shape steps = output_shape.prepend(x.shape[0]);
-    return {emitted.output.reshaped(steps),
+    const View images = is_1d_ ? x.reshaped({x.shape[0], 1, x.shape[1], x.shape[2]}) : x;
+    const Shape image = images.shape.row();
+    const Parts parts{variables[0], options_.use_bias ? &variables[1] : nullptr, kernel_for(image.back()),
+                      window_over(image), options_.groups};
+    const Emitted emitted =
+        emit_convolution(e, images, windowed_shape(image, parts.window, options_.padding.value(), filters_),
+                         parts, options_.activation.value());
+    if (!is_1d_) return emitted;
+    return {emitted.output.reshaped(shape_for(x.shape.row()).prepend(x.shape[0])),
             [emitted, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
               const View dx = emitted.backward(e, gradient.reshaped(emitted.output.shape), wanted);
               return wanted ? dx.reshaped(shape) : View{};
@@ -153,16 +158,22 @@ class ConvolutionNode final : public LayerNode {
   }
 
  private:
+  Window window_over(const Shape& image) const {
+    return place_window(*this, image, kernel_size_, options_.strides, options_.dilation_rate,
+                        options_.padding.value());
+  }
+  Shape kernel_for(std::int64_t channels) const {
+    return {kernel_size_.height, kernel_size_.width, channels / options_.groups, filters_};
+  }
+
   int filters_;
   Size2D kernel_size_;
   Conv2DOptions options_;
   bool is_1d_;
-  Window window_;
-  Shape kernel_, image_;
 };
 
 /// SeparableConv2D, and without its second half DepthwiseConv2D.
-class DepthwiseNode final : public LayerNode {
+class DepthwiseNode final : public SimpleLayer {
  public:
   /// `filters` 0: depthwise alone.
   DepthwiseNode(int filters, Size2D kernel_size, const SeparableConv2DOptions& options)
@@ -170,63 +181,70 @@ class DepthwiseNode final : public LayerNode {
 
   const char* type() const override { return filters_ > 0 ? "SeparableConv2D" : "DepthwiseConv2D"; }
 
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
+    return windowed(input_shape, filters_ > 0 ? filters_ : depth_of(input_shape));
+  }
+
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
     const SeparableConv2DOptions& o = options_;
-    window_ = place_window(*this, input_shape, kernel_size_, o.strides, o.dilation_rate, o.padding.value());
-    channels_ = input_shape.back();
-    const std::int64_t depth = channels_ * o.depth_multiplier, filters = filters_ > 0 ? filters_ : depth;
-    variables.clear();
-    variables.push_back(variable_of(filters_ > 0 ? "depthwise_kernel" : "kernel",
-                                    {kernel_size_.height, kernel_size_.width, channels_, o.depth_multiplier},
-                                    o.depthwise_initializer, o.depthwise_regularizer,
-                                    o.depthwise_constraint));
+    const std::int64_t depth = depth_of(input_shape), filters = filters_ > 0 ? filters_ : depth;
+    std::vector<Variable> weights{
+        variable_of(filters_ > 0 ? "depthwise_kernel" : "kernel",
+                    {kernel_size_.height, kernel_size_.width, input_shape.back(), o.depth_multiplier},
+                    o.depthwise_initializer, o.depthwise_regularizer, o.depthwise_constraint)};
     if (filters_ > 0)
-      variables.push_back(variable_of("pointwise_kernel", {1, 1, depth, filters}, o.pointwise_initializer,
-                                      o.pointwise_regularizer, o.pointwise_constraint));
+      weights.push_back(variable_of("pointwise_kernel", {1, 1, depth, filters}, o.pointwise_initializer,
+                                    o.pointwise_regularizer, o.pointwise_constraint));
     if (o.use_bias)
-      variables.push_back(
+      weights.push_back(
           variable_of("bias", {filters}, o.bias_initializer, o.bias_regularizer, o.bias_constraint));
-    depthwise_shape_ = windowed_shape(input_shape, window_, o.padding.value(), depth);
-    return windowed_shape(input_shape, window_, o.padding.value(), filters);
+    return weights;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    const Variable none{};
-    const Variable &kernel = variables.front(), &bias = options_.use_bias ? variables.back() : none;
+    const Shape image = x.shape.row();
+    const std::int64_t depth = depth_of(image);
+    const Variable* const bias = options_.use_bias ? &variables.back() : nullptr;
     // Each channel is a group, whose filters follow each other.
-    const Shape shape{kernel_size_.height, kernel_size_.width, 1, depthwise_shape_.back()};
-    Parts depthwise{
-        kernel.value.reshaped(shape), kernel.gradient.reshaped(shape), {}, {}, window_, channels_};
-    if (filters_ == 0) {
-      depthwise.bias = bias.value, depthwise.bias_gradient = bias.gradient;
-      return emit_convolution(e, x, depthwise_shape_, depthwise, options_.activation.value());
-    }
-    const Parts pointwise{variables[1].value, variables[1].gradient, bias.value, bias.gradient, Window{}, 1};
-    const Emitted first = emit_convolution(e, x, depthwise_shape_, depthwise, Linear{});
+    const Parts depthwise{variables.front(),
+                          filters_ == 0 ? bias : nullptr,
+                          {kernel_size_.height, kernel_size_.width, 1, depth},
+                          window_over(image),
+                          image.back()};
+    const Shape between = windowed(image, depth);
+    if (filters_ == 0) return emit_convolution(e, x, between, depthwise, options_.activation.value());
+    const Parts pointwise{variables[1], bias, {1, 1, depth, filters_}, Window{}, 1};
+    const Emitted first = emit_convolution(e, x, between, depthwise, Linear{});
     const Emitted second =
-        emit_convolution(e, first.output, output_shape, pointwise, options_.activation.value());
+        emit_convolution(e, first.output, shape_for(image), pointwise, options_.activation.value());
     return {second.output, [first, second](Emitter& e, const View& gradient, bool wanted) {
               return first.backward(e, second.backward(e, gradient, true), wanted);
             }};
   }
 
  private:
+  Window window_over(const Shape& image) const {
+    return place_window(*this, image, kernel_size_, options_.strides, options_.dilation_rate,
+                        options_.padding.value());
+  }
+  Shape windowed(const Shape& image, std::int64_t channels) const {
+    return windowed_shape(image, window_over(image), options_.padding.value(), channels);
+  }
+  std::int64_t depth_of(const Shape& image) const { return image.back() * options_.depth_multiplier; }
+
   int filters_;
   Size2D kernel_size_;
   SeparableConv2DOptions options_;
-  Window window_;
-  std::int64_t channels_ = 0;
-  Shape depthwise_shape_;
 };
 
-class TransposeNode final : public LayerNode {
+class TransposeNode final : public SimpleLayer {
  public:
   TransposeNode(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options)
       : filters_(filters), kernel_size_(kernel_size), options_(options) {}
 
   const char* type() const override { return "Conv2DTranspose"; }
 
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     expect_image(*this, input_shape);
     const Conv2DTransposeOptions& o = options_;
     const bool same = std::holds_alternative<SamePadding>(o.padding.value());
@@ -237,31 +255,40 @@ class TransposeNode final : public LayerNode {
     const Shape output{
         enlarged(input_shape[0], kernel_size_.height, o.strides.height, o.dilation_rate.height),
         enlarged(input_shape[1], kernel_size_.width, o.strides.width, o.dilation_rate.width), filters_};
-    // The window goes over the output: the convolution of which this is the transpose gives the input.
-    window_ = place_window(*this, output, kernel_size_, o.strides, o.dilation_rate, o.padding.value());
-    variables.clear();
-    variables.push_back(variable_of("kernel",
-                                    {kernel_size_.height, kernel_size_.width, filters_, input_shape.back()},
-                                    o.kernel_initializer, o.kernel_regularizer, o.kernel_constraint));
-    if (o.use_bias)
-      variables.push_back(
-          variable_of("bias", {filters_}, o.bias_initializer, o.bias_regularizer, o.bias_constraint));
+    window_over(output);  // for what it throws
     return output;
   }
 
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    const Conv2DTransposeOptions& o = options_;
+    std::vector<Variable> weights{variable_of("kernel", kernel_for(input_shape.back()), o.kernel_initializer,
+                                              o.kernel_regularizer, o.kernel_constraint)};
+    if (o.use_bias)
+      weights.push_back(
+          variable_of("bias", {filters_}, o.bias_initializer, o.bias_regularizer, o.bias_constraint));
+    return weights;
+  }
+
   Emitted emit(Emitter& e, const View& x) const override {
-    const Variable none{};
-    const Variable &kernel = variables[0], &bias = options_.use_bias ? variables[1] : none;
-    return emit_transpose(e, x, output_shape,
-                          {kernel.value, kernel.gradient, bias.value, bias.gradient, window_, 1},
-                          options_.activation.value());
+    const Shape output = shape_for(x.shape.row());
+    const Parts parts{variables[0], options_.use_bias ? &variables[1] : nullptr, kernel_for(x.shape.back()),
+                      window_over(output), 1};
+    return emit_transpose(e, x, output, parts, options_.activation.value());
   }
 
  private:
+  /// The window goes over the output: the convolution of which this is the transpose gives the input.
+  Window window_over(const Shape& output) const {
+    return place_window(*this, output, kernel_size_, options_.strides, options_.dilation_rate,
+                        options_.padding.value());
+  }
+  Shape kernel_for(std::int64_t channels) const {
+    return {kernel_size_.height, kernel_size_.width, filters_, channels};
+  }
+
   int filters_;
   Size2D kernel_size_;
   Conv2DTransposeOptions options_;
-  Window window_;
 };
 
 /// The options of Conv1D as those of a Conv2D over images of one row.
@@ -302,7 +329,7 @@ Conv2D::Conv2D(int filters, Size2D kernel_size, const Conv2DOptions& options)
   check_sizes("Conv2D", kernel_size, options.strides, options.dilation_rate);
   check_groups("Conv2D", filters, options.groups);
   check_all_options(options);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   node().declare_input_shape(options.input_shape);
 }
 
@@ -312,7 +339,7 @@ Conv1D::Conv1D(int filters, int kernel_size, const Conv1DOptions& options)
   check_sizes("Conv1D", kernel_size, options.strides, options.dilation_rate);
   check_groups("Conv1D", filters, options.groups);
   check_all_options(options);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   node().declare_input_shape(options.input_shape);
 }
 
@@ -321,7 +348,7 @@ Conv2DTranspose::Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTr
   check_at_least_one("Conv2DTranspose", "filters", filters);
   check_sizes("Conv2DTranspose", kernel_size, options.strides, options.dilation_rate);
   check_all_options(options);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   node().declare_input_shape(options.input_shape);
 }
 
@@ -330,7 +357,7 @@ DepthwiseConv2D::DepthwiseConv2D(Size2D kernel_size, const DepthwiseConv2DOption
   check_at_least_one("DepthwiseConv2D", "depth_multiplier", options.depth_multiplier);
   check_sizes("DepthwiseConv2D", kernel_size, options.strides, options.dilation_rate);
   check_all_options(options);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   node().declare_input_shape(options.input_shape);
 }
 
@@ -340,7 +367,7 @@ SeparableConv2D::SeparableConv2D(int filters, Size2D kernel_size, const Separabl
   check_at_least_one("SeparableConv2D", "depth_multiplier", options.depth_multiplier);
   check_sizes("SeparableConv2D", kernel_size, options.strides, options.dilation_rate);
   check_all_options(options);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   node().declare_input_shape(options.input_shape);
 }
 

@@ -7,54 +7,57 @@
 namespace glia {
 namespace {
 
-class DenseNode final : public LayerNode {
+class DenseNode final : public SimpleLayer {
  public:
   DenseNode(int units, const DenseOptions& options) : units_(units), options_(options) {}
 
   const char* type() const override { return "Dense"; }
 
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     GLIA_CHECK(input_shape.rank() >= 1 && input_shape.back() >= 1, ShapeError, "layer \"", name,
                "\" (Dense) needs rows whose last dimension is at least 1, got rows of shape ", input_shape,
                ": give input_shape, or data of shape (rows, features)");
-    variables.clear();
-    variables.push_back({"kernel",
-                         {input_shape.back(), units_},
-                         options_.kernel_initializer.value(),
-                         options_.kernel_regularizer.value(),
-                         options_.kernel_constraint.value()});
-    if (options_.use_bias)
-      variables.push_back({"bias",
-                           {units_},
-                           options_.bias_initializer.value(),
-                           options_.bias_regularizer.value(),
-                           options_.bias_constraint.value()});
     Shape output = input_shape;
     output[output.rank() - 1] = units_;
     return output;
   }
 
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    std::vector<Variable> weights{{"kernel",
+                                   {input_shape.back(), units_},
+                                   options_.kernel_initializer.value(),
+                                   options_.kernel_regularizer.value(),
+                                   options_.kernel_constraint.value()}};
+    if (options_.use_bias)
+      weights.push_back({"bias",
+                         {units_},
+                         options_.bias_initializer.value(),
+                         options_.bias_regularizer.value(),
+                         options_.bias_constraint.value()});
+    return weights;
+  }
+
   /// x (..., in), kernel (in, units), bias (units,) -> (..., units).
   Emitted emit(Emitter& e, const View& x) const override {
-    const View kernel = variables[0].value, kernel_gradient = variables[0].gradient;
-    const View bias_gradient = options_.use_bias ? variables[1].gradient : View{};
+    const View kernel = e.value(variables[0]);
     Shape shape = x.shape;
     shape[shape.rank() - 1] = units_;
     const View z = e.temporary(shape);
     op::Matmul product{x.matrix(), kernel, z.matrix()};
-    if (options_.use_bias) product.bias = variables[1].value;
+    if (options_.use_bias) product.bias = e.value(variables[1]);
     e.add(product);
     const Emitted activation = emit_activation(e, options_.activation.value(), z);
-    return {activation.output, [=](Emitter& e, const View& gradient, bool wants_input_gradient) {
+    return {activation.output, [=, this](Emitter& e, const View& gradient, bool wants_input_gradient) {
               const View dz = activation.backward(e, gradient, true);
               View dx;
               if (wants_input_gradient) {  // dx = dz kernel^T
                 dx = e.temporary(x.shape);
                 e.add(op::Matmul{dz.matrix(), kernel.transposed(), dx.matrix()});
               }
+              if (!e.trains(variables[0])) return dx;
               // dkernel = x^T dz, dbias = sum over rows of dz
-              op::Matmul weights{x.matrix().transposed(), dz.matrix(), kernel_gradient};
-              weights.bias_gradient = bias_gradient;
+              op::Matmul weights{x.matrix().transposed(), dz.matrix(), e.gradient(variables[0])};
+              if (options_.use_bias) weights.bias_gradient = e.gradient(variables[1]);
               e.add(weights);
               return dx;
             }};
@@ -83,7 +86,7 @@ Dense::Dense(int units, const DenseOptions& options) : Layer(std::make_shared<De
   check_options(options.bias_initializer), check_options(options.kernel_regularizer);
   check_options(options.bias_regularizer), check_options(options.kernel_constraint);
   check_options(options.bias_constraint);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   node().declare_input_shape(input_shape_of(options));
 }
 

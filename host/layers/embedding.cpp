@@ -9,7 +9,7 @@
 namespace glia {
 namespace {
 
-class EmbeddingNode final : public LayerNode {
+class EmbeddingNode final : public SimpleLayer {
  public:
   EmbeddingNode(int input_dim, int output_dim, const EmbeddingOptions& options)
       : input_dim_(input_dim), output_dim_(output_dim), options_(options) {}
@@ -24,27 +24,27 @@ class EmbeddingNode final : public LayerNode {
                  ": raise input_dim, or correct the data");
     });
   }
-  Shape build(const Shape& input_shape) override {
-    variables.clear();
-    variables.push_back({"embeddings",
-                         {input_dim_, output_dim_},
-                         options_.embeddings_initializer.value(),
-                         options_.embeddings_regularizer.value(),
-                         options_.embeddings_constraint.value()});
-    return with_width(input_shape);
+  Shape shape_for(const Shape& input_shape) const override { return with_width(input_shape); }
+  std::vector<Variable> weights_for(const Shape&) const override {
+    return {{"embeddings",
+             {input_dim_, output_dim_},
+             options_.embeddings_initializer.value(),
+             options_.embeddings_regularizer.value(),
+             options_.embeddings_constraint.value()}};
   }
 
   /// x (rows, ...) -> (rows, ..., output_dim).
   Emitted emit(Emitter& e, const View& x) const override {
     const View indices = x.reshaped({x.elements()}), y = e.temporary(with_width(x.shape));
-    const View table = variables[0].value, table_gradient = variables[0].gradient;
+    const View table = e.value(variables[0]);
     e.add(op::Lookup{indices, table, y.matrix()});
-    return {y, [=](Emitter& e, const View& gradient, bool) {
+    return {y, [=, this](Emitter& e, const View& gradient, bool) {
+              if (!e.trains(variables[0])) return View{};
               const std::int64_t n = indices.elements();
               GLIA_CHECK(n < std::int64_t{1} << 31, ShapeError, "an embedding got ", n,
                          " indices in a batch, expected fewer than 2^31: use smaller batches");
               const View links = e.temporary({table.shape[0] + n}, DType::int32);
-              e.add(op::LookupGradient{indices, gradient.matrix(), table_gradient, links});
+              e.add(op::LookupGradient{indices, gradient.matrix(), e.gradient(variables[0]), links});
               return View{};
             }};
   }
@@ -70,7 +70,7 @@ Embedding::Embedding(int input_dim, int output_dim, const EmbeddingOptions& opti
              ", expected at most 16777216: larger numbers are not exact in float32");
   check_options(options.embeddings_initializer), check_options(options.embeddings_regularizer);
   check_options(options.embeddings_constraint);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
   if (options.input_length != 0) node().declare_input_shape({options.input_length});
 }
 

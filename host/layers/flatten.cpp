@@ -1,4 +1,4 @@
-// Flatten, Reshape and Input: layers that only say shapes.
+// Flatten and Reshape: layers that only say shapes.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/base/memory.h>  // defines: checked_elements
@@ -7,10 +7,10 @@
 namespace glia {
 namespace {
 
-class FlattenNode final : public LayerNode {
+class FlattenNode final : public SimpleLayer {
  public:
   const char* type() const override { return "Flatten"; }
-  Shape build(const Shape& input_shape) override { return {checked_elements(input_shape)}; }
+  Shape shape_for(const Shape& input_shape) const override { return {checked_elements(input_shape)}; }
 
   Emitted emit(Emitter&, const View& x) const override {
     return {x.reshaped({x.shape[0], x.elements() / x.shape[0]}),
@@ -20,12 +20,12 @@ class FlattenNode final : public LayerNode {
   }
 };
 
-class ReshapeNode final : public LayerNode {
+class ReshapeNode final : public SimpleLayer {
  public:
   explicit ReshapeNode(const Shape& target) : target_(target) {}
 
   const char* type() const override { return "Reshape"; }
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     const std::int64_t elements = checked_elements(input_shape);
     std::int64_t left = elements;  // divided by each dimension: their product may be too large to count
     int open = -1;
@@ -43,28 +43,17 @@ class ReshapeNode final : public LayerNode {
     GLIA_CHECK(fits && (open >= 0 || left == 1), ShapeError, "layer \"", name,
                "\" (Reshape) cannot make rows of shape ", target_, " of rows of shape ", input_shape,
                ", which have ", elements, " elements");
-    return shape_ = shape;
+    return shape;
   }
   Emitted emit(Emitter&, const View& x) const override {
-    return {x.reshaped(shape_.prepend(x.shape[0])),
+    return {x.reshaped(shape_for(x.shape.row()).prepend(x.shape[0])),
             [shape = x.shape](Emitter&, const View& gradient, bool wanted) {
               return wanted ? gradient.reshaped(shape) : View{};
             }};
   }
 
  private:
-  Shape target_, shape_;
-};
-
-class InputNode final : public LayerNode {
- public:
-  const char* type() const override { return "InputLayer"; }
-  Shape build(const Shape& input_shape) override { return input_shape; }
-  bool is_listed() const override { return false; }
-
-  Emitted emit(Emitter&, const View& x) const override {
-    return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
-  }
+  Shape target_;
 };
 
 }  // namespace
@@ -85,11 +74,6 @@ Reshape::Reshape(const Shape& target_shape, const std::string& name)
   GLIA_CHECK(!target_shape.empty() && open <= 1, ShapeError, "Reshape got ", target_shape,
              ", expected at least one dimension, and at most one -1");
   node().name = name;
-}
-
-Input::Input(const Shape& shape) : Layer(std::make_shared<InputNode>()) {
-  GLIA_CHECK(!shape.empty(), ShapeError, "Input got the shape (), expected that of one row, such as (784,)");
-  node().declare_input_shape(shape);
 }
 
 }  // namespace glia

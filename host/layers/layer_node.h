@@ -1,14 +1,11 @@
-// LayerNode: what stands behind a Layer handle. A layer says the shapes of its variables and emits
-// descriptors; it computes nothing.
+// LayerNode: what stands behind a Layer handle. A layer says the shapes of its variables and outputs and emits
+// descriptors; it computes nothing. What depends on where it is applied, it is told each time: it keeps none of it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/initializers.h>
 #include <glia/layers.h>
-#include <glia/math/penalties.h>
-#include <glia/tensor.h>
-#include <glia/view.h>
 #include <host/layers/emitter.h>
+#include <host/weights/variable.h>
 
 #include <memory>
 #include <string>
@@ -16,20 +13,18 @@
 
 namespace glia {
 
-class Model;
+struct Application;
 
-/// A weight of a layer. The model that builds the layer sets the views; what is not trained has no gradient.
-struct Variable {
-  std::string name;  ///< "kernel"
-  Shape shape;
-  Initializers initializer;
-  Regularizers regularizer = {};
-  Constraints constraint = {};
-  bool trainable = true;
-  std::vector<float> given = {};  ///< in place of the initializer's values
-  View value = {};
-  View gradient = {};
+/// A model that can build the layers it has.
+class Builder {
+ public:
+  virtual ~Builder() = default;
+  /// Builds where that is still to be done and the shape of the input is said; else changes nothing. Throws StateError where
+  /// another thread uses the model.
+  virtual void build_if_declared() = 0;
 };
+
+using Shapes = std::vector<Shape>;  ///< of one row each
 
 class LayerNode {
  public:
@@ -37,39 +32,68 @@ class LayerNode {
 
   /// The class, as Keras calls it: "Dense".
   virtual const char* type() const = 0;
-  /// Sets variables() for rows of this shape and returns the shape of the output's rows. Throws ShapeError.
-  virtual Shape build(const Shape& input_shape) = 0;
-  /// Whether anything of it is trained.
-  bool is_trained() const {
-    for (const Variable& variable : variables)
-      if (variable.trainable) return true;
-    for (const Layer& layer : children)
-      if (layer.node().is_trained()) return true;
-    return false;
-  }
-  /// Emits the forward part for a batch x (rows, ...).
-  virtual Emitted emit(Emitter& emitter, const View& x) const = 0;
-  /// Keeps the shape of one row that the user gave, or none. Throws ShapeError for a dimension below 1.
-  void declare_input_shape(const Shape& shape);
+  /// The outputs for inputs of these shapes. Throws ShapeError.
+  virtual Shapes output_shapes(const Shapes& inputs) const = 0;
+  /// The variables it has for inputs of these shapes.
+  virtual std::vector<Variable> variables_for(const Shapes& inputs) const;
+  /// Sets `variables` where they are not set. Throws ShapeError where they are, for inputs of shapes that do not go with
+  /// them.
+  virtual void specify(const Shapes& inputs);
+  /// Emits the forward part for inputs (rows, ...).
+  virtual Emission emit(Emitter& emitter, const std::vector<Operand>& inputs) const = 0;
   /// Throws ValueError for data on the CPU that cannot be this layer's input, where it is the model's first.
   virtual void check_input(const TensorView&) const {}
   /// False for a layer that must come before those that are trained.
-  virtual bool gives_input_gradient() const {
-    for (const Layer& layer : children)
-      if (!layer.node().gives_input_gradient()) return false;
-    return true;
-  }
+  virtual bool gives_input_gradient() const;
   /// False for what only says a shape: not counted or listed as a layer.
   virtual bool is_listed() const { return true; }
+  /// Whether names of the layers within it begin with its own.
+  virtual bool is_scope() const { return false; }
+
+  /// Whether anything of it can be trained.
+  bool has_trainable_variables() const;
+  /// Whether this program trains anything of it.
+  bool is_trained(const Emitter& emitter) const;
+  /// Keeps the shape of one row that the user gave, or none. Throws ShapeError for a dimension below 1.
+  void declare_input_shape(const Shape& shape);
+  /// As before specify(), where no block holds its variables yet.
+  void forget_shapes();
+  bool has_weights() const { return specified && (variables.empty() || variables[0].block); }
 
   std::string name;
   bool named_by_model = false;  ///< not by the user
+  bool trainable = true;        ///< as the user wants it at the next compile
   Shape declared_input_shape;   ///< of one row; empty where the layer does not say
-  Shape output_shape;
-  bool built = false;
+  bool specified = false;       ///< whether `variables` are those of its inputs
+  Shape output_shape;           ///< of its first output's rows, where it was specified
   std::vector<Variable> variables;
-  std::vector<Layer> children;  ///< layers within this one, with variables of their own
-  std::weak_ptr<Model> model;   ///< the one it was added to
+  std::vector<Layer> children;                   ///< layers within this one, with variables of their own
+  std::vector<std::weak_ptr<Builder>> builders;  ///< models that have it
+  std::vector<std::weak_ptr<const Application>> applications;  ///< to symbols, in order
 };
+
+/// A layer of one input and one output, which most are.
+class SimpleLayer : public LayerNode {
+ public:
+  Shapes output_shapes(const Shapes& inputs) const final { return {shape_for(only(inputs))}; }
+  std::vector<Variable> variables_for(const Shapes& inputs) const final { return weights_for(only(inputs)); }
+  Emission emit(Emitter& emitter, const std::vector<Operand>& inputs) const final;
+
+ protected:
+  /// Of the output's rows, for rows of this shape. Throws ShapeError.
+  virtual Shape shape_for(const Shape& input) const = 0;
+  virtual std::vector<Variable> weights_for(const Shape&) const { return {}; }
+  /// x (rows, ...).
+  virtual Emitted emit(Emitter& emitter, const View& x) const = 0;
+
+ private:
+  const Shape& only(const Shapes& inputs) const;
+};
+
+/// The nodes of these layers, those within each behind it; each node once.
+std::vector<LayerNode*> all_nodes(const std::vector<Layer>& layers);
+/// This one and those within it.
+std::vector<const LayerNode*> all_nodes(const LayerNode& layer);
+std::vector<LayerNode*> all_nodes(LayerNode& layer);
 
 }  // namespace glia

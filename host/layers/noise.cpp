@@ -10,13 +10,13 @@
 namespace glia {
 namespace {
 
-class NoiseNode final : public LayerNode {
+class NoiseNode final : public SimpleLayer {
  public:
   NoiseNode(const char* type, const Noises& function, bool acts, bool whole_channels = false)
       : type_(type), function_(function), acts_(acts), whole_channels_(whole_channels) {}
 
   const char* type() const override { return type_; }
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     if (whole_channels_) expect_image(*this, input_shape);
     return input_shape;
   }

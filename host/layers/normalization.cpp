@@ -5,6 +5,7 @@
 #include <host/tensor/elements.h>  // defines: for_each_element
 
 #include <cmath>
+#include <functional>
 
 namespace glia {
 namespace {
@@ -21,42 +22,49 @@ void check_epsilon(const char* type, double epsilon) {
              ", expected a finite number above 0");
 }
 
-class BatchNormalizationNode final : public LayerNode {
+class BatchNormalizationNode final : public SimpleLayer {
  public:
   explicit BatchNormalizationNode(const BatchNormalizationOptions& options) : options_(options) {}
 
   const char* type() const override { return "BatchNormalization"; }
-  Shape build(const Shape& input_shape) override {
-    const Shape shape{features_of(*this, input_shape)};
-    const BatchNormalizationOptions& o = options_;
-    variables.clear();
-    if (o.scale)
-      variables.push_back({"gamma", shape, o.gamma_initializer.value(), o.gamma_regularizer.value(),
-                           o.gamma_constraint.value()});
-    if (o.center)
-      variables.push_back(
-          {"beta", shape, o.beta_initializer.value(), o.beta_regularizer.value(), o.beta_constraint.value()});
-    variables.push_back({"moving_mean", shape, o.moving_mean_initializer.value(), {}, {}, false});
-    variables.push_back({"moving_variance", shape, o.moving_variance_initializer.value(), {}, {}, false});
+  Shape shape_for(const Shape& input_shape) const override {
+    features_of(*this, input_shape);  // for what it throws
     return input_shape;
+  }
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    const Shape shape{input_shape.back()};
+    const BatchNormalizationOptions& o = options_;
+    std::vector<Variable> weights;
+    if (o.scale)
+      weights.push_back({"gamma", shape, o.gamma_initializer.value(), o.gamma_regularizer.value(),
+                         o.gamma_constraint.value()});
+    if (o.center)
+      weights.push_back(
+          {"beta", shape, o.beta_initializer.value(), o.beta_regularizer.value(), o.beta_constraint.value()});
+    weights.push_back({"moving_mean", shape, o.moving_mean_initializer.value(), {}, {}, false});
+    weights.push_back({"moving_variance", shape, o.moving_variance_initializer.value(), {}, {}, false});
+    return weights;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
     const std::size_t moving = variables.size() - 2;
-    const Variable none{};
-    const Variable& gamma = options_.scale ? variables[0] : none;
-    const Variable& beta = options_.center ? variables[moving - 1] : none;
+    const Variable* const gamma = options_.scale ? &variables[0] : nullptr;
+    const Variable* const beta = options_.center ? &variables[moving - 1] : nullptr;
+    const View scale = gamma ? e.value(*gamma) : View{}, offset = beta ? e.value(*beta) : View{};
+    const bool trains = e.trains(*this);
     const View in = x.matrix(), y = e.temporary(x.shape);
     const std::int64_t chunks = op::chunks_of(in.shape[0]);
     const Shape sums{chunks, 2, in.shape[1]};
-    const View saved = e.trains() ? e.temporary({3, in.shape[1]}) : View{};
-    const View partials = e.trains() ? e.temporary({chunks, 3, in.shape[1]}) : View{};
-    e.add(op::BatchNorm{in, gamma.value, beta.value, variables[moving].value, variables[moving + 1].value,
-                        y.matrix(), saved, partials, options_.momentum, options_.epsilon,
-                        e.keeps_statistics()});
-    op::BatchNormGradient gradients{in, {}, gamma.value, saved, {}, {}, gamma.gradient, beta.gradient};
-    return {y, [gradients, sums, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
-              op::BatchNormGradient back = gradients;
+    const View saved = trains ? e.temporary({3, in.shape[1]}) : View{};
+    const View partials = trains ? e.temporary({chunks, 3, in.shape[1]}) : View{};
+    const View mean = e.value(variables[moving]), variance = e.value(variables[moving + 1]);
+    e.add(op::BatchNorm{in, scale, offset, mean, variance, y.matrix(), saved, partials, options_.momentum,
+                        options_.epsilon, trains && e.keeps_statistics()});
+    if (!trains) return {y, frozen_backward(x.shape, scale, mean, variance)};
+    return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              op::BatchNormGradient back{in, {}, scale, saved, {}, {}, {}, {}};
+              if (gamma) back.gamma_gradient = e.gradient(*gamma);
+              if (beta) back.beta_gradient = e.gradient(*beta);
               const View dx = wanted ? e.temporary(shape) : View{};
               back.out_gradient = gradient.matrix(), back.partials = e.temporary(sums);
               if (wanted) back.in_gradient = dx.matrix();
@@ -66,34 +74,63 @@ class BatchNormalizationNode final : public LayerNode {
   }
 
  private:
+  /// A frozen one infers while it trains: dx = gradient * gamma / sqrt(variance + epsilon), which is what it makes of a
+  /// gradient by a mean of 0 without beta.
+  std::function<View(Emitter&, const View&, bool)> frozen_backward(const Shape& shape, const View& gamma,
+                                                                   const View& mean,
+                                                                   const View& variance) const {
+    return [=, this](Emitter& e, const View& gradient, bool wanted) {
+      if (!wanted) return View{};
+      const View zeros = e.temporary(mean.shape), dx = e.temporary(shape);
+      e.add(op::Map{Rescale{0, 0}, mean, zeros});
+      e.add(op::BatchNorm{gradient.matrix(),
+                          gamma,
+                          {},
+                          zeros,
+                          variance,
+                          dx.matrix(),
+                          {},
+                          {},
+                          options_.momentum,
+                          options_.epsilon,
+                          false});
+      return dx;
+    };
+  }
+
   BatchNormalizationOptions options_;
 };
 
 /// LayerNormalization, and without a mean RMSNormalization.
-class LayerNormalizationNode final : public LayerNode {
+class LayerNormalizationNode final : public SimpleLayer {
  public:
   LayerNormalizationNode(const char* type, const LayerNormalizationOptions& options, bool centers)
       : type_(type), options_(options), centers_(centers) {}
 
   const char* type() const override { return type_; }
-  Shape build(const Shape& input_shape) override {
-    const Shape shape{features_of(*this, input_shape)};
-    variables.clear();
-    if (options_.scale)
-      variables.push_back({centers_ ? "gamma" : "scale", shape, options_.gamma_initializer.value()});
-    if (options_.center) variables.push_back({"beta", shape, options_.beta_initializer.value()});
+  Shape shape_for(const Shape& input_shape) const override {
+    features_of(*this, input_shape);  // for what it throws
     return input_shape;
+  }
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    const Shape shape{input_shape.back()};
+    std::vector<Variable> weights;
+    if (options_.scale)
+      weights.push_back({centers_ ? "gamma" : "scale", shape, options_.gamma_initializer.value()});
+    if (options_.center) weights.push_back({"beta", shape, options_.beta_initializer.value()});
+    return weights;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    const Variable none{};
-    const Variable& gamma = options_.scale ? variables.front() : none;
-    const Variable& beta = options_.center ? variables.back() : none;
+    const Variable* const gamma = options_.scale ? &variables.front() : nullptr;
+    const Variable* const beta = options_.center ? &variables.back() : nullptr;
+    const View scale = gamma ? e.value(*gamma) : View{}, offset = beta ? e.value(*beta) : View{};
     const View in = x.matrix(), y = e.temporary(x.shape), saved = e.temporary({in.shape[0], 3});
-    e.add(op::LayerNorm{in, gamma.value, beta.value, y.matrix(), saved, options_.epsilon, centers_});
-    const op::LayerNormGradient gradients{in, {}, gamma.value, saved, {}, centers_};
-    const View dgamma = gamma.gradient, dbeta = beta.gradient;
+    e.add(op::LayerNorm{in, scale, offset, y.matrix(), saved, options_.epsilon, centers_});
+    const op::LayerNormGradient gradients{in, {}, scale, saved, {}, centers_};
     return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              const View dgamma = gamma ? e.gradient(*gamma) : View{};
+              const View dbeta = beta ? e.gradient(*beta) : View{};
               if (dgamma || dbeta) e.add(op::LayerNormWeights{in, gradient.matrix(), saved, dgamma, dbeta});
               if (!wanted) return View{};
               op::LayerNormGradient back = gradients;
@@ -110,24 +147,25 @@ class LayerNormalizationNode final : public LayerNode {
   bool centers_;
 };
 
-class NormalizationNode final : public LayerNode {
+class NormalizationNode final : public SimpleLayer {
  public:
   const char* type() const override { return "Normalization"; }
-  Shape build(const Shape& input_shape) override {
-    const Shape shape{features_of(*this, input_shape)};
-    const bool for_all = given && mean.size() == 1;
-    GLIA_CHECK(mean.empty() || for_all || static_cast<std::int64_t>(mean.size()) == shape[0], ShapeError,
+  Shape shape_for(const Shape& input_shape) const override {
+    const std::int64_t features = features_of(*this, input_shape);
+    GLIA_CHECK(mean.empty() || is_for_all() || static_cast<std::int64_t>(mean.size()) == features, ShapeError,
                "layer \"", name, "\" (Normalization) ",
                given ? "was given mean and variance of " : "was adapted to ", mean.size(),
-               " features, but its input has ", shape[0]);
-    variables.clear();
-    variables.push_back({"mean", shape, Zeros{}, {}, {}, false, for_all ? repeated(mean, shape[0]) : mean});
-    variables.push_back(
-        {"variance", shape, Ones{}, {}, {}, false, for_all ? repeated(variance, shape[0]) : variance});
+               " features, but its input has ", features);
     return input_shape;
   }
+  std::vector<Variable> weights_for(const Shape& input_shape) const override {
+    const Shape shape{input_shape.back()};
+    return {
+        {"mean", shape, Zeros{}, {}, {}, false, is_for_all() ? repeated(mean, shape[0]) : mean},
+        {"variance", shape, Ones{}, {}, {}, false, is_for_all() ? repeated(variance, shape[0]) : variance}};
+  }
   Emitted emit(Emitter& e, const View& x) const override {
-    op::Standardize forward{x.matrix(), variables[0].value, variables[1].value, {}, false};
+    op::Standardize forward{x.matrix(), e.value(variables[0]), e.value(variables[1]), {}, false};
     const View y = e.temporary(x.shape);
     forward.out = y.matrix();
     e.add(forward);
@@ -145,6 +183,7 @@ class NormalizationNode final : public LayerNode {
   bool given = false;
 
  private:
+  bool is_for_all() const { return given && mean.size() == 1; }
   static std::vector<float> repeated(const std::vector<float>& number, std::int64_t times) {
     return std::vector<float>(static_cast<std::size_t>(times), number[0]);
   }
@@ -161,14 +200,14 @@ BatchNormalization::BatchNormalization(const BatchNormalizationOptions& o)
   check_options(o.moving_mean_initializer), check_options(o.moving_variance_initializer);
   check_options(o.beta_regularizer), check_options(o.gamma_regularizer);
   check_options(o.beta_constraint), check_options(o.gamma_constraint);
-  node().name = o.name;
+  node().name = o.name, node().trainable = o.trainable;
 }
 
 LayerNormalization::LayerNormalization(const LayerNormalizationOptions& options)
     : Layer(std::make_shared<LayerNormalizationNode>("LayerNormalization", options, true)) {
   check_epsilon("LayerNormalization", options.epsilon);
   check_options(options.beta_initializer), check_options(options.gamma_initializer);
-  node().name = options.name;
+  node().name = options.name, node().trainable = options.trainable;
 }
 
 RMSNormalization::RMSNormalization(double epsilon, const std::string& name)
@@ -215,9 +254,11 @@ void Normalization::adapt(const TensorView& data) {
     mean.push_back(static_cast<float>(average));
     variance.push_back(static_cast<float>(squares / static_cast<double>(rows)));
   }
-  if (normalization.built) set_weights({Tensor(mean), Tensor(variance)});
+  if (normalization.has_weights()) set_weights({Tensor(mean), Tensor(variance)});
   normalization.mean = std::move(mean), normalization.variance = std::move(variance);
-  if (!normalization.built) normalization.declare_input_shape(data.shape().row());
+  if (normalization.has_weights()) return;
+  normalization.forget_shapes();
+  normalization.declare_input_shape(data.shape().row());
 }
 
 }  // namespace glia

@@ -9,7 +9,7 @@
 namespace glia {
 namespace {
 
-class PoolNode final : public LayerNode {
+class PoolNode final : public SimpleLayer {
  public:
   struct Settings {
     const char* type;
@@ -22,23 +22,16 @@ class PoolNode final : public LayerNode {
 
   const char* type() const override { return s_.type; }
 
-  Shape build(const Shape& input_shape) override {
-    if (s_.global) {
-      expect_image(*this, input_shape);
-      constexpr std::int64_t most = std::numeric_limits<int>::max();
-      GLIA_CHECK(input_shape[0] <= most && input_shape[1] <= most, ShapeError, "layer \"", name, "\" (",
-                 s_.type, ") got images of shape ", input_shape, ", which are too large");
-      s_.size = {static_cast<int>(input_shape[0]), static_cast<int>(input_shape[1])};
-    }
-    window_ = place_window(*this, input_shape, s_.size, s_.strides, 1, s_.padding);
-    image_ = windowed_shape(input_shape, window_, s_.padding, input_shape.back());
-    return s_.global && !s_.keepdims ? Shape{input_shape.back()} : image_;
+  Shape shape_for(const Shape& input_shape) const override {
+    const Shape image = pooled(input_shape);
+    return s_.global && !s_.keepdims ? Shape{input_shape.back()} : image;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    const op::Pool pool{x, e.temporary(image_.prepend(x.shape[0])), window_, s_.average};
+    const Shape image = x.shape.row();
+    const op::Pool pool{x, e.temporary(pooled(image).prepend(x.shape[0])), window_over(image), s_.average};
     e.add(pool);
-    return {pool.out.reshaped(output_shape.prepend(x.shape[0])),
+    return {pool.out.reshaped(shape_for(image).prepend(x.shape[0])),
             [pool](Emitter& e, const View& gradient, bool wanted) {
               if (!wanted) return View{};
               const View dx = e.temporary(pool.in.shape);
@@ -49,9 +42,20 @@ class PoolNode final : public LayerNode {
   }
 
  private:
+  Window window_over(const Shape& image) const {
+    if (!s_.global) return place_window(*this, image, s_.size, s_.strides, 1, s_.padding);
+    expect_image(*this, image);
+    constexpr std::int64_t most = std::numeric_limits<int>::max();
+    GLIA_CHECK(image[0] <= most && image[1] <= most, ShapeError, "layer \"", name, "\" (", s_.type,
+               ") got images of shape ", image, ", which are too large");
+    const Size2D all{static_cast<int>(image[0]), static_cast<int>(image[1])};
+    return place_window(*this, image, all, s_.strides, 1, s_.padding);
+  }
+  Shape pooled(const Shape& image) const {
+    return windowed_shape(image, window_over(image), s_.padding, image.back());
+  }
+
   Settings s_;
-  Window window_;
-  Shape image_;
 };
 
 std::shared_ptr<LayerNode> pool_layer(const char* type, bool average, Size2D size,

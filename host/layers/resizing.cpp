@@ -10,13 +10,13 @@ namespace glia {
 namespace {
 
 /// Padding, or with negative numbers cropping.
-class BorderNode final : public LayerNode {
+class BorderNode final : public SimpleLayer {
  public:
   BorderNode(const char* type, Border2D border) : type_(type), border_(border) {}
 
   const char* type() const override { return type_; }
 
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     expect_image(*this, input_shape);
     const std::int64_t height = input_shape[0] + border_.top + border_.bottom;
     const std::int64_t width = input_shape[1] + border_.left + border_.right;
@@ -27,7 +27,8 @@ class BorderNode final : public LayerNode {
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    const op::Shift shift{x, e.temporary(output_shape.prepend(x.shape[0])), border_.top, border_.left};
+    const op::Shift shift{x, e.temporary(shape_for(x.shape.row()).prepend(x.shape[0])), border_.top,
+                          border_.left};
     e.add(shift);
     return {shift.out, [shift](Emitter& e, const View& gradient, bool wanted) {
               if (!wanted) return View{};
@@ -42,19 +43,20 @@ class BorderNode final : public LayerNode {
   Border2D border_;
 };
 
-class UpSamplingNode final : public LayerNode {
+class UpSamplingNode final : public SimpleLayer {
  public:
   UpSamplingNode(Size2D size, bool bilinear) : size_(size), bilinear_(bilinear) {}
 
   const char* type() const override { return "UpSampling2D"; }
 
-  Shape build(const Shape& input_shape) override {
+  Shape shape_for(const Shape& input_shape) const override {
     expect_image(*this, input_shape);
     return {input_shape[0] * size_.height, input_shape[1] * size_.width, input_shape.back()};
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    const op::Upsample enlarge{x, e.temporary(output_shape.prepend(x.shape[0])), bilinear_, false};
+    const op::Upsample enlarge{x, e.temporary(shape_for(x.shape.row()).prepend(x.shape[0])), bilinear_,
+                               false};
     e.add(enlarge);
     return {enlarge.out, [enlarge](Emitter& e, const View& gradient, bool wanted) {
               if (!wanted) return View{};

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <host/model/compile_checks.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
@@ -55,17 +56,67 @@ std::string invalid_metric(const Metrics& metric) {
 }
 
 /// A metric named in full goes with targets of its own kind.
-void check_metric(const MetricName& metric, Targets targets) {
+void check_metric(const MetricName& metric, const std::string& name, Targets targets) {
   if (!metric.metric()) return;
   const MetricTargets wanted = targets_of(*metric.metric());
   const bool sparse = targets == Targets::sparse_labels,
              wants_labels = wanted == MetricTargets::sparse_labels;
-  GLIA_CHECK(wanted == MetricTargets::any || wants_labels == sparse, ValueError, "metric \"", metric.name(),
+  GLIA_CHECK(wanted == MetricTargets::any || wants_labels == sparse, ValueError, "metric \"", name,
              "\" is for ", wants_labels ? "labels" : "dense targets", ", but the loss takes ",
              sparse ? "labels" : "dense targets", ": use \"accuracy\", which fits either, or ",
              sparse ? "to_categorical and the loss for dense targets" : "the sparse loss");
   const std::string reason = invalid_metric(*metric.metric());
   GLIA_CHECK(reason.empty(), ValueError, reason);
+}
+
+std::size_t output_named(const std::string& what, const std::string& name,
+                         const std::vector<std::string>& outputs) {
+  const auto found = std::find(outputs.begin(), outputs.end(), name);
+  if (found == outputs.end()) throw ValueError(detail::unknown_name(what, name, outputs));
+  return static_cast<std::size_t>(found - outputs.begin());
+}
+
+std::vector<Head> heads_of(const CompileOptions& options, const std::vector<std::string>& outputs) {
+  std::vector<Head> heads;
+  if (options.loss.all())
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      heads.push_back({i, outputs[i], options.loss.all()->value(), 1, {}, {}});
+  for (const auto& [name, loss] : options.loss.by_output()) {
+    const std::size_t output = output_named("output with a loss", name, outputs);
+    for (const Head& head : heads)
+      GLIA_CHECK(head.output != output, ValueError, "compile got two losses for the output \"", name,
+                 "\", expected one");
+    heads.push_back({output, name, loss.value(), 1, {}, {}});
+  }
+  std::sort(heads.begin(), heads.end(), [](const Head& a, const Head& b) { return a.output < b.output; });
+  for (const auto& [name, weight] : options.loss_weights) {
+    const std::size_t output = output_named("output with a loss weight", name, outputs);
+    GLIA_CHECK(std::isfinite(weight), ValueError, "compile got the loss weight ", weight,
+               " for the output \"", name, "\", expected a finite number");
+    const auto head =
+        std::find_if(heads.begin(), heads.end(), [&](const Head& h) { return h.output == output; });
+    GLIA_CHECK(head != heads.end(), ValueError, "compile got a loss weight for the output \"", name,
+               "\", which has no loss: give it one in .loss, or leave the weight out");
+    head->weight = weight;
+  }
+  return heads;
+}
+
+/// The head whose metric it is.
+Head& head_of(const MetricName& metric, std::vector<Head>& heads, const std::vector<std::string>& outputs) {
+  if (outputs.size() == 1) return heads[0];
+  const auto named = [&](const Head& head) { return head.name == metric.label(); };
+  const auto found = std::find_if(heads.begin(), heads.end(), named);
+  if (found != heads.end()) return *found;
+  GLIA_CHECK(heads.size() == 1 || !metric.label().empty(), ValueError, "metric \"", metric.name(),
+             "\" is of none of the model's ", outputs.size(), " outputs: say which, such as {\"", outputs[0],
+             "\", \"", metric.name(), "\"}");
+  if (heads.size() == 1 && std::find(outputs.begin(), outputs.end(), metric.label()) == outputs.end())
+    return heads[0];
+  GLIA_CHECK(std::find(outputs.begin(), outputs.end(), metric.label()) == outputs.end(), ValueError,
+             "metric \"", metric.name(), "\" is of the output \"", metric.label(),
+             "\", which has no loss: give it one in .loss");
+  throw ValueError(detail::unknown_name("output with a metric", metric.label(), outputs));
 }
 
 }  // namespace
@@ -85,21 +136,40 @@ void check_optimizer(const Optimizers& optimizer) {
       optimizer);
 }
 
-std::vector<MetricName> checked_metrics(const CompileOptions& options) {
-  std::vector<MetricName> all(options.metrics.begin(), options.metrics.end());
-  all.insert(all.end(), options.weighted_metrics.begin(), options.weighted_metrics.end());
-  GLIA_CHECK(options.loss || all.empty(), ValueError,
-             "compile got metrics but no loss; give .loss as well, such as \"mse\"");
-  GLIA_CHECK(all.size() <= static_cast<std::size_t>(max_metrics), ValueError, "got ", all.size(),
-             " metrics, at most ", max_metrics, " are possible");
+void check_precision(const Precisions& precision, DType dtype) {
+  const char* const name = std::visit([](const auto& member) { return member.name; }, precision);
+  GLIA_CHECK(dtype == DType::float32 || std::holds_alternative<Float32>(precision), ValueError,
+             "precision \"", name, "\" is for models of float32, this one computes in ", dtype,
+             ": leave .precision out");
+}
+
+std::vector<Head> checked_heads(const CompileOptions& options, const std::vector<std::string>& outputs) {
+  if (options.loss.all()) check_options(*options.loss.all());
+  for (const auto& [name, loss] : options.loss.by_output()) check_options(loss);
+  std::vector<Head> heads = heads_of(options, outputs);
   std::set<std::string> seen{"loss"};
-  for (const MetricName& metric : all) {
-    check_metric(metric, std::visit([](const auto& l) { return l.targets; }, options.loss->value()));
-    GLIA_CHECK(seen.insert(metric.name()).second, ValueError, "metric \"", metric.name(),
-               "\" is named twice, or like the loss: name each once, such as {\"weighted_", metric.name(),
-               "\", the metric}");
+  for (const Head& head : heads)
+    if (heads.size() > 1) seen.insert(head.name + "_loss");
+  for (const bool weighted : {false, true}) {
+    for (const MetricName& metric : weighted ? options.weighted_metrics : options.metrics) {
+      GLIA_CHECK(!heads.empty(), ValueError,
+                 "compile got metrics but no loss; give .loss as well, such as \"mse\"");
+      Head& head = head_of(metric, heads, outputs);
+      const bool selects = outputs.size() > 1 && metric.label() == head.name;
+      std::string name = metric.label().empty() || selects ? metric.name() : metric.label();
+      check_metric(metric, name, std::visit([](const auto& l) { return l.targets; }, head.loss));
+      if (outputs.size() > 1) name = head.name + '_' + name;
+      GLIA_CHECK(seen.insert(name).second, ValueError, "metric \"", name,
+                 "\" is named twice, or like the loss: name each once, such as {\"weighted_", name,
+                 "\", the metric}");
+      head.metrics.push_back({name,
+                              metric.metric().value_or(Metrics(BinaryAccuracy{})),
+                              weighted,
+                              !metric.metric().has_value(),
+                              {}});
+    }
   }
-  return all;
+  return heads;
 }
 
 }  // namespace glia

@@ -1,20 +1,21 @@
-// The summary's box table: three columns of fixed width, in which text wraps between words.
+// The summary's box table: columns of fixed width, in which text wraps between words.
 // SPDX-License-Identifier: Apache-2.0
-#include "host/model/summary.h"
-
-#include "host/base/number_text.h"
+#include <host/base/number_text.h>
+#include <host/model/summary.h>
 
 #include <algorithm>
-#include <array>
+#include <string>
+#include <vector>
 
 namespace glia {
 namespace {
 
-constexpr int columns = 3;
-constexpr std::size_t widths[columns] = {31, 22, 13};  // in characters, without a space on either side
-constexpr int right_aligned = 2;
+constexpr std::size_t params_column = 2;  // whose numbers stand on the right
 
-using Cells = std::array<std::string, columns>;
+/// Of the columns, in characters, without a space on either side: Keras's tables of chains and of graphs.
+const std::vector<std::size_t> chain_widths{31, 22, 13}, graph_widths{21, 19, 13, 19};
+
+using Cells = std::vector<std::string>;
 
 struct Rule {
   const char *left, *line, *between, *right;
@@ -51,38 +52,71 @@ std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
   return lines;
 }
 
-void print_rule(std::ostream& out, const Rule& rule) {
+void print_rule(std::ostream& out, const std::vector<std::size_t>& widths, const Rule& rule) {
   std::string text = rule.left;
-  for (int column = 0; column < columns; ++column) {
+  for (std::size_t column = 0; column < widths.size(); ++column) {
     if (column > 0) text += rule.between;
     for (std::size_t i = 0; i < widths[column] + 2; ++i) text += rule.line;
   }
   out << text << rule.right << '\n';
 }
 
-void print_cells(std::ostream& out, const Cells& cells, const std::string& border) {
-  std::vector<std::string> lines[columns];
+void print_cells(std::ostream& out, const std::vector<std::size_t>& widths, const Cells& cells,
+                 const std::string& border) {
+  std::vector<std::vector<std::string>> lines(widths.size());
   std::size_t height = 1;
-  for (int column = 0; column < columns; ++column) {
+  for (std::size_t column = 0; column < widths.size(); ++column) {
     lines[column] = wrapped(cells[column], widths[column]);
     height = std::max(height, lines[column].size());
   }
   for (std::size_t row = 0; row < height; ++row) {
     std::string text = border;
-    for (int column = 0; column < columns; ++column) {
+    for (std::size_t column = 0; column < widths.size(); ++column) {
       const std::string cell = row < lines[column].size() ? lines[column][row] : "";
       const std::string padding(widths[column] - length(cell), ' ');
-      text += ' ' + (column == right_aligned ? padding + cell : cell + padding) + ' ' + border;
+      text += ' ' + (column == params_column ? padding + cell : cell + padding) + ' ' + border;
     }
     out << text << '\n';
   }
 }
 
-Cells cells_of(const SummaryRow& row) {
+std::string shape_text(const Shape& row) {
   std::string shape = "(None";
-  for (std::int64_t dimension : row.output_shape) shape += ", " + std::to_string(dimension);
-  return {row.name + " (" + row.type + ')', row.built ? shape + ')' : "?",
-          row.built ? detail::grouped(row.params) : "0 (unbuilt)"};
+  for (std::int64_t dimension : row) shape += ", " + std::to_string(dimension);
+  return shape + ')';
+}
+
+/// What the applications of a layer read: "dense[0][0]" is the first output of the first application of it.
+std::string connections(const Core& model, const LayerNode& layer) {
+  const std::vector<Graph::Node>& nodes = model.graph().nodes();
+  std::string text;
+  for (const Graph::Node& node : nodes) {
+    if (&node.layer.node() != &layer) continue;
+    for (const Graph::Source& source : node.inputs) {
+      const LayerNode& from = nodes[source.node].layer.node();
+      std::size_t application = 0;
+      for (std::size_t n = 0; n < source.node; ++n) application += &nodes[n].layer.node() == &from;
+      text += (text.empty() ? "" : ", ") + model.name_of(from) + '[' + std::to_string(application) + "][" +
+              std::to_string(source.output) + ']';
+    }
+  }
+  return text.empty() ? "-" : text;
+}
+
+std::vector<Cells> rows_of(const Core& model) {
+  std::vector<Cells> rows;
+  for (const Layer& layer : model.layers()) {
+    const LayerNode& node = layer.node();
+    if (!node.is_listed() && model.is_chain()) continue;
+    std::int64_t params = 0;
+    for (const LayerNode* each : all_nodes(node))
+      for (const Variable& variable : each->variables) params += variable.shape.elements();
+    rows.push_back({model.name_of(node) + " (" + node.type() + ')',
+                    model.built() ? shape_text(node.output_shape) : "?",
+                    model.built() ? detail::grouped(params) : "0 (unbuilt)"});
+    if (!model.is_chain()) rows.back().push_back(connections(model, node));
+  }
+  return rows;
 }
 
 /// "397.54 KB".
@@ -103,24 +137,26 @@ void print_total(std::ostream& out, const char* what, std::int64_t params, DType
 
 }  // namespace
 
-void print_summary(std::ostream& out, const std::string& model_name, const std::vector<SummaryRow>& rows,
-                   std::int64_t trainable, std::int64_t non_trainable, std::int64_t optimizer_params,
-                   DType dtype) {
-  out << "Model: \"" << model_name << "\"\n";
-  print_rule(out, {"┏", "━", "┳", "┓"});
-  print_cells(out, {"Layer (type)", "Output Shape", "Param #"}, "┃");
-  print_rule(out, {"┡", "━", "╇", "┩"});
+void print_summary(std::ostream& out, const Core& model) {
+  const std::vector<std::size_t>& widths = model.is_chain() ? chain_widths : graph_widths;
+  out << "Model: \"" << model.name << "\"\n";
+  print_rule(out, widths, {"┏", "━", "┳", "┓"});
+  print_cells(out, widths, {"Layer (type)", "Output Shape", "Param #", "Connected to"}, "┃");
+  print_rule(out, widths, {"┡", "━", "╇", "┩"});
+  const std::vector<Cells> rows = rows_of(model);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i > 0) print_rule(out, {"├", "─", "┼", "┤"});
-    print_cells(out, cells_of(rows[i]), "│");
+    if (i > 0) print_rule(out, widths, {"├", "─", "┼", "┤"});
+    print_cells(out, widths, rows[i], "│");
   }
-  print_rule(out, {"└", "─", "┴", "┘"});
+  print_rule(out, widths, {"└", "─", "┴", "┘"});
 
-  const bool optimizer_built = optimizer_params >= 0;
-  print_total(out, "Total", trainable + non_trainable + (optimizer_built ? optimizer_params : 0), dtype);
-  print_total(out, "Trainable", trainable, dtype);
-  print_total(out, "Non-trainable", non_trainable, dtype);
-  if (optimizer_built) print_total(out, "Optimizer", optimizer_params, dtype);
+  const std::int64_t all = model.built() ? model.parameter_count() : 0;
+  const std::int64_t trained = model.built() ? model.trained_parameter_count() : 0;
+  const std::int64_t optimizer = model.optimizer_parameter_count();
+  print_total(out, "Total", all + std::max<std::int64_t>(optimizer, 0), model.dtype);
+  print_total(out, "Trainable", trained, model.dtype);
+  print_total(out, "Non-trainable", all - trained, model.dtype);
+  if (optimizer >= 0) print_total(out, "Optimizer", optimizer, model.dtype);
 }
 
 }  // namespace glia

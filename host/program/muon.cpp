@@ -9,9 +9,10 @@
 namespace glia {
 namespace {
 
-/// The part of a flat view that belongs to a variable, in its shape.
-View part_of(const View& flat, const Variable& variable, std::int64_t row_offset = 0) {
-  return View::contiguous(flat.buffer, flat.dtype, variable.shape, row_offset + variable.value.offset);
+/// The part of the first row of the slots that belongs to a weight, in its shape.
+View part_of(const View& slots, const Trained& weight) {
+  return View::contiguous(slots.buffer, slots.dtype, weight.value.shape,
+                          slots.offset + weight.gradient.offset);
 }
 
 /// x (rows, columns) with its singular values brought near 1, rows <= columns: steps of a x + (b A + c A A) x with
@@ -33,38 +34,35 @@ View orthogonalized(Emitter& e, const Muon& muon, View x) {
   return x;
 }
 
-void emit_matrix(Emitter& e, const Muon& muon, const op::Optimize& all, const Variable& variable) {
-  const View direction = e.temporary(variable.shape);
-  e.add(op::Momentum{variable.gradient, part_of(all.slots, variable), direction, muon.momentum, muon.nesterov,
+void emit_matrix(Emitter& e, const Muon& muon, const op::Optimize& all, const Trained& weight) {
+  const View direction = e.temporary(weight.value.shape);
+  e.add(op::Momentum{weight.gradient, part_of(all.slots, weight), direction, muon.momentum, muon.nesterov,
                      all.steps, muon.clipvalue});
   const View partials = e.temporary({op::pieces_of(direction.elements())}, DType::float64);
   e.add(op::Squares{direction, partials});
   e.add(op::RescaleToNorm{direction, partials, 0});
-  const double longer = static_cast<double>(std::max(variable.shape[0], variable.shape[1]));
-  e.add(op::Descend{variable.value, orthogonalized(e, muon, direction), muon.rms_rate * std::sqrt(longer),
+  const double longer = static_cast<double>(std::max(direction.shape[0], direction.shape[1]));
+  e.add(op::Descend{weight.value, orthogonalized(e, muon, direction), muon.rms_rate * std::sqrt(longer),
                     muon.weight_decay, all.steps});
 }
 
 }  // namespace
 
-void emit_muon(Emitter& e, const Muon& muon, const op::Optimize& all,
-               const std::vector<const LayerNode*>& nodes) {
-  for (const LayerNode* node : nodes) {
-    for (const Variable& variable : node->variables) {
-      if (!variable.trainable) continue;
-      if (variable.shape.rank() == 2 && std::string(node->type()) != "Embedding") {
-        emit_matrix(e, muon, all, variable);
-        continue;
-      }
-      op::Optimize one = all;
-      const std::int64_t elements = variable.shape.elements();
-      one.parameters = variable.value.reshaped({elements});
-      one.gradients = variable.gradient.reshaped({elements});
-      one.slots.shape[1] = elements;  // its rows stay as far apart as all weights are
-      one.slots.offset = variable.value.offset;
-      one.weight_decay = muon.adam_weight_decay;
-      e.add(one);
+void emit_muon(Emitter& e, const Muon& muon, const op::Optimize& all, const std::vector<Trained>& weights) {
+  for (const Trained& weight : weights) {
+    if (weight.value.shape.rank() == 2 && std::string(weight.layer->type()) != "Embedding") {
+      emit_matrix(e, muon, all, weight);
+      continue;
     }
+    op::Optimize one = all;
+    const std::int64_t elements = weight.value.elements();
+    one.parameters = weight.value.reshaped({elements});
+    one.gradients = weight.gradient.reshaped({elements});
+    one.slots.shape[1] = elements;  // its rows stay as far apart as all weights are
+    one.slots.offset = weight.gradient.offset;
+    one.weight_decay = muon.adam_weight_decay;
+    one.spans = {};
+    e.add(one);
   }
 }
 

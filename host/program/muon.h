@@ -4,7 +4,7 @@
 
 #include <glia/math/optimizers.h>
 #include <host/layers/emitter.h>
-#include <host/layers/layer_node.h>
+#include <host/program/update.h>  // defines: Trained
 
 #include <vector>
 
@@ -12,6 +12,6 @@ namespace glia {
 
 /// `all` as AdamW would update every weight; the matrices among them go by their momentum made orthogonal.
 void emit_muon(Emitter& emitter, const Muon& muon, const op::Optimize& all,
-               const std::vector<const LayerNode*>& nodes);
+               const std::vector<Trained>& weights);
 
 }  // namespace glia

@@ -48,8 +48,7 @@ class LaunchSize {
 /// The callbacks of a fit, and what they are told.
 class CallbackList {
  public:
-  CallbackList(Sequential& owner, const Model& model, const Callbacks& callbacks,
-               const TrainingParams& params)
+  CallbackList(Model& owner, const Core& model, const Callbacks& callbacks, const TrainingParams& params)
       : owner_(&owner), model_(model) {
     for (const Callbacks::Entry& entry : callbacks) {
       entry.get().attach(owner, params);
@@ -71,8 +70,8 @@ class CallbackList {
   }
 
  private:
-  const Sequential* owner_;  // an address alone, once a callback was called
-  const Model& model_;
+  const Model* owner_;  // an address alone, once a callback was called
+  const Core& model_;
   std::vector<Callback*> callbacks_;
   bool watches_batches_ = false;
 };
@@ -81,7 +80,7 @@ class CallbackList {
 /// does not fix the model's shape. Made before all that uses the build.
 class BuildGuard {
  public:
-  explicit BuildGuard(Model& model) : model_(model), kept_(model.built()) {}
+  explicit BuildGuard(Core& model) : model_(model), kept_(model.built()) {}
   BuildGuard(const BuildGuard&) = delete;
   ~BuildGuard() {
     if (!kept_ && model_.built()) model_.discard_build();
@@ -89,15 +88,16 @@ class BuildGuard {
   void keep() { kept_ = true; }
 
  private:
-  Model& model_;
+  Core& model_;
   bool kept_;
 };
 
-/// Builds the model for rows like x's where it is not built yet.
-void build_for(Model& model, const TensorView& x, const char* call) {
+/// Builds the model where that is still to be done: a chain that does not know its shape for rows like x's.
+void build_for(Core& model, const Tensors& x, const char* call) {
+  model.build_if_known();
   if (model.built()) return;
-  const Shape row = checked_row_shape(x, call), declared = model.declared_input_shape();
-  model.build(declared.empty() ? row : declared);
+  GLIA_CHECK(x.size() == 1, ValueError, call, " got ", x.size(), " inputs, expected one");
+  model.build({checked_row_shape(x[0].view, call)});
 }
 
 /// Which Programs a pass runs: this one and, for the rows that are left, the one for a smaller batch.
@@ -107,8 +107,7 @@ using Pass = ProgramKey;
 /// where a callback watches batches, so that it finds the model as that batch left it.
 class Launcher {
  public:
-  Launcher(Model& model, const Pass& pass, LaunchSize& size, Progress& progress,
-           const CallbackList* callbacks)
+  Launcher(Core& model, const Pass& pass, LaunchSize& size, Progress& progress, const CallbackList* callbacks)
       : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks) {}
 
   void run(std::int64_t batch, std::int64_t steps) {
@@ -120,7 +119,7 @@ class Launcher {
       if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
-      model_.request_state(pass_.mode);
+      model_.passes().request(pass_.mode);
       steps -= count;
       if (waiting_ > 0) take();
       waiting_ = count;
@@ -137,22 +136,22 @@ class Launcher {
 
  private:
   void take() {
-    state_ = model_.take_state();
+    state_ = model_.passes().take();
     if (last_) {
       const double time = now();
       size_.took(time - std::exchange(*last_, time));
     }
     done_ += std::exchange(waiting_, 0);
     if (progress_.wants_update())
-      progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.logs(state_));
+      progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.trainer().logs(state_));
     // A launch that was under way when the fit was stopped is not told of.
     if (!callbacks_ || callbacks_->empty() || (model_.stop_training && told_)) return;
     told_ = true;
-    const Logs logs = model_.logs(state_);
+    const Logs logs = model_.trainer().logs(state_);
     callbacks_->each([&](Callback& callback) { callback.on_batch_end(done_ - 1, logs); });
   }
 
-  Model& model_;
+  Core& model_;
   const Pass& pass_;
   LaunchSize& size_;
   Progress& progress_;
@@ -165,15 +164,15 @@ class Launcher {
 };
 
 /// Runs steps over all chunks of a pass, the partial last batch included. Returns the totals.
-PassState run_pass(Model& model, const Pass& pass, Feeder& feeder, LaunchSize& size, Progress& progress,
+PassState run_pass(Core& model, const Pass& pass, Feeder& feeder, LaunchSize& size, Progress& progress,
                    const CallbackList* callbacks = nullptr) {
   Launcher launcher(model, pass, size, progress, callbacks);
   bool first = true;
   while (const std::optional<Chunk> chunk = launcher.stopped() ? std::nullopt : feeder.next()) {
     if (std::exchange(first, false))
-      model.begin_pass(pass.mode, chunk->feed);
+      model.passes().begin(pass.mode, chunk->fed);
     else
-      model.continue_pass(pass.mode, chunk->feed);
+      model.passes().go_on(pass.mode, chunk->fed);
     launcher.run(pass.batch, chunk->rows / pass.batch);
     if (const std::int64_t rest = chunk->rows % pass.batch) launcher.run(rest, 1);
   }
@@ -192,10 +191,14 @@ void check_verbose(int verbose) {
              ", expected 0 (silent), 1 (progress bar) or 2 (one line an epoch)");
 }
 
-void check_flip_average(const Model& model, bool flip_average) {
-  GLIA_CHECK(!flip_average || model.input_shape().rank() == 3, ShapeError,
+void check_flip_average(const Core& model, bool flip_average) {
+  if (!flip_average) return;
+  GLIA_CHECK(model.input_shapes().size() == 1 && model.output_count() == 1, ValueError,
+             "flip_average is for models of one input and one output, this one has ",
+             model.input_shapes().size(), " and ", model.output_count(), ": leave it out");
+  GLIA_CHECK(model.input_shapes()[0].rank() == 3, ShapeError,
              "flip_average mirrors images (height, width, channels), but the model's rows have shape ",
-             model.input_shape(), ": leave it out");
+             model.input_shapes()[0], ": leave it out");
 }
 
 void check_fit(const FitOptions& o) {
@@ -214,17 +217,32 @@ void check_fit(const FitOptions& o) {
              ", expected bytes, or 0 for no limit");
 }
 
+/// What a pass over these rows runs. `data` are inputs, targets and weights.
+Pass pass_over(const Core& model, Mode mode, std::int64_t batch, const Rows& data) {
+  Pass pass{mode, batch, {}, {}};
+  const std::size_t inputs = model.input_shapes().size();
+  for (std::size_t i = 0; i < inputs; ++i) pass.x_from.push_back(data[i]->dtype());
+  if (mode == Mode::infer) return pass;
+  const std::size_t heads = model.trainer().heads().all.size();
+  for (std::size_t h = 0; h < heads; ++h) {
+    pass.y_from.push_back(data[inputs + h]->dtype());
+    pass.weighted.push_back(data[inputs + heads + h].has_value());
+  }
+  return pass;
+}
+
 /// Rows held on the device, or streamed where they are more than the budget, or than a GPU has memory for beside
 /// what the steps need.
-std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& pass, std::int64_t budget) {
+std::unique_ptr<Feeder> make_feeder(Core& model, const Rows& data, const Pass& pass, std::int64_t budget) {
   model.program(pass);  // takes its memory first
-  const std::int64_t row_bytes = data.x.row_bytes() + data.y->row_bytes();
-  const std::int64_t bytes = data.x.rows() * row_bytes;
+  const std::int64_t row_bytes = row_bytes_of(data);
+  const std::int64_t bytes = rows_of(data) * row_bytes;
   if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, pass.batch, budget);
   try {
     return resident_feeder(model.context(), data);
   } catch (const OutOfMemoryError&) {
-    const bool on_host = data.x.device().is_cpu() && data.y->device().is_cpu();
+    const bool on_host = std::all_of(data.begin(), data.end(),
+                                     [](const auto& view) { return !view || view->device().is_cpu(); });
     if (model.context().device().is_cpu() || !on_host) throw;
   }
   for (std::int64_t fitting = bytes / 2;; fitting /= 2) {
@@ -236,18 +254,32 @@ std::unique_ptr<Feeder> make_feeder(Model& model, const Rows& data, const Pass& 
   }
 }
 
+/// Checked inputs and targets of a call, and the weights of their rows, which `rows` shows too.
+struct Data {
+  std::vector<std::optional<Tensor>> weights;
+  Rows rows;
+};
+Data data_of(const Core& model, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
+             const std::map<int, double>& class_weight, const char* call) {
+  Data data;
+  const Rows checked = checked_data(model, x, y, call);
+  data.weights = row_weights(model, checked, sample_weight, class_weight, call);
+  data.rows = with_weights(checked, data.weights);
+  return data;
+}
+
 /// The rows a fit validates on, ready to be read once an epoch.
 struct Validation {
-  std::optional<Tensor> weights;  // that the feeder reads
+  Data data;  // that the feeder reads
   std::unique_ptr<Feeder> feeder;
   Pass pass;
   LaunchSize size = LaunchSize();
 };
 
-Logs validate(Model& model, Validation& validation) {
+Logs validate(Core& model, Validation& validation) {
   Progress silent(std::cout, 0, false);
   validation.feeder->begin(std::nullopt, 0);
-  return model.logs(run_pass(model, validation.pass, *validation.feeder, validation.size, silent));
+  return model.trainer().logs(run_pass(model, validation.pass, *validation.feeder, validation.size, silent));
 }
 
 Logs joined(const Logs& train, const Logs& validation) {
@@ -258,8 +290,8 @@ Logs joined(const Logs& train, const Logs& validation) {
 
 /// What a fit has beside its data.
 struct Fitting {
-  Sequential& owner;
-  Model& model;
+  Model& owner;
+  Core& model;
   const FitOptions& options;
   BuildGuard& build;
 };
@@ -268,10 +300,10 @@ TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool valida
   TrainingParams params{.epochs = fitting.options.epochs,
                         .steps = steps,
                         .verbose = fitting.options.verbose,
-                        .keys = metrics_names(fitting.model),
-                        .greater_is_better = fitting.model.rising_metrics()};
+                        .keys = fitting.model.trainer().names(),
+                        .greater_is_better = fitting.model.trainer().rising_names()};
   if (validates)
-    for (const std::string& name : metrics_names(fitting.model)) params.keys.push_back("val_" + name);
+    for (const std::string& name : fitting.model.trainer().names()) params.keys.push_back("val_" + name);
   return params;
 }
 
@@ -293,7 +325,7 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps,
     callbacks.each([&](Callback& callback) { callback.on_epoch_begin(epoch); });
     progress.begin_epoch(epoch, options.epochs, steps);
     feeder.begin(shuffle(), epoch);
-    Logs logs = model.logs(run_pass(model, pass, feeder, size, progress, &callbacks));
+    Logs logs = model.trainer().logs(run_pass(model, pass, feeder, size, progress, &callbacks));
     if (validation && (epoch + 1) % options.validation_freq == 0)
       logs = joined(logs, validate(model, *validation));
     progress.end(logs);
@@ -305,30 +337,21 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t steps,
   return history;
 }
 
-/// Rows [first, last) of weights that may not be there.
-std::optional<TensorView> weights_of(const std::optional<Tensor>& weights, std::int64_t first,
-                                     std::int64_t last) {
-  if (!weights) return std::nullopt;
-  return TensorView(*weights).rows(first, last);
-}
-
-Validation validation_of(Model& model, const Rows& data, const FitOptions& options) {
+/// Of rows of `data`, which the Validation then keeps.
+Validation validation_of(Core& model, Data data, const Rows& rows, const FitOptions& options) {
   const std::int64_t wanted =
       options.validation_batch_size > 0 ? options.validation_batch_size : options.batch_size;
-  const std::int64_t batch = std::min(data.x.rows(), wanted);
-  const Pass pass{Mode::validate, batch, data.x.dtype(), data.y->dtype(), data.weights.has_value()};
-  return {std::nullopt, make_feeder(model, data, pass, options.memory_budget), pass};
+  const Pass pass = pass_over(model, Mode::validate, std::min(rows_of(rows), wanted), rows);
+  std::unique_ptr<Feeder> feeder = make_feeder(model, rows, pass, options.memory_budget);
+  return {std::move(data), std::move(feeder), pass};
 }
 
-std::optional<Validation> given_validation(Model& model, const FitOptions& options) {
+std::optional<Validation> given_validation(Core& model, const FitOptions& options) {
   if (!options.validation_data) return std::nullopt;
-  const TensorView &x = options.validation_data.x(), &y = options.validation_data.y();
-  check_data(model, x, y, "fit's validation_data");
-  std::optional<Tensor> weights =
-      row_weights(model, y, options.validation_data.sample_weight(), {}, "fit's validation_data");
-  Validation validation = validation_of(model, {x, y, weights_of(weights, 0, x.rows())}, options);
-  validation.weights = std::move(weights);
-  return validation;
+  const ValidationData& given = options.validation_data;
+  Data data = data_of(model, given.x(), given.y(), given.sample_weight(), {}, "fit's validation_data");
+  const Rows rows = data.rows;
+  return validation_of(model, std::move(data), rows, options);
 }
 
 /// Rows that are trained on; the rest, at the end, are validated on.
@@ -344,66 +367,79 @@ std::int64_t training_rows(std::int64_t rows, const FitOptions& options) {
 
 }  // namespace
 
-std::vector<std::string> metrics_names(const Model& model) {
-  std::vector<std::string> names;
-  if (model.has_loss()) names.push_back("loss");
-  for (const std::string& metric : model.metric_names()) names.push_back(metric);
-  return names;
-}
-
-History fit(Sequential& owner, Model& model, const TensorView& x, const TensorView& y,
-            const FitOptions& options, std::int64_t& trained_epochs) {
-  const Model::Fit fit(model);
+History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const FitOptions& options) {
+  const Core::Fit fit(model);
   check_fit(options);
   check_compiled(model, "fit");
   BuildGuard build(model);
   build_for(model, x, "fit");
-  check_data(model, x, y, "fit");
+  const Data data = data_of(model, x, y, options.sample_weight, options.class_weight, "fit");
   if (options.initial_epoch >= options.epochs) {
     build.keep();
     return {};
   }
-  const std::optional<Tensor> weights =
-      row_weights(model, y, options.sample_weight, options.class_weight, "fit");
-  const std::int64_t rows = training_rows(x.rows(), options), all = x.rows();
+  const std::int64_t all = rows_of(data.rows), rows = training_rows(all, options);
   const std::int64_t batch = std::min(options.batch_size, rows);
 
   std::optional<Validation> validation = given_validation(model, options);
   if (rows < all) {
     // As in Keras, sample weights are split along with the rows, and class weights are for training alone.
-    const bool split = options.sample_weight.has_value();
-    validation = validation_of(
-        model, {x.rows(rows, all), y.rows(rows, all), split ? weights_of(weights, rows, all) : std::nullopt},
-        options);
+    Rows held_out = rows_between(data.rows, rows, all);
+    if (!options.sample_weight)
+      for (std::size_t i = held_out.size() - data.weights.size(); i < held_out.size(); ++i)
+        held_out[i].reset();
+    validation = validation_of(model, {}, held_out, options);
   }
-  const Pass train{Mode::train, batch, x.dtype(), y.dtype(), weights.has_value()};
-  const auto feeder = make_feeder(model, {x.rows(0, rows), y.rows(0, rows), weights_of(weights, 0, rows)},
-                                  train, options.memory_budget);
+  const Rows trained = rows_between(data.rows, 0, rows);
+  const Pass pass = pass_over(model, Mode::train, batch, trained);
+  const auto feeder = make_feeder(model, trained, pass, options.memory_budget);
   const auto shuffle = [&]() -> std::optional<Shuffle> {
-    const auto pass = static_cast<std::uint64_t>(trained_epochs++);
+    const auto number = static_cast<std::uint64_t>(model.trained_epochs++);
     if (!options.shuffle) return std::nullopt;
-    return Shuffle{options.seed.value_or(model.seed), pass};
+    return Shuffle{options.seed.value_or(model.seed), number};
   };
-  return run_epochs({owner, model, options, build}, train, steps_for(rows, batch), *feeder, validation,
+  return run_epochs({owner, model, options, build}, pass, steps_for(rows, batch), *feeder, validation,
                     shuffle);
 }
 
 namespace {
 
-/// The batch's weights as the device reads them: by class where the options say so.
-Dataset with_row_weights(const Model& model, Dataset data, const FitOptions& options) {
-  std::optional<TensorView> given;
-  if (!data.sample_weight.empty()) given = data.sample_weight;
-  std::optional<Tensor> weights = row_weights(model, data.y, given, options.class_weight, "fit");
-  data.sample_weight = weights ? std::move(*weights) : Tensor();
-  return data;
+/// A batch of a BatchSource, checked, as the device reads it.
+MadeBatch made(const Core& model, Dataset dataset, const FitOptions& options) {
+  MadeBatch batch{std::move(dataset), {}, {}};
+  Data data = data_of(model, batch.data.inputs(), batch.data.targets(), batch.data.weights(),
+                      options.class_weight, "fit");
+  batch.weights = std::move(data.weights), batch.rows = std::move(data.rows);
+  return batch;
+}
+
+/// Throws ValueError for a batch that is not like the first, of which `pass` was made, and ShapeError for another number of
+/// rows.
+void check_alike(const Core& model, const Pass& pass, const MadeBatch& batch, std::int64_t index,
+                 std::int64_t batches) {
+  const Pass own = pass_over(model, Mode::train, pass.batch, batch.rows);
+  GLIA_CHECK(
+      own.weighted == pass.weighted, ValueError, "batch ", index, " of the BatchSource has ",
+      batch.data.weights() ? "a sample_weight, its first has none" : "no sample_weight, its first has one",
+      ": all must be alike");
+  const std::int64_t rows = rows_of(batch.rows);
+  GLIA_CHECK(rows == pass.batch || (index + 1 == batches && rows < pass.batch), ShapeError, "batch ", index,
+             " of the BatchSource has ", rows, " rows, expected ", pass.batch,
+             " as in its first; only the last may be smaller");
+  for (const bool of_targets : {false, true}) {
+    const std::vector<DType>& is = of_targets ? own.y_from : own.x_from;
+    const std::vector<DType>& first = of_targets ? pass.y_from : pass.x_from;
+    for (std::size_t i = 0; i < is.size(); ++i)
+      GLIA_CHECK(is[i] == first[i], ValueError, "batch ", index, " of the BatchSource has ",
+                 of_targets ? "targets" : "inputs", " of ", is[i], ", its first of ", first[i],
+                 ": all must be alike");
+  }
 }
 
 }  // namespace
 
-History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptions& options,
-            std::int64_t& trained_epochs) {
-  const Model::Fit fit(model);
+History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& options) {
+  const Core::Fit fit(model);
   check_fit(options);
   check_compiled(model, "fit");
   GLIA_CHECK(
@@ -417,36 +453,22 @@ History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptio
              " batches an epoch, expected at least 1");
   if (options.initial_epoch >= options.epochs) return {};
   // The first batch tells the shapes; it is then the first to be trained on.
-  Dataset first = source.batch(options.initial_epoch, 0);
+  Dataset first_data = source.batch(options.initial_epoch, 0);
   BuildGuard build(model);
-  build_for(model, first.x, "fit");
-  check_data(model, first.x, first.y, "fit");
-  first = with_row_weights(model, std::move(first), options);
-  const std::int64_t batch = first.x.rows();
-  const Pass pass{Mode::train, batch, first.x.dtype(), first.y.dtype(), !first.sample_weight.empty()};
+  build_for(model, first_data.inputs(), "fit");
+  MadeBatch first = made(model, std::move(first_data), options);
+  const Pass pass = pass_over(model, Mode::train, rows_of(first.rows), first.rows);
   bool first_used = false;
   const auto make = [&](std::int64_t epoch, std::int64_t index) {
     if (!std::exchange(first_used, true)) return std::move(first);
-    Dataset data = source.batch(epoch, index);
-    check_data(model, data.x, data.y, "fit");
-    data = with_row_weights(model, std::move(data), options);
-    GLIA_CHECK(data.sample_weight.empty() != pass.weighted, ValueError, "batch ", index,
-               " of the BatchSource has ",
-               data.sample_weight.empty() ? "no sample_weight, its first has one"
-                                          : "a sample_weight, its first has none",
-               ": all must be alike");
-    GLIA_CHECK(data.x.rows() == batch || (index + 1 == batches && data.x.rows() < batch), ShapeError,
-               "batch ", index, " of the BatchSource has ", data.x.rows(), " rows, expected ", batch,
-               " as in its first; only the last may be smaller");
-    GLIA_CHECK(data.x.dtype() == pass.x_from && data.y.dtype() == pass.y_from, ValueError, "batch ", index,
-               " of the BatchSource is of ", data.x.dtype(), " and ", data.y.dtype(), ", its first of ",
-               pass.x_from, " and ", pass.y_from, ": all must be alike");
-    return data;
+    MadeBatch batch = made(model, source.batch(epoch, index), options);
+    check_alike(model, pass, batch, index, batches);
+    return batch;
   };
   std::optional<Validation> validation = given_validation(model, options);
   const auto feeder = source_feeder(model.context(), batches, make);
   const auto shuffle = [&]() -> std::optional<Shuffle> {
-    ++trained_epochs;
+    ++model.trained_epochs;
     return std::nullopt;
   };
   return run_epochs({owner, model, options, build}, pass, batches, *feeder, validation, shuffle);
@@ -455,104 +477,111 @@ History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptio
 namespace {
 
 /// A validation pass over all rows.
-PassState judge(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options,
+PassState judge(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options,
                 const char* call) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_compiled(model, call);
-  const Model::Interlude interlude(model, Mode::validate);
+  const Core::Interlude interlude(model, Mode::validate);
   BuildGuard build(model);
   build_for(model, x, call);
-  check_data(model, x, y, call);
   check_flip_average(model, options.flip_average);
-  const std::optional<Tensor> weights = row_weights(model, y, options.sample_weight, {}, call);
-  const std::int64_t batch = std::min(options.batch_size, x.rows());
+  const Data data = data_of(model, x, y, options.sample_weight, {}, call);
+  const std::int64_t rows = rows_of(data.rows), batch = std::min(options.batch_size, rows);
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
-  progress.begin(steps_for(x.rows(), batch));
-  const Pass pass{Mode::validate, batch, x.dtype(), y.dtype(), weights.has_value(), options.flip_average};
-  const auto feeder = make_feeder(model, {x, y, weights_of(weights, 0, x.rows())}, pass, 0);
+  progress.begin(steps_for(rows, batch));
+  Pass pass = pass_over(model, Mode::validate, batch, data.rows);
+  pass.flip_average = options.flip_average;
+  const auto feeder = make_feeder(model, data.rows, pass, 0);
   feeder->begin(std::nullopt, 0);
   build.keep();
   LaunchSize size;
   PassState result = run_pass(model, pass, *feeder, size, progress);
-  progress.end(model.logs(result));
+  progress.end(model.trainer().logs(result));
   return result;
 }
 
 }  // namespace
 
-Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
-  return model.logs(judge(model, x, y, options, "evaluate"));
+Logs evaluate(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
+  const PassState pass = judge(model, x, y, options, "evaluate");
+  return model.trainer().logs(pass);
 }
 
-Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
-                        const EvaluateOptions& options) {
+Tensor confusion_matrix(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
   check_compiled(model, "confusion_matrix");
   BuildGuard build(model);
   build_for(model, x, "confusion_matrix");
-  check_data(model, x, y, "confusion_matrix");
+  checked_data(model, x, y, "confusion_matrix");
   build.keep();
-  const std::string name = model.metric_that_counts_classes();
-  GLIA_CHECK(!name.empty(), StateError,
+  const ResolvedMetric* const metric = model.trainer().metric_that_counts_classes();
+  GLIA_CHECK(metric, StateError,
              "confusion_matrix needs the metric of that name, which counts on the device: compile with "
              ".metrics = {..., \"confusion_matrix\"}");
-  const std::vector<double> counts = model.counters(judge(model, x, y, options, "confusion_matrix"), name);
+  const PassState pass = judge(model, x, y, options, "confusion_matrix");
+  const std::vector<double> counts(pass.counters.begin() + metric->first_counter,
+                                   pass.counters.begin() + metric->first_counter + metric->counters);
   const auto classes = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(counts.size()))));
   return Tensor(counts, {classes, classes}).cast(DType::int64);
 }
 
-Tensor predict(Model& model, const TensorView& x, const PredictOptions& options) {
+std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOptions& options) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
-  const Model::Interlude interlude(model, Mode::infer);
+  const Core::Interlude interlude(model, Mode::infer);
   build_for(model, x, "predict");
-  check_inputs(model, x, "predict");
+  const Rows inputs = checked_inputs(model, x, "predict");
   check_flip_average(model, options.flip_average);
-  const Shape shape = model.output_shape().prepend(x.rows());
-  if (x.rows() == 0) return Tensor::zeros(shape, model.dtype);
-  const std::int64_t batch = std::min(options.batch_size, x.rows());
-  auto out = std::make_unique<ContextMemory>(model.context(),
-                                             static_cast<std::size_t>(checked_bytes(shape, model.dtype)));
-  const auto feeder = resident_feeder(model.context(), {x, std::nullopt}, out->data());
+  const std::int64_t rows = rows_of(inputs), batch = std::min(options.batch_size, rows);
+  const std::vector<std::string> names = model.output_names();
+  std::vector<std::unique_ptr<ContextMemory>> memories;
+  std::vector<void*> places;
+  std::vector<NamedTensor> results;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Shape shape = model.output_shapes()[i].prepend(rows);
+    if (rows == 0) {
+      results.push_back({names[i], Tensor::zeros(shape, model.dtype)});
+      continue;
+    }
+    memories.push_back(std::make_unique<ContextMemory>(
+        model.context(), static_cast<std::size_t>(checked_bytes(shape, model.dtype))));
+    places.push_back(memories.back()->data());
+  }
+  if (rows == 0) return results;
+  const auto feeder = resident_feeder(model.context(), inputs, places);
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
-  progress.begin(steps_for(x.rows(), batch));
+  progress.begin(steps_for(rows, batch));
   feeder->begin(std::nullopt, 0);
   LaunchSize size;
-  run_pass(model, {Mode::infer, batch, x.dtype(), x.dtype(), false, options.flip_average}, *feeder, size,
-           progress);
+  Pass pass = pass_over(model, Mode::infer, batch, inputs);
+  pass.flip_average = options.flip_average;
+  run_pass(model, pass, *feeder, size, progress);
   progress.end(Logs());
-  Tensor result = Tensor::adopt(std::move(out), shape, model.dtype, model.context().device());
-  return x.device() == result.device() ? std::move(result) : result.to(x.device());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    Tensor result = Tensor::adopt(std::move(memories[i]), model.output_shapes()[i].prepend(rows), model.dtype,
+                                  model.context().device());
+    const bool stays = inputs[0]->device() == result.device();
+    results.push_back({names[i], stays ? std::move(result) : result.to(inputs[0]->device())});
+  }
+  return results;
 }
 
-namespace {
-
-/// One step on all of x as one batch; returns loss and metrics.
-Logs run_one_batch(Model& model, Mode mode, const TensorView& x, const TensorView& y, const char* call) {
+Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
+                  const char* call) {
   check_compiled(model, call);
-  const Model::Interlude interlude(model, mode);
+  const Core::Interlude interlude(model, mode);
   BuildGuard build(model);
   build_for(model, x, call);
-  check_data(model, x, y, call);
-  const auto feeder = resident_feeder(model.context(), {x, y});
+  const Data data = data_of(model, x, y, sample_weight, {}, call);
+  const auto feeder = resident_feeder(model.context(), data.rows);
   feeder->begin(std::nullopt, 0);
-  const std::shared_ptr<const Program> program = model.program({mode, x.rows(), x.dtype(), y.dtype()});
+  const std::shared_ptr<const Program> program =
+      model.program(pass_over(model, mode, rows_of(data.rows), data.rows));
   build.keep();
-  model.begin_pass(mode, feeder->next()->feed);
+  model.passes().begin(mode, feeder->next()->fed);
   program->run(1);
-  model.request_state(mode);
-  return model.logs(model.take_state());
-}
-
-}  // namespace
-
-Logs train_on_batch(Model& model, const TensorView& x, const TensorView& y) {
-  return run_one_batch(model, Mode::train, x, y, "train_on_batch");
-}
-
-Gradients gradients(Model& model, const TensorView& x, const TensorView& y) {
-  const double loss = run_one_batch(model, Mode::gradient, x, y, "gradients")["loss"];
-  return {loss, model.read_gradients()};
+  model.passes().request(mode);
+  return model.trainer().logs(model.passes().take());
 }
 
 }  // namespace glia::training

@@ -3,26 +3,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/sequential.h>  // defines: FitOptions, EvaluateOptions, PredictOptions
-#include <host/model/model.h>
+#include <glia/fit.h>  // defines: FitOptions, EvaluateOptions, PredictOptions
+#include <glia/tensors.h>
+#include <host/model/core.h>
+
+#include <vector>
 
 namespace glia::training {
 
-/// As the functions of Sequential of the same names; `trained_epochs` counts the passes of earlier fits, and
-/// numbers the shuffles, `owner` is the model as callbacks
-/// see it.
-History fit(Sequential& owner, Model& model, const TensorView& x, const TensorView& y,
-            const FitOptions& options, std::int64_t& trained_epochs);
-History fit(Sequential& owner, Model& model, BatchSource& source, const FitOptions& options,
-            std::int64_t& trained_epochs);
-Logs evaluate(Model& model, const TensorView& x, const TensorView& y, const EvaluateOptions& options);
-Tensor confusion_matrix(Model& model, const TensorView& x, const TensorView& y,
-                        const EvaluateOptions& options);
-Tensor predict(Model& model, const TensorView& x, const PredictOptions& options);
-Logs train_on_batch(Model& model, const TensorView& x, const TensorView& y);
-Gradients gradients(Model& model, const TensorView& x, const TensorView& y);
+/// As the functions of Model of the same names; `owner` is the model as callbacks see it.
+History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const FitOptions& options);
+History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& options);
+Logs evaluate(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options);
+Tensor confusion_matrix(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options);
+std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOptions& options);
 
-/// {"loss", ...} in compile's order.
-std::vector<std::string> metrics_names(const Model& model);
+/// One step on all of x as one batch; returns loss and metrics. `call` is what the user called, for messages.
+Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
+                  const char* call);
 
 }  // namespace glia::training

@@ -21,7 +21,7 @@ namespace glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 8;
+inline constexpr int backend_abi = 9;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -43,12 +43,15 @@ class Memory {
 /// Where each flat buffer starts on the device, which turns a View into an address, and which step state counts.
 struct Bindings {
   std::array<std::byte*, buffer_count> base = {};
+  std::vector<std::byte*> more_blocks = {};  ///< of parameters, behind the first
   StepState* state = nullptr;
 
   template <class T = void>
   T* address(const View& view) const {
     if (!view) return nullptr;
-    return reinterpret_cast<T*>(base[static_cast<int>(view.buffer)] + view.offset);
+    std::byte* const start = view.block == 0 ? base[static_cast<int>(view.buffer)]
+                                             : more_blocks[static_cast<std::size_t>(view.block - 1)];
+    return reinterpret_cast<T*>(start + view.offset);
   }
 };
 

@@ -18,7 +18,7 @@
 
 namespace glia {
 
-class Sequential;
+class Model;
 class Progress;
 
 /// What a fit is going to do.
@@ -55,15 +55,15 @@ class Callback {
   virtual bool watches_batches() const { return false; }
 
   /// Called by fit before on_train_begin.
-  void attach(Sequential& model, const TrainingParams& params) { model_ = &model, params_ = params; }
+  void attach(Model& model, const TrainingParams& params) { model_ = &model, params_ = params; }
 
  protected:
   /// The model that is trained; its stop_training() ends fit.
-  Sequential& model() const { return *model_; }
+  Model& model() const { return *model_; }
   const TrainingParams& params() const { return params_; }
 
  private:
-  Sequential* model_ = nullptr;
+  Model* model_ = nullptr;
   TrainingParams params_;
 };
 

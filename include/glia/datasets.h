@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/tensor.h>
+#include <glia/tensors.h>
 
 #include <string>
 #include <utility>
@@ -10,12 +11,23 @@
 
 namespace glia {
 
-/// Inputs and targets, row by row: what fit and evaluate take.
+/// Inputs and targets, row by row: what fit and evaluate take. For a model with several inputs or outputs, `xs`, `ys` and
+/// `sample_weights` hold them, by name, or in the model's order where names are empty.
 struct Dataset {
   Tensor x;                              ///< (rows, ...)
   Tensor y;                              ///< (rows,) labels or (rows, ...) targets
   std::vector<std::string> class_names;  ///< in label order; may be empty
   Tensor sample_weight;                  ///< (rows,), what each row counts in the loss; empty: all alike
+  std::vector<NamedTensor> xs, ys,
+      sample_weights;  ///< in place of x, y and sample_weight where they are not empty
+
+  /// Views of what it holds.
+  Tensors inputs() const { return xs.empty() ? Tensors(x) : Tensors(xs); }
+  Tensors targets() const { return ys.empty() ? Tensors(y) : Tensors(ys); }
+  Tensors weights() const {
+    if (!sample_weights.empty()) return sample_weights;
+    return sample_weight.empty() ? Tensors() : Tensors(sample_weight);
+  }
 
   Dataset() = default;
   explicit Dataset(Tensor inputs, Tensor targets, std::vector<std::string> names = {})

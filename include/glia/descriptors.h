@@ -14,6 +14,7 @@
 #include <glia/math/penalties.h>
 #include <glia/math/precision.h>
 #include <glia/view.h>
+#include <glia/weight_span.h>
 
 #include <cstdint>
 #include <variant>
@@ -52,14 +53,16 @@ struct Schedule {
 };
 
 /// The step's rows, shuffled and scaled, into a batch: x (batch, ...), y (batch,) labels int32 or (batch,
-/// ...) targets, weights (batch,). With `advance_iteration` also makes state.iteration the number of this
-/// update. The rows of x go through the augmentation on their way.
+/// ...) targets, weights (batch,), each of the source of its number; what is empty is not read. With `advance_iteration` also
+/// makes state.iteration the number of this update; `updates` says that the step is one. The rows of x go through the
+/// augmentation on their way.
 struct Gather {
   static constexpr auto name = "Gather";
   View x, y;  ///< y is empty in inference
   DType x_from, y_from;
   View weights = {};  ///< empty where all rows count alike
-  bool advance_iteration = false;
+  int x_source = 0, y_source = 0, weights_source = 0;
+  bool updates = false, advance_iteration = false;
   Augmentation augmentation = {};
   template <class F>
   void operands(F&& f) {
@@ -342,14 +345,15 @@ struct Tally {
   }
 };
 
-/// The same for a loss that is a metric: its partial sums (blocks, 1) and the number of rows, or the sum of their
-/// weights.
+/// The same for what a Loss sums: adds the columns of its partial sums (blocks, columns), from `first_column` on, to
+/// counters, and to the one behind them the number of rows, or the sum of their weights.
 struct Fold {
   static constexpr auto name = "Fold";
   View partials;
   View weights = {};
   std::int64_t rows = 0;
   std::int64_t first_counter = 0;
+  std::int64_t first_column = 0;
   template <class F>
   void operands(F&& f) {
     f(partials, Access::read), f(weights, Access::read);
@@ -369,18 +373,19 @@ struct Penalty {
   }
 };
 
-/// Copies rows to state.feed.out, from row `cursor` on: what inference returns.
+/// Copies rows to where the source of this number lies, from row `cursor` on: what inference returns.
 struct Scatter {
   static constexpr auto name = "Scatter";
   View in;
+  int source = 0;
   template <class F>
   void operands(F&& f) {
     f(in, Access::read);
   }
 };
 
-/// End of a step: folds the loss's partial sums, and the penalties', into the running totals and moves the cursor by
-/// `batch` rows. `loss_rows` is the number of rows the loss averaged over. Without partials only the cursor moves.
+/// End of a step: folds the loss's partial sums, and the penalties', into the running totals, those of its metrics into the
+/// first counters, and moves the cursor by `batch` rows. `loss_rows` is the number of rows the loss averaged over. Without partials only the cursor moves.
 struct Advance {
   static constexpr auto name = "Advance";
   View partials = {};
@@ -426,7 +431,8 @@ struct RescaleToNorm {
 };
 
 /// One pass over parameters: parameters and gradients are flat vectors of n elements, slots (slots(), n), whatever
-/// lies between its rows. Every steps-th step updates. `advance` with batch > 0 is done on the way.
+/// lies between its rows. Every steps-th step updates. `advance` with batch > 0 is done on the way. Where the parameters lie in
+/// several pieces, `spans` (pieces, 3) are their WeightSpans, and `parameters` is the first piece.
 struct Optimize {
   static constexpr auto name = "Optimize";
   Optimizers optimizer;
@@ -434,22 +440,25 @@ struct Optimize {
   std::int64_t steps = 1;
   double weight_decay = 0;
   Advance advance = {};
+  View spans = {};
   template <class F>
   void operands(F&& f) {
     f(gradients, Access::read), f(parameters, Access::update), f(slots, Access::update);
-    advance.operands(f);
+    f(spans, Access::read), advance.operands(f);
   }
 };
 
-/// averages of the parameters over updates, which take their place every overwrite_every-th (0: never).
+/// averages (n,) of the parameters over updates, which take their place every overwrite_every-th (0: never). `spans` as
+/// Optimize's.
 struct MovingAverage {
   static constexpr auto name = "MovingAverage";
   View parameters, averages;
   double momentum;
   std::int64_t steps = 1, overwrite_every = 0;
+  View spans = {};
   template <class F>
   void operands(F&& f) {
-    f(parameters, Access::update), f(averages, Access::update);
+    f(parameters, Access::update), f(averages, Access::update), f(spans, Access::read);
   }
 };
 

@@ -32,6 +32,7 @@ struct Conv2DOptions {
   ConstraintName kernel_constraint = "none";
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};  ///< (height, width, channels); only on a model's first layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 
@@ -59,6 +60,7 @@ struct Conv1DOptions {
   ConstraintName kernel_constraint = "none";
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};  ///< (steps, channels); only on a model's first layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 
@@ -82,6 +84,7 @@ struct Conv2DTransposeOptions {
   ConstraintName kernel_constraint = "none";
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 
@@ -107,6 +110,7 @@ struct DepthwiseConv2DOptions {
   ConstraintName depthwise_constraint = "none";
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 
@@ -135,6 +139,7 @@ struct SeparableConv2DOptions {
   ConstraintName pointwise_constraint = "none";
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 

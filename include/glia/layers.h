@@ -1,9 +1,10 @@
-// Layers: handles that a Sequential model and its user share. Names and defaults as in Keras.
+// Layers: handles that models and their user share. Names and defaults as in Keras.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/named.h>  // defines: ActivationName, InitializerName
 #include <glia/shape.h>
+#include <glia/symbol.h>
 #include <glia/tensor.h>
 
 #include <cmath>
@@ -16,8 +17,11 @@
 namespace glia {
 
 class LayerNode;  // what a layer does when a model is built; host/layers/layer_node.h
+class Model;
 
-/// Base of all layers: a handle, so that a layer kept in a variable is the one in the model.
+/// Base of all layers: a handle, so that a layer kept in a variable is the one in the model. In several models, or applied
+/// several times, it has the same weights everywhere. The first model that is built with it makes and draws them, on its
+/// device and by its seed.
 ///
 ///     glia::Dense hidden(128, "relu");
 ///     glia::Sequential model{hidden, glia::Dense(10, "softmax")};
@@ -26,6 +30,23 @@ class LayerNode;  // what a layer does when a model is built; host/layers/layer_
 class Layer {
  public:
   explicit Layer(std::shared_ptr<LayerNode> node) : node_(std::move(node)) {}
+  /// A model as a layer of another, on the same weights.
+  explicit Layer(const Model& model);
+
+  /// The layer applied to these symbols: its output, which joins a graph when a Model is made of it. Throws ShapeError for
+  /// inputs that it cannot take, StateError for a layer of several outputs: apply() gives them all.
+  Symbol operator()(const Symbols& inputs) const;
+  std::vector<Symbol> apply(const Symbols& inputs) const;
+  /// What it was applied to, and what it gave, in its only application, or in the one of this number. Throws StateError
+  /// where there is none, or several and none is named.
+  Symbol input() const;
+  Symbol output() const;
+  Symbol output(int application) const;
+
+  /// Whether its weights, and those of layers within it, are trained: by models compiled from now on. A batch
+  /// normalisation that is not normalises by its moving averages while others train, as in Keras.
+  void set_trainable(bool trainable);
+  bool trainable() const;
 
   /// The name given, or the class's in snake case with a counter within the model ("dense", "dense_1") once
   /// in a model.
@@ -37,7 +58,7 @@ class Layer {
   std::int64_t count_params() const;
   /// Shape of the output for one row.
   Shape output_shape() const;
-  /// Copies of the weights, in the layer's order (kernel (in, out), bias (out,)), on the CPU. Synchronises the model's
+  /// Copies of the weights, in the layer's order (kernel (in, out), bias (out,)), on the CPU. Synchronises their
   /// device.
   TensorList get_weights() const;
   /// Sets them; throws ShapeError where number or shapes differ from get_weights()'s, and changes nothing
@@ -63,6 +84,7 @@ struct DenseOptions {
   ConstraintName bias_constraint = "none";
   Shape input_shape = {};  ///< of one row; only on a model's first layer
   int input_dim = 0;       ///< Keras 2's short form of input_shape = {input_dim}
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 
@@ -119,6 +141,7 @@ struct PReLUOptions {
   InitializerName alpha_initializer = "zeros";
   RegularizerName alpha_regularizer = "none";
   ConstraintName alpha_constraint = "none";
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 
@@ -169,6 +192,7 @@ struct BatchNormalizationOptions {
   RegularizerName gamma_regularizer = "none";
   ConstraintName beta_constraint = "none";
   ConstraintName gamma_constraint = "none";
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 
@@ -185,6 +209,7 @@ struct LayerNormalizationOptions {
   bool scale = true;   ///< learn gamma
   InitializerName beta_initializer = "zeros";
   InitializerName gamma_initializer = "ones";
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 
@@ -245,7 +270,8 @@ struct EmbeddingOptions {
   InitializerName embeddings_initializer = "uniform";
   RegularizerName embeddings_regularizer = "none";
   ConstraintName embeddings_constraint = "none";
-  int input_length = 0;  ///< of one row; only on a model's first layer
+  int input_length = 0;   ///< of one row; only on a model's first layer
+  bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };
 
@@ -257,10 +283,12 @@ class Embedding : public Layer {
   Embedding(int input_dim, int output_dim, const EmbeddingOptions& options = {});
 };
 
-/// Says the shape of one input row; computes nothing and is not listed in summary().
+/// Says the shape of one input row; computes nothing and is not listed in a Sequential's summary(). Alone, it is an input
+/// of a graph: `glia::Symbol x = glia::Input({28, 28, 1})`.
 class Input : public Layer {
  public:
-  explicit Input(const Shape& shape);
+  explicit Input(const Shape& shape, const std::string& name = {});
+  operator Symbol() const;
 };
 
 }  // namespace glia

@@ -10,13 +10,14 @@
 
 namespace glia {
 
-/// The memory of a model: four flat buffers that live as long as it does, and the arena, which a Plan's
-/// activations share.
-enum class Buffer : std::uint8_t { none, parameters, gradients, slots, state, arena };
-inline constexpr int buffer_count = 6;
+/// The memory of a model: blocks of parameters, its Trainer's gradients, slots and table of spans, its state, and the arena,
+/// which the temporaries of its Programs share.
+enum class Buffer : std::uint8_t { none, parameters, gradients, slots, spans, state, arena };
+inline constexpr int buffer_count = 7;
 
 constexpr const char* name_of(Buffer buffer) {
-  constexpr const char* names[buffer_count] = {"none", "parameters", "gradients", "slots", "state", "arena"};
+  constexpr const char* names[buffer_count] = {"none",  "parameters", "gradients", "slots",
+                                               "spans", "state",      "arena"};
   return names[static_cast<int>(buffer)];
 }
 
@@ -40,12 +41,13 @@ struct View {
   Shape strides;
   std::int64_t offset = 0;  ///< bytes from the start of the buffer
   std::int32_t temporary = -1;
+  std::int32_t block = 0;  ///< of parameters: which of the blocks that are bound
 
   explicit operator bool() const { return buffer != Buffer::none; }
 
   /// A row-major view.
   static View contiguous(Buffer buffer, DType dtype, const Shape& shape, std::int64_t offset = 0) {
-    View view{buffer, dtype, shape, shape, offset, -1};
+    View view{buffer, dtype, shape, shape, offset, -1, 0};
     std::int64_t stride = 1;
     for (int axis = shape.rank() - 1; axis >= 0; --axis) {
       view.strides[axis] = stride;
@@ -71,7 +73,7 @@ struct View {
     GLIA_CHECK(wanted.elements() == elements() && is_contiguous(), ShapeError, "cannot view ", shape, " as ",
                wanted, ": the view must be contiguous and the counts equal");
     View view = contiguous(buffer, dtype, wanted, offset);
-    view.temporary = temporary;
+    view.temporary = temporary, view.block = block;
     return view;
   }
 
@@ -92,7 +94,7 @@ struct View {
   /// Whether both name the same memory (they may differ in shape).
   bool same_place(const View& other) const {
     return buffer == other.buffer && offset == other.offset && temporary == other.temporary &&
-           buffer != Buffer::none;
+           block == other.block && buffer != Buffer::none;
   }
 };
 

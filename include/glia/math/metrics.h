@@ -15,10 +15,9 @@
 
 namespace glia {
 
-/// The most metrics a model can be compiled with.
-inline constexpr int max_metrics = 8;
-/// And sums over rows: theirs, and that of the weights.
-inline constexpr int max_row_metrics = max_metrics + 1;
+/// The most sums over rows that one pass over the outputs makes beside the loss's: those of metrics, and that of the
+/// weights. More metrics are more passes.
+inline constexpr int max_row_metrics = 9;
 
 /// A metric averaged over rows, as the loss's kernel takes it.
 struct RowMetric {
@@ -156,14 +155,14 @@ struct FalseNegatives {
 
 /// How F scores of classes become one number. Keras's default, one number a class, is no number for a log:
 /// here macro is.
-enum class Average { macro, micro, weighted };
+enum class Averaging { macro, micro, weighted };
 
 /// (1 + beta^2) precision recall / (beta^2 precision + recall) of each class. An element is predicted where
 /// it exceeds `threshold`, or where that is 0, where it is its row's greatest.
 struct FBetaScore {
   static constexpr auto name = "fbeta_score";
   static constexpr MetricTargets targets = MetricTargets::dense;
-  Average average = Average::macro;
+  Averaging average = Averaging::macro;
   double beta = 1;
   double threshold = 0;
 
@@ -178,7 +177,7 @@ struct FBetaScore {
 struct F1Score {
   static constexpr auto name = "f1_score";
   static constexpr MetricTargets targets = MetricTargets::dense;
-  Average average = Average::macro;
+  Averaging average = Averaging::macro;
   double threshold = 0;
 
   std::string invalid() const {

@@ -1,6 +1,6 @@
 // Results of metrics from their counters.
 // SPDX-License-Identifier: Apache-2.0
-#include <host/model/metrics.h>
+#include <host/program/metrics.h>
 
 #include <algorithm>
 #include <cmath>
@@ -50,7 +50,7 @@ double f_score(double beta, double true_positives, double false_positives, doubl
 
 /// counters (4, columns): true positives, false positives, false negatives, targets.
 double result(const FBetaScore& metric, const double* c, std::int64_t columns) {
-  if (metric.average == Average::micro) {
+  if (metric.average == Averaging::micro) {
     double sums[3] = {};
     for (std::int64_t i = 0; i < 3 * columns; ++i) sums[i / columns] += c[i];
     return f_score(metric.beta, sums[0], sums[1], sums[2]);
@@ -58,8 +58,8 @@ double result(const FBetaScore& metric, const double* c, std::int64_t columns) {
   double score = 0, targets = 0;
   for (std::int64_t i = 0; i < columns; ++i) targets += c[3 * columns + i];
   for (std::int64_t i = 0; i < columns; ++i) {
-    const double weight = metric.average == Average::weighted ? c[3 * columns + i] / (targets + epsilon)
-                                                              : 1 / static_cast<double>(columns);
+    const double weight = metric.average == Averaging::weighted ? c[3 * columns + i] / (targets + epsilon)
+                                                                : 1 / static_cast<double>(columns);
     score += weight * f_score(metric.beta, c[i], c[columns + i], c[2 * columns + i]);
   }
   return score;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <glia/math/metrics.h>
-#include <glia/step_state.h>
 
 #include <cstdint>
 #include <optional>
@@ -16,11 +15,12 @@ struct ResolvedMetric {
   std::string name;
   Metrics metric;
   bool weighted = false;
-  std::optional<RowMetric> row;    ///< where it goes along with the loss
-  int row_total = 0;               ///< then, which of StepState::metrics is its sum
-  int weight_total = -1;           ///< and which the sum of weights; -1: rows count alike
-  std::int64_t first_counter = 0;  ///< else, its counters
+  bool by_shape = false;           ///< given as "accuracy", which the output's shape resolves
+  std::optional<RowMetric> row;    ///< where it is a number for each row, and goes along with a loss
+  std::int64_t first_counter = 0;  ///< where its counters begin; of one for each row, where their sum is
   std::int64_t counters = 0;
+  std::int64_t rows_counter =
+      -1;  ///< of one for each row: what counts the rows, or sums their weights; -1: the state's rows
 };
 
 /// How the loss's kernel computes it; nothing where it keeps counters of its own.

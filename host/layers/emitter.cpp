@@ -1,0 +1,35 @@
+// Emitter: where weights and their gradients lie.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/layers/emitter.h>
+
+#include <algorithm>
+
+namespace glia {
+
+View VariablePlaces::value(const Variable& variable) const {
+  const auto block = std::find(blocks.begin(), blocks.end(), variable.block);
+  View view = View::contiguous(Buffer::parameters, variable.block->dtype(), variable.shape, variable.offset);
+  view.block = static_cast<std::int32_t>(block - blocks.begin());
+  return view;
+}
+
+View VariablePlaces::gradient(const Variable& variable) const {
+  const auto found = gradients.find(&variable);
+  if (found == gradients.end()) return {};
+  return View::contiguous(Buffer::gradients, variable.block->dtype(), variable.shape, found->second);
+}
+
+View Emitter::gradient(const Variable& variable) {
+  const View sum = places_.gradient(variable);
+  if (!sum || given_.insert(&variable).second) return sum;
+  const View more = temporary(variable.shape);
+  more_.emplace_back(sum, more);
+  return more;
+}
+
+void Emitter::finish_gradients() {
+  for (const auto& [sum, more] : more_) add(op::Combine{1, 1, sum, more, sum});
+  more_.clear();
+}
+
+}  // namespace glia

@@ -1,0 +1,96 @@
+// LayerNode: what all layers have in common.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/layers/layer_node.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace glia {
+
+std::vector<Variable> LayerNode::variables_for(const Shapes&) const { return {}; }
+
+void LayerNode::specify(const Shapes& inputs) {
+  std::vector<Variable> wanted = variables_for(inputs);
+  if (!specified) {
+    variables = std::move(wanted);
+    output_shape = output_shapes(inputs)[0];
+    specified = true;
+    return;
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    GLIA_CHECK(i < variables.size() && wanted[i].shape == variables[i].shape, ShapeError, "layer \"", name,
+               "\" (", type(), ") has a ", wanted[i].name, " of shape ", variables[i].shape,
+               ", but an input with rows of shape ", inputs[0], " needs one of shape ", wanted[i].shape,
+               ": apply it to rows such as it was built for, or make another layer");
+}
+
+bool LayerNode::gives_input_gradient() const {
+  return std::all_of(children.begin(), children.end(),
+                     [](const Layer& layer) { return layer.node().gives_input_gradient(); });
+}
+
+bool LayerNode::has_trainable_variables() const {
+  return std::any_of(variables.begin(), variables.end(), [](const Variable& v) { return v.trainable; }) ||
+         std::any_of(children.begin(), children.end(),
+                     [](const Layer& layer) { return layer.node().has_trainable_variables(); });
+}
+
+bool LayerNode::is_trained(const Emitter& e) const {
+  return std::any_of(variables.begin(), variables.end(), [&](const Variable& v) { return e.trains(v); }) ||
+         std::any_of(children.begin(), children.end(),
+                     [&](const Layer& layer) { return layer.node().is_trained(e); });
+}
+
+void LayerNode::declare_input_shape(const Shape& shape) {
+  for (std::int64_t dimension : shape)
+    GLIA_CHECK(dimension >= 1, ShapeError, type(), " got input_shape ", shape,
+               ", expected dimensions of at least 1 (the number of rows is not part of it)");
+  declared_input_shape = shape;
+}
+
+void LayerNode::forget_shapes() {
+  if (!variables.empty() && variables[0].block) return;
+  specified = false;
+  variables.clear();
+}
+
+const Shape& SimpleLayer::only(const Shapes& inputs) const {
+  GLIA_CHECK(inputs.size() == 1, ShapeError, "layer \"", name, "\" (", type(), ") takes one input, got ",
+             inputs.size(), ": join them first, as Concatenate does");
+  return inputs[0];
+}
+
+Emission SimpleLayer::emit(Emitter& emitter, const std::vector<Operand>& inputs) const {
+  const Emitted one = emit(emitter, inputs[0].view);
+  return {{{one.output, inputs[0].mask}},
+          [one](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+            return std::vector<View>{one.backward(e, gradients[0], wanted[0])};
+          }};
+}
+
+namespace {
+
+void collect(LayerNode& node, std::vector<LayerNode*>& nodes) {
+  if (std::find(nodes.begin(), nodes.end(), &node) != nodes.end()) return;
+  nodes.push_back(&node);
+  for (const Layer& layer : node.children) collect(layer.node(), nodes);
+}
+
+}  // namespace
+
+std::vector<LayerNode*> all_nodes(const std::vector<Layer>& layers) {
+  std::vector<LayerNode*> nodes;
+  for (const Layer& layer : layers) collect(layer.node(), nodes);
+  return nodes;
+}
+std::vector<LayerNode*> all_nodes(LayerNode& layer) {
+  std::vector<LayerNode*> nodes;
+  collect(layer, nodes);
+  return nodes;
+}
+std::vector<const LayerNode*> all_nodes(const LayerNode& layer) {
+  const std::vector<LayerNode*> nodes = all_nodes(const_cast<LayerNode&>(layer));
+  return {nodes.begin(), nodes.end()};
+}
+
+}  // namespace glia

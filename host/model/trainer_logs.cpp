@@ -1,0 +1,124 @@
+// Trainer: its losses and metrics, as compile is told them and as a pass leaves them.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/model/compile_checks.h>
+#include <host/model/trainer.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace glia {
+
+Trainer::Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype)
+    : optimizer_(options.optimizer.value()),
+      precision_(options.precision.value()),
+      dtype_(dtype),
+      outputs_(outputs.size()) {
+  check_optimizer(optimizer_);
+  check_precision(precision_, dtype);
+  heads_.all = checked_heads(options, outputs);
+}
+
+namespace {
+
+/// What "accuracy" means for an output, as in Keras.
+Metrics accuracy_of(const Head& head) {
+  if (std::visit([](const auto& l) { return l.targets; }, head.loss) == Targets::sparse_labels)
+    return SparseCategoricalAccuracy{};
+  if (head.shape.back() == 1) return BinaryAccuracy{};
+  return CategoricalAccuracy{};
+}
+
+}  // namespace
+
+void Trainer::resolve(const Shapes& outputs) {
+  Heads resolved = heads_;
+  for (Head& head : resolved.all) {
+    head.shape = outputs[head.output];
+    const std::int64_t columns = head.shape.back();
+    for (ResolvedMetric& metric : head.metrics) {
+      if (metric.by_shape) metric.metric = accuracy_of(head);
+      std::visit(
+          [&](const auto& m) {
+            if constexpr (requires { m.class_id; })
+              GLIA_CHECK(m.class_id >= all_classes && m.class_id < columns, ValueError, "metric \"",
+                         metric.name, "\" got class_id ", m.class_id, ", expected 0 to ", columns - 1,
+                         ", or -1 for all");
+          },
+          metric.metric);
+      metric.row = row_metric(metric.metric);
+    }
+  }
+  resolved.lay_out();
+  heads_ = std::move(resolved);
+}
+
+std::vector<std::string> Trainer::names() const {
+  std::vector<std::string> names;
+  if (!heads_.all.empty()) names.push_back("loss");
+  if (heads_.all.size() > 1)
+    for (const Head& head : heads_.all) names.push_back(head.name + "_loss");
+  for (const Head& head : heads_.all)
+    for (const ResolvedMetric& metric : head.metrics) names.push_back(metric.name);
+  return names;
+}
+
+std::vector<std::string> Trainer::rising_names() const {
+  std::vector<std::string> names;
+  for (const Head& head : heads_.all)
+    for (const ResolvedMetric& metric : head.metrics)
+      if (metric.by_shape || greater_is_better(name_of(metric.metric))) names.push_back(metric.name);
+  return names;
+}
+
+namespace {
+
+/// Without the signs that print as "-0" (of cosines) and "-nan" (of 0 / 0 on x86).
+double without_odd_sign(double value) {
+  return std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value == 0 ? 0 : value;
+}
+
+double mean(double sum, double count) { return count == 0 ? 0 : sum / count; }
+
+}  // namespace
+
+Logs Trainer::logs(const PassState& pass) const {
+  const StepState& state = pass.state;
+  const auto counter = [&](std::int64_t i) { return pass.counters[static_cast<std::size_t>(i)]; };
+  const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
+  std::vector<std::pair<std::string, double>> values;
+  if (heads_.all.size() == 1) values.emplace_back("loss", state.loss / rows);
+  if (heads_.all.size() > 1) {
+    double sum = mean(counter(heads_.penalty_counter), counter(heads_.penalty_counter + 1));
+    values.emplace_back("loss", 0);
+    for (const Head& head : heads_.all) {
+      const double loss = mean(counter(head.loss_counter), counter(head.rows_counter));
+      values.emplace_back(head.name + "_loss", loss);
+      sum += head.weight * loss;
+    }
+    values[0].second = sum;
+  }
+  for (const Head& head : heads_.all) {
+    for (const ResolvedMetric& metric : head.metrics) {
+      if (!metric.row) {
+        values.emplace_back(metric.name, result_of(metric.metric, pass.counters.data() + metric.first_counter,
+                                                   head.shape.back()));
+        continue;
+      }
+      const double counted = metric.rows_counter < 0 ? rows : counter(metric.rows_counter);
+      values.emplace_back(metric.name, mean(counter(metric.first_counter), counted));
+    }
+  }
+  for (auto& [name, value] : values) value = without_odd_sign(value);
+  return Logs(std::move(values));
+}
+
+const ResolvedMetric* Trainer::metric_that_counts_classes() const {
+  for (const Head& head : heads_.all)
+    for (const ResolvedMetric& metric : head.metrics)
+      if (std::holds_alternative<ConfusionMatrix>(metric.metric)) return &metric;
+  return nullptr;
+}
+
+}  // namespace glia

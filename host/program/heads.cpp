@@ -1,0 +1,168 @@
+// Heads: their counters, and what computes their losses and metrics.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/program/heads.h>
+
+#include <algorithm>
+#include <type_traits>
+
+namespace glia {
+
+TargetSpec Head::targets() const {
+  const Targets kind = std::visit([](const auto& l) { return l.targets; }, loss);
+  if (kind == Targets::dense) return {kind, shape};
+  GLIA_CHECK(shape.back() >= 2, ShapeError,
+             "sparse_categorical_crossentropy needs an output for each class, at least 2, but the model's "
+             "output rows have shape ",
+             shape, ": for one unit and targets 0 or 1 use binary_crossentropy");
+  return {kind, shape.slice(0, shape.rank() - 1)};
+}
+
+namespace {
+
+/// Row-wise metrics go along with a loss as many at a time; one more column sums weights.
+constexpr std::size_t metrics_of_a_pass = max_row_metrics - 1;
+
+/// Metrics that go along with one pass over the outputs.
+struct Group {
+  std::vector<const ResolvedMetric*> metrics;
+  bool sums_weights() const {
+    return std::any_of(metrics.begin(), metrics.end(), [](const ResolvedMetric* m) { return m->weighted; });
+  }
+};
+
+/// The first goes along with the loss itself, even where it is empty.
+std::vector<Group> groups_of(const Head& head) {
+  std::vector<Group> groups(1);
+  for (const ResolvedMetric& metric : head.metrics) {
+    if (!metric.row) continue;
+    if (groups.back().metrics.size() == metrics_of_a_pass) groups.emplace_back();
+    groups.back().metrics.push_back(&metric);
+  }
+  return groups;
+}
+
+}  // namespace
+
+void Heads::lay_out() {
+  const bool several = all.size() > 1;
+  counters = 0;
+  for (Head& head : all) {
+    const std::vector<Group> groups = groups_of(head);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const bool counts_rows = several || g > 0;  // else Advance does
+      if (several && g == 0) head.loss_counter = counters++;
+      const std::int64_t first = counters;
+      counters += static_cast<std::int64_t>(groups[g].metrics.size()) + groups[g].sums_weights();
+      const std::int64_t rows = counts_rows ? counters++ : -1;
+      if (several && g == 0) head.rows_counter = rows;
+      for (std::size_t m = 0; m < groups[g].metrics.size(); ++m) {
+        ResolvedMetric& metric = const_cast<ResolvedMetric&>(*groups[g].metrics[m]);
+        metric.first_counter = first + static_cast<std::int64_t>(m), metric.counters = 1;
+        metric.rows_counter =
+            metric.weighted ? first + static_cast<std::int64_t>(groups[g].metrics.size()) : rows;
+      }
+    }
+    for (ResolvedMetric& metric : head.metrics) {
+      if (metric.row) continue;
+      metric.first_counter = counters;
+      counters += metric.counters = counter_count(metric.metric, head.shape.back());
+    }
+  }
+  if (several) penalty_counter = counters, counters += 2;
+}
+
+namespace {
+
+/// Partial sums of a loss: one a block of rows for the loss and each row-wise metric.
+View loss_partials(Emitter& e, const op::Loss& loss) {
+  const std::int64_t rows = loss.predictions.shape[0];
+  const std::int64_t blocks = (rows + op::Loss::rows_per_block - 1) / op::Loss::rows_per_block;
+  return e.temporary({blocks, 1 + loss.metric_count}, DType::float64);
+}
+
+/// Where the one output of a model with this loss tells two classes apart.
+double cut_of(const Losses& loss) {
+  return std::visit(
+      [](const auto& l) {
+        using Loss = std::decay_t<decltype(l)>;
+        if constexpr (requires { l.from_logits; }) return l.from_logits ? 0.0 : 0.5;
+        return std::is_same_v<Loss, Hinge> || std::is_same_v<Loss, SquaredHinge> ? 0.0 : 0.5;
+      },
+      loss);
+}
+
+/// The loss with a group of metrics beside it, its partial sums to come.
+op::Loss loss_of(const Head& head, const Group& group, const View& predictions, const BatchTargets& batch) {
+  op::Loss loss{head.loss, predictions.matrix(), batch.targets, {}};
+  loss.weights = batch.weights;
+  for (const ResolvedMetric* metric : group.metrics) {
+    loss.metrics[loss.metric_count] = *metric->row;
+    loss.metrics[loss.metric_count++].weighted = metric->weighted && batch.weights;
+  }
+  if (group.sums_weights())
+    loss.metrics[loss.metric_count++] = {RowMetric::weight, static_cast<bool>(batch.weights), 0};
+  return loss;
+}
+
+/// The metrics that keep counters of their own.
+void emit_metrics(Emitter& e, const Head& head, const op::Loss& loss) {
+  for (const ResolvedMetric& metric : head.metrics) {
+    if (metric.row) continue;
+    const View weights = metric.weighted ? loss.weights : View{};
+    const bool is_rmse = std::holds_alternative<RootMeanSquaredError>(metric.metric);
+    const auto* of_loss = std::get_if<LossMetric>(&metric.metric);
+    if (!is_rmse && !of_loss) {
+      op::Tally tally{metric.metric, loss.predictions, loss.targets, weights, metric.first_counter};
+      if (auto* matrix = std::get_if<ConfusionMatrix>(&tally.function))
+        if (matrix->threshold == ConfusionMatrix::by_loss) matrix->threshold = cut_of(head.loss);
+      e.add(tally);
+      continue;
+    }
+    op::Loss own{is_rmse ? Losses(MeanSquaredError{}) : of_loss->loss, loss.predictions, loss.targets, {}};
+    own.weights = weights;
+    own.partials = loss_partials(e, own);
+    e.add(own);
+    e.add(op::Fold{own.partials, weights, loss.predictions.shape[0], metric.first_counter});
+  }
+}
+
+/// The gradient of an output whose loss counts `weight` times.
+View weighted(Emitter& e, const View& gradient, double weight) {
+  if (weight == 1) return gradient;
+  const View result = e.temporary(gradient.shape);
+  e.add(op::Map{Rescale{weight, 0}, gradient, result});
+  return result;
+}
+
+}  // namespace
+
+EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>& predictions,
+                        const std::vector<BatchTargets>& batch, bool wants_gradients) {
+  EmittedHeads result;
+  for (std::size_t h = 0; h < heads.all.size(); ++h) {
+    const Head& head = heads.all[h];
+    const std::vector<Group> groups = groups_of(head);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      op::Loss loss = loss_of(head, groups[g], predictions[h], batch[h]);
+      loss.partials = loss_partials(e, loss);
+      if (wants_gradients && g == 0) loss.gradient = e.temporary(loss.predictions.shape);
+      e.add(loss);
+      const std::int64_t rows = loss.predictions.shape[0];
+      if (g == 0 && head.loss_counter < 0)
+        result.partials = loss.partials, result.rows = rows;
+      else
+        e.add(op::Fold{loss.partials,
+                       {},
+                       rows,
+                       g == 0 ? head.loss_counter : groups[g].metrics[0]->first_counter,
+                       g == 0 ? 0 : 1});
+      if (g > 0) continue;
+      emit_metrics(e, head, loss);
+      if (wants_gradients)
+        result.gradients.push_back(weighted(e, loss.gradient.reshaped(predictions[h].shape), head.weight));
+    }
+  }
+  return result;
+}
+
+}  // namespace glia

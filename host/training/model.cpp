@@ -1,0 +1,260 @@
+// Model: the public face of a Core and its loops. Its files are in model_files.cpp.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/model.h>
+#include <host/model/core.h>
+#include <host/model/summary.h>
+#include <host/training/training.h>
+#include <host/training/using.h>
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+namespace glia {
+
+Model::Model() : core_(std::make_shared<Core>()) { core_->name = "sequential", core_->owner = this; }
+
+Model::Model(const Symbols& inputs, const Symbols& outputs, const ModelOptions& options) : Model() {
+  core_->is_named = !options.name.empty();
+  core_->name = core_->is_named ? options.name : "functional";
+  core_->make_graph(inputs, outputs);
+}
+
+Model::Model(Model&& other) noexcept : core_(std::move(other.core_)) {
+  if (core_) core_->owner = this;
+}
+
+Model& Model::operator=(Model&& other) {
+  if (this == &other) return *this;
+  for (const Model* model : {this, &other}) {
+    if (!model->core_) continue;
+    const Using core(model->core_);
+    core->expect_no_fit("an assignment of models");
+  }
+  if (core_) core_->owner = nullptr;
+  core_ = std::move(other.core_);
+  if (core_) core_->owner = this;
+  return *this;
+}
+
+Model::~Model() {
+  if (core_) core_->owner = nullptr;
+}
+
+Layer::Layer(const Model& model) : Layer(Using(model.core_)->as_layer().shared_node()) {}
+
+Symbol Model::operator()(const Symbol& input) const { return Layer(*this)(input); }
+Symbol Model::operator()(std::initializer_list<Symbol> inputs) const { return Layer(*this)(inputs); }
+
+std::vector<Symbol> Model::inputs() const {
+  const Using core(core_);
+  return core.known("inputs").inputs();
+}
+std::vector<Symbol> Model::outputs() const {
+  const Using core(core_);
+  return core.known("outputs").outputs();
+}
+std::vector<std::string> Model::input_names() const {
+  const Using core(core_);
+  return core.known("input_names").input_names();
+}
+std::vector<std::string> Model::output_names() const {
+  const Using core(core_);
+  return core->output_names();
+}
+
+void Model::set_seed(std::uint64_t seed) {
+  const Using core(core_);
+  GLIA_CHECK(!core->built(), StateError,
+             "set_seed came after the initial weights were drawn: call it right after making the model");
+  core->seed = seed;
+}
+
+void Model::set_dtype(DType dtype) {
+  const Using core(core_);
+  GLIA_CHECK(!core->built(), StateError,
+             "set_dtype came after the weights were made: call it right after making the model");
+  GLIA_CHECK(
+      is_floating(dtype), ValueError, "a model cannot compute in ", dtype,
+      ", expected float32 or float64; products in bfloat16 are .precision = \"mixed_bfloat16\" at compile");
+  core->set_dtype(dtype);
+}
+
+bool Model::built() const { return Using(core_)->built(); }
+
+void Model::compile(const CompileOptions& options) { Using(core_)->compile(options); }
+
+History Model::fit(const Tensors& x, const Tensors& y, const FitOptions& options) {
+  const Using core(core_);
+  return training::fit(*this, *core, x, y, options);
+}
+History Model::fit(const Dataset& data, const FitOptions& options) {
+  if (!data.weights() || options.sample_weight) return fit(data.inputs(), data.targets(), options);
+  FitOptions weighted = options;
+  weighted.sample_weight = data.weights();
+  return fit(data.inputs(), data.targets(), weighted);
+}
+History Model::fit(BatchSource& source, const FitOptions& options) {
+  const Using core(core_);
+  return training::fit(*this, *core, source, options);
+}
+
+void Model::stop_training() { expect_there(core_).stop_training = true; }
+
+Logs Model::evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
+  const Using core(core_);
+  return training::evaluate(*core, x, y, options);
+}
+
+namespace {
+
+/// The options with the data set's weights, unless others are given.
+EvaluateOptions with_weights(const Dataset& data, EvaluateOptions options) {
+  if (!options.sample_weight) options.sample_weight = data.weights();
+  return options;
+}
+
+}  // namespace
+
+Logs Model::evaluate(const Dataset& data, const EvaluateOptions& options) {
+  return evaluate(data.inputs(), data.targets(), with_weights(data, options));
+}
+
+Tensor Model::confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
+  const Using core(core_);
+  return training::confusion_matrix(*core, x, y, options);
+}
+Tensor Model::confusion_matrix(const Dataset& data, const EvaluateOptions& options) {
+  return confusion_matrix(data.x, data.y, with_weights(data, options));
+}
+
+std::vector<NamedTensor> Model::predict_all(const Tensors& x, const PredictOptions& options) {
+  const Using core(core_);
+  return training::predict(*core, x, options);
+}
+Tensor Model::predict(const Tensors& x, const PredictOptions& options) {
+  const Using core(core_);
+  GLIA_CHECK(core->output_count() == 1, StateError,
+             "predict gives the output of a model that has one, this one has ", core->output_count(),
+             ": predict_all gives them all");
+  return std::move(training::predict(*core, x, options)[0].tensor);
+}
+Tensor Model::predict(const TensorView& x, const PredictOptions& options) {
+  return predict(Tensors(x), options);
+}
+Tensor Model::predict(const Tensor& x, const PredictOptions& options) { return predict(Tensors(x), options); }
+
+Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
+  const Using core(core_);
+  return training::run_on_batch(*core, Mode::train, x, y, sample_weight, "train_on_batch");
+}
+Logs Model::test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
+  const Using core(core_);
+  return training::run_on_batch(*core, Mode::validate, x, y, sample_weight, "test_on_batch");
+}
+Tensor Model::predict_on_batch(const Tensors& x) {
+  const std::int64_t rows = x ? std::max<std::int64_t>(x[0].view.rows(), 1) : 1;
+  return predict(x, {.batch_size = rows, .verbose = 0});
+}
+Gradients Model::gradients(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
+  const Using core(core_);
+  const double loss = training::run_on_batch(*core, Mode::gradient, x, y, sample_weight, "gradients")["loss"];
+  return {loss, core->gradients()};
+}
+
+std::vector<std::string> Model::metrics_names() const {
+  const Using core(core_);
+  return core->compiled() ? core->trainer().names() : std::vector<std::string>();
+}
+
+void Model::summary() const { summary(std::cout); }
+void Model::summary(std::ostream& out) const {
+  const Using core(core_);
+  core->build_if_known();
+  print_summary(out, *core);
+}
+
+std::vector<Layer> Model::layers() const {
+  const Using core(core_);
+  std::vector<Layer> listed;
+  for (const Layer& layer : core->layers())
+    if (layer.node().is_listed() || !core->is_chain()) listed.push_back(layer);
+  return listed;
+}
+
+Layer Model::layer(int index) const {
+  const std::vector<Layer> all = layers();
+  const int count = static_cast<int>(all.size());
+  const int position = index < 0 ? index + count : index;
+  GLIA_CHECK(position >= 0 && position < count, ValueError, "there is no layer ", index, ": the model has ",
+             count, ", numbered from 0");
+  return all[static_cast<std::size_t>(position)];
+}
+
+Layer Model::layer(const std::string& name) const {
+  const Using core(core_);
+  std::vector<std::string> names;
+  for (const Layer& layer : layers()) {
+    names.push_back(core->name_of(layer.node()));
+    if (names.back() == name) return layer;
+  }
+  throw ValueError(detail::unknown_name("layer", name, names));
+}
+
+const std::string& Model::name() const { return Using(core_)->name; }
+void Model::set_name(const std::string& name) {
+  const Using core(core_);
+  core->name = name, core->is_named = true;
+}
+void Model::set_trainable(bool trainable) {
+  const Using core(core_);
+  for (const Layer& layer : core->layers()) Layer(layer).set_trainable(trainable);
+}
+std::int64_t Model::count_params() const {
+  const Using core(core_);
+  return core.built("count_params").parameter_count();
+}
+
+TensorList Model::get_weights() const {
+  const Using core(core_);
+  return core.built("get_weights").weights();
+}
+void Model::set_weights(const std::vector<Tensor>& weights) {
+  const Using core(core_);
+  core.built("set_weights").set_weights({weights.begin(), weights.end()});
+}
+void Model::set_weights(std::initializer_list<TensorView> weights) {
+  const Using core(core_);
+  core.built("set_weights").set_weights(weights);
+}
+std::vector<std::string> Model::weight_names() const {
+  const Using core(core_);
+  return core.built("weight_names").weight_names();
+}
+
+double Model::learning_rate() const {
+  const Using core(core_);
+  GLIA_CHECK(core->compiled(), StateError, "learning_rate needs a compiled model: call compile first");
+  return core->learning_rate();
+}
+void Model::set_learning_rate(const LearningRate& learning_rate) {
+  const Using core(core_);
+  GLIA_CHECK(core->compiled(), StateError, "set_learning_rate needs a compiled model: call compile first");
+  core->set_learning_rate(learning_rate);
+}
+std::int64_t Model::iterations() const { return Using(core_)->iterations(); }
+
+const Program& Model::program(Mode mode, std::int64_t batch_size) {
+  const Using core(core_);
+  GLIA_CHECK(batch_size >= 1, ValueError, "got batch size ", batch_size, ", expected at least 1");
+  Core& built = core.built("program");
+  GLIA_CHECK(mode == Mode::infer || built.has_loss(), StateError,
+             "a program that computes a loss needs one: call compile first");
+  return *built.program(built.plain_key(mode, batch_size));
+}
+
+std::string Model::explain(std::int64_t batch_size) { return program(Mode::train, batch_size).explain(); }
+
+Context Model::context() const { return Using(core_)->context(); }
+
+}  // namespace glia

@@ -1,0 +1,79 @@
+// Variables: the blocks they are put into, and copies of their values.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/base/memory.h>  // defines: checked_bytes
+#include <host/weights/variable.h>
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace glia {
+
+void make_block(const Context& context, DType dtype, std::uint64_t seed,
+                const std::vector<NumberedVariable>& variables) {
+  std::vector<std::int64_t> offsets(variables.size());
+  std::int64_t bytes = 0;
+  for (const bool trainable : {true, false}) {
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      const Variable& variable = *variables[i].variable;
+      if (variable.trainable != trainable) continue;
+      offsets[i] = bytes;
+      bytes += align_up(checked_bytes(variable.shape, dtype));
+    }
+  }
+  const auto block = std::make_shared<WeightBlock>(context, dtype, bytes);
+  try {
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      const auto& [variable, number] = variables[i];
+      const std::vector<float> values =
+          variable->given.empty() ? initial_values(variable->initializer, variable->shape, seed, number)
+                                  : variable->given;
+      const Tensor tensor = Tensor(values, variable->shape).cast(dtype);
+      context.backend().upload(block->data() + offsets[i], tensor.raw(),
+                               static_cast<std::size_t>(tensor.bytes()));
+    }
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemoryError(detail::concat("memory ran out while weights of ", bytes,
+                                          " bytes were drawn: make the model's layers smaller"));
+  }
+  for (std::size_t i = 0; i < variables.size(); ++i)
+    variables[i].variable->block = block, variables[i].variable->offset = offsets[i];
+}
+
+Tensor read(const Variable& variable) {
+  Tensor tensor = Tensor::uninitialized(variable.shape, variable.block->dtype());
+  variable.block->context().backend().download(tensor.raw(), variable.block->data() + variable.offset,
+                                               static_cast<std::size_t>(tensor.bytes()));
+  return tensor;
+}
+
+namespace {
+
+/// The elements of a view as a tensor on the CPU, of `dtype`.
+Tensor host_copy(const TensorView& view, DType dtype) {
+  GLIA_CHECK(view.device().is_cpu(), DeviceError, "weights are set from the CPU, got a tensor on ",
+             view.device(), ": move it with to(\"cpu\")");
+  Tensor copy = Tensor::uninitialized(view.shape(), view.dtype());
+  if (view.dtype() == DType::uint8) copy.set_scale(view.scale());
+  if (copy.bytes() > 0) std::memcpy(copy.raw(), view.raw(), static_cast<std::size_t>(copy.bytes()));
+  return copy.cast(dtype);
+}
+
+}  // namespace
+
+void write(const std::vector<const Variable*>& variables, const std::vector<std::string>& names,
+           const std::vector<TensorView>& values) {
+  GLIA_CHECK(values.size() == variables.size(), ShapeError, "got ", values.size(), " weights, expected ",
+             variables.size(), ": as many as get_weights() returns");
+  std::vector<Tensor> cast;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    GLIA_CHECK(values[i].shape() == variables[i]->shape, ShapeError, "weight \"", names[i], "\" has shape ",
+               variables[i]->shape, ", got ", values[i].shape());
+    cast.push_back(host_copy(values[i], variables[i]->block->dtype()));
+  }
+  for (std::size_t i = 0; i < cast.size(); ++i)
+    variables[i]->block->context().backend().upload(variables[i]->block->data() + variables[i]->offset,
+                                                    cast[i].raw(), static_cast<std::size_t>(cast[i].bytes()));
+}
+
+}  // namespace glia

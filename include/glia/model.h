@@ -1,0 +1,186 @@
+// Model: layers that are compiled, trained, evaluated and asked, as in Keras.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/compile.h>
+#include <glia/context.h>
+#include <glia/fit.h>
+#include <glia/history.h>  // defines: History, Logs
+#include <glia/layers.h>
+#include <glia/program.h>  // defines: Program, Mode
+#include <glia/symbol.h>
+#include <glia/tensors.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace glia {
+
+class Core;
+
+struct ModelOptions {
+  std::string name = {};
+};
+
+/// A graph of layers, between symbols; Sequential is the one that is a chain.
+///
+///     glia::Symbol x = glia::Input({28, 28, 1});
+///     glia::Symbol y = glia::Conv2D(32, 3, {.activation = "relu"})(x);
+///     glia::Symbol a = glia::Flatten()(y), b = glia::GlobalAveragePooling2D()(y);
+///     glia::Model model({x}, {glia::Dense(10, "softmax")(glia::concatenate({a, b}))});
+///     model.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .metrics = "accuracy"});
+///     glia::History history = model.fit(train, {.epochs = 5, .validation_split = 0.2});
+///
+/// Shapes are (rows, ...): the first dimension of every tensor counts rows. All calls are synchronous: they
+/// return when the device is done. Programs are built, and device memory allocated, at the first call for a
+/// batch size; a step allocates nothing of Glia's. Bad input throws ShapeError, ValueError or StateError before any
+/// weight changes. One thread at a time may use a model, and the models that share its context: another gets a StateError,
+/// but for stop_training(), which any may call.
+class Model {
+ public:
+  /// The graph between these symbols. Its layers keep their weights, whatever models they are in; those that have none get
+  /// them when this model is first used. Throws ValueError where an output depends on an input that is not given, an input is
+  /// read by no output, a symbol is given twice, or two layers have been given one name.
+  Model(const Symbols& inputs, const Symbols& outputs, const ModelOptions& options = {});
+  Model(Model&&) noexcept;
+  /// Throws StateError where a fit of either is running, which a callback would end so, and where another thread uses it.
+  Model& operator=(Model&&);
+  ~Model();
+
+  /// Governs initial weights, shuffle and dropout; default 0. Throws StateError once the model is built.
+  void set_seed(std::uint64_t seed);
+  /// float32 (default) or float64 (CPU only, plain loops, for checks). Throws StateError once the model is
+  /// built, ValueError for others and where compile's precision is for float32.
+  void set_dtype(DType dtype);
+  /// Whether its shapes are known and its weights made.
+  bool built() const;
+
+  /// The model applied to symbols, as a layer of another graph, on the same weights: its output. A model of several outputs
+  /// throws StateError: Layer(model).apply() gives them all.
+  Symbol operator()(const Symbol& input) const;
+  Symbol operator()(std::initializer_list<Symbol> inputs) const;
+  /// Its inputs and outputs, and those in the middle by layer(name).output(): what a model of a part of this one, on the same
+  /// weights, is made of. Throws StateError where the shape of the input is not known.
+  std::vector<Symbol> inputs() const;
+  std::vector<Symbol> outputs() const;
+  /// Of its inputs and outputs, as fit and evaluate take them: the names of their layers.
+  std::vector<std::string> input_names() const;
+  std::vector<std::string> output_names() const;
+
+  /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights. Throws ValueError for
+  /// options that cannot be, StateError in a callback of a fit, DeviceError where the device asked for cannot be had,
+  /// ShapeError where the first layer says its input shape and a later one does not fit; nothing changes then. Weights go along to
+  /// another device; StateError where another model computes with them too: compile that with the same context first.
+  void compile(const CompileOptions& options);
+
+  /// Trains. y: labels (rows,) or (rows, 1) of any dtype for sparse losses, else (rows, ...) as the output; a
+  /// last dimension of 1 may be missing or extra. Throws StateError before compile, ShapeError and ValueError for
+  /// data that do not fit the model, labels outside its classes among them, and for options that cannot be. A fit within a
+  /// fit, from a callback, is a StateError too; so is a model that a callback destroys or moves, which ends its fit.
+  /// Several inputs and targets are given by position or by name. An output without a loss takes no target.
+  History fit(const Tensors& x, const Tensors& y, const FitOptions& options = {});
+  History fit(const Dataset& data, const FitOptions& options = {});
+  /// batch_size is the source's; validation_split is not possible.
+  History fit(BatchSource& source, const FitOptions& options = {});
+
+  /// Loss and metrics over all rows, each a mean. Shapes and errors as fit's.
+  Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options = {});
+  Logs evaluate(const Dataset& data, const EvaluateOptions& options = {});
+
+  /// How many rows of each true class (first index) were predicted as each class (second), counted on the device:
+  /// int64 (classes, classes); one output is two classes, told apart at 0.5, or at 0 where the loss takes logits or
+  /// is a hinge. Throws StateError where compile's
+  /// metrics have no "confusion_matrix". Shapes and other errors as fit's.
+  Tensor confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
+  Tensor confusion_matrix(const Dataset& data, const EvaluateOptions& options = {});
+
+  /// The outputs, (rows, ...), in a new tensor where x lives. Needs no compile. Throws ShapeError for rows of
+  /// another shape than the model's, StateError for a model of several outputs: predict_all gives them all.
+  Tensor predict(const TensorView& x, const PredictOptions& options = {});
+  Tensor predict(const Tensor& x, const PredictOptions& options = {});
+  Tensor predict(const Tensors& x, const PredictOptions& options = {});
+  /// All outputs, with their names.
+  std::vector<NamedTensor> predict_all(const Tensors& x, const PredictOptions& options = {});
+  /// model(x): the same, silent.
+  Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
+
+  /// Ends a fit that is running, for callbacks and other threads: after the launch it is in (the batch, where a callback
+  /// watches_batches()); the epoch's validation, on_epoch_end and on_train_end still come.
+  void stop_training();
+
+  /// One update on all of x as one batch; returns loss and metrics of that batch. Shapes, weights of rows and errors as
+  /// fit's.
+  Logs train_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+  /// Loss and metrics of one batch, without an update.
+  Logs test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+  /// The outputs for one batch.
+  Tensor predict_on_batch(const Tensors& x);
+  /// The loss of one batch and its gradients, as tensors on the CPU, without an update.
+  Gradients gradients(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+
+  /// {"loss", "accuracy"}, in compile's order.
+  std::vector<std::string> metrics_names() const;
+  /// Keras's table, to stdout or `out`.
+  void summary() const;
+  void summary(std::ostream& out) const;
+
+  /// Handles of the layers; a Sequential's Input is not among them.
+  std::vector<Layer> layers() const;
+  /// By position (negative from the end) or name; throws ValueError where there is none.
+  Layer layer(int index) const;
+  Layer layer(const std::string& name) const;
+  const std::string& name() const;
+  void set_name(const std::string& name);
+  /// Whether its layers are trained, by models compiled from now on: Layer::set_trainable of each.
+  void set_trainable(bool trainable);
+  /// Number of weights; throws StateError where the input's shape is not known.
+  std::int64_t count_params() const;
+
+  /// Copies of all weights in the order of the layers, on the CPU. Throws StateError where the input's shape is not
+  /// known; so do the functions below.
+  TensorList get_weights() const;
+  /// Throws ShapeError where number or shapes differ; nothing changes then.
+  void set_weights(const std::vector<Tensor>& weights);
+  void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
+  /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
+  /// Names are "dense/kernel", "dense/bias"; of a model within it "block/dense/kernel". Throws FileError, for a path that names no file ("", "folder/") too.
+  void save_weights(const std::string& path) const;
+  /// Throws FileError for a file that is not safetensors, ShapeError for weights that do not fit; nothing
+  /// changes then.
+  void load_weights(const std::string& path);
+
+  /// "dense/kernel", one for each of get_weights().
+  std::vector<std::string> weight_names() const;
+
+  /// Of compile's optimizer, at the next batch, to the bit as the step uses it; set_learning_rate replaces number or
+  /// schedule. Throws StateError before compile.
+  double learning_rate() const;
+  void set_learning_rate(const LearningRate& learning_rate);
+  /// Updates made since compile: with gradient_accumulation_steps one for every so many batches, as in Keras.
+  std::int64_t iterations() const;
+
+  /// The Program for a mode and batch size, built if need be: what explain() prints and tests read. Training
+  /// and validation need compile. Valid until the model is compiled again, a learning-rate
+  /// schedule is set or replaced, or sixteen others were built since. Data are taken to be float32.
+  const Program& program(Mode mode, std::int64_t batch_size);
+  /// The Ops of a training step: shapes, what was fused, algorithms, memory.
+  std::string explain(std::int64_t batch_size = 32);
+  /// The device in use; made, automatic, on first use.
+  Context context() const;
+
+ protected:
+  /// A chain to which layers are added.
+  Model();
+  const std::shared_ptr<Core>& core() const { return core_; }
+
+ private:
+  friend class Layer;
+  friend void plot_model(const Model&, const std::string&);
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace glia

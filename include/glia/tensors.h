@@ -1,0 +1,61 @@
+// Tensors: data for models with several inputs or outputs, by position or by name.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <glia/tensor.h>
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace glia {
+
+/// A tensor with the name of an input or output.
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+/// Views of tensors: one, several in the order of a model's inputs or outputs, or several by their names. What they show must
+/// live as long as they do.
+///
+///     model.fit({images, tables}, {{"digit", digits}, {"even", parities}});
+class Tensors {
+ public:
+  struct Entry {
+    std::string name;  ///< empty: by position
+    TensorView view;
+
+    template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
+    Entry(const T& tensor) : view(tensor) {}
+    template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
+    Entry(std::string entry_name, const T& tensor) : name(std::move(entry_name)), view(tensor) {}
+  };
+
+  /// None.
+  Tensors() = default;
+  template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
+  Tensors(const T& tensor) : entries_{Entry(tensor)} {}
+  Tensors(std::initializer_list<Entry> entries) : entries_(entries) {}
+  Tensors(std::vector<Entry> entries) : entries_(std::move(entries)) {}
+  Tensors(const std::vector<Tensor>& tensors) {
+    for (const Tensor& tensor : tensors) entries_.emplace_back(tensor);
+  }
+  Tensors(const std::vector<NamedTensor>& tensors) {
+    for (const NamedTensor& named : tensors) entries_.emplace_back(named.name, named.tensor);
+  }
+
+  explicit operator bool() const { return !entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  const Entry& operator[](std::size_t i) const { return entries_[i]; }
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+}  // namespace glia
