@@ -12,9 +12,9 @@ using Layers = std::vector<glia::Layer>;
 
 /// The textbook's: two convolutions, each with a pool, and a hidden layer of 100 units.
 inline Layers cnn() {
-  return {glia::Conv2D(32, 3, {.padding = "same", .activation = "relu"}),
+  return {glia::Conv2D(32, 3, "relu", {.padding = "same"}),
           glia::MaxPooling2D(),
-          glia::Conv2D(64, 3, {.padding = "same", .activation = "relu"}),
+          glia::Conv2D(64, 3, "relu", {.padding = "same"}),
           glia::MaxPooling2D(),
           glia::Flatten(),
           glia::Dense(100, "relu"),

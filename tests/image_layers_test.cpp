@@ -238,6 +238,48 @@ TEST(ImageLayers, Are_named_as_in_keras) {
   }
 }
 
+/// What a model of these layers does, in words.
+std::string program_of(const std::vector<Layer>& layers, const Shape& row) {
+  Sequential model(layers);
+  model.compile({.loss = "mse"});
+  model.build(row);
+  return model.program(Mode::train, 2).explain();
+}
+
+TEST(ImageLayers, Take_an_activation_before_their_options_as_dense_does) {
+  const std::string elu = "elu";
+  const struct {
+    Layer short_form, options_form;
+  } cases[] = {
+      {Conv2D(4, 3, "relu"), Conv2D(4, 3, {.activation = "relu"})},
+      {Conv2D(4, {3, 2}, ActivationName("tanh"), {.padding = "same"}),
+       Conv2D(4, {3, 2}, {.padding = "same", .activation = "tanh"})},
+      {Conv2D(4, 3, LeakyRelu{0.1}), Conv2D(4, 3, {.activation = LeakyRelu{0.1}})},
+      {Conv2D(4, 3, "relu", {.activation = "tanh"}), Conv2D(4, 3, {.activation = "relu"})},
+      {Conv2DTranspose(4, 3, "relu", {.strides = 2}),
+       Conv2DTranspose(4, 3, {.strides = 2, .activation = "relu"})},
+      {Conv2DTranspose(4, {3, 2}, Relu{}), Conv2DTranspose(4, {3, 2}, {.activation = "relu"})},
+      {DepthwiseConv2D(3, "relu"), DepthwiseConv2D(3, {.activation = "relu"})},
+      {DepthwiseConv2D({3, 2}, elu, {.use_bias = false}),
+       DepthwiseConv2D({3, 2}, {.activation = "elu", .use_bias = false})},
+      {SeparableConv2D(4, 3, "sigmoid"), SeparableConv2D(4, 3, {.activation = "sigmoid"})},
+      {SeparableConv2D(4, {3, 2}, Elu{0.5}, {.padding = "same"}),
+       SeparableConv2D(4, {3, 2}, {.padding = "same", .activation = Elu{0.5}})},
+      {Dense(4, elu), Dense(4, {.activation = "elu"})},
+      {Dense(4, Relu{}, {.use_bias = false}), Dense(4, {.activation = "relu", .use_bias = false})},
+  };
+  for (const auto& [short_form, options_form] : cases) {
+    const std::string text = program_of({short_form, Flatten(), Dense(1)}, {6, 5, 2});
+    EXPECT_EQ(text, program_of({options_form, Flatten(), Dense(1)}, {6, 5, 2})) << short_form.type();
+  }
+  EXPECT_EQ(program_of({Conv1D(4, 3, "relu", {.strides = 2}), Flatten()}, {9, 2}),
+            program_of({Conv1D(4, 3, {.strides = 2, .activation = "relu"}), Flatten()}, {9, 2}));
+  EXPECT_NE(program_of({Conv1D(4, 3, "relu"), Flatten()}, {9, 2}),
+            program_of({Conv1D(4, 3), Flatten()}, {9, 2}));
+  EXPECT_THROW(Conv2D(4, 3, "relux"), ValueError);
+  EXPECT_THROW(Conv2D(4, 3, LeakyRelu{NAN}), ValueError);
+}
+
 /// What a layer makes of `x` in the next steps of training: through weights of 0 into one unit, whose error has the
 /// slope 1, so that SGD moves the weights by the mean of the rows' inputs.
 class Shown {

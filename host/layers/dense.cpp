@@ -90,11 +90,4 @@ Dense::Dense(int units, const DenseOptions& options) : Layer(std::make_shared<De
   node().declare_input_shape(input_shape_of(options));
 }
 
-Dense::Dense(int units, const ActivationName& activation, const DenseOptions& options)
-    : Dense(units, [&] {
-        DenseOptions merged = options;
-        merged.activation = activation;
-        return merged;
-      }()) {}
-
 }  // namespace glia

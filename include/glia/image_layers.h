@@ -41,9 +41,15 @@ struct Conv2DOptions {
 /// numbers below 1, for strides and a dilation_rate that are both above 1, and where groups does not divide filters;
 /// when built ShapeError for an input that is not an image, that the kernel does not fit into, or whose channels
 /// groups does not divide.
+///
+///     glia::Conv2D(32, 3, "relu", {.padding = "same"})
+///
 class Conv2D : public Layer {
  public:
   Conv2D(int filters, Size2D kernel_size, const Conv2DOptions& options = {});
+  Conv2D(int filters, Size2D kernel_size, const ActivationLike auto& activation,
+         const Conv2DOptions& options = {})
+      : Conv2D(filters, kernel_size, detail::with_activation(options, activation)) {}
 };
 
 struct Conv1DOptions {
@@ -69,6 +75,9 @@ struct Conv1DOptions {
 class Conv1D : public Layer {
  public:
   Conv1D(int filters, int kernel_size, const Conv1DOptions& options = {});
+  Conv1D(int filters, int kernel_size, const ActivationLike auto& activation,
+         const Conv1DOptions& options = {})
+      : Conv1D(filters, kernel_size, detail::with_activation(options, activation)) {}
 };
 
 struct Conv2DTransposeOptions {
@@ -94,6 +103,9 @@ struct Conv2DTransposeOptions {
 class Conv2DTranspose : public Layer {
  public:
   Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options = {});
+  Conv2DTranspose(int filters, Size2D kernel_size, const ActivationLike auto& activation,
+                  const Conv2DTransposeOptions& options = {})
+      : Conv2DTranspose(filters, kernel_size, detail::with_activation(options, activation)) {}
 };
 
 struct DepthwiseConv2DOptions {
@@ -120,6 +132,9 @@ struct DepthwiseConv2DOptions {
 class DepthwiseConv2D : public Layer {
  public:
   explicit DepthwiseConv2D(Size2D kernel_size, const DepthwiseConv2DOptions& options = {});
+  DepthwiseConv2D(Size2D kernel_size, const ActivationLike auto& activation,
+                  const DepthwiseConv2DOptions& options = {})
+      : DepthwiseConv2D(kernel_size, detail::with_activation(options, activation)) {}
 };
 
 struct SeparableConv2DOptions {
@@ -149,6 +164,9 @@ struct SeparableConv2DOptions {
 class SeparableConv2D : public Layer {
  public:
   SeparableConv2D(int filters, Size2D kernel_size, const SeparableConv2DOptions& options = {});
+  SeparableConv2D(int filters, Size2D kernel_size, const ActivationLike auto& activation,
+                  const SeparableConv2DOptions& options = {})
+      : SeparableConv2D(filters, kernel_size, detail::with_activation(options, activation)) {}
 };
 
 struct Pooling2DOptions {

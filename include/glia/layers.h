@@ -73,6 +73,19 @@ class Layer {
   std::shared_ptr<LayerNode> node_;
 };
 
+/// What stands for an activation: "relu", a std::string, glia::LeakyRelu{0.1}, an ActivationName.
+template <class Argument>
+concept ActivationLike = std::is_convertible_v<const Argument&, ActivationName>;
+
+namespace detail {
+/// A layer's options with this activation, whatever they say of it: Conv2D(32, 3, "relu", {.padding = "same"}).
+template <class Options>
+Options with_activation(Options options, const ActivationName& activation) {
+  options.activation = activation;
+  return options;
+}
+}  // namespace detail
+
 struct DenseOptions {
   ActivationName activation = "linear";
   bool use_bias = true;
@@ -93,9 +106,8 @@ struct DenseOptions {
 class Dense : public Layer {
  public:
   explicit Dense(int units, const DenseOptions& options = {});
-  Dense(int units, const ActivationName& activation, const DenseOptions& options = {});
-  Dense(int units, const char* activation, const DenseOptions& options = {})
-      : Dense(units, ActivationName(activation), options) {}
+  Dense(int units, const ActivationLike auto& activation, const DenseOptions& options = {})
+      : Dense(units, detail::with_activation(options, activation)) {}
 };
 
 /// (a, b, ...) -> (a * b * ...,) for each row; no arithmetic. `input_shape` only on a model's first layer.
