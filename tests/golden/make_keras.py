@@ -377,14 +377,19 @@ def batches_of(case):
     return [7, 31] if new else BATCHES
 
 
+def batch_gradients(model, x, y, sample_weight=None):
+    """Of a compiled model: the loss of one batch, and its gradients in the order of the trainable weights."""
+    model.zero_grad()
+    y = keras.tree.map_structure(keras.ops.convert_to_tensor, y)
+    value = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), sample_weight=sample_weight)
+    value.backward()
+    return value.detach().numpy().reshape(1), [w.value.grad.numpy() for w in model.trainable_weights]
+
+
 def loss_and_gradients(model, loss, x, y):
     model.compile(optimizer="sgd", loss=loss)
-    x, y = inputs_of(x), targets_of(y)
-    model.zero_grad()
-    value = model.compute_loss(x=x, y=keras.ops.convert_to_tensor(y), y_pred=model(x, training=True))
-    value.backward()
-    gradients = [w.value.grad.numpy() for w in model.trainable_weights]
-    return {"loss": value.detach().numpy().reshape(1)} | prefixed("gradients", numbers(gradients))
+    value, gradients = batch_gradients(model, inputs_of(x), targets_of(y))
+    return {"loss": value} | prefixed("gradients", numbers(gradients))
 
 
 def gradients():
@@ -738,14 +743,14 @@ def fit():
     return out
 
 
-def main():
-    folder = Path(__file__).resolve().parent
-    for make in [forward, gradients, optimizer_steps, evaluate, fit]:
+def write(*makers):
+    """Each function's tensors into a file of its name."""
+    for make in makers:
         tensors = {name: np.ascontiguousarray(value) for name, value in make().items()}
-        path = folder / f"{make.__name__}.safetensors"
+        path = Path(__file__).resolve().parent / f"{make.__name__}.safetensors"
         path.write_bytes(save(tensors, metadata={"keras": keras.__version__}))
         print(f"{path.name}: {len(tensors)} tensors, {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
-    main()
+    write(forward, gradients, optimizer_steps, evaluate, fit)

@@ -21,16 +21,15 @@ from make_keras import (  # first: it sets Keras's backend
     prefixed,
     random,
     targets_of,
+    write,
 )
 
 import itertools
-from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers as kl, losses, optimizers
 from keras.layers import Dense, Flatten
-from safetensors.numpy import save
 
 
 def word(size):
@@ -427,14 +426,5 @@ def image_fit():
     return out
 
 
-def main():
-    folder = Path(__file__).resolve().parent
-    for make in [image_forward, image_gradients, image_fit]:
-        tensors = {name: np.ascontiguousarray(value) for name, value in make().items()}
-        path = folder / f"{make.__name__}.safetensors"
-        path.write_bytes(save(tensors, metadata={"keras": keras.__version__}))
-        print(f"{path.name}: {len(tensors)} tensors, {path.stat().st_size} bytes")
-
-
 if __name__ == "__main__":
-    main()
+    write(image_forward, image_gradients, image_fit)
