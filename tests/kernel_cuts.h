@@ -25,7 +25,8 @@ class Memories {
       bytes_[b] = numbers;
       bindings_.base[static_cast<std::size_t>(b)] = reinterpret_cast<std::byte*>(bytes_[b].data());
     }
-    bindings_.state = reinterpret_cast<StepState*>(bytes_[static_cast<int>(Buffer::state)].data());
+    // The sources lie before the state.
+    bindings_.state = reinterpret_cast<StepState*>(bytes_[static_cast<int>(Buffer::state)].data() + 256);
     *state() = StepState{};
   }
 

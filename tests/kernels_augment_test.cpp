@@ -92,14 +92,14 @@ TEST_P(Augmented, Gather_equals_a_plain_gather_and_an_augment_for_every_cut_and_
     Memories m;
     set_variances(m, a);
     StepState& state = *m.state();
-    state.feed.x = x.data(), state.feed.y = y.data();
-    state.feed.x_scale = 0.5;
+    source_of(&state, 0) = {x.data(), 0.5}, source_of(&state, 1) = {const_cast<std::uint8_t*>(y.data())};
     state.feed.shuffled = 1;
     state.order = Permutation(static_cast<std::uint64_t>(total), 5, 0);
     state.cursor = 2;
     state.iteration = state.finished = 6;
     op::Gather gather{joined, labels, DType::uint8, DType::uint8};
-    gather.advance_iteration = true;
+    gather.y_source = 1;
+    gather.updates = gather.advance_iteration = true;
     gather.augmentation = a;
     kernels::lower(gather, m.bindings(), Launcher{cut});
     EXPECT_EQ(state.iteration, 7);
@@ -128,7 +128,7 @@ TEST_P(Augmented, Numbers_alone_are_changed_in_rows_of_any_shape) {
     for (const Cut& cut : cuts) {
       Memories m;
       set_variances(m, a);
-      m.state()->feed.x = x.data();
+      source_of(m.state(), 0) = {x.data()};
       op::Gather gather{out, {}, DType::float32, DType::float32};
       gather.augmentation = a;
       kernels::lower(gather, m.bindings(), Launcher{cut});

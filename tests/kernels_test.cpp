@@ -159,15 +159,15 @@ TEST_P(Rows, Gather_brings_the_permuted_scaled_rows_for_every_cut) {
   for (const Cut& cut : cuts) {
     Memories m;
     StepState& state = *m.state();
-    state.feed.x = x.data();
-    state.feed.y = y.data();
-    state.feed.x_scale = 0.5;
+    source_of(&state, 2) = {x.data(), 0.5};
+    source_of(&state, 1) = {y.data()};
     state.feed.shuffled = 1;
     state.order = Permutation(static_cast<std::uint64_t>(total), 5, 0);
     state.cursor = rows;
     op::Gather gather{arena({rows, columns}, 0), arena({rows}, 1 << 18, DType::int32), DType::uint8,
                       DType::uint8};
-    gather.advance_iteration = true;
+    gather.x_source = 2, gather.y_source = 1;
+    gather.updates = gather.advance_iteration = true;
     const op::Schedule schedule{ExponentialDecay{0.5, 1, 0.5, false}};
     kernels::lower(schedule, m.bindings(), Launcher{cut});
     kernels::lower(gather, m.bindings(), Launcher{cut});
@@ -217,14 +217,15 @@ TEST(Kernels, Advance_folds_partial_sums_and_moves_the_cursor_once) {
     Memories m;
     const View partials = arena({5, 3}, 0, DType::float64);
     for (int i = 0; i < 15; ++i) m.at<double>(partials)[i] = i;
+    counters_of(m.state())[0] = counters_of(m.state())[1] = 0;
     op::Advance advance{partials, {}, 7, 8};
     kernels::lower(advance, m.bindings(), Launcher{cut});
     kernels::lower(advance, m.bindings(), Launcher{cut});
     EXPECT_EQ(m.state()->cursor, 14);
     EXPECT_EQ(m.state()->rows, 16);
     EXPECT_EQ(m.state()->loss, 2 * 30.0);
-    EXPECT_EQ(m.state()->metrics[0], 2 * 35.0);
-    EXPECT_EQ(m.state()->metrics[1], 2 * 40.0);
+    EXPECT_EQ(counters_of(m.state())[0], 2 * 35.0);
+    EXPECT_EQ(counters_of(m.state())[1], 2 * 40.0);
   }
 }
 
@@ -232,10 +233,10 @@ TEST(Kernels, Scatter_stores_rows_from_the_cursor_on) {
   for (const Cut& cut : cuts) {
     Memories m;
     std::vector<float> out(10 * 3, -1.0f);
-    m.state()->feed.out = out.data();
+    source_of(m.state(), 1) = {out.data()};
     m.state()->cursor = 2;
     const View in = arena({5, 3}, 0);
-    kernels::lower(op::Scatter{in}, m.bindings(), Launcher{cut});
+    kernels::lower(op::Scatter{in, 1}, m.bindings(), Launcher{cut});
     for (int i = 0; i < 15; ++i) ASSERT_EQ(out[static_cast<std::size_t>(6 + i)], m.at<float>(in)[i]);
     EXPECT_EQ(out[5], -1.0f);
     EXPECT_EQ(out[21], -1.0f);

@@ -6,6 +6,7 @@
 #include <glia/augmentation_layers.h>
 #include <glia/backend.h>
 #include <glia/callbacks.h>
+#include <glia/compile.h>
 #include <glia/context.h>
 #include <glia/csv.h>
 #include <glia/datasets.h>
@@ -13,10 +14,12 @@
 #include <glia/device.h>
 #include <glia/dtype.h>
 #include <glia/error.h>
+#include <glia/fit.h>
 #include <glia/history.h>
 #include <glia/image_layers.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
+#include <glia/model.h>
 #include <glia/named.h>
 #include <glia/plots.h>
 #include <glia/preprocessing.h>
@@ -24,7 +27,9 @@
 #include <glia/search.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>
+#include <glia/symbol.h>
 #include <glia/tensor.h>
 #include <glia/tensorboard.h>
+#include <glia/tensors.h>
 #include <glia/version.h>
 #include <glia/warnings.h>

@@ -40,11 +40,11 @@ class Tensors {
   template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
   Tensors(const T& tensor) : entries_{Entry(tensor)} {}
   Tensors(std::initializer_list<Entry> entries) : entries_(entries) {}
-  Tensors(std::vector<Entry> entries) : entries_(std::move(entries)) {}
-  Tensors(const std::vector<Tensor>& tensors) {
-    for (const Tensor& tensor : tensors) entries_.emplace_back(tensor);
-  }
-  Tensors(const std::vector<NamedTensor>& tensors) {
+  /// Templates, so that braces never mean a vector, which {10} could be.
+  template <class T, std::enable_if_t<std::is_same_v<T, Entry> || std::is_same_v<T, Tensor>, int> = 0>
+  Tensors(const std::vector<T>& tensors) : entries_(tensors.begin(), tensors.end()) {}
+  template <class T, std::enable_if_t<std::is_same_v<T, NamedTensor>, int> = 0, class = void>
+  Tensors(const std::vector<T>& tensors) {
     for (const NamedTensor& named : tensors) entries_.emplace_back(named.name, named.tensor);
   }
 
