@@ -163,9 +163,9 @@ struct View {
   /// Whether what lies from the first element to the last of one meets what does of the other: so a part overlaps its whole,
   /// and of two parts also those that lie between each other's elements. Not of temporaries that are placed to share memory.
   bool overlaps(const View& other) const {
-    return buffer == other.buffer && buffer != Buffer::none && temporary == other.temporary &&
-           offset < other.offset + other.span() * size_of(other.dtype) &&
-           other.offset < offset + span() * size_of(dtype);
+    const std::int64_t bytes = span() * size_of(dtype), other_bytes = other.span() * size_of(other.dtype);
+    return buffer == other.buffer && buffer != Buffer::none && temporary == other.temporary && bytes > 0 &&
+           other_bytes > 0 && offset < other.offset + other_bytes && other.offset < offset + bytes;
   }
 };
 
