@@ -33,7 +33,8 @@ struct ColumnMajor {
   cublasOperation_t operation;
 };
 
-ColumnMajor column_major(const View& view) {
+ColumnMajor column_major(const View& matrix_or_batch) {
+  const View view = matrix_or_batch.matrix_at(0);
   const std::int64_t m = view.shape[0], n = view.shape[1];
   const bool transposed = view.strides[1] != 1 && n > 1;
   ColumnMajor seen = transposed ? ColumnMajor{m, n, std::max(view.strides[1], m), CUBLAS_OP_T}
@@ -42,22 +43,22 @@ ColumnMajor column_major(const View& view) {
   return seen;
 }
 
-/// Of `pieces` such matrices, `step` elements apart.
-LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix, std::int64_t pieces, std::int64_t step) {
+/// Of such a matrix, or of those of a batch.
+LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix, const View& view) {
   LtLayout result;
   GLIA_CUDA(cublasLtMatrixLayoutCreate(result.made_here(), type, static_cast<std::uint64_t>(matrix.rows),
                                        static_cast<std::uint64_t>(matrix.columns), matrix.stride));
-  if (pieces == 1) return result;
-  const auto count = static_cast<std::int32_t>(pieces);
+  if (view.shape.rank() == 2 || view.shape[0] == 1) return result;
+  const auto count = static_cast<std::int32_t>(view.shape[0]);
   set(result, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, count);
-  set(result, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step);
+  set(result, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, view.strides[0]);
   return result;
 }
 
-/// From its first element to behind its last.
-std::int64_t span_bytes(const View& matrix) {
-  const auto reach = [&](std::size_t axis) { return (matrix.shape[axis] - 1) * matrix.strides[axis]; };
-  return (reach(0) + reach(1) + 1) * size_of(matrix.dtype);
+/// What a place is aligned to, up to what cuBLASLt takes for granted: buffers and tensors start at such multiples.
+std::uint32_t alignment_of(const View& view) {
+  return static_cast<std::uint32_t>(
+      std::min<std::int64_t>(tensor_alignment, view.offset ? view.offset & -view.offset : tensor_alignment));
 }
 
 cudaDataType_t type_of(const View& view) {
@@ -110,12 +111,12 @@ const char* name_of(cublasLtEpilogue_t epilogue) {
 class CublasLt::Trial {
  public:
   /// Without memory for them nothing is tried.
-  Trial(Gpu& gpu, const op::Matmul& matmul, std::int64_t pieces) : gpu_(gpu), dtype_(matmul.out.dtype) {
-    const std::int64_t product = elements_of_piece(matmul.out.shape[0], matmul.out.shape[1]);
-    const std::int64_t a = align_up(span_bytes(matmul.a)), b = align_up(span_bytes(matmul.b));
+  Trial(Gpu& gpu, const op::Matmul& matmul) : gpu_(gpu), dtype_(matmul.out.dtype) {
+    const auto room = [](const View& view) { return align_up(view.span() * size_of(view.dtype)); };
+    const std::int64_t a = room(matmul.a), b = room(matmul.b);
     factors_ = static_cast<std::size_t>(a + b);
     try {
-      memory_ = gpu.allocate(factors_ + static_cast<std::size_t>(pieces * product * size_of(dtype_)));
+      memory_ = gpu.allocate(factors_ + static_cast<std::size_t>(room(matmul.out)));
     } catch (const OutOfMemoryError&) {
       return;
     }
@@ -166,22 +167,18 @@ void CublasLt::start() {
   if (!workspace_) workspace_ = gpu_.allocate(workspace_bytes(gpu_));
 }
 
-std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue& epilogue,
-                                        std::int64_t pieces) {
+std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue& epilogue) {
   start();
   LtProduct product(*this);
   product.epilogue_ = epilogue.kind;
-  product.pieces_ = pieces;
   product.is_double_ = matmul.out.dtype == DType::float64;
   // out^T (n, m) = b^T (n, k) a^T (k, m): cuBLASLt's A is our b, its B our a.
-  const std::int64_t k = matmul.a.shape[1] / pieces;
-  View a = matmul.a, b = matmul.b;  // of a piece
-  a.shape[1] = b.shape[0] = k;
+  const View &a = matmul.a, &b = matmul.b, one = matmul.out.matrix_at(0);
   const ColumnMajor left = column_major(b), right = column_major(a);
-  const ColumnMajor out{matmul.out.shape[1], matmul.out.shape[0], matmul.out.strides[0], CUBLAS_OP_N};
-  product.left_ = layout(type_of(b), left, pieces, k * b.strides[0]);
-  product.right_ = layout(type_of(a), right, pieces, k * a.strides[1]);
-  product.out_ = layout(type_of(matmul.out), out, pieces, elements_of_piece(out.columns, out.rows));
+  const ColumnMajor out{one.shape[1], one.shape[0], one.strides[0], CUBLAS_OP_N};
+  product.left_ = layout(type_of(b), left, b);
+  product.right_ = layout(type_of(a), right, a);
+  product.out_ = layout(type_of(one), out, matmul.out);
   GLIA_CUDA(cublasLtMatmulDescCreate(product.operation_.made_here(), compute_type(matmul, gpu_),
                                      type_of(matmul.out)));
   set(product.operation_, CUBLASLT_MATMUL_DESC_TRANSA, left.operation);
@@ -193,6 +190,14 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   const std::size_t most = workspace_->bytes();
   GLIA_CUDA(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most,
                                                  sizeof most));
+  const std::pair<cublasLtMatmulPreferenceAttributes_t, std::uint32_t> alignments[] = {
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(b)},
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(a)},
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(matmul.out)},
+      {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(matmul.out)}};
+  for (const auto& [attribute, bytes] : alignments)
+    if (bytes < tensor_alignment)
+      GLIA_CUDA(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &bytes, sizeof bytes));
   std::array<cublasLtMatmulHeuristicResult_t, 8> candidates = {};
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -204,7 +209,7 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
       status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_INVALID_VALUE && may_be_refused);
   if (refused || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
   check(status, "cublasLtMatmulAlgoGetHeuristic");
-  const Trial trial(gpu_, matmul, pieces);
+  const Trial trial(gpu_, matmul);
   for (int i = 0; i < found; ++i) {
     if (candidates[i].state != CUBLAS_STATUS_SUCCESS) continue;
     product.algorithm_ = candidates[i].algo;
@@ -214,7 +219,7 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
 }
 
 bool CublasLt::keeps_nan(const LtProduct& product, const op::Matmul& matmul) {
-  return !propagate_nan_ || Trial(gpu_, matmul, 1).keeps_nan(product);
+  return !propagate_nan_ || Trial(gpu_, matmul).keeps_nan(product);
 }
 
 cublasStatus_t LtProduct::launch(const void* a, const void* b, void* out, cudaStream_t stream) const {
@@ -230,9 +235,6 @@ void LtProduct::run(const void* a, const void* b, void* out) const {
   check(launch(a, b, out, owner_->gpu_.target()), "cublasLtMatmul");
 }
 
-std::string LtProduct::name() const {
-  const std::string name = std::string("cuBLASLt") + name_of(epilogue_);
-  return pieces_ == 1 ? name : detail::concat(name, ", ", pieces_, " pieces of k");
-}
+std::string LtProduct::name() const { return std::string("cuBLASLt") + name_of(epilogue_); }
 
 }  // namespace glia::cuda

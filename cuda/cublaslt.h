@@ -35,9 +35,8 @@ class CublasLt {
   CublasLt(Gpu& gpu, bool propagate_nan) : gpu_(gpu), propagate_nan_(propagate_nan) {}
 
   /// The heuristics' first algorithm for out = a b with this epilogue that works when it is tried; nothing where there is
-  /// none. What the epilogue writes is written. With `pieces`, k is cut
-  /// into so many equal ones: out is the products of each, elements_of_piece(m, n) apart.
-  std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue, std::int64_t pieces = 1);
+  /// none. What the epilogue writes is written; a batch has none.
+  std::optional<LtProduct> find(const op::Matmul& matmul, const Epilogue& epilogue);
   /// Whether a product with a ReLU epilogue passes NaN on as far as the context promises. cuBLASLt leaves that open: tries
   /// it, and waits.
   bool keeps_nan(const LtProduct& product, const op::Matmul& matmul);
@@ -60,7 +59,7 @@ class LtProduct {
   void run(const void* a, const void* b, void* out) const;
   /// The same on a stream, and what the call answers.
   cublasStatus_t launch(const void* a, const void* b, void* out, cudaStream_t stream) const;
-  /// "cuBLASLt RELU_AUX_BIAS", "cuBLASLt, 9 pieces of k".
+  /// "cuBLASLt RELU_AUX_BIAS".
   std::string name() const;
 
  private:
@@ -70,7 +69,6 @@ class LtProduct {
   CublasLt* owner_;
   cublasLtEpilogue_t epilogue_ = CUBLASLT_EPILOGUE_DEFAULT;
   bool is_double_ = false;
-  std::int64_t pieces_ = 1;
   LtOperation operation_;
   LtLayout left_, right_, out_;
   cublasLtMatmulAlgo_t algorithm_ = {};

@@ -38,7 +38,7 @@ std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const
   static_cast<void>(
       collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
       collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
-      collect_updates(descriptor, bindings, list));
+      collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list));
   return std::move(list.launches);
 }
 

@@ -43,17 +43,21 @@ struct LtCall {
 /// A product: by cuBLASLt or by a kernel, and after it whatever the product did not do on the way.
 class ProductOp final : public Op {
  public:
-  /// `memory` is what it works in, or null.
+  /// `memory` is what it works in, or null; `batch` says of what a call is a batch, if it is.
   ProductOp(const Gpu& gpu, std::vector<LtCall> calls, std::vector<KernelLaunch> kernels,
-            std::shared_ptr<Memory> memory)
-      : gpu_(gpu), calls_(std::move(calls)), kernels_(std::move(kernels)), memory_(std::move(memory)) {}
+            std::shared_ptr<Memory> memory, std::string batch)
+      : gpu_(gpu),
+        calls_(std::move(calls)),
+        kernels_(std::move(kernels)),
+        memory_(std::move(memory)),
+        batch_(std::move(batch)) {}
 
   void run() override {
     for (const LtCall& call : calls_) call.product.run(call.a, call.b, call.out);
     for (const KernelLaunch& kernel : kernels_) launch(kernel, gpu_);
   }
   std::string algorithm() const override {
-    std::string words = calls_.empty() ? std::string("loops") : calls_.front().product.name();
+    std::string words = (calls_.empty() ? std::string("loops") : calls_.front().product.name()) + batch_;
     const std::size_t kernels = kernels_.size() - (calls_.empty() ? 1 : 0);
     if (kernels > 0) words += detail::concat(" and ", kernels, kernels == 1 ? " kernel" : " kernels");
     return words;
@@ -64,6 +68,22 @@ class ProductOp final : public Op {
   std::vector<LtCall> calls_;
   std::vector<KernelLaunch> kernels_;
   std::shared_ptr<Memory> memory_;
+  std::string batch_;
+};
+
+/// Products of a batch, one after another.
+class BatchOp final : public Op {
+ public:
+  explicit BatchOp(std::vector<std::unique_ptr<Op>> products) : products_(std::move(products)) {}
+  void run() override {
+    for (const std::unique_ptr<Op>& product : products_) product->run();
+  }
+  std::string algorithm() const override {
+    return detail::concat(products_.size(), " times ", products_.front()->algorithm());
+  }
+
+ private:
+  std::vector<std::unique_ptr<Op>> products_;
 };
 
 /// An epilogue, and the product without what it does.
@@ -116,7 +136,7 @@ class Preparation {
     });
     if (backward == descriptors_.size()) return false;
     const op::Matmul& b = *matmul_at(backward);
-    if (is_long(f) || is_long(b) || b.a.shape[1] == 1) return false;  // cuBLAS has no DRELU at k = 1
+    if (is_long(f) || is_long(b) || b.k() == 1) return false;  // cuBLAS has no DRELU at k = 1
 
     const std::int64_t stride = relu_stride_for(f.out.shape[1]);
     const std::shared_ptr<Memory> mask = gpu_.allocate(static_cast<std::size_t>(f.out.shape[0] * stride / 8));
@@ -159,9 +179,10 @@ class Preparation {
           {std::move(*product), at_.address<>(rest.a), at_.address<>(rest.b), at_.address<>(rest.out)});
     else
       kernels.push_back(product_kernel(rest, at_, gpu_.most_blocks()));
-    append_epilogue(kernels, rest);
+    if (rest.out.shape.rank() == 2) append_epilogue(kernels, rest);
     if (rest.bias_gradient) kernels.push_back(bias_gradient_kernel(rest, at_, gpu_.most_blocks()));
-    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), std::move(memory));
+    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), std::move(memory),
+                                       rest.batch() == 1 ? "" : detail::concat(", batch of ", rest.batch()));
   }
   void append_epilogue(std::vector<KernelLaunch>& kernels, const op::Matmul& d) const {
     for (const KernelLaunch& kernel : epilogue_kernels(op::epilogue_of(d), at_, gpu_.most_blocks()))
@@ -197,7 +218,14 @@ class Preparation {
 
   /// Of float32, over a k that it is not to sum at once.
   static bool is_long(const op::Matmul& d) {
-    return d.out.dtype == DType::float32 && d.a.shape[1] > op::longest_plain_k;
+    return d.out.dtype == DType::float32 && d.k() > op::longest_plain_k;
+  }
+
+  /// The first of `count` pieces of an operand as a batch of them, `step` elements apart.
+  static View in_pieces(const View& first, std::int64_t count, std::int64_t step) {
+    View batch = first;
+    batch.shape = first.shape.prepend(count), batch.strides = first.strides.prepend(step);
+    return batch;
   }
 
   /// Pieces of k multiplied as a batch in one call, what is left of k in another, and all those products added by a kernel.
@@ -218,17 +246,17 @@ class Preparation {
     std::vector<LtCall> calls;
     const auto multiply = [&](std::int64_t first, std::int64_t length, std::int64_t parts) {
       op::Matmul part = d;
-      part.a.offset += first * d.a.strides[1] * size_of(d.a.dtype), part.a.shape[1] = length;
-      part.b.offset += first * d.b.strides[0] * size_of(d.b.dtype), part.b.shape[0] = length;
+      part.a = in_pieces(d.a.part(1, first, length), parts, length * d.a.strides[1]);
+      part.b = in_pieces(d.b.part(0, first, length), parts, length * d.b.strides[0]);
       part.out = View::contiguous(products.buffer, d.out.dtype, {m, n}, first / piece * bytes);
-      std::optional<LtProduct> product = lt_.find(part, {}, parts);
+      part.out = in_pieces(part.out, parts, step);
+      std::optional<LtProduct> product = lt_.find(part, {});
       if (!product) return false;
       calls.push_back(
           {std::move(*product), at_.address<>(part.a), at_.address<>(part.b), at.address<>(part.out)});
       return true;
     };
-    if (!multiply(0, pieces * piece, pieces) || (left > 0 && !multiply(pieces * piece, left, 1)))
-      return nullptr;
+    if (!multiply(0, piece, pieces) || (left > 0 && !multiply(pieces * piece, left, 1))) return nullptr;
 
     op::Matmul sum;  // of the products, as a bias gradient is one of rows
     sum.out = sum.b = products;
@@ -239,12 +267,23 @@ class Preparation {
       for (const KernelLaunch& kernel :
            elementary_kernels(op::SumRows{d.b, d.bias_gradient}, at_, gpu_.most_blocks()))
         kernels.push_back(kernel);
-    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), memory);
+    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), memory,
+                                       detail::concat(", ", pieces, " pieces of k"));
+  }
+
+  /// A batch over a k that it is not to sum at once: one after another. Null where one of them is not to be had.
+  std::unique_ptr<Op> prepare_long_batch(const op::Matmul& d) {
+    std::vector<std::unique_ptr<Op>> products;
+    for (std::int64_t i = 0; i < d.batch(); ++i) {
+      products.push_back(prepare_long_product(d.matrix_at(i)));
+      if (!products.back()) return nullptr;
+    }
+    return std::make_unique<BatchOp>(std::move(products));
   }
 
   std::unique_ptr<Op> prepare_product(const op::Matmul& d) {
     if (is_long(d))
-      if (auto op = prepare_long_product(d)) return op;
+      if (auto op = d.out.shape.rank() == 2 ? prepare_long_product(d) : prepare_long_batch(d)) return op;
     for (const Choice& choice : choices(d)) {
       std::optional<LtProduct> product = lt_.find(d, choice.epilogue);
       if (!product) continue;

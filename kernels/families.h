@@ -45,6 +45,9 @@ using UpdateFamily =
     Family<op::Begin, op::Schedule, op::Advance, op::Penalty, op::Accumulate, op::Squares, op::RescaleToNorm,
            op::Optimize, op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend>;
 
+/// kernels/lower_merge.h: what merges, cuts and rearranges tensors, and formulas on them.
+using MergeFamily = Family<op::Copy, op::Binary, op::Reduce>;
+
 namespace detail {
 template <class D, class... Families>
 constexpr bool has_one_family = (0 + ... + (Families::template has<D> ? 1 : 0)) == 1;
@@ -53,8 +56,8 @@ template <class... Families, class... Members>
 constexpr bool each_has_a_family(const std::variant<Members...>*) {
   return ((std::is_same_v<Members, op::Matmul> || has_one_family<Members, Families...>)&&...);
 }
-static_assert(each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily>(
-                  static_cast<const Descriptor*>(nullptr)),
+static_assert(each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily,
+                                MergeFamily>(static_cast<const Descriptor*>(nullptr)),
               "a descriptor but Matmul belongs to exactly one family");
 }  // namespace detail
 

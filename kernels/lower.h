@@ -7,5 +7,6 @@
 #include <kernels/lower_images.h>
 #include <kernels/lower_layers.h>
 #include <kernels/lower_losses.h>
+#include <kernels/lower_merge.h>
 #include <kernels/lower_products.h>
 #include <kernels/lower_updates.h>

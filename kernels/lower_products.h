@@ -43,18 +43,30 @@ void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row,
   });
 }
 
-/// A product's plain loops, for the region of `rows` rows and `columns` columns of out from (row, column) on.
+/// A product's plain loops, for the region of `rows` rows and `columns` columns of out from (row, column) on; of a batch, for
+/// that of each.
 template <class Launch>
 void lower_product(const op::Matmul& d, const Bindings& at, std::int64_t row, std::int64_t rows,
                    std::int64_t column, std::int64_t columns, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(MatmulKernel<T>{at.template address<T>(d.a) + row * d.a.strides[0],
-                           at.template address<T>(d.b) + column * d.b.strides[1],
-                           at.template address<T>(d.out) + row * d.out.strides[0] + column, rows, columns,
-                           d.a.shape[1], d.a.strides[0], d.a.strides[1], d.b.strides[0], d.b.strides[1],
-                           d.out.strides[0]},
-           Work{Work::rows, rows, columns});
+    const bool batched = d.out.shape.rank() == 3;
+    const int r = batched ? 1 : 0, c = r + 1;  // the axes of rows and columns
+    MatmulKernel<T> kernel{at.template address<T>(d.a) + row * d.a.strides[r],
+                           at.template address<T>(d.b) + column * d.b.strides[c],
+                           at.template address<T>(d.out) + row * d.out.strides[r] + column,
+                           rows,
+                           columns,
+                           d.a.shape[c],
+                           d.a.strides[r],
+                           d.a.strides[c],
+                           d.b.strides[r],
+                           d.b.strides[c],
+                           d.out.strides[r]};
+    if (batched)
+      kernel.batch = d.out.shape[0], kernel.a_matrix = d.a.strides[0], kernel.b_matrix = d.b.strides[0],
+      kernel.out_matrix = d.out.strides[0];
+    launch(kernel, Work{Work::rows, kernel.batch * rows, columns});
   });
 }
 

@@ -45,6 +45,10 @@ class Sums {
   GLIA_HD T total(int j = 0) const {
     return folded_ ? static_cast<T>(total_[at(j)] + static_cast<double>(leaf_[at(j)])) : leaf_[at(j)];
   }
+  /// The same before it is rounded to T.
+  GLIA_HD double wide_total(int j = 0) const {
+    return (folded_ ? total_[at(j)] : 0) + static_cast<double>(leaf_[at(j)]);
+  }
 
  private:
   /// One column is in registers, which cannot be indexed.

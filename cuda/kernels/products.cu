@@ -13,7 +13,8 @@ bool collect_products(const Descriptor& descriptor, const Bindings& bindings, Ke
 }
 
 void collect_product(const op::Matmul& d, const Bindings& bindings, KernelList& list) {
-  kernels::lower_product(d, bindings, 0, d.out.shape[0], 0, d.out.shape[1], Collector{list});
+  const int rows = d.out.shape.rank() - 2;
+  kernels::lower_product(d, bindings, 0, d.out.shape[rows], 0, d.out.shape[rows + 1], Collector{list});
 }
 
 void collect_bias_gradient(const op::Matmul& d, const Bindings& bindings, KernelList& list) {

@@ -39,6 +39,13 @@ std::vector<Region> regions_of(const op::Matmul& d) {
   return regions;
 }
 
+/// A matrix as a batch of `count`, a `step` apart.
+View batch_of(const View& matrix, std::int64_t count, std::int64_t step) {
+  View batch = matrix;
+  batch.shape = matrix.shape.prepend(count), batch.strides = matrix.strides.prepend(step);
+  return batch;
+}
+
 /// An operand from the element (row, column) on, of another shape.
 View part_of(const View& matrix, std::int64_t row, std::int64_t column, const Shape& shape) {
   View part = matrix;
@@ -86,10 +93,14 @@ struct Patches {
 
 class LongProductOp final : public Op {
  public:
-  LongProductOp(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels, const op::Matmul& d,
+  LongProductOp(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels, const op::Matmul& all,
                 const Bindings& at, std::unique_ptr<Patches> patches = nullptr)
-      : pool_(pool), onednn_(onednn), kernels_(kernels), patches_(std::move(patches)) {
-    const std::int64_t k = d.a.shape[1];
+      : pool_(pool), onednn_(onednn), kernels_(kernels), patches_(std::move(patches)), batch_(all.batch()) {
+    const op::Matmul d = all.matrix_at(0);
+    if (batch_ > 1)
+      a_batch_ = all.a.strides[0] * size_of(all.a.dtype), b_batch_ = all.b.strides[0] * size_of(all.b.dtype),
+      out_batch_ = all.out.strides[0];
+    const std::int64_t k = d.k();
     const std::vector<Region> regions =
         patches_ ? std::vector<Region>{{0, d.out.shape[0], 0, d.out.shape[1]}} : regions_of(d);
     const std::int64_t fit = max_totals_bytes / (d.out.elements() * std::int64_t{sizeof(double)});
@@ -118,16 +129,7 @@ class LongProductOp final : public Op {
   }
 
   void run() override {
-    const auto tasks = static_cast<std::int64_t>(tasks_.size());
-    pool_.run(tasks + bias_gradient_.slices, [this, tasks](std::int64_t i, int worker) {
-      if (i >= tasks)
-        bias_gradient_.run(i - tasks, bias_gradient_.slices);
-      else if (!run_task(i, worker))
-        failed_.store(true, std::memory_order_relaxed);
-    });
-    GLIA_CHECK(!failed_.exchange(false), OutOfMemoryError,
-               "oneDNN could not multiply: memory ran out; use smaller batches");
-    pool_.run(static_cast<std::int64_t>(outputs_.size()), [this](std::int64_t i, int) { finish(i); });
+    for (std::int64_t matrix = 0; matrix < batch_; ++matrix) run_matrix(matrix);
   }
   std::string algorithm() const override {
     return detail::concat("oneDNN ", tasks_.front().calls.front().product.implementation(), ", ",
@@ -182,10 +184,11 @@ class LongProductOp final : public Op {
   OneDnnProduct product(const op::Matmul& d, const Bindings& at, const Region& r, std::int64_t slices,
                         std::int64_t k) const {
     op::Matmul call = d;
-    call.a = part_of(d.a, r.row, 0, {r.rows, slices * k});
-    call.b = part_of(d.b, 0, r.column, {slices * k, r.columns});
-    call.out = View::contiguous(d.out.buffer, DType::float32, {r.rows, r.columns});  // run() is given a place
-    OneDnnProduct result(onednn_, call, at, {0, r.rows, 0, r.columns}, slices);
+    call.a = batch_of(part_of(d.a, r.row, 0, {r.rows, k}), slices, k * d.a.strides[1]);
+    call.b = batch_of(part_of(d.b, 0, r.column, {k, r.columns}), slices, k * d.b.strides[0]);
+    call.out = View::contiguous(d.out.buffer, DType::float32,
+                                {slices, r.rows, r.columns});  // run() is given a place
+    OneDnnProduct result(onednn_, call, at, {0, r.rows, 0, r.columns});
     result.try_once(onednn_);
     return result;
   }
@@ -194,7 +197,21 @@ class LongProductOp final : public Op {
     return reinterpret_cast<double*>(totals_->data()) + output.totals + part * output.elements();
   }
 
-  bool run_task(std::int64_t i, int worker) const {
+  void run_matrix(std::int64_t matrix) {
+    const auto tasks = static_cast<std::int64_t>(tasks_.size());
+    pool_.run(tasks + bias_gradient_.slices, [this, tasks, matrix](std::int64_t i, int worker) {
+      if (i >= tasks)
+        bias_gradient_.run(i - tasks, bias_gradient_.slices);
+      else if (!run_task(i, matrix, worker))
+        failed_.store(true, std::memory_order_relaxed);
+    });
+    GLIA_CHECK(!failed_.exchange(false), OutOfMemoryError,
+               "oneDNN could not multiply: memory ran out; use smaller batches");
+    pool_.run(static_cast<std::int64_t>(outputs_.size()),
+              [this, matrix](std::int64_t i, int) { finish(i, matrix); });
+  }
+
+  bool run_task(std::int64_t i, std::int64_t matrix, int worker) const {
     const Task& task = tasks_[static_cast<std::size_t>(i)];
     const Output& output = outputs_[static_cast<std::size_t>(i / parts_)];
     double* const totals = totals_of(output, i % parts_);
@@ -202,14 +219,16 @@ class LongProductOp final : public Op {
     std::int64_t done = 0;
     for (const Calls& calls : task.calls)
       for (std::int64_t call = 0; call < calls.count; ++call) {
-        const void* a = task.a + done * task.a_step;
+        const void* a = task.a + matrix * a_batch_ + done * task.a_step;
         const std::int64_t k = calls.slices * calls.k;
         if (patches_) {
           kernels_.copy_patches(patches_->convolution, patches_->x, task.first + done, k,
                                 patches_->of(worker));
           a = patches_->of(worker);
         }
-        if (!calls.product.run_on(onednn_, worker, a, task.b + done * task.b_step, results)) return false;
+        if (!calls.product.run_on(onednn_, worker, a, task.b + matrix * b_batch_ + done * task.b_step,
+                                  results))
+          return false;
         for (std::int64_t s = 0; s < calls.slices; ++s)
           kernels_.add_to_totals(totals, results + s * output.elements(), output.elements(),
                                  done == 0 && s == 0);
@@ -218,11 +237,11 @@ class LongProductOp final : public Op {
     return true;
   }
 
-  void finish(std::int64_t i) const {
+  void finish(std::int64_t i, std::int64_t matrix) const {
     const Output& output = outputs_[static_cast<std::size_t>(i)];
     const Region& r = output.region;
-    kernels_.store_totals(totals_of(output, 0), parts_, output.elements(), r.columns, output.out,
-                          output.stride);
+    kernels_.store_totals(totals_of(output, 0), parts_, output.elements(), r.columns,
+                          output.out + matrix * out_batch_, output.stride);
     if (output.epilogue.function) output.epilogue.run(0, 1);
   }
 
@@ -233,6 +252,8 @@ class LongProductOp final : public Op {
   std::vector<Output> outputs_;
   std::vector<Task> tasks_;  ///< of the first output all parts, of the next, ...
   std::int64_t parts_ = 1, room_ = 0;
+  std::int64_t batch_, a_batch_ = 0, b_batch_ = 0,
+                       out_batch_ = 0;            ///< products, and from one to the next: bytes, elements
   std::unique_ptr<HostMemory> totals_, results_;  ///< of the parts; of a call, `room_` for each worker
   BoundKernel bias_gradient_;
   std::atomic<bool> failed_{false};
@@ -242,7 +263,7 @@ class LongProductOp final : public Op {
 
 std::unique_ptr<Op> prepare_long_product(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels,
                                          const op::Matmul& d, const Bindings& at) {
-  if (d.out.dtype != DType::float32 || d.a.shape[1] <= op::longest_plain_k) return nullptr;
+  if (d.out.dtype != DType::float32 || d.k() <= op::longest_plain_k) return nullptr;
   return std::make_unique<LongProductOp>(pool, onednn, kernels, d, at);
 }
 

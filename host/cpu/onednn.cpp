@@ -46,11 +46,12 @@ namespace {
 
 using dnnl::memory;
 
-/// Of rows and columns of `view`; of `pieces` of them, `step` elements apart.
-memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const View& view, std::int64_t pieces,
-                         std::int64_t step) {
-  memory::dims shape{rows, columns}, strides{view.strides[0], view.strides[1]};
-  if (pieces > 1) shape.insert(shape.begin(), pieces), strides.insert(strides.begin(), step);
+/// Of rows and columns of `view`, or of each of its matrices.
+memory::desc matrix_desc(std::int64_t rows, std::int64_t columns, const View& view) {
+  const View one = view.matrix_at(0);
+  memory::dims shape{rows, columns}, strides{one.strides[0], one.strides[1]};
+  if (view.shape.rank() == 3 && view.shape[0] > 1)
+    shape.insert(shape.begin(), view.shape[0]), strides.insert(strides.begin(), view.strides[0]);
   return memory::desc(shape, data_type_of(view), strides);
 }
 
@@ -108,24 +109,22 @@ void try_once(const OneDnn& onednn, const dnnl::primitive& primitive,
              "memory ran out while a step was prepared: use smaller batches, or end other programs");
 }
 
-OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r,
-                             std::int64_t pieces) {
+OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bindings& at, const Region& r) {
   const OneThread one;
   expect_room();
   try {
     const dnnl::engine& engine = onednn.handles().engine;
-    const std::int64_t k = d.a.shape[1] / pieces;
-    const memory::desc a = matrix_desc(r.rows, k, d.a, pieces, k * d.a.strides[1]),
-                       b = matrix_desc(k, r.columns, d.b, pieces, k * d.b.strides[0]),
-                       out = matrix_desc(r.rows, r.columns, d.out, pieces, r.rows * r.columns);
+    const op::Matmul first = d.matrix_at(0);
+    const memory::desc a = matrix_desc(r.rows, d.k(), d.a), b = matrix_desc(d.k(), r.columns, d.b),
+                       out = matrix_desc(r.rows, r.columns, d.out);
     const dnnl::matmul::primitive_desc desc = matmul_desc(engine, a, b, out);
     primitive_ = std::make_unique<Primitive>();
     Primitive& p = *primitive_;
     p.primitive = dnnl::matmul(desc);
     p.implementation = desc.impl_info_str();
-    p.a = memory(a, engine, element_at(at, d.a, r.row * d.a.strides[0]));
-    p.b = memory(b, engine, element_at(at, d.b, r.column * d.b.strides[1]));
-    p.out = memory(out, engine, element_at(at, d.out, r.row * d.out.strides[0] + r.column));
+    p.a = memory(a, engine, element_at(at, d.a, r.row * first.a.strides[0]));
+    p.b = memory(b, engine, element_at(at, d.b, r.column * first.b.strides[1]));
+    p.out = memory(out, engine, element_at(at, d.out, r.row * first.out.strides[0] + r.column));
     p.scratchpad = memory(desc.scratchpad_desc(), engine);
     p.arguments = {{DNNL_ARG_SRC, p.a.get()},
                    {DNNL_ARG_WEIGHTS, p.b.get()},

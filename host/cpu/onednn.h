@@ -38,12 +38,12 @@ bool multiplies_bfloat16(const OneDnn& onednn, const op::Convolution& d);
 bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionTranspose& d);
 bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionWeights& d);
 
-/// A prepared product of one region of a Matmul's output, float32 of float32 or bfloat16, without its epilogue.
+/// A prepared product of one region of a Matmul's output, or of that of each of a batch, float32 of float32 or bfloat16,
+/// without its epilogue.
 class OneDnnProduct {
  public:
-  /// With `pieces`, k is cut into so many equal ones: out is (pieces, rows, columns) without gaps, the products of each.
   OneDnnProduct(const OneDnn& onednn, const op::Matmul& matmul, const Bindings& bindings,
-                const Region& region, std::int64_t pieces = 1);
+                const Region& region);
   OneDnnProduct(OneDnnProduct&&) noexcept;
   ~OneDnnProduct();
 

@@ -1,4 +1,6 @@
-// Fusion: patterns over producers and consumers of temporaries. A temporary is written by one descriptor.
+// Fusion: patterns over producers and consumers of temporaries. What is fused into a producer is computed where that stands,
+// so a pattern fits only where nobody else writes what is read there, or touches what is written there, in between. Parts of
+// a temporary overlap it: whoever reads or writes one has a say in what happens to the whole.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/program/fusion.h>
 
@@ -14,29 +16,57 @@ namespace {
 using Descriptors = std::vector<Descriptor>;
 constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-/// The descriptor that writes `view`, or none.
-std::size_t producer(const Descriptors& descriptors, const View& view) {
-  for (std::size_t i = 0; i < descriptors.size(); ++i) {
-    bool writes = false;
-    for_each_operand(descriptors[i], [&](const View& v, Access access) {
-      writes |= access != Access::read && v.same_place(view);
-    });
-    if (writes) return i;
-  }
-  return none;
+/// Whether a descriptor has an operand for which `wanted(view, access)` holds.
+template <class Wanted>
+bool any_operand(const Descriptor& descriptor, const Wanted& wanted) {
+  bool any = false;
+  for_each_operand(descriptor, [&](const View& v, Access access) { any |= wanted(v, access); });
+  return any;
 }
 
-/// Those that read `view`.
+/// The one descriptor that writes `view`, the same elements of it; or none, where it is written in parts or more than once.
+std::size_t producer(const Descriptors& descriptors, const View& view) {
+  std::size_t found = none;
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    bool whole = false;
+    const bool writes = any_operand(descriptors[i], [&](const View& v, Access access) {
+      const bool here = access != Access::read && v.overlaps(view);
+      whole |= here && v.same_elements(view);
+      return here;
+    });
+    if (!writes) continue;
+    if (!whole || found != none) return none;
+    found = i;
+  }
+  return found;
+}
+
+/// Those that read `view` or a part of it.
 std::vector<std::size_t> consumers(const Descriptors& descriptors, const View& view) {
   std::vector<std::size_t> result;
-  for (std::size_t i = 0; i < descriptors.size(); ++i) {
-    bool reads = false;
-    for_each_operand(descriptors[i], [&](const View& v, Access access) {
-      reads |= access != Access::write && v.same_place(view);
-    });
-    if (reads) result.push_back(i);
-  }
+  for (std::size_t i = 0; i < descriptors.size(); ++i)
+    if (any_operand(descriptors[i], [&](const View& v, Access access) {
+          return access != Access::write && v.overlaps(view);
+        }))
+      result.push_back(i);
   return result;
+}
+
+/// Whether what the descriptor `from` does not do yet may read `view` there as well as at `to`: nobody writes it from there on.
+bool reads_alike(const Descriptors& descriptors, std::size_t from, std::size_t to, const View& view) {
+  for (std::size_t i = from; i < to; ++i)
+    if (any_operand(descriptors[i],
+                    [&](const View& v, Access access) { return access != Access::read && v.overlaps(view); }))
+      return false;
+  return true;
+}
+
+/// Whether `view` may be written by the descriptor `from` as well as by `to`, contiguous as most want it and aligned as
+/// libraries do: nobody touches it from there on.
+bool writes_alike(const Descriptors& descriptors, std::size_t from, std::size_t to, const View& view) {
+  for (std::size_t i = from; i < to; ++i)
+    if (any_operand(descriptors[i], [&](const View& v, Access) { return v.overlaps(view); })) return false;
+  return view.is_contiguous() && view.offset % tensor_alignment == 0;
 }
 
 template <class Kind>
@@ -64,8 +94,10 @@ std::size_t gradient_partner(Descriptors& descriptors, std::size_t loss_index, c
                 readers.end());
   if (readers.size() != 2 || readers[0] != loss_index) return none;
   const Kind* partner = find<Kind>(descriptors, readers[1]);
-  ok = partner && partner->out_gradient.same_place(loss.gradient) &&
-       consumers(descriptors, loss.gradient).size() == 1;
+  ok = partner && partner->out_gradient.same_elements(loss.gradient) &&
+       producer(descriptors, loss.gradient) == loss_index &&
+       consumers(descriptors, loss.gradient).size() == 1 &&
+       writes_alike(descriptors, loss_index, readers[1], partner->in_gradient);
   return readers[1];
 }
 
@@ -106,7 +138,9 @@ bool fuse_softmax(Descriptors& descriptors, std::size_t loss_index) {
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::SoftmaxRows* softmax = find<op::SoftmaxRows>(descriptors, maker);
   // A reshape in between would make other rows of it: the loss's are not the softmax's.
-  if (!softmax || softmax->logarithm || softmax->out.shape != loss.predictions.shape) return false;
+  if (!softmax || softmax->logarithm || softmax->out.shape != loss.predictions.shape ||
+      !reads_alike(descriptors, maker, loss_index, softmax->in))
+    return false;
   bool ok = false;
   const std::size_t partner =
       gradient_partner<op::SoftmaxGradient>(descriptors, loss_index, loss.predictions, ok);
@@ -127,7 +161,9 @@ bool fuse_sigmoid(Descriptors& descriptors, std::size_t loss_index) {
   if (!function || function->from_logits) return false;
   const std::size_t maker = producer(descriptors, loss.predictions);
   const op::Map* map = find<op::Map>(descriptors, maker);
-  if (!map || !std::holds_alternative<Sigmoid>(map->function)) return false;
+  if (!map || !std::holds_alternative<Sigmoid>(map->function) ||
+      !reads_alike(descriptors, maker, loss_index, map->in))
+    return false;
   bool ok = false;
   const std::size_t partner =
       gradient_partner<op::MapGradient>(descriptors, loss_index, loss.predictions, ok);
@@ -156,13 +192,18 @@ bool fuse_one_loss(Descriptors& descriptors) {
   return false;
 }
 
-/// The product of this kind that makes `view` and nothing after it yet, if `view` has no other reader.
+/// The product of this kind that makes `view` and nothing after it yet, if `view` has no other reader than `reader`, whose
+/// `out` may be written there. A batch of products makes nothing else.
 template <class Product>
-Product* bare_product(Descriptors& descriptors, const View& view) {
-  Product* product = find<Product>(descriptors, producer(descriptors, view));
-  const bool bare = product && product->out.same_place(view) && !product->saved &&
-                    std::holds_alternative<Linear>(product->activation);
-  return bare && consumers(descriptors, view).size() == 1 ? product : nullptr;
+Product* bare_product(Descriptors& descriptors, const View& view, std::size_t reader, const View& out) {
+  const std::size_t maker = producer(descriptors, view);
+  Product* product = find<Product>(descriptors, maker);
+  bool bare = product && product->out.same_elements(view) && !product->saved &&
+              std::holds_alternative<Linear>(product->activation);
+  if constexpr (std::is_same_v<Product, op::Matmul>) bare = bare && product->out.shape.rank() == 2;
+  return bare && consumers(descriptors, view).size() == 1 && writes_alike(descriptors, maker, reader, out)
+             ? product
+             : nullptr;
 }
 
 /// product -> activation, and product -> gradient of an activation.
@@ -170,13 +211,14 @@ template <class Product>
 bool fuse_one_epilogue(Descriptors& descriptors) {
   for (std::size_t i = 0; i < descriptors.size(); ++i) {
     if (const auto* map = find<op::Map>(descriptors, i)) {
-      Product* product = bare_product<Product>(descriptors, map->in);
+      Product* product = bare_product<Product>(descriptors, map->in, i, map->out);
       if (!product) continue;
       product->activation = map->function;
       product->out = map->out.reshaped(product->out.shape);
     } else if (const auto* gradient = find<op::MapGradient>(descriptors, i)) {
-      Product* product = bare_product<Product>(descriptors, gradient->out_gradient);
-      if (!product || product->bias) continue;
+      Product* product = bare_product<Product>(descriptors, gradient->out_gradient, i, gradient->in_gradient);
+      const std::size_t maker = producer(descriptors, gradient->out_gradient);
+      if (!product || product->bias || !reads_alike(descriptors, maker, i, gradient->saved)) continue;
       product->derivative = gradient->function;
       product->saved = gradient->saved.reshaped(product->out.shape);
       product->out = gradient->in_gradient.reshaped(product->out.shape);
@@ -194,9 +236,10 @@ bool fuse_one_normalization(Descriptors& descriptors) {
   for (std::size_t i = 0; i < descriptors.size(); ++i) {
     const auto* map = find<op::Map>(descriptors, i);
     if (!map || !std::holds_alternative<Relu>(map->function)) continue;
-    auto* normalization = find<op::BatchNorm>(descriptors, producer(descriptors, map->in));
-    if (!normalization || normalization->relu || !normalization->out.same_place(map->in) ||
-        consumers(descriptors, map->in).size() != 1)
+    const std::size_t maker = producer(descriptors, map->in);
+    auto* normalization = find<op::BatchNorm>(descriptors, maker);
+    if (!normalization || normalization->relu || !normalization->out.same_elements(map->in) ||
+        consumers(descriptors, map->in).size() != 1 || !writes_alike(descriptors, maker, i, map->out))
       continue;
     normalization->relu = true;
     normalization->out = map->out.reshaped(normalization->out.shape);
@@ -211,9 +254,11 @@ bool fuse_one_pool(Descriptors& descriptors) {
   for (std::size_t i = 0; i < descriptors.size(); ++i) {
     const auto* gradient = find<op::MapGradient>(descriptors, i);
     if (!gradient || !std::holds_alternative<Relu>(gradient->function)) continue;
-    auto* pool = find<op::PoolGradient>(descriptors, producer(descriptors, gradient->out_gradient));
-    if (!pool || pool->average || pool->relu || !pool->in.same_place(gradient->saved) ||
-        consumers(descriptors, pool->in_gradient).size() != 1)
+    const std::size_t maker = producer(descriptors, gradient->out_gradient);
+    auto* pool = find<op::PoolGradient>(descriptors, maker);
+    if (!pool || pool->average || pool->relu || !pool->in.same_elements(gradient->saved) ||
+        consumers(descriptors, pool->in_gradient).size() != 1 ||
+        !writes_alike(descriptors, maker, i, gradient->in_gradient))
       continue;
     pool->relu = true;
     pool->in_gradient = gradient->in_gradient.reshaped(pool->in_gradient.shape);
@@ -291,9 +336,10 @@ bool fuse_one_augmentation(Descriptors& descriptors) {
     const std::optional<RowSteps> more = row_steps(descriptors[i]);
     if (!more || consumers(descriptors, more->in).size() != 1) continue;
     const std::size_t maker = producer(descriptors, more->in);
+    if (maker == none || !writes_alike(descriptors, maker, i, more->out)) continue;
     auto* gather = find<op::Gather>(descriptors, maker);
     auto* augment = find<op::Augment>(descriptors, maker);
-    if (gather && gather->x.same_place(more->in)) {
+    if (gather && gather->x.same_elements(more->in)) {
       Shape shape = gather->x.shape;
       if (!append(gather->augmentation, shape, *more)) continue;
       gather->x = more->out.reshaped(shape);

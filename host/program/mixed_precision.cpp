@@ -64,10 +64,12 @@ class Rounding {
 
   /// `view`, of memory that has its elements rounded.
   View rounded(const View& view, DType to) {
-    GLIA_CHECK(view.is_contiguous() || (view.shape.rank() == 2 && view.transposed().is_contiguous()),
-               ShapeError, "a factor of shape ", view.shape,
-               " has gaps between its elements: it cannot be rounded");
-    View of = View::contiguous(view.buffer, view.dtype, {view.elements()}, view.offset);
+    View once = view;  // without repetitions
+    for (int axis = 0; axis < view.shape.rank(); ++axis)
+      if (view.strides[axis] == 0) once.shape[axis] = 1;
+    GLIA_CHECK(once.is_contiguous() || once.transposed().is_contiguous(), ShapeError, "a factor of shape ",
+               view.shape, " has gaps between its elements: it cannot be rounded");
+    View of = View::contiguous(view.buffer, view.dtype, {once.elements()}, view.offset);
     of.temporary = view.temporary;
     auto copy = std::find_if(copies_.begin(), copies_.end(), [&](const Copy& c) {
       return c.of.same_place(of) && c.of.shape == of.shape && c.rounded.dtype == to;
@@ -84,15 +86,10 @@ class Rounding {
     return result;
   }
 
-  /// Drops copies of what is written: of the temporary, or of the same bytes of a flat buffer.
+  /// Drops copies of what is written, be it in part.
   void forget(const View& written) {
     copies_.erase(std::remove_if(copies_.begin(), copies_.end(),
-                                 [&](const Copy& copy) {
-                                   return copy.of.buffer == written.buffer &&
-                                          copy.of.temporary == written.temporary &&
-                                          copy.of.offset < written.offset + written.bytes() &&
-                                          written.offset < copy.of.offset + copy.of.bytes();
-                                 }),
+                                 [&](const Copy& copy) { return copy.of.overlaps(written); }),
                   copies_.end());
   }
 

@@ -23,7 +23,7 @@ std::vector<Temporary> temporaries_of(const std::vector<Descriptor>& descriptors
     for_each_operand(descriptors[i], [&](const View& view, Access) {
       if (view.buffer != Buffer::arena) return;
       Temporary& t = found.try_emplace(view.temporary, Temporary{view.temporary, 0, i, i}).first->second;
-      t.bytes = std::max(t.bytes, align_up(view.bytes()));
+      t.bytes = std::max(t.bytes, align_up(view.offset + view.span() * size_of(view.dtype)));
       t.last = i;
     });
   }
@@ -62,7 +62,7 @@ std::int64_t place(std::vector<Descriptor>& descriptors) {
   }
   for (Descriptor& descriptor : descriptors)
     for_each_operand(descriptor, [&](View& view, Access) {
-      if (view.buffer == Buffer::arena) view.offset = offsets.at(view.temporary);
+      if (view.buffer == Buffer::arena) view.offset += offsets.at(view.temporary);
     });
   return total;
 }

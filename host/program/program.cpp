@@ -158,6 +158,23 @@ std::string words(const op::PoolGradient& d) {
                         d.relu ? ", gradient of relu" : "");
 }
 
+std::string words(const op::Copy& d) {
+  const bool repeats = d.in.span() < d.in.elements();
+  return detail::concat("of ", d.out.shape,
+                        repeats                  ? ", repeated"
+                        : !d.in.is_contiguous()  ? ", out of more"
+                        : !d.out.is_contiguous() ? ", into more"
+                                                 : "");
+}
+std::string words(const op::Binary& d) {
+  const bool repeats = d.a.span() < d.a.elements() || d.b.span() < d.b.elements();
+  return detail::concat(name_in(d.function), ", ", d.out.shape, repeats ? ", one repeated" : "");
+}
+std::string words(const op::Reduce& d) {
+  return d.scale == 1 ? detail::concat("sums of ", d.in.shape, " -> ", d.out.shape)
+                      : detail::concat("sums of ", d.in.shape, " -> ", d.out.shape, ", times ", d.scale);
+}
+
 /// Of what says enough by its shape.
 template <class Plain>
 requires requires(const Plain& d) { d.in, d.out; }

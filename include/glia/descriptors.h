@@ -13,6 +13,7 @@
 #include <glia/math/optimizers.h>
 #include <glia/math/penalties.h>
 #include <glia/math/precision.h>
+#include <glia/merge_descriptors.h>
 #include <glia/view.h>
 #include <glia/weight_span.h>
 
@@ -73,7 +74,8 @@ struct Gather {
 /// out = derivative(saved) * activation(a b + bias); shapes (m, k) (k, n) -> (m, n), any of a, b transposed
 /// by its strides. bias (n,). `derivative` multiplies by the activation's derivative at `saved` (m, n), its
 /// output or input. bias_gradient (n,) = sum over the rows of b, for the weight gradient x^T dy. `precision` is
-/// how float32 may be multiplied.
+/// how float32 may be multiplied. Or, without all that, a batch of products (batch, m, k) (batch, k, n) -> (batch, m, n); a or
+/// b may be one matrix for all, by a stride of 0.
 struct Matmul {
   static constexpr auto name = "Matmul";
   View a, b, out;
@@ -91,6 +93,16 @@ struct Matmul {
   template <class F>
   void factors(F&& f) {
     f(a), f(b);
+  }
+
+  /// How many products; 1 where it is no batch.
+  std::int64_t batch() const { return out.shape.rank() == 3 ? out.shape[0] : 1; }
+  std::int64_t k() const { return a.shape.back(); }
+  /// The product of one of the batch, or all of it where it is none.
+  Matmul matrix_at(std::int64_t i) const {
+    Matmul one = *this;
+    one.a = a.matrix_at(i), one.b = b.matrix_at(i), one.out = out.matrix_at(i);
+    return one;
   }
 };
 
@@ -512,15 +524,14 @@ struct Descend {
 
 }  // namespace op
 
-using Descriptor =
-    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map,
-                 op::MapGradient, op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm,
-                 op::BatchNormGradient, op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights,
-                 op::Standardize, op::Prelu, op::PreluGradient, op::Lookup, op::LookupGradient,
-                 op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::SumRows, op::Pool,
-                 op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty,
-                 op::Scatter, op::Advance, op::Accumulate, op::Squares, op::RescaleToNorm, op::Optimize,
-                 op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend>;
+using Descriptor = std::variant<
+    op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map, op::MapGradient,
+    op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
+    op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient, op::Lookup,
+    op::LookupGradient, op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::SumRows,
+    op::Pool, op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty,
+    op::Scatter, op::Advance, op::Accumulate, op::Squares, op::RescaleToNorm, op::Optimize, op::MovingAverage,
+    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce>;
 
 /// Calls f(view, access) for each operand that is there.
 template <class F>

@@ -95,6 +95,8 @@ struct Problem {
     if ((tb ? b.columns : b.rows) != k() || c.rows != d.rows || c.columns != d.columns) return false;
     for (const Layout* layout : {&a, &b, &c, &d})
       if (!layout->is_valid() || layout->batches != d.batches) return false;
+    if (d.batches > 1 && d.batch_stride < static_cast<std::int64_t>(d.at(d.rows - 1, d.columns - 1)) + 1)
+      return false;  // the results of a batch would lie on each other
     const cublasLtEpilogue_t e = operation.epilogue;
     if ((adds_bias(e) || sums_gradient(e)) && !operation.bias) return false;
     return !has_mask(e) || (operation.aux && operation.aux_stride % 128 == 0 &&

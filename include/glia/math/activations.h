@@ -359,10 +359,84 @@ struct Rescale {
   }
 };
 
+// Of formulas, as Rescale and Exponential are.
+
+/// The natural logarithm.
+struct Log {
+  static constexpr auto name = "log";
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIA_HD T forward(T x) const {
+    return math::log(x);
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, T x) const {
+    return gradient / x;
+  }
+};
+
+/// The square root, whose slope at 0 is infinite.
+struct Sqrt {
+  static constexpr auto name = "sqrt";
+  static constexpr Saves saves = Saves::output;
+  template <class T>
+  GLIA_HD T forward(T x) const {
+    return math::sqrt(x);
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, T y) const {
+    return gradient / (T(2) * y);
+  }
+};
+
+/// |x|, whose slope at 0 is 0.
+struct Abs {
+  static constexpr auto name = "abs";
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIA_HD T forward(T x) const {
+    return math::abs(x);
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, T x) const {
+    return gradient * math::sign(x);
+  }
+};
+
+/// x^2.
+struct Square {
+  static constexpr auto name = "square";
+  static constexpr Saves saves = Saves::input;
+  template <class T>
+  GLIA_HD T forward(T x) const {
+    return x * x;
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, T x) const {
+    return gradient * (T(2) * x);
+  }
+};
+
+/// x^exponent, as std::pow: NaN where x is below 0 and the exponent no whole number. The slope of x^0 is 0, at 0 too.
+struct Power {
+  static constexpr auto name = "power";
+  static constexpr Saves saves = Saves::input;
+  double exponent = 1;
+  template <class T>
+  GLIA_HD T forward(T x) const {
+    return math::pow(x, static_cast<T>(exponent));
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, T x) const {
+    if (exponent == 0) return gradient * T(0);
+    return gradient * (static_cast<T>(exponent) * math::pow(x, static_cast<T>(exponent - 1)));
+  }
+};
+
 /// Activations that act on each element alone.
-using ElementwiseActivation =
-    std::variant<Linear, Relu, Sigmoid, Tanh, Relu6, LeakyRelu, BoundedRelu, Elu, Selu, Celu, HardSigmoid,
-                 Softplus, Softsign, Silu, HardSilu, Gelu, Mish, Exponential, Step, Rescale>;
+using ElementwiseActivation = std::variant<Linear, Relu, Sigmoid, Tanh, Relu6, LeakyRelu, BoundedRelu, Elu,
+                                           Selu, Celu, HardSigmoid, Softplus, Softsign, Silu, HardSilu, Gelu,
+                                           Mish, Exponential, Step, Rescale, Log, Sqrt, Abs, Square, Power>;
 
 /// e^(x_i) / sum_j e^(x_j) along the last axis: not element-wise, so a kernel of its own (kernels/softmax.h).
 struct Softmax {

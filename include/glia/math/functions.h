@@ -18,6 +18,12 @@ GLIA_HD T max_nan(T a, T b) {
   return a < b || b != b ? b : a;
 }
 
+/// The same of the smaller.
+template <class T>
+GLIA_HD T min_nan(T a, T b) {
+  return b < a || b != b ? b : a;
+}
+
 GLIA_HD float float_from_bits(std::int32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
