@@ -124,6 +124,10 @@ Emitted emit_activation(Emitter& emitter, const Activations& function, const Vie
   return std::visit([&](const auto& f) { return emit_function(emitter, f, z); }, function);
 }
 
+Layer element_layer(const char* type, const ElementwiseActivation& function) {
+  return Layer(std::make_shared<ActivationNode<ElementwiseActivation>>(type, function));
+}
+
 Activation::Activation(const ActivationName& function, const Shape& input_shape, const std::string& name)
     : Layer(std::make_shared<ActivationNode<Activations>>("Activation", function.value())) {
   check_options(function);

@@ -57,6 +57,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   std::vector<const LayerNode*> nodes() const;
   /// The name of a layer in this model.
   const std::string& name_of(const LayerNode& layer) const;
+  const Scope& scope() const { return *scope_; }
   /// This model as a layer of another; no layer is added from now on.
   Layer as_layer();
   /// The graph, which a chain has once it is built.

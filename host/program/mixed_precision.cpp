@@ -70,7 +70,7 @@ class Rounding {
     GLIA_CHECK(once.is_contiguous() || once.transposed().is_contiguous(), ShapeError, "a factor of shape ",
                view.shape, " has gaps between its elements: it cannot be rounded");
     View of = View::contiguous(view.buffer, view.dtype, {once.elements()}, view.offset);
-    of.temporary = view.temporary;
+    of.temporary = view.temporary, of.block = view.block;
     auto copy = std::find_if(copies_.begin(), copies_.end(), [&](const Copy& c) {
       return c.of.same_place(of) && c.of.shape == of.shape && c.rounded.dtype == to;
     });
@@ -82,7 +82,7 @@ class Rounding {
     }
     View result = view;
     result.buffer = Buffer::arena, result.dtype = to, result.offset = 0;
-    result.temporary = copy->rounded.temporary;
+    result.temporary = copy->rounded.temporary, result.block = 0;
     return result;
   }
 

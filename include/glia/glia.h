@@ -19,8 +19,10 @@
 #include <glia/image_layers.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
+#include <glia/merging_layers.h>
 #include <glia/model.h>
 #include <glia/named.h>
+#include <glia/operations.h>
 #include <glia/plots.h>
 #include <glia/preprocessing.h>
 #include <glia/program.h>

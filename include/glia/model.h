@@ -179,8 +179,12 @@ class Model {
 
  private:
   friend class Layer;
-  friend void plot_model(const Model&, const std::string&);
+  friend void plot_model(const Model& model, const std::string& path);
   std::shared_ptr<Core> core_;
 };
+
+/// Draws the model for people, as an SVG file: boxes of layers with their shapes, arrows, models within it in frames. Throws
+/// StateError where its shapes are not known, FileError where the file cannot be written.
+void plot_model(const Model& model, const std::string& path);
 
 }  // namespace glia

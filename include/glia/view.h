@@ -166,8 +166,9 @@ struct View {
   /// and of two parts also those that lie between each other's elements. Not of temporaries that are placed to share memory.
   bool overlaps(const View& other) const {
     const std::int64_t bytes = span() * size_of(dtype), other_bytes = other.span() * size_of(other.dtype);
-    return buffer == other.buffer && buffer != Buffer::none && temporary == other.temporary && bytes > 0 &&
-           other_bytes > 0 && offset < other.offset + other_bytes && other.offset < offset + bytes;
+    return buffer == other.buffer && buffer != Buffer::none && temporary == other.temporary &&
+           block == other.block && bytes > 0 && other_bytes > 0 && offset < other.offset + other_bytes &&
+           other.offset < offset + bytes;
   }
 };
 
