@@ -224,7 +224,7 @@ inline Model two_levels() {
   Sequential core{Dense(6, "tanh", {.name = "one"}), Dense(5, "tanh", {.name = "two"})};
   core.set_name("core");
   Symbol inside = Input({5});
-  Model block({inside}, {Dense(4, "tanh", {.name = "two"})(add({core(inside), inside}))});
+  Model block({inside}, {Dense(4, "tanh", {.name = "inner"})(add({core(inside), inside}))});
   block.set_name("block");
   Symbol x = Input({4});
   return Model({x}, {Dense(2, {.name = "two"})(block(Dense(5, "tanh", {.name = "one"})(x)))});

@@ -23,15 +23,30 @@ class Search {
     find_depths();
   }
 
-  /// Applications, the farthest from the outputs first; of those that are as far, the one whose layer was met first.
-  std::vector<std::shared_ptr<const Application>> in_order() const {
-    std::vector<std::shared_ptr<const Application>> order(behind_first_.rbegin(), behind_first_.rend());
-    std::stable_sort(order.begin(), order.end(), [this](const auto& a, const auto& b) {
-      const int depth_a = depths_.at(a.get()), depth_b = depths_.at(b.get());
-      if (depth_a != depth_b) return depth_a > depth_b;
-      return met_.at(&a->layer.node()) < met_.at(&b->layer.node());
+  /// Applications, the farthest from the outputs first; of those that are as far, the one that was asked for first.
+  std::vector<std::shared_ptr<const Application>> applications() const {
+    std::vector<std::shared_ptr<const Application>> order = behind_first_;
+    std::sort(order.begin(), order.end(), [this](const auto& a, const auto& b) {
+      const Place &of_a = places_.at(a.get()), &of_b = places_.at(b.get());
+      return of_a.depth != of_b.depth ? of_a.depth > of_b.depth : of_a.number < of_b.number;
     });
     return order;
+  }
+  /// Their layers, each once: those whose last application is the farthest first; of those that are as far, the one that was met
+  /// first.
+  std::vector<Layer> layers() const {
+    std::vector<Layer> layers;
+    for (const auto& application : applications()) {
+      const bool seen = std::any_of(layers.begin(), layers.end(), [&](const Layer& layer) {
+        return &layer.node() == &application->layer.node();
+      });
+      if (!seen) layers.push_back(application->layer);
+    }
+    std::sort(layers.begin(), layers.end(), [this](const Layer& a, const Layer& b) {
+      const Place &of_a = layers_.at(&a.node()), &of_b = layers_.at(&b.node());
+      return of_a.depth != of_b.depth ? of_a.depth > of_b.depth : of_a.number < of_b.number;
+    });
+    return layers;
   }
   bool reads(const Symbol& input) const {
     return read_.count({&input.application(), input.output_index()}) != 0;
@@ -52,33 +67,40 @@ class Search {
     GLIA_CHECK(!application.inputs.empty(), ValueError, "the output \"", name_of(output),
                "\" depends on the input \"", name_of(symbol),
                "\", which is not among the inputs that the model was given: give it as well");
-    met_.emplace(&application.layer.node(), met_.size());
+    layers_.emplace(&application.layer.node(), Place{0, layers_.size()});
     if (!seen_.insert(&application).second) return;
     for (const Symbol& input : application.inputs) visit(input, output);
     behind_first_.push_back(symbol.shared_application());
   }
 
   void find_depths() {
-    std::map<const LayerNode*, int> of_layer;
+    const auto place_of = [this](Key application) -> Place& {
+      return places_.try_emplace(application, Place{0, places_.size()}).first->second;
+    };
     for (auto each = behind_first_.rbegin(); each != behind_first_.rend(); ++each) {
-      const LayerNode* const layer = &(*each)->layer.node();
-      int& depth = depths_[each->get()];
-      depth = std::max(depth, of_layer[layer]);
-      of_layer[layer] = depth;
+      int& of_layer = layers_.at(&(*each)->layer.node()).depth;
+      const int depth = of_layer = place_of(each->get()).depth =
+          std::max(place_of(each->get()).depth, of_layer);
       for (const Symbol& input : (*each)->inputs)
         if (seen_.count(&input.application()) != 0) {
-          int& below = depths_[&input.application()];
-          below = std::max(below, depth + 1);
+          int& before = place_of(&input.application()).depth;
+          before = std::max(before, depth + 1);
         }
     }
   }
 
+  /// How far from the outputs, and the how manieth that was found.
+  struct Place {
+    int depth;
+    std::size_t number;
+  };
+
   const Symbols& inputs_;
   std::set<Key> seen_;
   std::set<std::pair<Key, int>> read_;  // inputs
-  std::map<const LayerNode*, std::size_t> met_;
+  std::map<const LayerNode*, Place> layers_;
   std::vector<std::shared_ptr<const Application>> behind_first_;  // each behind what it reads
-  std::map<Key, int> depths_;
+  std::map<Key, Place> places_;
 };
 
 void check_twice(const Symbols& symbols, const char* what) {
@@ -107,8 +129,11 @@ Graph Graph::between(const Symbols& inputs, const Symbols& outputs) {
     places[{&input.application(), input.output_index()}] = {graph.nodes_.size()};
     graph.inputs_.push_back(graph.nodes_.size());
     graph.nodes_.push_back({layer, {}});
+    graph.layers_.push_back(layer);
   }
-  for (const auto& application : search.in_order()) {
+  const std::vector<Layer> layers = search.layers();
+  graph.layers_.insert(graph.layers_.end(), layers.begin(), layers.end());
+  for (const auto& application : search.applications()) {
     Node node{application->layer, {}};
     for (const Symbol& input : application->inputs)
       node.inputs.push_back(places.at({&input.application(), input.output_index()}));

@@ -18,19 +18,10 @@ Graph Graph::chain(const std::vector<Layer>& layers) {
     if (!graph.nodes_.empty()) inputs.push_back({graph.nodes_.size() - 1});
     graph.nodes_.push_back({layer, std::move(inputs)});
   }
+  for (const Node& node : graph.nodes_) graph.layers_.push_back(node.layer);
   graph.inputs_ = {0};
   graph.outputs_ = {{graph.nodes_.size() - 1}};
   return graph;
-}
-
-std::vector<Layer> Graph::layers() const {
-  std::vector<Layer> layers;
-  for (const Node& node : nodes_) {
-    const bool seen = std::any_of(layers.begin(), layers.end(),
-                                  [&](const Layer& layer) { return &layer.node() == &node.layer.node(); });
-    if (!seen) layers.push_back(node.layer);
-  }
-  return layers;
 }
 
 Shapes Graph::inputs_of(const Node& node, const std::vector<Shapes>& shapes) const {

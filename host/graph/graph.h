@@ -27,7 +27,7 @@ class Graph {
 
   /// Layers one after another; an Input is put before those that do not begin with one.
   static Graph chain(const std::vector<Layer>& layers);
-  /// What lies between these symbols, in Keras's order: by the distance from the outputs, the farthest first. Throws
+  /// What lies between these symbols, the nodes in Keras's order: by the distance from the outputs, the farthest first. Throws
   /// ValueError where an output depends on an input that is not among `inputs`, an input on none of the way, and for an
   /// output that is there twice.
   static Graph between(const Symbols& inputs, const Symbols& outputs);
@@ -35,8 +35,8 @@ class Graph {
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<std::size_t>& inputs() const { return inputs_; }
   const std::vector<Source>& outputs() const { return outputs_; }
-  /// Each layer once, in the order of the nodes.
-  std::vector<Layer> layers() const;
+  /// Each layer once, in Keras's order: that of the weights.
+  const std::vector<Layer>& layers() const { return layers_; }
 
   /// The shapes of each node's outputs, for inputs of these shapes. Throws ShapeError.
   std::vector<Shapes> shapes(const Shapes& inputs) const;
@@ -55,6 +55,7 @@ class Graph {
   void expect_trained_behind(const Node& node, const std::vector<bool>& trained) const;
 
   std::vector<Node> nodes_;  // each behind those it reads
+  std::vector<Layer> layers_;
   std::vector<std::size_t> inputs_;
   std::vector<Source> outputs_;
 };

@@ -41,6 +41,13 @@ class MetricName {
   MetricName(const std::string& label, const std::string& name) : MetricName(name) { label_ = label; }
   MetricName(const char* label, const char* name) : MetricName(std::string(label), std::string(name)) {}
 
+  /// The same of an output of this name.
+  MetricName of(const std::string& output) const {
+    MetricName metric = *this;
+    metric.label_ = output;
+    return metric;
+  }
+
   /// What the metric itself is called.
   const std::string& name() const { return name_; }
   /// The first of two: an output's name, or that of the numbers; else empty.
@@ -56,10 +63,29 @@ class MetricName {
 /// `.metrics = {"accuracy"}` or the bare `.metrics = "accuracy"`.
 class MetricNames {
  public:
+  /// A metric, or those of an output: {"digit", "accuracy"}, {"digit", {"accuracy", "mae"}}.
+  class Entry {
+   public:
+    template <class T, std::enable_if_t<std::is_convertible_v<const T&, MetricName>, int> = 0>
+    Entry(const T& metric) : metrics_{MetricName(metric)} {}
+    template <class Label, class T>
+    Entry(const Label& label, const T& metric) : metrics_{MetricName(label, metric)} {}
+    Entry(const char* output, std::initializer_list<MetricName> metrics) {
+      for (const MetricName& metric : metrics) metrics_.push_back(metric.of(output));
+    }
+    const std::vector<MetricName>& metrics() const { return metrics_; }
+
+   private:
+    std::vector<MetricName> metrics_;
+  };
+
   MetricNames() = default;
   MetricNames(const char* name) : names_{MetricName(name)} {}
   MetricNames(const std::string& name) : names_{MetricName(name)} {}
-  MetricNames(std::initializer_list<MetricName> names) : names_(names) {}
+  MetricNames(std::initializer_list<Entry> entries) {
+    for (const Entry& entry : entries)
+      names_.insert(names_.end(), entry.metrics().begin(), entry.metrics().end());
+  }
   MetricNames(std::vector<MetricName> names) : names_(std::move(names)) {}
 
   auto begin() const { return names_.begin(); }

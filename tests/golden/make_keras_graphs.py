@@ -250,7 +250,7 @@ def model_in_model():
 def two_levels():
     core = Sequential([Input((5,)), Dense(6, "tanh", name="one"), Dense(5, "tanh", name="two")], name="core")
     inside = Input((5,))
-    block = Model(inside, Dense(4, "tanh", name="two")(kl.Add()([core(inside), inside])), name="block")
+    block = Model(inside, Dense(4, "tanh", name="inner")(kl.Add()([core(inside), inside])), name="block")
     x = Input((4,))
     return Model(x, Dense(2, name="two")(block(Dense(5, "tanh", name="one")(x))))
 
