@@ -319,7 +319,7 @@ class Recorder : public Callback {
  public:
   Recorder(std::string name, std::vector<std::string>& calls, bool watches = true)
       : name_(std::move(name)), calls_(calls), watches_(watches) {}
-  std::function<void(const std::string& call, Sequential& model)> at = [](const auto&, auto&) {};
+  std::function<void(const std::string& call, Model& model)> at = [](const auto&, auto&) {};
 
   void on_train_begin() override { called("train_begin"); }
   void on_train_end() override { called("train_end"); }
@@ -378,7 +378,7 @@ TEST_P(CallbackCalls, End_with_the_batch_that_stop_training_was_called_in) {
   const Dataset data = points();
   std::vector<std::string> calls;
   Recorder stopper("", calls);
-  stopper.at = [](const std::string& call, Sequential& trained) {
+  stopper.at = [](const std::string& call, Model& trained) {
     if (call == "batch 1") trained.stop_training();
   };
   FitOptions fit = silent(3, {&stopper}, data);

@@ -13,7 +13,7 @@ namespace {
 std::string summary(const std::string& name, const std::vector<SummaryRow>& rows, std::int64_t trainable,
                     std::int64_t non_trainable, std::int64_t optimizer, DType dtype = DType::float32) {
   std::ostringstream out;
-  print_summary(out, name, rows, trainable, non_trainable, optimizer, dtype);
+  print_summary(out, {name, rows, trainable, non_trainable, optimizer, dtype});
   return out.str();
 }
 

@@ -158,7 +158,7 @@ TEST(TensorConcatenate, Refuses_parts_that_do_not_fit) {
   EXPECT_THAT([&] { concatenate({&a, &floats}); }, ThrowsMessage<ValueError>(HasSubstr("float32")));
   EXPECT_THROW(concatenate({&a, &unscaled}), ValueError);
   EXPECT_THROW(concatenate({&scalar}), ShapeError);
-  EXPECT_THROW(concatenate({}), ValueError);
+  EXPECT_THROW(concatenate(std::vector<const Tensor*>{}), ValueError);
   EXPECT_THROW(concatenate({&a, nullptr}), ValueError);
 }
 

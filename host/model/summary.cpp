@@ -103,20 +103,9 @@ std::string connections(const Core& model, const LayerNode& layer) {
   return text.empty() ? "-" : text;
 }
 
-std::vector<Cells> rows_of(const Core& model) {
-  std::vector<Cells> rows;
-  for (const Layer& layer : model.layers()) {
-    const LayerNode& node = layer.node();
-    if (!node.is_listed() && model.is_chain()) continue;
-    std::int64_t params = 0;
-    for (const LayerNode* each : all_nodes(node))
-      for (const Variable& variable : each->variables) params += variable.shape.elements();
-    rows.push_back({model.name_of(node) + " (" + node.type() + ')',
-                    model.built() ? shape_text(node.output_shape) : "?",
-                    model.built() ? detail::grouped(params) : "0 (unbuilt)"});
-    if (!model.is_chain()) rows.back().push_back(connections(model, node));
-  }
-  return rows;
+Cells cells_of(const SummaryRow& row) {
+  return {row.name + " (" + row.type + ')', row.built ? shape_text(row.output_shape) : "?",
+          row.built ? detail::grouped(row.params) : "0 (unbuilt)", row.connected_to};
 }
 
 /// "397.54 KB".
@@ -137,26 +126,40 @@ void print_total(std::ostream& out, const char* what, std::int64_t params, DType
 
 }  // namespace
 
-void print_summary(std::ostream& out, const Core& model) {
-  const std::vector<std::size_t>& widths = model.is_chain() ? chain_widths : graph_widths;
-  out << "Model: \"" << model.name << "\"\n";
+Summary summary_of(const Core& model) {
+  Summary summary{model.name, {}, 0, 0, model.optimizer_parameter_count(), model.dtype, model.is_chain()};
+  for (const Layer& layer : model.layers()) {
+    const LayerNode& node = layer.node();
+    if (!node.is_listed() && summary.is_chain) continue;
+    std::int64_t params = 0;
+    for (const LayerNode* each : all_nodes(node))
+      for (const Variable& variable : each->variables) params += variable.shape.elements();
+    summary.rows.push_back({model.name_of(node), node.type(), node.output_shape, model.built(),
+                            model.built() ? params : 0, summary.is_chain ? "" : connections(model, node)});
+  }
+  if (model.built()) {
+    summary.trainable = model.trained_parameter_count();
+    summary.non_trainable = model.parameter_count() - summary.trainable;
+  }
+  return summary;
+}
+
+void print_summary(std::ostream& out, const Summary& s) {
+  const std::vector<std::size_t>& widths = s.is_chain ? chain_widths : graph_widths;
+  out << "Model: \"" << s.name << "\"\n";
   print_rule(out, widths, {"┏", "━", "┳", "┓"});
   print_cells(out, widths, {"Layer (type)", "Output Shape", "Param #", "Connected to"}, "┃");
   print_rule(out, widths, {"┡", "━", "╇", "┩"});
-  const std::vector<Cells> rows = rows_of(model);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  for (std::size_t i = 0; i < s.rows.size(); ++i) {
     if (i > 0) print_rule(out, widths, {"├", "─", "┼", "┤"});
-    print_cells(out, widths, rows[i], "│");
+    print_cells(out, widths, cells_of(s.rows[i]), "│");
   }
   print_rule(out, widths, {"└", "─", "┴", "┘"});
 
-  const std::int64_t all = model.built() ? model.parameter_count() : 0;
-  const std::int64_t trained = model.built() ? model.trained_parameter_count() : 0;
-  const std::int64_t optimizer = model.optimizer_parameter_count();
-  print_total(out, "Total", all + std::max<std::int64_t>(optimizer, 0), model.dtype);
-  print_total(out, "Trainable", trained, model.dtype);
-  print_total(out, "Non-trainable", all - trained, model.dtype);
-  if (optimizer >= 0) print_total(out, "Optimizer", optimizer, model.dtype);
+  print_total(out, "Total", s.trainable + s.non_trainable + (s.optimizer >= 0 ? s.optimizer : 0), s.dtype);
+  print_total(out, "Trainable", s.trainable, s.dtype);
+  print_total(out, "Non-trainable", s.non_trainable, s.dtype);
+  if (s.optimizer >= 0) print_total(out, "Optimizer", s.optimizer, s.dtype);
 }
 
 }  // namespace glia

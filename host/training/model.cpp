@@ -171,7 +171,7 @@ void Model::summary() const { summary(std::cout); }
 void Model::summary(std::ostream& out) const {
   const Using core(core_);
   core->build_if_known();
-  print_summary(out, *core);
+  print_summary(out, summary_of(*core));
 }
 
 std::vector<Layer> Model::layers() const {
