@@ -389,7 +389,7 @@ TEST_P(CallbackCalls, End_with_the_batch_that_stop_training_was_called_in) {
   EXPECT_EQ(model.iterations(), 2);
   EXPECT_EQ(history["val_loss"].size(), 1u);
   // The next fit is whole again.
-  stopper.at = [](const std::string&, Sequential&) {};
+  stopper.at = [](const std::string&, Model&) {};
   EXPECT_EQ(model.fit(data, fit)["loss"].size(), 3u);
 }
 
@@ -400,7 +400,7 @@ TEST_P(CallbackCalls, Bring_exceptions_to_the_caller_and_leave_a_model_that_goes
     const std::vector<Tensor> start = model.get_weights();
     std::vector<std::string> calls;
     Recorder thrower("", calls);
-    thrower.at = [&](const std::string& call, Sequential&) {
+    thrower.at = [&](const std::string& call, Model&) {
       if (call == where) throw std::runtime_error("at " + call);
     };
     const FitOptions fit{.epochs = 2, .batch_size = 1, .verbose = 0, .callbacks = {&thrower}};
