@@ -49,6 +49,26 @@ TEST_F(CublasLtDouble, Batches_are_products_of_their_own) {
   }
 }
 
+TEST_F(CublasLtDouble, A_batch_may_share_a_factor_but_no_results) {
+  Matrix a(3, 4 * 2, 0, 1), b(4, 5 * 2, 0, 2), d(3, 5 * 2, 0, 3);
+  const std::int64_t shared = 0;
+  Ask ask;
+  ask.batches = 2;
+  ask.before_heuristic = [&](Call& call) {
+    set(call.b_layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, shared);
+  };
+  ASSERT_EQ(multiply(ask, a, b, d), CUBLAS_STATUS_SUCCESS);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    float sum = 0;
+    for (std::int64_t l = 0; l < 4; ++l) sum += a.at(i, 4 + l) * b.at(l, 2);
+    EXPECT_EQ(d.at(i, 5 + 2), sum);
+  }
+  ask.before_heuristic = [&](Call& call) {
+    set(call.d_layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, shared);
+  };
+  EXPECT_EQ(multiply(ask, a, b, d), CUBLAS_STATUS_INVALID_VALUE);
+}
+
 TEST_F(CublasLtDouble, An_algorithm_is_for_addresses_as_aligned_as_its_heuristic_was_told) {
   Matrix a(3, 4, 0, 1), b(4, 5, 0, 2), d(3, 5, 0, 3);
   Matrix shifted = a;

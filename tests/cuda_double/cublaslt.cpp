@@ -138,7 +138,8 @@ struct Problem {
     add(operation.transpose_a), add(operation.transpose_b);
     for (const Layout* layout : {&a, &b, &c, &d})
       add(layout->type), add(layout->rows), add(layout->columns), add(layout->order),
-          add(static_cast<std::uint64_t>(layout->stride)), add(static_cast<std::uint64_t>(layout->batches));
+          add(static_cast<std::uint64_t>(layout->stride)), add(static_cast<std::uint64_t>(layout->batches)),
+          add(static_cast<std::uint64_t>(layout->batch_stride));
     return hash;
   }
 };
