@@ -50,7 +50,7 @@ void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
               columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, source_at(at, d.x_source),
               source_at(at, d.y_source), source_at(at, d.weights_source), d.updates, d.advance_iteration,
               images},
-          Work{Work::rows, any.shape[0], columns_of(any)});
+          any ? Work{Work::rows, any.shape[0], columns_of(any)} : Work{Work::exactly, 1});
     };
     if (d.augmentation)
       gather(augmented_images<T>(d.augmentation, d.x, at));

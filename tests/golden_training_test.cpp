@@ -209,7 +209,8 @@ TEST_P(GoldenEvaluate, Loss_and_metrics_are_those_of_Keras) {
           << key << " of " << name << ", batch_size " << batch_size;
   }
   std::vector<std::string> in_order = {"loss"};
-  for (const MetricName& metric : one().metrics) in_order.push_back(metric.name());
+  for (const MetricName& metric : one().metrics)
+    in_order.push_back(metric.label().empty() ? metric.name() : metric.label());
   EXPECT_EQ(model.metrics_names(), in_order);
 }
 

@@ -179,7 +179,7 @@ TEST(KerasNames, The_table_has_every_callback) {
 
 TEST(KerasNames, What_is_said_of_data_and_search_is_declared) {
   const std::string headers =
-      header("preprocessing.h") + header("csv.h") + header("search.h") + header("sequential.h");
+      header("preprocessing.h") + header("csv.h") + header("search.h") + header("fit.h");
   const Names names = classes("Data and search");
   EXPECT_EQ(names.size(), 14u);
   for (const std::string& name : names)

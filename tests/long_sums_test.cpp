@@ -215,6 +215,13 @@ std::vector<Sum> sums_of(float c) {
   }
   {
     Layout at;
+    const View in = at.add({1, n, 1}), out = at.add({1, 1});
+    const View partials = at.add(op::Reduce::partials_for(in), DType::float64);
+    sums.push_back({"Reduce", op::Reduce{in, out, 0.75, partials}, {{in, c}}, out, 0.75 * count * wide});
+    sums.push_back({"Reduce, without room", op::Reduce{in, out, 0.75}, {{in, c}}, out, 0.75 * count * wide});
+  }
+  {
+    Layout at;
     const View in = at.add({1, n}), out = at.add({1, n});
     sums.push_back({"Softmax", op::SoftmaxRows{in, out}, {{in, c}}, element(out, 0), 1 / count});
     sums.push_back({"SoftmaxGradient",
@@ -266,7 +273,8 @@ const std::set<std::string> others = {"Begin",         "Schedule",
                                       "Combine",       "Descend",
                                       "Convolution",   "ConvolutionTranspose",
                                       "Tally",         "Fold",
-                                      "Advance"};
+                                      "Advance",       "Copy",
+                                      "Binary"};
 
 template <class... Members>
 std::set<std::string> all_names(const std::variant<Members...>*) {

@@ -40,6 +40,8 @@ class Graph {
 
   /// The shapes of each node's outputs, for inputs of these shapes. Throws ShapeError.
   std::vector<Shapes> shapes(const Shapes& inputs) const;
+  /// Whether any of its layers can be trained, for inputs of these shapes.
+  bool can_train(const Shapes& inputs) const;
   /// Specifies the layers for inputs of these shapes. Throws ShapeError.
   void specify(const Shapes& inputs) const;
   /// Emits the forward parts; the backward part goes no further down than something is trained, or an input's gradient is
@@ -51,8 +53,12 @@ class Graph {
   static std::vector<View> emit_backward(const Emissions& emissions, Emitter& emitter,
                                          const std::vector<View>& output_gradients,
                                          const std::vector<bool>& wanted);
+  struct Inferred {
+    std::vector<Shapes> shapes;
+    std::vector<bool> trained;  // it, or something before it
+  };
+  Inferred infer(const Shapes& inputs) const;
   Shapes inputs_of(const Node& node, const std::vector<Shapes>& shapes) const;
-  void expect_trained_behind(const Node& node, const std::vector<bool>& trained) const;
 
   std::vector<Node> nodes_;  // each behind those it reads
   std::vector<Layer> layers_;

@@ -13,6 +13,7 @@ class GraphLayer final : public LayerNode {
 
   const char* type() const override { return type_; }
   bool is_scope() const override { return true; }
+  bool can_train(const Shapes& inputs) const override { return graph_.can_train(inputs); }
   const Graph& graph() const { return graph_; }
 
   Shapes output_shapes(const Shapes& inputs) const override {

@@ -17,6 +17,9 @@ class ResidualNode final : public SimpleLayer {
   }
 
   const char* type() const override { return "Residual"; }
+  bool can_train(const Shapes& inputs) const override {
+    return layers_.can_train(inputs) || shortcut_.can_train(inputs);
+  }
   void specify(const Shapes& inputs) override {
     SimpleLayer::specify(inputs);
     layers_.specify(inputs);

@@ -29,10 +29,9 @@ bool LayerNode::gives_input_gradient() const {
                      [](const Layer& layer) { return layer.node().gives_input_gradient(); });
 }
 
-bool LayerNode::has_trainable_variables() const {
-  return std::any_of(variables.begin(), variables.end(), [](const Variable& v) { return v.trainable; }) ||
-         std::any_of(children.begin(), children.end(),
-                     [](const Layer& layer) { return layer.node().has_trainable_variables(); });
+bool LayerNode::can_train(const Shapes& inputs) const {
+  const std::vector<Variable> all = variables_for(inputs);
+  return std::any_of(all.begin(), all.end(), [](const Variable& v) { return v.trainable; });
 }
 
 bool LayerNode::is_trained(const Emitter& e) const {

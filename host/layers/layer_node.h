@@ -50,8 +50,8 @@ class LayerNode {
   /// Whether names of the layers within it begin with its own.
   virtual bool is_scope() const { return false; }
 
-  /// Whether anything of it can be trained.
-  bool has_trainable_variables() const;
+  /// Whether anything of it can be trained, for inputs of these shapes.
+  virtual bool can_train(const Shapes& inputs) const;
   /// Whether this program trains anything of it.
   bool is_trained(const Emitter& emitter) const;
   /// Keeps the shape of one row that the user gave, or none. Throws ShapeError for a dimension below 1.

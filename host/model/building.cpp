@@ -154,10 +154,12 @@ Passes Core::make_passes(const Trainer* trainer) const {
   const std::int64_t heads = trainer ? static_cast<std::int64_t>(trainer->heads().all.size()) : 0;
   const auto inputs = static_cast<std::int64_t>(input_shapes_.size());
   const auto outputs = static_cast<std::int64_t>(output_shapes_.size());
-  return Passes(backend(), inputs + std::max(2 * heads, outputs), trainer ? trainer->heads().counters : 0);
+  return Passes(backend(), inputs + std::max(2 * heads + inputs, outputs),
+                trainer ? trainer->heads().counters : 0);
 }
 
 void Core::drop_programs() {
+  has_gradients_ = false;
   plans_.clear();
   arena_.reset();
   if (trainer_) trainer_->release_memory();

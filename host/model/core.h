@@ -29,6 +29,7 @@ struct ProgramKey {
   std::vector<DType> x_from, y_from;
   std::vector<bool> weighted = {};
   bool flip_average = false;  ///< outputs are means over images and mirrored images
+  bool of_inputs = false;     ///< gradients of the inputs too
 
   friend bool operator==(const ProgramKey&, const ProgramKey&) = default;
 };
@@ -120,6 +121,13 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   std::int64_t target_source(std::size_t head) const;
   std::int64_t weights_source(std::size_t head) const;
   std::int64_t output_source(std::size_t output) const;
+  std::int64_t input_gradient_source(std::size_t input) const;
+  /// Updates by the gradients that were computed last.
+  void apply_gradients();
+  /// Notes that gradients were computed.
+  void keep_gradients() { has_gradients_ = true; }
+  /// Sets them. Throws ShapeError.
+  void set_gradients(const std::vector<Tensor>& gradients);
 
   /// While it lives, the calling thread alone uses the model and the contexts of its weights. Throws StateError where
   /// another thread does.
@@ -184,11 +192,13 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   Bindings bindings(Mode mode) const;
   std::vector<Descriptor> emit(const ProgramKey& key) const;
   View emit_flip_average(Emitter& emitter, const op::Gather& rows, const View& output) const;
-  void emit_training(Emitter& emitter, Mode mode, const std::vector<BatchTargets>& batch,
+  void emit_training(Emitter& emitter, const ProgramKey& key, const std::vector<BatchTargets>& batch,
                      const Emission& layers) const;
+  std::vector<Descriptor> emit_update_alone() const;
 
   detail::InUse in_use_;
   bool fitting_ = false, built_ = false, sealed_ = false;
+  bool has_gradients_ = false;  // that were computed and are there
   std::vector<Layer> layers_;
   std::optional<Scope> scope_;                          // the layers' names here
   std::optional<std::pair<Symbols, Symbols>> symbols_;  // that a graph was made of; none for a chain

@@ -49,11 +49,12 @@ void Passes::upload(Mode mode, const Fed& fed) {
   known = fed;
 }
 
-void Passes::begin(Mode mode, const Fed& fed) {
+void Passes::begin(Mode mode, const Fed& fed, std::int64_t first) {
   OfState& pass = of_[number_of(mode)];
   if (pass.fed != fed) upload(mode, fed);
   pass.begin->run(1);
   pass.fed->feed.pass += 1;  // as the device does
+  if (first != 0) backend_->upload(address(mode) + offsetof(StepState, cursor), &first, sizeof first);
   reads_started_ = reads_taken_ = 0;
   read_early_.clear();
 }

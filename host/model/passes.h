@@ -39,8 +39,8 @@ class Passes {
   StepState* state(Mode mode) const { return reinterpret_cast<StepState*>(address(mode)); }
 
   /// Starts a pass over what is fed with the step state of `mode`: totals and cursor to zero, the next order.
-  /// Uploads nothing where the device has this feed already, its number of passes counted along.
-  void begin(Mode mode, const Fed& fed);
+  /// Uploads nothing where the device has this feed already, its number of passes counted along. `first`: from this row on.
+  void begin(Mode mode, const Fed& fed, std::int64_t first = 0);
   /// Goes on with other rows in the same pass: the totals stay.
   void go_on(Mode mode, const Fed& fed);
   /// Starts reading the step state of `mode` as it is after the work enqueued so far. At most two reads are

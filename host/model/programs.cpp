@@ -23,13 +23,14 @@ std::int64_t Core::output_source(std::size_t output) const {
   return static_cast<std::int64_t>(input_shapes_.size() + output);
 }
 
+std::int64_t Core::input_gradient_source(std::size_t input) const {
+  return static_cast<std::int64_t>(input_shapes_.size() + 2 * trainer_->heads().all.size() + input);
+}
+
 ProgramKey Core::plain_key(Mode mode, std::int64_t batch) const {
-  const std::size_t heads = has_loss() ? trainer_->heads().all.size() : 0;
-  return {mode,
-          batch,
-          std::vector<DType>(input_shapes_.size(), DType::float32),
-          std::vector<DType>(mode == Mode::infer ? 0 : heads, DType::float32),
-          {}};
+  const std::size_t heads = has_loss() && mode != Mode::infer ? trainer_->heads().all.size() : 0;
+  return {mode, batch, std::vector<DType>(input_shapes_.size(), DType::float32),
+          std::vector<DType>(heads, DType::float32), std::vector<bool>(heads)};
 }
 
 Bindings Core::bindings(Mode mode) const {
@@ -49,24 +50,44 @@ Bindings Core::bindings(Mode mode) const {
 namespace {
 
 Emitter::Phase phase_of(Mode mode) {
-  return mode == Mode::train      ? Emitter::Phase::training
-         : mode == Mode::gradient ? Emitter::Phase::gradient
-                                  : Emitter::Phase::inference;
+  return mode == Mode::train || mode == Mode::update ? Emitter::Phase::training
+         : mode == Mode::gradient                    ? Emitter::Phase::gradient
+                                                     : Emitter::Phase::inference;
 }
 
 }  // namespace
 
+namespace {
+
+/// What evaluates the schedule of the learning rate, where it is none of one number.
+void emit_schedule(Emitter& e, const Optimizers& optimizer) {
+  std::visit(
+      [&](const auto& o) {
+        if (!o.learning_rate.is_constant()) e.add(op::Schedule{o.learning_rate});
+      },
+      optimizer);
+}
+
+}  // namespace
+
+/// The end of a training step, with what counts it.
+std::vector<Descriptor> Core::emit_update_alone() const {
+  Emitter e(dtype, phase_of(Mode::update), seed, places_);
+  emit_schedule(e, trainer_->optimizer());
+  op::Gather count{{}, {}, dtype, dtype};
+  count.updates = count.advance_iteration = true;
+  e.add(count);
+  emit_update(e, trainer_->update(places_));
+  e.add(op::Advance{{}, {}, 1, 0});
+  return e.take();
+}
+
 std::vector<Descriptor> Core::emit(const ProgramKey& key) const {
   const Mode mode = key.mode;
+  if (mode == Mode::update) return emit_update_alone();
   Emitter e(dtype, phase_of(mode), seed, places_);
   const std::size_t heads = mode == Mode::infer ? 0 : trainer_->heads().all.size();
-  if (mode == Mode::train) {
-    std::visit(
-        [&](const auto& o) {
-          if (!o.learning_rate.is_constant()) e.add(op::Schedule{o.learning_rate});
-        },
-        trainer_->optimizer());
-  }
+  if (mode == Mode::train) emit_schedule(e, trainer_->optimizer());
   std::vector<Operand> inputs;
   std::vector<BatchTargets> batch;
   std::vector<op::Gather> gathers(std::max(input_shapes_.size(), heads));
@@ -100,7 +121,7 @@ std::vector<Descriptor> Core::emit(const ProgramKey& key) const {
       e.add(op::Scatter{layers.outputs[i].view, static_cast<int>(output_source(i))});
     e.add(op::Advance{{}, {}, key.batch, 0});
   } else {
-    emit_training(e, mode, batch, layers);
+    emit_training(e, key, batch, layers);
   }
   std::vector<Descriptor> descriptors = e.take();
   for (Descriptor& descriptor : descriptors)
@@ -129,8 +150,9 @@ View Core::emit_flip_average(Emitter& e, const op::Gather& rows, const View& out
 }
 
 /// Losses and metrics and, where they are wanted, gradients and the update.
-void Core::emit_training(Emitter& e, Mode mode, const std::vector<BatchTargets>& batch,
+void Core::emit_training(Emitter& e, const ProgramKey& key, const std::vector<BatchTargets>& batch,
                          const Emission& layers) const {
+  const Mode mode = key.mode;
   const Heads& heads = trainer_->heads();
   std::vector<View> predictions;
   for (const Head& head : heads.all) predictions.push_back(layers.outputs[head.output].view);
@@ -140,7 +162,10 @@ void Core::emit_training(Emitter& e, Mode mode, const std::vector<BatchTargets>&
   if (wants_gradients) {
     std::vector<View> gradients(layers.outputs.size());
     for (std::size_t h = 0; h < heads.all.size(); ++h) gradients[heads.all[h].output] = losses.gradients[h];
-    layers.backward(e, gradients, std::vector<bool>(input_shapes_.size(), false));
+    const std::vector<View> of_inputs =
+        layers.backward(e, gradients, std::vector<bool>(input_shapes_.size(), key.of_inputs));
+    for (std::size_t i = 0; key.of_inputs && i < of_inputs.size(); ++i)
+      if (of_inputs[i]) e.add(op::Scatter{of_inputs[i], static_cast<int>(input_gradient_source(i))});
     e.finish_gradients();
     for (const Trained& weight : update.weights)  // no output's loss depends on it
       if (!e.has_gradient(*weight.variable)) e.add(op::Map{Rescale{0, 0}, weight.value, weight.gradient});
@@ -153,6 +178,19 @@ void Core::emit_training(Emitter& e, Mode mode, const std::vector<BatchTargets>&
   e.add(op::Advance{{}, {}, rows, 0});
 }
 
+void Core::apply_gradients() {
+  GLIA_CHECK(has_gradients_, StateError,
+             "apply_gradients has no gradients to apply: call backward first, or give some");
+  program({Mode::update, 1, {}, {}})->run(1);
+  backend().synchronize();
+}
+
+void Core::set_gradients(const std::vector<Tensor>& gradients) {
+  trainer_->ensure_memory(backend(), places_);
+  trainer_->set_gradients(backend(), gradients);
+  has_gradients_ = true;
+}
+
 std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
   const Mode mode = key.mode;
   for (auto plan = plans_.begin(); plan != plans_.end(); ++plan) {
@@ -160,7 +198,7 @@ std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
     plans_.splice(plans_.begin(), plans_, plan);
     return {plan->built, &plan->built->program};
   }
-  if (mode == Mode::train || mode == Mode::gradient) {
+  if (mode == Mode::train || mode == Mode::gradient || mode == Mode::update) {
     GLIA_CHECK(trainer_->trained_count() > 0, StateError, "model \"", name,
                "\" has no weights to train: add a Dense layer, or set_trainable(true) and compile");
     trainer_->ensure_memory(backend(), places_);

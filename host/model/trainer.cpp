@@ -129,6 +129,26 @@ TensorList Trainer::gradients(Backend& backend) const {
   return result;
 }
 
+void Trainer::set_gradients(Backend& backend, const std::vector<Tensor>& gradients) const {
+  GLIA_CHECK(gradients.size() == trained_.size(), ShapeError, "got ", gradients.size(),
+             " gradients, expected ", trained_.size(), ": one for each weight that is trained");
+  std::vector<Tensor> cast;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    const auto& [layer, variable] = trained_[i];
+    GLIA_CHECK(gradients[i].shape() == variable->shape, ShapeError, "the gradient of \"", layer->name, "/",
+               variable->name, "\" has shape ", variable->shape, ", got ", gradients[i].shape());
+    GLIA_CHECK(gradients[i].device().is_cpu(), DeviceError,
+               "gradients are set from the CPU, got a tensor on ", gradients[i].device(),
+               ": move it with to(\"cpu\")");
+    cast.push_back(gradients[i].cast(dtype_));
+  }
+  std::int64_t offset = 0;
+  for (const Tensor& tensor : cast) {
+    backend.upload(gradients_->data() + offset, tensor.raw(), static_cast<std::size_t>(tensor.bytes()));
+    offset += align_up(tensor.bytes());
+  }
+}
+
 std::vector<Descriptor> Trainer::averages_to_weights(const VariablePlaces& places) const {
   const KeptRows kept = kept_rows(optimizer_);
   std::vector<Descriptor> copies;

@@ -52,6 +52,8 @@ class Trainer {
   UpdateOf update(const VariablePlaces& places) const;
   /// One a trained weight, on the CPU.
   TensorList gradients(Backend& backend) const;
+  /// Throws ShapeError for other numbers or shapes.
+  void set_gradients(Backend& backend, const std::vector<Tensor>& gradients) const;
   /// Copies of moving averages into the weights' place; none where the optimizer keeps none.
   std::vector<Descriptor> averages_to_weights(const VariablePlaces& places) const;
   /// Numbers that the optimizer keeps, its iteration and learning rate among them as Keras counts.

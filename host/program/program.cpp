@@ -16,6 +16,8 @@ const char* name_of(Mode mode) {
   switch (mode) {
     case Mode::train:
       return "train";
+    case Mode::update:
+      return "update";
     case Mode::gradient:
       return "gradient";
     case Mode::validate:

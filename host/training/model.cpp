@@ -1,6 +1,7 @@
 // Model: the public face of a Core and its loops. Its files are in model_files.cpp.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/model.h>
+#include <host/data/checks.h>  // defines: check_compiled
 #include <host/model/core.h>
 #include <host/model/summary.h>
 #include <host/training/training.h>
@@ -156,10 +157,30 @@ Tensor Model::predict_on_batch(const Tensors& x) {
   const std::int64_t rows = x ? std::max<std::int64_t>(x[0].view.rows(), 1) : 1;
   return predict(x, {.batch_size = rows, .verbose = 0});
 }
-Gradients Model::gradients(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
+Gradients Model::gradients(const Tensors& x, const Tensors& y, const GradientOptions& options) {
   const Using core(core_);
-  const double loss = training::run_on_batch(*core, Mode::gradient, x, y, sample_weight, "gradients")["loss"];
-  return {loss, core->gradients()};
+  Gradients result;
+  result.loss = training::run_on_batch(*core, Mode::gradient, x, y, options.sample_weight, "gradients",
+                                       options.inputs ? &result.inputs : nullptr)["loss"];
+  result.weights = core->gradients();
+  return result;
+}
+Logs Model::backward(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
+  const Using core(core_);
+  Logs logs = training::run_on_batch(*core, Mode::gradient, x, y, sample_weight, "backward");
+  core->keep_gradients();
+  return logs;
+}
+void Model::apply_gradients() {
+  const Using core(core_);
+  check_compiled(*core, "apply_gradients");
+  core->apply_gradients();
+}
+void Model::apply_gradients(const std::vector<Tensor>& gradients) {
+  const Using core(core_);
+  check_compiled(core.built("apply_gradients"), "apply_gradients");
+  core->set_gradients(gradients);
+  core->apply_gradients();
 }
 
 std::vector<std::string> Model::metrics_names() const {

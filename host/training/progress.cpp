@@ -1,8 +1,9 @@
 // The bar and the line of Progress.
 // SPDX-License-Identifier: Apache-2.0
-#include "host/training/progress.h"
+#include <host/training/progress.h>
+#include <unistd.h>
 
-#include "host/base/number_text.h"
+#include <host/base/number_text.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +12,8 @@
 #include <vector>
 
 namespace glia {
+
+bool draws_bar(int verbose) { return verbose == 1 && isatty(STDOUT_FILENO) == 1; }
 namespace {
 
 constexpr int bar_width = 20;

@@ -11,6 +11,9 @@
 
 namespace glia {
 
+/// Whether a bar can be drawn on stdout; asked only where one would be, since it costs a call of the system.
+bool draws_bar(int verbose);
+
 /// Prints nothing (verbose 0), a bar that is redrawn in place (verbose 1 on a terminal), or a line at the end
 /// of each epoch (verbose 2, and verbose 1 where the output is not a terminal).
 ///

@@ -18,8 +18,9 @@ Logs evaluate(Core& model, const Tensors& x, const Tensors& y, const EvaluateOpt
 Tensor confusion_matrix(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options);
 std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOptions& options);
 
-/// One step on all of x as one batch; returns loss and metrics. `call` is what the user called, for messages.
+/// One step on all of x as one batch; returns loss and metrics. `call` is what the user called, for messages. Where
+/// `input_gradients` is given, those of the inputs are put there, on the CPU.
 Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
-                  const char* call);
+                  const char* call, TensorList* input_gradients = nullptr);
 
 }  // namespace glia::training

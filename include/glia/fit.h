@@ -57,6 +57,11 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
   int initial_epoch = 0;
   int validation_freq = 1;  ///< validate after every so many epochs
+  /// Batches of an epoch: the next one goes on where it ended, and the rows begin anew, in another order, when they are used up.
+  /// 0: all there are.
+  std::int64_t steps_per_epoch = 0;
+  std::int64_t validation_steps =
+      0;  ///< batches that are validated on, always the first ones; 0: all there are
   Callbacks callbacks = {};
   /// What the rows of each class count in the loss; a class that is not named counts 1. For labels, one-hot rows, and
   /// single 0/1 targets, on the CPU. Not for validation.
@@ -87,6 +92,13 @@ struct PredictOptions {
 struct Gradients {
   double loss = 0;
   TensorList weights;  ///< one for each of get_weights() that is trained, same shapes
+  TensorList
+      inputs;  ///< one for each input, same shapes, where they were asked for; empty (0,) where there is none
+};
+
+struct GradientOptions {
+  Tensors sample_weight = {};  ///< as fit's
+  bool inputs = false;         ///< of the inputs too
 };
 
 }  // namespace glia

@@ -120,7 +120,19 @@ class Model {
   /// The outputs for one batch.
   Tensor predict_on_batch(const Tensors& x);
   /// The loss of one batch and its gradients, as tensors on the CPU, without an update.
-  Gradients gradients(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+  Gradients gradients(const Tensors& x, const Tensors& y, const GradientOptions& options = {});
+  /// A training step in two halves, between which nothing leaves the device: backward() computes the gradients of one batch and
+  /// returns its loss and metrics, apply_gradients() updates by the gradients computed last. Given gradients, in the order of
+  /// gradients().weights, on the CPU, are taken in their place. Throws StateError where none were computed, ShapeError for
+  /// other shapes.
+  ///
+  ///     for (const Batch& batch : batches) {
+  ///       model.backward(batch.x, batch.y);
+  ///       model.apply_gradients();
+  ///     }
+  Logs backward(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
+  void apply_gradients();
+  void apply_gradients(const std::vector<Tensor>& gradients);
 
   /// {"loss", "accuracy"}, in compile's order.
   std::vector<std::string> metrics_names() const;

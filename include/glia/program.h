@@ -15,6 +15,7 @@ namespace glia {
 /// What a Program does with a batch.
 enum class Mode {
   train,     ///< forward, loss, gradients, update
+  update,    ///< update, by gradients that are there
   gradient,  ///< forward, loss, gradients
   validate,  ///< forward, loss
   infer,     ///< forward, outputs stored
