@@ -83,7 +83,7 @@ void lower(const op::Fold& d, const Bindings& at, Launch&& launch) {
     using T = typename decltype(type)::type;
     launch(FoldKernel<T>{at.template address<double>(d.partials), at.template address<T>(d.weights),
                          counters_of(at.state) + d.first_counter, d.partials.shape[0], d.partials.shape[1],
-                         d.first_column, d.rows, d.weights ? d.rows / d.weights.shape[0] : 1},
+                         d.first_column, d.rows, d.weights ? d.rows / d.weights.shape[0] : 1, d.scale},
            Work{Work::exactly, 1});
   });
 }

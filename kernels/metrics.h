@@ -196,26 +196,29 @@ struct ConfusionKernel {
   }
 };
 
-/// counters: the sums of the columns of `partials` (blocks, columns) from `first_column` on, and the number of rows, or the sum
-/// of their weights. One block.
+/// counters: the sums of the columns of `partials` (blocks, columns) from `first_column` on, times `scale`, and the number of
+/// rows, or the sum of their weights. One block.
 template <class T>
 struct FoldKernel {
   const double* partials;
   const T* weights;
   double* counters;
   std::int64_t blocks, columns, first_column, rows, positions;
+  double scale;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     for (std::int64_t column = first_column; column < columns; ++column) {
-      double sums[1] = {};
+      double sum = 0;
       for (std::int64_t b = block.rank(); b < blocks; b += block.size())
-        sums[0] += partials[b * columns + column];
-      add_sums(block, sums, counters + column - first_column, 1);
+        sum += partials[b * columns + column];
+      sum = block.sum(sum);
+      if (block.rank() == 0) counters[column - first_column] += sum * scale;
     }
     double counted[1] = {};
-    for (std::int64_t row = block.rank(); row < rows; row += block.size())
-      counted[0] += weights ? static_cast<double>(weights[row / positions]) : 1;
+    if (!weights && block.rank() == 0) counted[0] = static_cast<double>(rows);
+    for (std::int64_t row = block.rank(); weights && row < rows; row += block.size())
+      counted[0] += static_cast<double>(weights[row / positions]);
     add_sums(block, counted, counters + columns - first_column, 1);
   }
 };

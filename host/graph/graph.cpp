@@ -30,34 +30,27 @@ Shapes Graph::inputs_of(const Node& node, const std::vector<Shapes>& shapes) con
   return inputs;
 }
 
-Graph::Inferred Graph::infer(const Shapes& inputs) const {
-  Inferred result{std::vector<Shapes>(nodes_.size()), std::vector<bool>(nodes_.size())};
-  for (std::size_t i = 0; i < inputs_.size(); ++i) result.shapes[inputs_[i]] = {inputs[i]};
+std::vector<Shapes> Graph::shapes(const Shapes& inputs) const {
+  std::vector<Shapes> shapes(nodes_.size());
+  std::vector<bool> trained(nodes_.size());  // it, or something before it
+  for (std::size_t i = 0; i < inputs_.size(); ++i) shapes[inputs_[i]] = {inputs[i]};
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     const Node& node = nodes_[n];
     const LayerNode& layer = node.layer.node();
     if (node.inputs.empty()) continue;
-    const Shapes in = inputs_of(node, result.shapes);
+    const Shapes in = inputs_of(node, shapes);
     const bool behind = std::any_of(node.inputs.begin(), node.inputs.end(),
-                                    [&](const Source& source) { return result.trained[source.node]; });
+                                    [&](const Source& source) { return trained[source.node]; });
     GLIA_CHECK(layer.gives_input_gradient() || !behind, ShapeError, "layer \"", layer.name, "\" (",
                layer.type(), ") has no gradient for its input: put it before the layers that are trained");
     GLIA_CHECK(layer.declared_input_shape.empty() || layer.declared_input_shape == in[0], ShapeError,
                "layer \"", layer.name, "\" was given input_shape ", layer.declared_input_shape,
                ", but its input has rows of shape ", in[0], ": correct one of them");
-    result.shapes[n] = layer.output_shapes(in);
-    for (const Shape& shape : result.shapes[n])
-      checked_elements(shape);  // throws where 64 bits do not hold them
-    result.trained[n] = behind || layer.can_train(in);
+    shapes[n] = layer.output_shapes(in);
+    for (const Shape& shape : shapes[n]) checked_elements(shape);  // throws where 64 bits do not hold them
+    trained[n] = behind || layer.can_train();
   }
-  return result;
-}
-
-std::vector<Shapes> Graph::shapes(const Shapes& inputs) const { return infer(inputs).shapes; }
-
-bool Graph::can_train(const Shapes& inputs) const {
-  const std::vector<bool> trained = infer(inputs).trained;
-  return std::find(trained.begin(), trained.end(), true) != trained.end();
+  return shapes;
 }
 
 void Graph::specify(const Shapes& inputs) const {

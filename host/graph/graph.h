@@ -28,8 +28,8 @@ class Graph {
   /// Layers one after another; an Input is put before those that do not begin with one.
   static Graph chain(const std::vector<Layer>& layers);
   /// What lies between these symbols, the nodes in Keras's order: by the distance from the outputs, the farthest first. Throws
-  /// ValueError where an output depends on an input that is not among `inputs`, an input on none of the way, and for an
-  /// output that is there twice.
+  /// ValueError where an output depends on an input that is not among `inputs`, where no output depends on an input, and for an
+  /// input or output that is there twice.
   static Graph between(const Symbols& inputs, const Symbols& outputs);
 
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -40,8 +40,6 @@ class Graph {
 
   /// The shapes of each node's outputs, for inputs of these shapes. Throws ShapeError.
   std::vector<Shapes> shapes(const Shapes& inputs) const;
-  /// Whether any of its layers can be trained, for inputs of these shapes.
-  bool can_train(const Shapes& inputs) const;
   /// Specifies the layers for inputs of these shapes. Throws ShapeError.
   void specify(const Shapes& inputs) const;
   /// Emits the forward parts; the backward part goes no further down than something is trained, or an input's gradient is
@@ -53,11 +51,6 @@ class Graph {
   static std::vector<View> emit_backward(const Emissions& emissions, Emitter& emitter,
                                          const std::vector<View>& output_gradients,
                                          const std::vector<bool>& wanted);
-  struct Inferred {
-    std::vector<Shapes> shapes;
-    std::vector<bool> trained;  // it, or something before it
-  };
-  Inferred infer(const Shapes& inputs) const;
   Shapes inputs_of(const Node& node, const std::vector<Shapes>& shapes) const;
 
   std::vector<Node> nodes_;  // each behind those it reads

@@ -13,7 +13,6 @@ class GraphLayer final : public LayerNode {
 
   const char* type() const override { return type_; }
   bool is_scope() const override { return true; }
-  bool can_train(const Shapes& inputs) const override { return graph_.can_train(inputs); }
   const Graph& graph() const { return graph_; }
 
   Shapes output_shapes(const Shapes& inputs) const override {
@@ -26,8 +25,8 @@ class GraphLayer final : public LayerNode {
     return outputs;
   }
   void specify(const Shapes& inputs) override {
-    LayerNode::specify(inputs);
     graph_.specify(inputs);
+    LayerNode::specify(inputs);
   }
   void check_input(const TensorView& x) const override {
     if (graph_.inputs().size() != 1) return;

@@ -17,13 +17,10 @@ class ResidualNode final : public SimpleLayer {
   }
 
   const char* type() const override { return "Residual"; }
-  bool can_train(const Shapes& inputs) const override {
-    return layers_.can_train(inputs) || shortcut_.can_train(inputs);
-  }
   void specify(const Shapes& inputs) override {
-    SimpleLayer::specify(inputs);
     layers_.specify(inputs);
     shortcut_.specify(inputs);
+    SimpleLayer::specify(inputs);
   }
 
  protected:

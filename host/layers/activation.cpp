@@ -17,12 +17,15 @@ Emitted emit_function(Emitter& e, const Linear&, const View& z) {
 }
 
 Emitted emit_function(Emitter& e, const Step& step, const View& z) {
-  GLIA_CHECK(!e.trains(), StateError,
-             "the activation \"step\" has a slope of 0 everywhere, so nothing before it can be trained: use "
-             "\"sigmoid\" while training, or set the weights with set_weights and predict");
   const View y = e.temporary(z.shape);
   e.add(op::Map{step, z, y});
-  return {y, [](Emitter&, const View&, bool) { return View{}; }};  // never asked for
+  return {y, [](Emitter&, const View&, bool wanted) {
+            GLIA_CHECK(
+                !wanted, StateError,
+                "the activation \"step\" has a slope of 0 everywhere, so nothing before it can be trained: "
+                "use \"sigmoid\" while training, or set the weights with set_weights and predict");
+            return View{};
+          }};
 }
 
 Emitted emit_softmax(Emitter& e, const View& z, bool logarithm) {
@@ -95,6 +98,7 @@ class PReLUNode final : public SimpleLayer {
   explicit PReLUNode(const PReLUOptions& options) : options_(options) {}
 
   const char* type() const override { return "PReLU"; }
+  bool can_train() const override { return true; }
   Shape shape_for(const Shape& input_shape) const override { return input_shape; }
   std::vector<Variable> weights_for(const Shape& input_shape) const override {
     return {{"alpha", input_shape, options_.alpha_initializer.value(), options_.alpha_regularizer.value(),

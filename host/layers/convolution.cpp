@@ -119,6 +119,7 @@ class ConvolutionNode final : public SimpleLayer {
       : filters_(filters), kernel_size_(kernel_size), options_(options), is_1d_(is_1d) {}
 
   const char* type() const override { return is_1d_ ? "Conv1D" : "Conv2D"; }
+  bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
     const Shape image = is_1d_ ? steps_as_image(*this, input_shape) : input_shape;
@@ -180,6 +181,7 @@ class DepthwiseNode final : public SimpleLayer {
       : filters_(filters), kernel_size_(kernel_size), options_(options) {}
 
   const char* type() const override { return filters_ > 0 ? "SeparableConv2D" : "DepthwiseConv2D"; }
+  bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
     return windowed(input_shape, filters_ > 0 ? filters_ : depth_of(input_shape));
@@ -243,6 +245,7 @@ class TransposeNode final : public SimpleLayer {
       : filters_(filters), kernel_size_(kernel_size), options_(options) {}
 
   const char* type() const override { return "Conv2DTranspose"; }
+  bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
     expect_image(*this, input_shape);

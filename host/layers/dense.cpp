@@ -12,6 +12,7 @@ class DenseNode final : public SimpleLayer {
   DenseNode(int units, const DenseOptions& options) : units_(units), options_(options) {}
 
   const char* type() const override { return "Dense"; }
+  bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
     GLIA_CHECK(input_shape.rank() >= 1 && input_shape.back() >= 1, ShapeError, "layer \"", name,

@@ -123,7 +123,7 @@ class DotNode final : public LayerNode {
 Dot::Dot(const DotOptions& options) : Layer(std::make_shared<DotNode>(options)) {
   node().name = options.name;
 }
-Dot::Dot(int axis, bool normalize) : Dot(DotOptions{.axes = {axis, axis}, .normalize = normalize}) {}
+Dot::Dot(int axis) : Dot(DotOptions{.axes = {axis, axis}}) {}
 
 Symbol dot(const Symbols& inputs, const DotOptions& options) { return Dot(options)(inputs); }
 

@@ -15,6 +15,7 @@ class EmbeddingNode final : public SimpleLayer {
       : input_dim_(input_dim), output_dim_(output_dim), options_(options) {}
 
   const char* type() const override { return "Embedding"; }
+  bool can_train() const override { return true; }
   bool gives_input_gradient() const override { return false; }
   void check_input(const TensorView& x) const override {
     detail::for_each_element(x, [&](std::int64_t i, double number) {

@@ -40,12 +40,10 @@ std::vector<Symbol> Layer::apply(const Symbols& inputs) const {
   Shapes outputs = node.output_shapes(shapes);
   for (const Shape& shape : outputs) checked_elements(shape);  // throws where 64 bits do not hold them
   node.specify(shapes);
-  const auto application =
-      std::make_shared<Application>(Application{*this, {inputs.begin(), inputs.end()}, std::move(outputs)});
-  auto& all = node.applications;
-  all.erase(std::remove_if(all.begin(), all.end(), [](const auto& other) { return other.expired(); }),
-            all.end());
-  all.push_back(application);
+  // Not by make_shared: what is remembered of it when it is gone is to be small.
+  const std::shared_ptr<const Application> application(
+      new Application{*this, {inputs.begin(), inputs.end()}, std::move(outputs)});
+  node.applications.push_back(application);
   std::vector<Symbol> symbols;
   for (std::size_t i = 0; i < application->outputs.size(); ++i)
     symbols.emplace_back(application, static_cast<int>(i));
@@ -61,19 +59,24 @@ Symbol Layer::operator()(const Symbols& inputs) const {
 
 namespace {
 
-/// The application of this number; -1: the only one.
+/// The application of this number; -1: the only one that is still there.
 std::shared_ptr<const Application> application_of(const LayerNode& node, int number) {
-  std::vector<std::shared_ptr<const Application>> alive;
-  for (const std::weak_ptr<const Application>& application : node.applications)
-    if (auto found = application.lock()) alive.push_back(std::move(found));
-  const int count = static_cast<int>(alive.size());
-  GLIA_CHECK(count > 0, StateError, "layer \"", node.name, "\" (", node.type(),
-             ") was applied to no symbol that is still there: build its model first, or apply it");
-  GLIA_CHECK(number >= 0 || count == 1, StateError, "layer \"", node.name, "\" (", node.type(),
-             ") was applied ", count, " times: say which, output(0) to output(", count - 1, ")");
+  const int count = static_cast<int>(node.applications.size());
   GLIA_CHECK(number < count, ValueError, "layer \"", node.name, "\" (", node.type(), ") got application ",
-             number, ", expected 0 to ", count - 1);
-  return alive[static_cast<std::size_t>(std::max(number, 0))];
+             number, ", expected one of the ", count, ", numbered from 0");
+  std::shared_ptr<const Application> found;
+  int alive = 0;
+  for (int i = 0; i < count; ++i) {
+    auto application = node.applications[static_cast<std::size_t>(i)].lock();
+    if (!application || (number >= 0 && i != number)) continue;
+    found = std::move(application);
+    ++alive;
+  }
+  GLIA_CHECK(alive > 0, StateError, "layer \"", node.name, "\" (", node.type(),
+             ") was applied to no symbol that is still there: build its model first, or apply it");
+  GLIA_CHECK(alive == 1, StateError, "layer \"", node.name, "\" (", node.type(), ") was applied ", alive,
+             " times: say which, output(0) to output(", count - 1, ")");
+  return found;
 }
 
 Symbol output_of(const LayerNode& node, int number) {
@@ -108,7 +111,8 @@ namespace {
 void expect_built(const LayerNode& node) {
   const auto all = all_nodes(node);
   const auto is_built = [&] {
-    return std::all_of(all.begin(), all.end(), [](const LayerNode* each) { return each->has_weights(); });
+    return std::all_of(all.begin(), all.end(),
+                       [](const LayerNode* each) { return each->is_scope() || each->has_weights(); });
   };
   if (is_built()) return;
   bool in_model = false;
@@ -125,7 +129,7 @@ void expect_built(const LayerNode& node) {
                                   ") is not built: give the model an input shape, or fit or predict first"));
 }
 
-/// Variables of a layer and of those within it, with their names, in use by the calling thread alone.
+/// Variables of a layer and of those within it, in use by the calling thread alone, and by no work that is under way.
 class LayerWeights {
  public:
   explicit LayerWeights(const LayerNode& layer) {
@@ -133,19 +137,31 @@ class LayerWeights {
     for (const LayerNode* node : all_nodes(layer)) {
       for (const Variable& variable : node->variables) {
         variables.push_back(&variable);
-        names.push_back(node->name + '/' + variable.name);
-        if (contexts_.insert(&variable.block->context().backend()).second)
-          marks_.push_back(std::make_unique<detail::InUse::Hold>(variable.block->context().backend().in_use(),
-                                                                 Backend::in_use_elsewhere));
+        owners.push_back(node);
+        for (const Context& context : variable.block->contexts()) hold(context);
       }
     }
+    if (marks_.size() > 1)
+      for (const Context& context : contexts_) context.backend().synchronize();
+  }
+
+  void set(const std::vector<TensorView>& values) const {
+    write(variables, values, [this](std::size_t i) { return owners[i]->name + '/' + variables[i]->name; });
   }
 
   std::vector<const Variable*> variables;
-  std::vector<std::string> names;
+  std::vector<const LayerNode*> owners;
 
  private:
-  std::set<const Backend*> contexts_;
+  void hold(const Context& context) {
+    for (const Context& held : contexts_)
+      if (&held.backend() == &context.backend()) return;
+    contexts_.push_back(context);
+    marks_.push_back(
+        std::make_unique<detail::InUse::Hold>(context.backend().in_use(), Backend::in_use_elsewhere));
+  }
+
+  std::vector<Context> contexts_;  // before their marks
   std::vector<std::unique_ptr<detail::InUse::Hold>> marks_;
 };
 
@@ -172,12 +188,8 @@ TensorList Layer::get_weights() const {
 }
 
 void Layer::set_weights(const std::vector<Tensor>& weights) {
-  const LayerWeights own(*node_);
-  write(own.variables, own.names, {weights.begin(), weights.end()});
+  LayerWeights(*node_).set({weights.begin(), weights.end()});
 }
-void Layer::set_weights(std::initializer_list<TensorView> weights) {
-  const LayerWeights own(*node_);
-  write(own.variables, own.names, weights);
-}
+void Layer::set_weights(std::initializer_list<TensorView> weights) { LayerWeights(*node_).set(weights); }
 
 }  // namespace glia

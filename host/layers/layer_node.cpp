@@ -3,6 +3,7 @@
 #include <host/layers/layer_node.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 namespace glia {
@@ -13,7 +14,7 @@ void LayerNode::specify(const Shapes& inputs) {
   std::vector<Variable> wanted = variables_for(inputs);
   if (!specified) {
     variables = std::move(wanted);
-    output_shape = output_shapes(inputs)[0];
+    input_shapes = inputs, output_shape = output_shapes(inputs)[0];
     specified = true;
     return;
   }
@@ -29,9 +30,9 @@ bool LayerNode::gives_input_gradient() const {
                      [](const Layer& layer) { return layer.node().gives_input_gradient(); });
 }
 
-bool LayerNode::can_train(const Shapes& inputs) const {
-  const std::vector<Variable> all = variables_for(inputs);
-  return std::any_of(all.begin(), all.end(), [](const Variable& v) { return v.trainable; });
+bool LayerNode::can_train() const {
+  return std::any_of(children.begin(), children.end(),
+                     [](const Layer& layer) { return layer.node().can_train(); });
 }
 
 bool LayerNode::is_trained(const Emitter& e) const {
@@ -69,23 +70,31 @@ Emission SimpleLayer::emit(Emitter& emitter, const std::vector<Operand>& inputs)
 
 namespace {
 
-void collect(LayerNode& node, std::vector<LayerNode*>& nodes) {
-  if (std::find(nodes.begin(), nodes.end(), &node) != nodes.end()) return;
-  nodes.push_back(&node);
-  for (const Layer& layer : node.children) collect(layer.node(), nodes);
-}
+/// Nodes, each behind the one it is within.
+class Collection {
+ public:
+  void add(LayerNode& node) {
+    if (!seen_.insert(&node).second) return;
+    nodes.push_back(&node);
+    for (const Layer& layer : node.children) add(layer.node());
+  }
+  std::vector<LayerNode*> nodes;
+
+ private:
+  std::unordered_set<const LayerNode*> seen_;
+};
 
 }  // namespace
 
 std::vector<LayerNode*> all_nodes(const std::vector<Layer>& layers) {
-  std::vector<LayerNode*> nodes;
-  for (const Layer& layer : layers) collect(layer.node(), nodes);
-  return nodes;
+  Collection all;
+  for (const Layer& layer : layers) all.add(layer.node());
+  return all.nodes;
 }
 std::vector<LayerNode*> all_nodes(LayerNode& layer) {
-  std::vector<LayerNode*> nodes;
-  collect(layer, nodes);
-  return nodes;
+  Collection all;
+  all.add(layer);
+  return all.nodes;
 }
 std::vector<const LayerNode*> all_nodes(const LayerNode& layer) {
   const std::vector<LayerNode*> nodes = all_nodes(const_cast<LayerNode&>(layer));

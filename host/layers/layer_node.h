@@ -50,14 +50,15 @@ class LayerNode {
   /// Whether names of the layers within it begin with its own.
   virtual bool is_scope() const { return false; }
 
-  /// Whether anything of it can be trained, for inputs of these shapes.
-  virtual bool can_train(const Shapes& inputs) const;
+  /// Whether it, or a layer within it, has weights that an optimizer changes.
+  virtual bool can_train() const;
   /// Whether this program trains anything of it.
   bool is_trained(const Emitter& emitter) const;
   /// Keeps the shape of one row that the user gave, or none. Throws ShapeError for a dimension below 1.
   void declare_input_shape(const Shape& shape);
   /// As before specify(), where no block holds its variables yet.
   void forget_shapes();
+  /// Whether its variables are known and lie in a block; those of the layers within it aside.
   bool has_weights() const { return specified && (variables.empty() || variables[0].block); }
 
   std::string name;
@@ -65,7 +66,8 @@ class LayerNode {
   bool trainable = true;        ///< as the user wants it at the next compile
   Shape declared_input_shape;   ///< of one row; empty where the layer does not say
   bool specified = false;       ///< whether `variables` are those of its inputs
-  Shape output_shape;           ///< of its first output's rows, where it was specified
+  Shapes input_shapes;          ///< for which it was specified first
+  Shape output_shape;           ///< of its first output's rows, then
   std::vector<Variable> variables;
   std::vector<Layer> children;                   ///< layers within this one, with variables of their own
   std::vector<std::weak_ptr<Builder>> builders;  ///< models that have it

@@ -27,6 +27,7 @@ class BatchNormalizationNode final : public SimpleLayer {
   explicit BatchNormalizationNode(const BatchNormalizationOptions& options) : options_(options) {}
 
   const char* type() const override { return "BatchNormalization"; }
+  bool can_train() const override { return options_.scale || options_.center; }
   Shape shape_for(const Shape& input_shape) const override {
     features_of(*this, input_shape);  // for what it throws
     return input_shape;
@@ -108,6 +109,7 @@ class LayerNormalizationNode final : public SimpleLayer {
       : type_(type), options_(options), centers_(centers) {}
 
   const char* type() const override { return type_; }
+  bool can_train() const override { return options_.scale || options_.center; }
   Shape shape_for(const Shape& input_shape) const override {
     features_of(*this, input_shape);  // for what it throws
     return input_shape;

@@ -5,7 +5,8 @@
 #include <host/model/core.h>
 
 #include <algorithm>
-#include <new>
+#include <exception>
+#include <utility>
 
 namespace glia {
 namespace {
@@ -18,17 +19,33 @@ class Specifying {
       if (!node->specified) fresh_.push_back(node);
   }
   ~Specifying() {
+    if (std::uncaught_exceptions() == exceptions_) return;
     for (LayerNode* node : fresh_) node->forget_shapes();
   }
   Specifying(const Specifying&) = delete;
   Specifying& operator=(const Specifying&) = delete;
-  void keep() { fresh_.clear(); }
 
  private:
   std::vector<LayerNode*> fresh_;
+  int exceptions_ = std::uncaught_exceptions();
 };
 
 }  // namespace
+
+/// Discards a build that fails.
+class Core::Undo {
+ public:
+  explicit Undo(Core& core) : core_(core) { core.made_.clear(); }
+  ~Undo() {
+    if (std::uncaught_exceptions() > exceptions_) core_.discard_build();
+  }
+  Undo(const Undo&) = delete;
+  Undo& operator=(const Undo&) = delete;
+
+ private:
+  Core& core_;
+  int exceptions_ = std::uncaught_exceptions();
+};
 
 /// Applies the layers of a chain one after another.
 void Core::apply_chain(const Shape& input) {
@@ -45,29 +62,32 @@ void Core::apply_chain(const Shape& input) {
   graph_ = Graph::between(x, y);
   symbols_of_ = {{x}, {y}};
   input_shapes_ = {input}, output_shapes_ = {y.shape()};
+  input_names_ = names_of(x);
 }
 
 void Core::build(const Shapes& inputs) {
-  Specifying specifying(layers_);
+  const Specifying specifying(layers_);
+  const Undo undo(*this);
   if (is_chain())
     apply_chain(inputs[0]);
   else
     graph_->specify(inputs);
   if (trainer_) trainer_->resolve(output_shapes_);
+  expect_own_dtype();
   move_blocks(context());
   make_weights();
   bind_blocks();
-  if (trainer_) trainer_->bind(nodes(), places_);
+  if (trainer_) trainer_->bind(layers_, dtype, places_);
   passes_ = make_passes(trainer_ ? &*trainer_ : nullptr);
   built_ = true;
   reset_optimizer();
-  specifying.keep();
 }
 
 void Core::build_if_known() {
   if (built()) return;
   if (!is_chain()) return build(input_shapes_);
-  if (const Shape declared = declared_input_shape(); !declared.empty()) build({declared});
+  if (const Shape declared = declared_input_shape(); !declared.empty()) return build({declared});
+  if (as_layer_ && as_layer_->specified) build(as_layer_->input_shapes);  // as the model that has it told
 }
 
 void Core::build_if_declared() {
@@ -78,21 +98,25 @@ void Core::build_if_declared() {
 void Core::discard_build() {
   drop_programs();
   passes_ = {};
+  unbind_blocks();
   for (LayerNode* node : made_) {
+    const bool is_used = std::any_of(
+        node->variables.begin(), node->variables.end(),
+        [this](const Variable& v) { return v.block && v.block->has_users_beside(shared_from_this()); });
+    if (is_used) continue;  // by a model that was built meanwhile
     for (Variable& variable : node->variables) variable.block.reset();
     node->forget_shapes();
   }
   made_.clear();
-  places_ = {};
   built_ = false;
   if (!is_chain()) return;
   symbols_of_ = {};
   graph_.reset();
+  input_shapes_.clear(), output_shapes_.clear();
 }
 
 /// Puts the variables of layers that have none yet into a block, and draws them.
 void Core::make_weights() {
-  made_.clear();
   std::vector<NumberedVariable> fresh;
   std::uint64_t number = 0;
   for (LayerNode* node : all_nodes(layers_)) {
@@ -106,21 +130,29 @@ void Core::make_weights() {
   if (!fresh.empty()) make_block(context(), dtype, seed, fresh);
 }
 
+void Core::expect_own_dtype() const {
+  for (const Variable* variable : variables())
+    GLIA_CHECK(!variable->block || variable->block->dtype() == dtype, ValueError, "model \"", name,
+               "\" computes in ", dtype, ", but layers that it has from another model have weights of ",
+               variable->block->dtype(), ": call set_dtype of both models alike");
+}
+
 void Core::bind_blocks() {
-  places_.blocks.clear();
   for (const Variable* variable : variables()) {
     const std::shared_ptr<WeightBlock>& block = variable->block;
     if (std::find(places_.blocks.begin(), places_.blocks.end(), block) != places_.blocks.end()) continue;
-    GLIA_CHECK(block->dtype() == dtype, ValueError, "model \"", name, "\" computes in ", dtype,
-               ", but layers that it has from another model have weights of ", block->dtype(),
-               ": call set_dtype of both models alike");
     places_.blocks.push_back(block);
-    block->add_user(shared_from_this());
+    block->add_user(shared_from_this(), context());
   }
 }
 
+void Core::unbind_blocks() {
+  for (const std::shared_ptr<WeightBlock>& block : places_.blocks) block->remove_user(shared_from_this());
+  places_ = {};
+}
+
 /// Brings the weights to `target`, where they are elsewhere. Those that another model on the same device computes with stay
-/// where they are. Throws StateError for those of another device; nothing changes then.
+/// where they are. Throws StateError for those of another device, OutOfMemoryError; nothing changes then.
 void Core::move_blocks(const Context& target) {
   std::vector<std::shared_ptr<WeightBlock>> moving;
   for (const Variable* variable : variables()) {
@@ -131,10 +163,13 @@ void Core::move_blocks(const Context& target) {
     if (is_shared && block->context().device() == target.device()) continue;
     GLIA_CHECK(!is_shared, StateError, "model \"", name, "\" is to compute on ", target.device(),
                ", but another model computes with its layers' weights on ", block->context().device(),
-               ": compile both with one context, that one first");
+               ": compile both for one device before they are first used, or destroy the other");
     moving.push_back(block);
   }
-  for (const std::shared_ptr<WeightBlock>& block : moving) block->move_to(target);
+  std::vector<std::unique_ptr<Memory>> copies;
+  for (const std::shared_ptr<WeightBlock>& block : moving) copies.push_back(block->copy_for(target));
+  if (!moving.empty()) drop_programs();  // they have the addresses
+  for (std::size_t i = 0; i < moving.size(); ++i) moving[i]->move_to(target, std::move(copies[i]));
 }
 
 /// Where weights that are there already lie.
@@ -177,7 +212,7 @@ void Core::set_dtype(DType wanted) {
 
 void Core::compile(const CompileOptions& options) {
   expect_no_fit("compile");
-  Trainer trainer(options, output_names(), dtype);
+  Trainer trainer(options, output_names(), dtype, layers_);
   if (const Shape declared = declared_input_shape(); !built() && !declared.empty())
     Graph::chain(layers_).shapes({declared});  // for what it throws
   if (built() || !is_chain()) trainer.resolve(output_shapes_);
@@ -207,7 +242,9 @@ void Core::compile(const CompileOptions& options) {
     throw;
   }
   trainer_ = std::move(trainer);
-  trainer_->bind(nodes(), places_);
+  trainer_->bind(layers_, dtype, places_);
+  for (const std::shared_ptr<WeightBlock>& block : places_.blocks)
+    block->add_user(shared_from_this(), target);
   reset_optimizer();
 }
 

@@ -1,4 +1,4 @@
-// Core: its graph, and who may use it. What is made of it is in building.cpp, weights.cpp and programs.cpp.
+// Core: its graph, and who may use it. What is made of it is in building.cpp, core_weights.cpp and programs.cpp.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/graph/graph_layer.h>
 #include <host/layers/application.h>
@@ -16,16 +16,27 @@ void Core::make_graph(const Symbols& inputs, const Symbols& outputs) {
   for (const Symbol& input : inputs) input_shapes.push_back(input.shape());
   for (const Symbol& output : outputs) output_shapes.push_back(output.shape());
   graph.shapes(input_shapes);  // for what it throws
-  scope_.emplace(layers);
+  scope_ = Scope(layers);
   layers_ = layers;
   graph_ = std::move(graph);
   symbols_.emplace(inputs, outputs);
   input_shapes_ = std::move(input_shapes), output_shapes_ = std::move(output_shapes);
   symbols_of_ = {{inputs.begin(), inputs.end()}, {outputs.begin(), outputs.end()}};
-  for (LayerNode* node : all_nodes(layers_)) node->builders.push_back(weak_from_this());
+  input_names_ = names_of(inputs);
+  for (LayerNode* node : all_nodes(layers_)) add_builder(*node);
+}
+
+/// And forgets models that are gone.
+void Core::add_builder(LayerNode& layer) {
+  auto& all = layer.builders;
+  all.erase(std::remove_if(all.begin(), all.end(), [](const auto& builder) { return builder.expired(); }),
+            all.end());
+  all.push_back(weak_from_this());
 }
 
 void Core::expect_growing(const char* call) const {
+  GLIA_CHECK(is_chain(), StateError, "cannot ", call, " model \"", name,
+             "\": it is a graph; make a new model of its symbols");
   GLIA_CHECK(!built(), StateError, "cannot ", call, " model \"", name,
              "\": it is built already; make a new model");
   GLIA_CHECK(!sealed_, StateError, "cannot ", call, " model \"", name,
@@ -34,25 +45,30 @@ void Core::expect_growing(const char* call) const {
 
 void Core::add(const Layer& layer) {
   expect_growing("add a layer to");
-  std::vector<Layer> layers = layers_;
-  for (const LayerNode* node : all_nodes(layer.node())) {
-    const auto mine = all_nodes(layers_);
+  const std::vector<LayerNode*> mine = all_nodes(layers_), added = all_nodes(layer.node());
+  for (const LayerNode* node : added)
     GLIA_CHECK(std::find(mine.begin(), mine.end(), node) == mine.end(), ValueError, "layer \"", node->name,
                "\" (", node->type(),
                ") is in the model already: make another layer, or a Model, in which one can be "
                "applied several times");
-  }
+  std::vector<Layer> layers = layers_;
   layers.push_back(layer);
-  scope_.emplace(layers);
+  scope_ = Scope(layers);
   layers_ = std::move(layers);
-  for (LayerNode* node : all_nodes(layer.node())) node->builders.push_back(weak_from_this());
+  for (LayerNode* node : added) add_builder(*node);
 }
 
 void Core::pop() {
   expect_growing("take a layer from");
   GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers to take one from");
+  for (LayerNode* node : all_nodes(layers_.back().node())) {
+    auto& all = node->builders;
+    all.erase(std::remove_if(all.begin(), all.end(),
+                             [this](const auto& builder) { return builder.lock().get() == this; }),
+              all.end());
+  }
   layers_.pop_back();
-  scope_.emplace(layers_);
+  scope_ = Scope(layers_);
 }
 
 std::vector<const LayerNode*> Core::nodes() const {
@@ -67,21 +83,30 @@ const std::string& Core::name_of(const LayerNode& layer) const {
 Layer Core::as_layer() {
   if (!as_layer_) {
     GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers: add some");
-    as_layer_ =
-        make_graph_layer(is_chain() ? "Sequential" : "Functional", graph_ ? *graph_ : Graph::chain(layers_));
+    as_layer_ = make_graph_layer(is_chain() ? "Sequential" : "Functional",
+                                 built() || !is_chain() ? *graph_ : Graph::chain(layers_));
     if (is_named) as_layer_->name = name;
+    if (!input_shapes_.empty()) as_layer_->specify(input_shapes_);
     sealed_ = true;
   }
   return Layer(as_layer_);
 }
 
-namespace {
+void Core::set_name(const std::string& wanted) {
+  name = wanted, is_named = true;
+  if (as_layer_) as_layer_->name = wanted;
+}
+
+void Core::set_trainable(bool trainable) {
+  for (LayerNode* node : all_nodes(layers_)) node->trainable = trainable;
+  if (as_layer_) as_layer_->trainable = trainable;
+}
 
 /// Of the layers whose values these are, the second of one layer with a number.
-std::vector<std::string> names_of(const std::vector<Symbol>& symbols, const Core& core) {
+std::vector<std::string> Core::names_of(const Symbols& symbols) const {
   std::vector<std::string> names;
   for (const Symbol& symbol : symbols) {
-    const std::string base = core.name_of(symbol.layer().node());
+    const std::string base = name_of(symbol.layer().node());
     std::string name = base;
     for (int counter = 1; std::find(names.begin(), names.end(), name) != names.end(); ++counter)
       name = base + '_' + std::to_string(counter);
@@ -90,14 +115,8 @@ std::vector<std::string> names_of(const std::vector<Symbol>& symbols, const Core
   return names;
 }
 
-}  // namespace
-
-std::vector<std::string> Core::input_names() const {
-  if (is_chain() && !built()) return {""};
-  return names_of(inputs(), *this);
-}
 std::vector<std::string> Core::output_names() const {
-  if (!is_chain()) return names_of(outputs(), *this);
+  if (!is_chain()) return names_of(outputs());
   return {layers_.empty() ? std::string() : name_of(layers_.back().node())};
 }
 
@@ -119,7 +138,11 @@ Core::Use::Use(Core& core)
     marks_.emplace_back(context.backend().in_use(), Backend::in_use_elsewhere);
   };
   if (core.context_) hold(*core.context_);
-  for (const std::shared_ptr<WeightBlock>& block : core.places_.blocks) hold(block->context());
+  if (core.built())
+    for (const std::shared_ptr<WeightBlock>& block : core.places_.blocks) hold(block->context());
+  else
+    for (const Variable* variable : core.variables())  // of layers that another model built
+      if (variable->block) hold(variable->block->context());
   if (contexts_.size() > 1)  // what other models still do with weights that are shared comes first
     for (const Context& context : contexts_) context.backend().synchronize();
 }

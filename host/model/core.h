@@ -61,11 +61,13 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   const Scope& scope() const { return *scope_; }
   /// This model as a layer of another; no layer is added from now on.
   Layer as_layer();
+  void set_name(const std::string& wanted);
+  void set_trainable(bool trainable);
   /// The graph, which a chain has once it is built.
   const Graph& graph() const { return *graph_; }
   const std::vector<Symbol>& inputs() const { return symbols_of_.first; }
   const std::vector<Symbol>& outputs() const { return symbols_of_.second; }
-  std::vector<std::string> input_names() const;
+  const std::vector<std::string>& input_names() const { return input_names_; }
   std::vector<std::string> output_names() const;
   std::size_t output_count() const { return is_chain() ? 1 : symbols_->second.size(); }
   /// The shape of one input row of a chain, where a layer says it; else empty.
@@ -74,7 +76,8 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   const Shapes& output_shapes() const { return output_shapes_; }
 
   // ---- building and compiling: building.cpp
-  /// Sets shapes, makes weights for layers that have none, and what passes need. Throws ShapeError; nothing changes then.
+  /// Sets shapes, makes weights for layers that have none, and what passes need. Throws ShapeError, ValueError for layers of
+  /// another dtype, StateError for those of a model on another device; nothing changes then.
   void build(const Shapes& inputs);
   bool built() const { return built_; }
   void build_if_declared() override;
@@ -180,11 +183,16 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
     std::shared_ptr<Built> built;
   };
 
+  std::vector<std::string> names_of(const Symbols& symbols) const;
   void expect_growing(const char* call) const;
+  void add_builder(LayerNode& layer);
+  class Undo;
   void apply_chain(const Shape& input);
+  void expect_own_dtype() const;
   void make_weights();
   void bind_blocks();
   void move_blocks(const Context& target);
+  void unbind_blocks();
   std::optional<Context> context_of_weights() const;
   Passes make_passes(const Trainer* trainer) const;
   void drop_programs();
@@ -194,7 +202,9 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   View emit_flip_average(Emitter& emitter, const op::Gather& rows, const View& output) const;
   void emit_training(Emitter& emitter, const ProgramKey& key, const std::vector<BatchTargets>& batch,
                      const Emission& layers) const;
-  std::vector<Descriptor> emit_update_alone() const;
+  void emit_step(Emitter& emitter, const ProgramKey& key) const;
+  void emit_update_alone(Emitter& emitter) const;
+  void leave_out_unreached();
 
   detail::InUse in_use_;
   bool fitting_ = false, built_ = false, sealed_ = false;
@@ -207,6 +217,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   std::shared_ptr<LayerNode> as_layer_;
   std::vector<LayerNode*> made_;  // whose weights the build made
   Shapes input_shapes_, output_shapes_;
+  std::vector<std::string> input_names_{""};  // known along with the symbols
 
   mutable std::optional<Context> context_;  // made on first use where compile gives none
   VariablePlaces places_;

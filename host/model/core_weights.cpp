@@ -24,7 +24,9 @@ std::vector<Tensor> Core::weights() const {
   return values;
 }
 
-void Core::set_weights(const std::vector<TensorView>& values) { write(variables(), weight_names(), values); }
+void Core::set_weights(const std::vector<TensorView>& values) {
+  write(variables(), values, [this](std::size_t i) { return weight_names()[i]; });
+}
 
 void Core::take_averages() {
   if (steps() == 0) return;

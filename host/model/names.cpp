@@ -38,9 +38,7 @@ Scope::Scope(const std::vector<Layer>& layers) {
 void Scope::add(LayerNode& layer) {
   if (contains(layer)) return;
   if (layer.named_by_model && !is_in_a_model(layer)) layer.name.clear();  // the counter of one that is gone
-  const auto is_taken = [this](const std::string& name) {
-    return std::find(taken_.begin(), taken_.end(), name) != taken_.end();
-  };
+  const auto is_taken = [this](const std::string& name) { return taken_.count(name) != 0; };
   const bool given = !layer.name.empty() && !layer.named_by_model;
   GLIA_CHECK(!given || !is_taken(layer.name), ValueError, "two layers are named \"", layer.name,
              "\": names within a model must differ");
@@ -51,7 +49,7 @@ void Scope::add(LayerNode& layer) {
   }
   if (layer.name.empty()) layer.name = name, layer.named_by_model = true;
   names_[&layer] = name;
-  taken_.push_back(name);
+  taken_.insert(name);
   if (layer.is_scope()) return;
   for (const Layer& child : layer.children) add(child.node());
 }

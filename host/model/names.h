@@ -6,6 +6,7 @@
 
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,7 @@ class Scope {
   void add(LayerNode& layer);
 
   std::unordered_map<const LayerNode*, std::string> names_;
-  std::vector<std::string> taken_;
+  std::unordered_set<std::string> taken_;
 };
 
 /// The variables of these layers, each once, with names such as "block/dense/kernel".

@@ -6,6 +6,7 @@
 #include <host/program/placement.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 namespace glia {
@@ -71,21 +72,44 @@ void emit_schedule(Emitter& e, const Optimizers& optimizer) {
 }  // namespace
 
 /// The end of a training step, with what counts it.
-std::vector<Descriptor> Core::emit_update_alone() const {
-  Emitter e(dtype, phase_of(Mode::update), seed, places_);
+void Core::emit_update_alone(Emitter& e) const {
   emit_schedule(e, trainer_->optimizer());
   op::Gather count{{}, {}, dtype, dtype};
   count.updates = count.advance_iteration = true;
   e.add(count);
   emit_update(e, trainer_->update(places_));
   e.add(op::Advance{{}, {}, 1, 0});
-  return e.take();
 }
 
 std::vector<Descriptor> Core::emit(const ProgramKey& key) const {
+  Emitter e(dtype, phase_of(key.mode), seed, places_);
+  if (key.mode == Mode::update)
+    emit_update_alone(e);
+  else
+    emit_step(e, key);
+  std::vector<Descriptor> descriptors = e.take();
+  for (Descriptor& descriptor : descriptors)
+    std::visit(
+        [&](auto& d) {
+          if constexpr (requires { d.precision; })
+            if (trainer_) d.precision = trainer_->precision();
+        },
+        descriptor);
+  return descriptors;
+}
+
+/// Weights that no loss depends on are not trained, as in Keras: not decayed either. What is emitted tells which.
+void Core::leave_out_unreached() {
+  Emitter e(dtype, Emitter::Phase::gradient, seed, places_);
+  emit_step(e, plain_key(Mode::gradient, 1));
+  std::unordered_set<const Variable*> unreached;
+  for (const auto& [variable, place] : places_.gradients)
+    if (!e.has_gradient(*variable)) unreached.insert(variable);
+  if (!unreached.empty()) trainer_->bind(layers_, dtype, places_, unreached);
+}
+
+void Core::emit_step(Emitter& e, const ProgramKey& key) const {
   const Mode mode = key.mode;
-  if (mode == Mode::update) return emit_update_alone();
-  Emitter e(dtype, phase_of(mode), seed, places_);
   const std::size_t heads = mode == Mode::infer ? 0 : trainer_->heads().all.size();
   if (mode == Mode::train) emit_schedule(e, trainer_->optimizer());
   std::vector<Operand> inputs;
@@ -123,15 +147,6 @@ std::vector<Descriptor> Core::emit(const ProgramKey& key) const {
   } else {
     emit_training(e, key, batch, layers);
   }
-  std::vector<Descriptor> descriptors = e.take();
-  for (Descriptor& descriptor : descriptors)
-    std::visit(
-        [&](auto& d) {
-          if constexpr (requires { d.precision; })
-            if (trainer_) d.precision = trainer_->precision();
-        },
-        descriptor);
-  return descriptors;
 }
 
 /// The means of `output` and of what the layers say to the same images mirrored.
@@ -167,14 +182,16 @@ void Core::emit_training(Emitter& e, const ProgramKey& key, const std::vector<Ba
     for (std::size_t i = 0; key.of_inputs && i < of_inputs.size(); ++i)
       if (of_inputs[i]) e.add(op::Scatter{of_inputs[i], static_cast<int>(input_gradient_source(i))});
     e.finish_gradients();
-    for (const Trained& weight : update.weights)  // no output's loss depends on it
-      if (!e.has_gradient(*weight.variable)) e.add(op::Map{Rescale{0, 0}, weight.value, weight.gradient});
   }
   const View penalties = emit_penalties(e, update.weights, wants_gradients);
   if (mode == Mode::train) emit_update(e, update);
   const std::int64_t rows = batch[0].targets.shape[0];
   if (heads.penalty_counter < 0) return e.add(op::Advance{losses.partials, penalties, rows, losses.rows});
-  if (penalties) e.add(op::Fold{penalties.reshaped({penalties.elements(), 1}), {}, 1, heads.penalty_counter});
+  if (penalties) {
+    op::Fold fold{penalties.reshaped({penalties.elements(), 1}), {}, rows, heads.penalty_counter};
+    fold.scale = static_cast<double>(rows);
+    e.add(fold);
+  }
   e.add(op::Advance{{}, {}, rows, 0});
 }
 
@@ -199,6 +216,7 @@ std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
     return {plan->built, &plan->built->program};
   }
   if (mode == Mode::train || mode == Mode::gradient || mode == Mode::update) {
+    if (!trainer_->has_memory()) leave_out_unreached();
     GLIA_CHECK(trainer_->trained_count() > 0, StateError, "model \"", name,
                "\" has no weights to train: add a Dense layer, or set_trainable(true) and compile");
     trainer_->ensure_memory(backend(), places_);

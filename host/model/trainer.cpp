@@ -8,6 +8,16 @@
 
 namespace glia {
 
+void note_frozen(const std::vector<Layer>& layers, bool within_frozen,
+                 std::unordered_map<const LayerNode*, bool>& frozen) {
+  for (const Layer& layer : layers) {
+    const LayerNode& node = layer.node();
+    const bool is_frozen = within_frozen || !node.trainable;
+    const auto [noted, is_new] = frozen.try_emplace(&node, is_frozen);
+    note_frozen(node.children, is_new ? is_frozen : noted->second, frozen);
+  }
+}
+
 bool Trainer::has_constant_rate() const {
   return std::visit([](const auto& o) { return o.learning_rate.is_constant(); }, optimizer_);
 }
@@ -30,17 +40,20 @@ int Trainer::steps_of_an_update() const {
                     optimizer_);
 }
 
-void Trainer::bind(const std::vector<const LayerNode*>& layers, VariablePlaces& places) {
+void Trainer::bind(const std::vector<Layer>& layers, DType dtype, VariablePlaces& places,
+                   const std::unordered_set<const Variable*>& left_out) {
+  dtype_ = dtype;
   trained_.clear(), spans_.clear();
   places.gradients.clear(), places.frozen.clear();
   bytes_ = 0;
-  for (const LayerNode* layer : layers) {
-    if (!layer->trainable) {
+  note_frozen(layers, false, frozen_);
+  for (const LayerNode* layer : all_nodes(layers)) {
+    if (frozen_.at(layer)) {
       places.frozen.insert(layer);
       continue;
     }
     for (const Variable& variable : layer->variables) {
-      if (!variable.trainable) continue;
+      if (!variable.trainable || left_out.count(&variable) != 0) continue;
       const std::int64_t bytes = align_up(checked_bytes(variable.shape, dtype_));
       const std::int32_t block = places.value(variable).block;
       trained_.emplace_back(layer, &variable);

@@ -12,15 +12,24 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace glia {
 
+/// Notes of layers, and those within them, whether they are frozen: told not to train, or within one that is. Those that are
+/// noted stay as they are.
+void note_frozen(const std::vector<Layer>& layers, bool within_frozen,
+                 std::unordered_map<const LayerNode*, bool>& frozen);
+
 class Trainer {
  public:
-  /// For a model with outputs of these names. Throws ValueError for options that cannot be.
-  Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype);
+  /// For a model with outputs of these names, and of these layers, of which those are frozen that were told not to train.
+  /// Throws ValueError for options that cannot be.
+  Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype,
+          const std::vector<Layer>& layers);
 
   const Optimizers& optimizer() const { return optimizer_; }
   const Precisions& precision() const { return precision_; }
@@ -40,9 +49,13 @@ class Trainer {
   /// Goes with outputs of these shapes. Throws ValueError for metrics that do not.
   void resolve(const Shapes& outputs);
   const Heads& heads() const { return heads_; }
+  /// Of the outputs that have a loss.
+  const std::vector<std::string>& head_names() const { return head_names_; }
 
-  /// Trains these layers' weights, but for those of layers that were told not to; notes both in `places`.
-  void bind(const std::vector<const LayerNode*>& layers, VariablePlaces& places);
+  /// Trains the weights of these layers but for those of frozen ones, and but for `left_out`; notes in `places` where their
+  /// gradients lie. Frozen are also layers that came after compile and do not want to be trained.
+  void bind(const std::vector<Layer>& layers, DType dtype, VariablePlaces& places,
+            const std::unordered_set<const Variable*>& left_out = {});
   std::int64_t trained_count() const;  ///< weights
   /// The gradients, slots and table, made where they are not there yet. Throws OutOfMemoryError.
   void ensure_memory(Backend& backend, const VariablePlaces& places);
@@ -76,8 +89,9 @@ class Trainer {
   Optimizers optimizer_;
   Precisions precision_;
   DType dtype_;
-  std::size_t outputs_;  // of the model
   Heads heads_;
+  std::vector<std::string> head_names_;
+  std::unordered_map<const LayerNode*, bool> frozen_;                  // as compile found them
   std::vector<std::pair<const LayerNode*, const Variable*>> trained_;  // in the order of their gradients
   std::vector<Span> spans_;
   std::int64_t bytes_ = 0;  // of the gradients

@@ -10,14 +10,14 @@
 
 namespace glia {
 
-Trainer::Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype)
-    : optimizer_(options.optimizer.value()),
-      precision_(options.precision.value()),
-      dtype_(dtype),
-      outputs_(outputs.size()) {
+Trainer::Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype,
+                 const std::vector<Layer>& layers)
+    : optimizer_(options.optimizer.value()), precision_(options.precision.value()), dtype_(dtype) {
   check_optimizer(optimizer_);
   check_precision(precision_, dtype);
   heads_.all = checked_heads(options, outputs);
+  for (const Head& head : heads_.all) head_names_.push_back(head.name);
+  note_frozen(layers, false, frozen_);
 }
 
 namespace {
@@ -88,13 +88,14 @@ Logs Trainer::logs(const PassState& pass) const {
   const auto counter = [&](std::int64_t i) { return pass.counters[static_cast<std::size_t>(i)]; };
   const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
   std::vector<std::pair<std::string, double>> values;
-  if (heads_.all.size() == 1) values.emplace_back("loss", state.loss / rows);
-  if (heads_.all.size() > 1) {
+  if (heads_.penalty_counter < 0) {
+    if (!heads_.all.empty()) values.emplace_back("loss", state.loss / rows);
+  } else {
     double sum = mean(counter(heads_.penalty_counter), counter(heads_.penalty_counter + 1));
     values.emplace_back("loss", 0);
     for (const Head& head : heads_.all) {
       const double loss = mean(counter(head.loss_counter), counter(head.rows_counter));
-      values.emplace_back(head.name + "_loss", loss);
+      if (heads_.all.size() > 1) values.emplace_back(head.name + "_loss", loss);
       sum += head.weight * loss;
     }
     values[0].second = sum;

@@ -24,19 +24,18 @@ constexpr std::size_t metrics_of_a_pass = max_row_metrics - 1;
 
 /// Metrics that go along with one pass over the outputs.
 struct Group {
-  std::vector<const ResolvedMetric*> metrics;
-  bool sums_weights() const {
-    return std::any_of(metrics.begin(), metrics.end(), [](const ResolvedMetric* m) { return m->weighted; });
-  }
+  std::vector<std::size_t> metrics;  ///< of the head's
+  bool sums_weights = false;
 };
 
 /// The first goes along with the loss itself, even where it is empty.
 std::vector<Group> groups_of(const Head& head) {
   std::vector<Group> groups(1);
-  for (const ResolvedMetric& metric : head.metrics) {
-    if (!metric.row) continue;
+  for (std::size_t m = 0; m < head.metrics.size(); ++m) {
+    if (!head.metrics[m].row) continue;
     if (groups.back().metrics.size() == metrics_of_a_pass) groups.emplace_back();
-    groups.back().metrics.push_back(&metric);
+    groups.back().metrics.push_back(m);
+    groups.back().sums_weights = groups.back().sums_weights || head.metrics[m].weighted;
   }
   return groups;
 }
@@ -44,19 +43,19 @@ std::vector<Group> groups_of(const Head& head) {
 }  // namespace
 
 void Heads::lay_out() {
-  const bool several = all.size() > 1;
-  counters = 0;
+  const bool several = all.size() > 1 || (all.size() == 1 && all[0].weight != 1);
+  counters = 0, penalty_counter = -1;
   for (Head& head : all) {
     const std::vector<Group> groups = groups_of(head);
     for (std::size_t g = 0; g < groups.size(); ++g) {
       const bool counts_rows = several || g > 0;  // else Advance does
       if (several && g == 0) head.loss_counter = counters++;
       const std::int64_t first = counters;
-      counters += static_cast<std::int64_t>(groups[g].metrics.size()) + groups[g].sums_weights();
+      counters += static_cast<std::int64_t>(groups[g].metrics.size()) + groups[g].sums_weights;
       const std::int64_t rows = counts_rows ? counters++ : -1;
       if (several && g == 0) head.rows_counter = rows;
       for (std::size_t m = 0; m < groups[g].metrics.size(); ++m) {
-        ResolvedMetric& metric = const_cast<ResolvedMetric&>(*groups[g].metrics[m]);
+        ResolvedMetric& metric = head.metrics[groups[g].metrics[m]];
         metric.first_counter = first + static_cast<std::int64_t>(m), metric.counters = 1;
         metric.rows_counter =
             metric.weighted ? first + static_cast<std::int64_t>(groups[g].metrics.size()) : rows;
@@ -95,11 +94,12 @@ double cut_of(const Losses& loss) {
 op::Loss loss_of(const Head& head, const Group& group, const View& predictions, const BatchTargets& batch) {
   op::Loss loss{head.loss, predictions.matrix(), batch.targets, {}};
   loss.weights = batch.weights;
-  for (const ResolvedMetric* metric : group.metrics) {
-    loss.metrics[loss.metric_count] = *metric->row;
-    loss.metrics[loss.metric_count++].weighted = metric->weighted && batch.weights;
+  for (const std::size_t m : group.metrics) {
+    const ResolvedMetric& metric = head.metrics[m];
+    loss.metrics[loss.metric_count] = *metric.row;
+    loss.metrics[loss.metric_count++].weighted = metric.weighted && batch.weights;
   }
-  if (group.sums_weights())
+  if (group.sums_weights)
     loss.metrics[loss.metric_count++] = {RowMetric::weight, static_cast<bool>(batch.weights), 0};
   return loss;
 }
@@ -154,7 +154,7 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
         e.add(op::Fold{loss.partials,
                        {},
                        rows,
-                       g == 0 ? head.loss_counter : groups[g].metrics[0]->first_counter,
+                       g == 0 ? head.loss_counter : head.metrics[groups[g].metrics[0]].first_counter,
                        g == 0 ? 0 : 1});
       if (g > 0) continue;
       emit_metrics(e, head, loss);

@@ -25,7 +25,7 @@ struct Head {
   double weight = 1;
   Shape shape;  ///< of one row of the output
   std::vector<ResolvedMetric> metrics;
-  /// Of a model with several losses, where this one's sum is; behind it the sums that go along with it, and the number of rows.
+  /// Where this loss's sum is; behind it the sums that go along with it, and the number of rows.
   /// -1: the state's own loss and rows, and the first counters.
   std::int64_t loss_counter = -1;
   std::int64_t rows_counter = -1;
@@ -34,8 +34,8 @@ struct Head {
   TargetSpec targets() const;
 };
 
-/// All heads of a model, and how many counters they take; the sum of the penalties, and of the steps, is in two behind theirs
-/// where there are several.
+/// All heads of a model, and how many counters they take. Where there are several, or the loss of the only one is weighted, the
+/// sum of the penalties, and of the rows, is in two behind theirs.
 struct Heads {
   std::vector<Head> all;
   std::int64_t counters = 0;

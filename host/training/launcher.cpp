@@ -81,7 +81,7 @@ PassState run_pass(Core& model, const Pass& pass, Feeder& feeder, LaunchSize& si
                    const CallbackList* callbacks, const std::optional<Steps>& steps) {
   Launcher launcher(model, pass, size, progress, callbacks);
   Position own;
-  Position& at = steps ? steps->position : own;
+  Position& at = steps ? *steps->position : own;
   std::int64_t left = steps ? steps->count : -1;  // below 0: all there are
   bool first = true;
   while (left != 0 && !launcher.stopped()) {

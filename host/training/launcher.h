@@ -78,7 +78,7 @@ struct Position {
 /// Some steps of a pass, where that does not end with its rows.
 struct Steps {
   std::int64_t count;
-  Position& position;
+  Position* position;
   std::function<void()> again;  ///< lets the feeder begin once more, when its rows are used up
 };
 

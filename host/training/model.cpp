@@ -121,12 +121,12 @@ Logs Model::evaluate(const Dataset& data, const EvaluateOptions& options) {
   return evaluate(data.inputs(), data.targets(), with_weights(data, options));
 }
 
-Tensor Model::confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options) {
+Tensor Model::confusion_matrix(const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
   const Using core(core_);
   return training::confusion_matrix(*core, x, y, options);
 }
 Tensor Model::confusion_matrix(const Dataset& data, const EvaluateOptions& options) {
-  return confusion_matrix(data.x, data.y, with_weights(data, options));
+  return confusion_matrix(data.inputs(), data.targets(), with_weights(data, options));
 }
 
 std::vector<NamedTensor> Model::predict_all(const Tensors& x, const PredictOptions& options) {
@@ -225,11 +225,11 @@ Layer Model::layer(const std::string& name) const {
 const std::string& Model::name() const { return Using(core_)->name; }
 void Model::set_name(const std::string& name) {
   const Using core(core_);
-  core->name = name, core->is_named = true;
+  core->set_name(name);
 }
 void Model::set_trainable(bool trainable) {
   const Using core(core_);
-  for (const Layer& layer : core->layers()) Layer(layer).set_trainable(trainable);
+  core->set_trainable(trainable);
 }
 std::int64_t Model::count_params() const {
   const Using core(core_);

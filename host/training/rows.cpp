@@ -5,6 +5,7 @@
 #include <host/training/rows.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace glia::training {
 
@@ -52,9 +53,9 @@ std::unique_ptr<Feeder> make_feeder(Core& model, const Rows& data, const Pass& p
 Data data_of(const Core& model, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
              const std::map<int, double>& class_weight, const char* call) {
   Data data;
-  const Rows checked = checked_data(model, x, y, call);
-  data.weights = row_weights(model, checked, sample_weight, class_weight, call);
-  data.rows = with_weights(checked, data.weights);
+  data.rows = checked_data(model, x, y, call);
+  data.weights = row_weights(model, data.rows, sample_weight, class_weight, call);
+  data.rows = with_weights(std::move(data.rows), data.weights);
   return data;
 }
 

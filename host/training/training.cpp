@@ -1,5 +1,6 @@
 // fit: the loop over epochs, whatever feeds them. What a pass over rows is, is in launcher.cpp.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/data/checks.h>  // defines: check_compiled
 #include <host/training/rows.h>
 #include <host/training/training.h>
 
@@ -45,7 +46,7 @@ Logs validate(Core& model, Validation& validation, std::int64_t steps) {
   begin();
   Position position;
   std::optional<Steps> some;
-  if (steps > 0) some = Steps{steps, position, begin};
+  if (steps > 0) some = Steps{steps, &position, begin};
   return model.trainer().logs(
       run_pass(model, validation.pass, *validation.feeder, validation.size, silent, nullptr, some));
 }
@@ -99,7 +100,7 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
     progress.begin_epoch(epoch, options.epochs, steps);
     if (!goes_on || epoch == options.initial_epoch) begin();
     std::optional<Steps> some;
-    if (goes_on) some = Steps{steps, position, begin};
+    if (goes_on) some = Steps{steps, &position, begin};
     Logs logs = model.trainer().logs(run_pass(model, pass, feeder, size, progress, &callbacks, some));
     if (validation && (epoch + 1) % options.validation_freq == 0)
       logs = joined(logs, validate(model, *validation, options.validation_steps));

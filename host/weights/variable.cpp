@@ -61,13 +61,13 @@ Tensor host_copy(const TensorView& view, DType dtype) {
 
 }  // namespace
 
-void write(const std::vector<const Variable*>& variables, const std::vector<std::string>& names,
-           const std::vector<TensorView>& values) {
+void write(const std::vector<const Variable*>& variables, const std::vector<TensorView>& values,
+           const std::function<std::string(std::size_t)>& name_of) {
   GLIA_CHECK(values.size() == variables.size(), ShapeError, "got ", values.size(), " weights, expected ",
              variables.size(), ": as many as get_weights() returns");
   std::vector<Tensor> cast;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    GLIA_CHECK(values[i].shape() == variables[i]->shape, ShapeError, "weight \"", names[i], "\" has shape ",
+    GLIA_CHECK(values[i].shape() == variables[i]->shape, ShapeError, "weight \"", name_of(i), "\" has shape ",
                variables[i]->shape, ", got ", values[i].shape());
     cast.push_back(host_copy(values[i], variables[i]->block->dtype()));
   }

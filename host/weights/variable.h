@@ -8,7 +8,9 @@
 #include <glia/tensor.h>
 #include <host/weights/weight_block.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,8 +45,8 @@ void make_block(const Context& context, DType dtype, std::uint64_t seed,
 Tensor read(const Variable& variable);
 
 /// Sets the variables, in order, from tensors on the CPU, which are converted. Throws ShapeError where number or
-/// shapes differ, naming `names`, DeviceError for one elsewhere; nothing changes then.
-void write(const std::vector<const Variable*>& variables, const std::vector<std::string>& names,
-           const std::vector<TensorView>& values);
+/// shapes differ, by the name that `name_of` gives the i-th, DeviceError for one elsewhere; nothing changes then.
+void write(const std::vector<const Variable*>& variables, const std::vector<TensorView>& values,
+           const std::function<std::string(std::size_t)>& name_of);
 
 }  // namespace glia

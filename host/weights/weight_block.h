@@ -22,19 +22,28 @@ class WeightBlock {
   DType dtype() const { return dtype_; }
   std::byte* data() const { return memory_->data(); }
 
-  /// Copies the block to another context; throws OutOfMemoryError, and nothing changes then.
-  void move_to(const Context& context);
+  /// A copy of it for another context. Throws OutOfMemoryError.
+  std::unique_ptr<Memory> copy_for(const Context& context) const;
+  /// Lies in that copy from now on.
+  void move_to(const Context& context, std::unique_ptr<Memory> copy) noexcept;
 
-  /// Notes that `user`, which lives as long as somebody computes with the block, does.
-  void add_user(const std::shared_ptr<const void>& user);
+  /// Notes that `user`, which lives as long as somebody computes with the block, does so on this context.
+  void add_user(const std::shared_ptr<const void>& user, const Context& context);
+  void remove_user(const std::shared_ptr<const void>& user);
   /// Whether anybody but `user` computes with it.
   bool has_users_beside(const std::shared_ptr<const void>& user) const;
+  /// Its own context and those of its users: all whose work may read or write it.
+  std::vector<Context> contexts() const;
 
  private:
   Context context_;  // before memory_: memory goes first
   DType dtype_;
   std::unique_ptr<Memory> memory_;
-  std::vector<std::weak_ptr<const void>> users_;
+  struct User {
+    std::weak_ptr<const void> who;
+    Context context;
+  };
+  std::vector<User> users_;
 };
 
 }  // namespace glia

@@ -20,6 +20,13 @@ namespace glia {
 /// The name a metric's numbers get where it is given as an object: "auc"; a loss's own.
 std::string name_of(const Metrics& metric);
 
+/// The name of an output. A type of its own: of two addresses of characters a std::string could be made, too.
+struct OutputName {
+  std::string text;
+  OutputName(const char* name) : text(name) {}
+  OutputName(const std::string& name) : text(name) {}
+};
+
 /// A metric: by name ("auc", or any loss, "mae"), as an object (glia::AUC{.curve = glia::AUCCurve::PR}), or as an
 /// object with the name its numbers are to have ({"pr_auc", glia::AUC{...}}). Where the first of two names an output of a model
 /// that has several, it says whose metric it is: {"digit", "accuracy"}. "accuracy" and "acc" resolve by
@@ -70,8 +77,8 @@ class MetricNames {
     Entry(const T& metric) : metrics_{MetricName(metric)} {}
     template <class Label, class T>
     Entry(const Label& label, const T& metric) : metrics_{MetricName(label, metric)} {}
-    Entry(const char* output, std::initializer_list<MetricName> metrics) {
-      for (const MetricName& metric : metrics) metrics_.push_back(metric.of(output));
+    Entry(const OutputName& output, std::initializer_list<MetricName> metrics) {
+      for (const MetricName& metric : metrics) metrics_.push_back(metric.of(output.text));
     }
     const std::vector<MetricName>& metrics() const { return metrics_; }
 
@@ -101,6 +108,8 @@ class MetricNames {
 /// none. Empty where nothing is given.
 class LossNames {
  public:
+  using ByOutput = std::pair<OutputName, LossName>;
+
   LossNames() = default;
   LossNames(const char* name) : all_(LossName(name)) {}
   LossNames(const std::string& name) : all_(LossName(name)) {}
@@ -108,8 +117,9 @@ class LossNames {
   template <class Loss,
             std::enable_if_t<std::is_constructible_v<Losses, std::in_place_type_t<Loss>, Loss>, int> = 0>
   LossNames(const Loss& loss) : all_(LossName(loss)) {}
-  LossNames(std::initializer_list<std::pair<const char*, LossName>> losses)
-      : by_output_(losses.begin(), losses.end()) {}
+  LossNames(std::initializer_list<ByOutput> losses) {
+    for (const auto& [output, loss] : losses) by_output_.emplace_back(output.text, loss);
+  }
   LossNames(std::vector<std::pair<std::string, LossName>> losses) : by_output_(std::move(losses)) {}
 
   explicit operator bool() const { return all_ || !by_output_.empty(); }

@@ -357,8 +357,8 @@ struct Tally {
   }
 };
 
-/// The same for what a Loss sums: adds the columns of its partial sums (blocks, columns), from `first_column` on, to
-/// counters, and to the one behind them the number of rows, or the sum of their weights.
+/// The same for what a Loss sums: adds the columns of its partial sums (blocks, columns), from `first_column` on and times
+/// `scale`, to counters, and to the one behind them the number of rows, or the sum of their weights.
 struct Fold {
   static constexpr auto name = "Fold";
   View partials;
@@ -366,6 +366,7 @@ struct Fold {
   std::int64_t rows = 0;
   std::int64_t first_counter = 0;
   std::int64_t first_column = 0;
+  double scale = 1;
   template <class F>
   void operands(F&& f) {
     f(partials, Access::read), f(weights, Access::read);

@@ -61,7 +61,7 @@ class Dot : public Layer {
  public:
   explicit Dot(const DotOptions& options = {});
   /// One axis of both.
-  explicit Dot(int axis, bool normalize = false);
+  explicit Dot(int axis);
 };
 
 Symbol add(const Symbols& inputs);

@@ -95,7 +95,7 @@ class Model {
   /// int64 (classes, classes); one output is two classes, told apart at 0.5, or at 0 where the loss takes logits or
   /// is a hinge. Throws StateError where compile's
   /// metrics have no "confusion_matrix". Shapes and other errors as fit's.
-  Tensor confusion_matrix(const TensorView& x, const TensorView& y, const EvaluateOptions& options = {});
+  Tensor confusion_matrix(const Tensors& x, const Tensors& y, const EvaluateOptions& options = {});
   Tensor confusion_matrix(const Dataset& data, const EvaluateOptions& options = {});
 
   /// The outputs, (rows, ...), in a new tensor where x lives. Needs no compile. Throws ShapeError for rows of

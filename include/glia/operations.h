@@ -3,10 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/layers.h>
 #include <glia/shape.h>
 #include <glia/symbol.h>
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 namespace glia {
@@ -50,5 +53,16 @@ Symbol slice(const Symbol& x, int axis, std::int64_t first, std::int64_t count);
 Symbol matmul(const Symbol& a, const Symbol& b);
 /// x, whose gradient ends here: nothing before it is trained by what follows.
 Symbol stop_gradient(const Symbol& x);
+
+/// A formula as a layer, also of a Sequential. Throws ValueError, when it is applied, for one that has weights.
+///
+///     glia::Sequential model{glia::Dense(8), glia::Lambda([](const glia::Symbol& x) { return x * glia::exp(-x); })};
+class Lambda : public Layer {
+ public:
+  using Function = std::function<Symbol(const std::vector<Symbol>&)>;
+  explicit Lambda(std::function<Symbol(const Symbol&)> function, const std::string& name = {});
+  /// Of several symbols.
+  explicit Lambda(Function function, const std::string& name = {});
+};
 
 }  // namespace glia
