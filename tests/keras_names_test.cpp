@@ -165,6 +165,15 @@ TEST(KerasNames, The_table_has_every_layer) {
             types);
 }
 
+TEST(KerasNames, The_tables_have_every_merging_layer_and_every_function_of_symbols) {
+  const std::string layer = "\nclass ([A-Za-z0-9]+) : public Layer", function = "\nSymbol ([a-z_]+)\\(";
+  EXPECT_EQ(classes("Merging layers"), matches(header("merging_layers.h"), layer));
+  EXPECT_EQ(matches(section("Merging layers"), "`([a-z]+)\\(\\{"), matches(header("merging_layers.h"), function));
+  Names formulas = matches(header("operations.h"), function);
+  formulas.merge(matches(header("operations.h"), layer));
+  EXPECT_EQ(classes("Formulas"), formulas);
+}
+
 TEST(KerasNames, Modes_of_flips_and_fills_have_the_names_of_keras) {
   EXPECT_EQ(Has<FlipModes>::names(), (Names{"horizontal", "vertical", "horizontal_and_vertical"}));
   EXPECT_EQ(Has<FillModes>::names(), (Names{"reflect", "constant", "nearest", "wrap"}));
