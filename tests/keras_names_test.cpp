@@ -168,7 +168,8 @@ TEST(KerasNames, The_table_has_every_layer) {
 TEST(KerasNames, The_tables_have_every_merging_layer_and_every_function_of_symbols) {
   const std::string layer = "\nclass ([A-Za-z0-9]+) : public Layer", function = "\nSymbol ([a-z_]+)\\(";
   EXPECT_EQ(classes("Merging layers"), matches(header("merging_layers.h"), layer));
-  EXPECT_EQ(matches(section("Merging layers"), "`([a-z]+)\\(\\{"), matches(header("merging_layers.h"), function));
+  EXPECT_EQ(matches(section("Merging layers"), "`([a-z]+)\\(\\{"),
+            matches(header("merging_layers.h"), function));
   Names formulas = matches(header("operations.h"), function);
   formulas.merge(matches(header("operations.h"), layer));
   EXPECT_EQ(classes("Formulas"), formulas);
