@@ -88,13 +88,14 @@ Logs Trainer::logs(const PassState& pass) const {
   const auto counter = [&](std::int64_t i) { return pass.counters[static_cast<std::size_t>(i)]; };
   const double rows = state.rows > 0 ? static_cast<double>(state.rows) : 1;
   std::vector<std::pair<std::string, double>> values;
-  if (heads_.all.size() == 1) values.emplace_back("loss", state.loss / rows);
-  if (heads_.all.size() > 1) {
+  if (!heads_.weighs()) {
+    values.emplace_back("loss", state.loss / rows);
+  } else {
     double sum = mean(counter(heads_.penalty_counter), counter(heads_.penalty_counter + 1));
     values.emplace_back("loss", 0);
     for (const Head& head : heads_.all) {
       const double loss = mean(counter(head.loss_counter), counter(head.rows_counter));
-      values.emplace_back(head.name + "_loss", loss);
+      if (heads_.all.size() > 1) values.emplace_back(head.name + "_loss", loss);
       sum += head.weight * loss;
     }
     values[0].second = sum;

@@ -44,17 +44,17 @@ std::vector<Group> groups_of(const Head& head) {
 }  // namespace
 
 void Heads::lay_out() {
-  const bool several = all.size() > 1;
+  const bool own = weighs();
   counters = 0;
   for (Head& head : all) {
     const std::vector<Group> groups = groups_of(head);
     for (std::size_t g = 0; g < groups.size(); ++g) {
-      const bool counts_rows = several || g > 0;  // else Advance does
-      if (several && g == 0) head.loss_counter = counters++;
+      const bool counts_rows = own || g > 0;  // else Advance does
+      if (own && g == 0) head.loss_counter = counters++;
       const std::int64_t first = counters;
       counters += static_cast<std::int64_t>(groups[g].metrics.size()) + groups[g].sums_weights();
       const std::int64_t rows = counts_rows ? counters++ : -1;
-      if (several && g == 0) head.rows_counter = rows;
+      if (own && g == 0) head.rows_counter = rows;
       for (std::size_t m = 0; m < groups[g].metrics.size(); ++m) {
         ResolvedMetric& metric = const_cast<ResolvedMetric&>(*groups[g].metrics[m]);
         metric.first_counter = first + static_cast<std::int64_t>(m), metric.counters = 1;
@@ -68,7 +68,7 @@ void Heads::lay_out() {
       counters += metric.counters = counter_count(metric.metric, head.shape.back());
     }
   }
-  if (several) penalty_counter = counters, counters += 2;
+  if (own) penalty_counter = counters, counters += 2;
 }
 
 namespace {

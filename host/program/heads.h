@@ -25,7 +25,8 @@ struct Head {
   double weight = 1;
   Shape shape;  ///< of one row of the output
   std::vector<ResolvedMetric> metrics;
-  /// Of a model with several losses, where this one's sum is; behind it the sums that go along with it, and the number of rows.
+  /// Where losses have counters of their own, where this one's sum is; behind it the sums that go along with it, and the number
+  /// of rows.
   /// -1: the state's own loss and rows, and the first counters.
   std::int64_t loss_counter = -1;
   std::int64_t rows_counter = -1;
@@ -35,9 +36,11 @@ struct Head {
 };
 
 /// All heads of a model, and how many counters they take; the sum of the penalties, and of the steps, is in two behind theirs
-/// where there are several.
+/// where losses have counters of their own.
 struct Heads {
   std::vector<Head> all;
+  /// Whether the loss is a weighted sum, which the state does not have.
+  bool weighs() const { return all.size() > 1 || (all.size() == 1 && all[0].weight != 1); }
   std::int64_t counters = 0;
   std::int64_t penalty_counter = -1;
 
