@@ -54,6 +54,7 @@ void Core::build(const Shapes& inputs) {
   else
     graph_->specify(inputs);
   if (trainer_) trainer_->resolve(output_shapes_);
+  check_blocks();
   move_blocks(context());
   make_weights();
   bind_blocks();
@@ -106,14 +107,19 @@ void Core::make_weights() {
   if (!fresh.empty()) make_block(context(), dtype, seed, fresh);
 }
 
+/// Throws ValueError where weights that are there already are of another dtype.
+void Core::check_blocks() const {
+  for (const Variable* variable : variables())
+    GLIA_CHECK(!variable->block || variable->block->dtype() == dtype, ValueError, "model \"", name,
+               "\" computes in ", dtype, ", but layers that it has from another model have weights of ",
+               variable->block->dtype(), ": call set_dtype of both models alike");
+}
+
 void Core::bind_blocks() {
   places_.blocks.clear();
   for (const Variable* variable : variables()) {
     const std::shared_ptr<WeightBlock>& block = variable->block;
     if (std::find(places_.blocks.begin(), places_.blocks.end(), block) != places_.blocks.end()) continue;
-    GLIA_CHECK(block->dtype() == dtype, ValueError, "model \"", name, "\" computes in ", dtype,
-               ", but layers that it has from another model have weights of ", block->dtype(),
-               ": call set_dtype of both models alike");
     places_.blocks.push_back(block);
     block->add_user(shared_from_this());
   }
@@ -189,6 +195,7 @@ void Core::compile(const CompileOptions& options) {
   if (context) mark.emplace(context->backend().in_use(), Backend::in_use_elsewhere);
   if (!built()) {
     if (context) context_ = context;
+    trainer.note(nodes());
     trainer_ = std::move(trainer);
     return;
   }

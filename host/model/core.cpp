@@ -6,6 +6,7 @@
 #include <host/model/core.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace glia {
 
@@ -51,6 +52,7 @@ void Core::add(const Layer& layer) {
 void Core::pop() {
   expect_growing("take a layer from");
   GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers to take one from");
+  if (trainer_) trainer_->forget(all_nodes(std::as_const(layers_.back().node())));
   layers_.pop_back();
   scope_.emplace(layers_);
 }
@@ -102,7 +104,12 @@ std::vector<std::string> Core::output_names() const {
 }
 
 Shape Core::declared_input_shape() const {
-  return !is_chain() || layers_.empty() ? Shape{} : layers_[0].node().declared_input_shape;
+  if (!is_chain() || layers_.empty()) return {};
+  const Shape& said = layers_[0].node().declared_input_shape;
+  if (!said.empty() || !as_layer_) return said;
+  for (const std::weak_ptr<const Application>& each : as_layer_->applications)
+    if (const auto application = each.lock()) return application->inputs[0].shape();
+  return {};
 }
 
 Core::Use::Use(Core& core)

@@ -67,7 +67,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   std::vector<std::string> input_names() const;
   std::vector<std::string> output_names() const;
   std::size_t output_count() const { return is_chain() ? 1 : symbols_->second.size(); }
-  /// The shape of one input row of a chain, where a layer says it; else empty.
+  /// The shape of one input row of a chain, where a layer says it, or what it was applied to as a layer; else empty.
   Shape declared_input_shape() const;
   const Shapes& input_shapes() const { return input_shapes_; }
   const Shapes& output_shapes() const { return output_shapes_; }
@@ -114,6 +114,10 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   // ---- programs: programs.cpp
   /// The Program for a batch of rows, from the cache or new. Shared, so that the cache may drop it.
   std::shared_ptr<const Program> program(const ProgramKey& key);
+  /// What that is made of: the descriptors before any pass over them, and the memory they are bound to.
+  std::vector<Descriptor> emit(const ProgramKey& key) const;
+  Bindings bindings(Mode mode) const;
+  const VariablePlaces& places() const { return places_; }
   /// The same for data of float32.
   ProgramKey plain_key(Mode mode, std::int64_t batch) const;
   /// Where a pass finds its sources: inputs, behind them targets and weights of each head, or outputs.
@@ -174,6 +178,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
 
   void expect_growing(const char* call) const;
   void apply_chain(const Shape& input);
+  void check_blocks() const;
   void make_weights();
   void bind_blocks();
   void move_blocks(const Context& target);
@@ -181,8 +186,6 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   Passes make_passes(const Trainer* trainer) const;
   void drop_programs();
   void reset_optimizer();
-  Bindings bindings(Mode mode) const;
-  std::vector<Descriptor> emit(const ProgramKey& key) const;
   View emit_flip_average(Emitter& emitter, const op::Gather& rows, const View& output) const;
   void emit_training(Emitter& emitter, Mode mode, const std::vector<BatchTargets>& batch,
                      const Emission& layers) const;

@@ -12,7 +12,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace glia {
@@ -41,6 +42,9 @@ class Trainer {
   void resolve(const Shapes& outputs);
   const Heads& heads() const { return heads_; }
 
+  /// Which of these layers were told not to train by the compile that made this, for a model that is built later.
+  void note(const std::vector<const LayerNode*>& layers);
+  void forget(const std::vector<const LayerNode*>& layers);
   /// Trains these layers' weights, but for those of layers that were told not to; notes both in `places`.
   void bind(const std::vector<const LayerNode*>& layers, VariablePlaces& places);
   std::int64_t trained_count() const;  ///< weights
@@ -76,6 +80,7 @@ class Trainer {
   DType dtype_;
   std::size_t outputs_;  // of the model
   Heads heads_;
+  std::unordered_map<const LayerNode*, bool> trainable_;               // as noted
   std::vector<std::pair<const LayerNode*, const Variable*>> trained_;  // in the order of their gradients
   std::vector<Span> spans_;
   std::int64_t bytes_ = 0;  // of the gradients
