@@ -61,6 +61,28 @@ TEST_P(Sharing, A_layer_applied_twice_has_its_weights_once_and_the_sum_of_its_gr
         close(one.weights[i], two.weights[i] + two.weights[i + 2], {.relative = 1e-5, .absolute = 1e-7}));
 }
 
+TEST_P(Sharing, Relus_of_a_block_applied_twice_have_the_gradients_of_two_blocks) {
+  const auto block = [] { return Sequential{Dense(24, "relu"), Dense(40, "relu"), Dense(24, "relu")}; };
+  const auto pair = [](const Sequential& one, const Sequential& two) {
+    Symbol x = Input({24});
+    const Symbol once = one(x);
+    return Model({x}, {Dense(1, {.kernel_initializer = "ones"})(add({once, two(once)}))});
+  };
+  const Sequential alone = block(), first = block(), second = block();
+  Model shared = pair(alone, alone), apart = pair(first, second);
+  shared.compile(mse()), apart.compile(mse());
+  const TensorList weights = shared.get_weights();
+  std::vector<Tensor> twice;
+  for (const std::size_t i : {0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6, 7}) twice.push_back(weights[i] * 1.0);
+  apart.set_weights(twice);
+  const Tensor rows = drawn(1, {33, 24}), y = drawn(2, {33, 1});
+  const Gradients one = shared.gradients(rows, y), two = apart.gradients(rows, y);
+  for (std::size_t i = 0; i < 6; ++i)
+    EXPECT_TRUE(
+        close(one.weights[i], two.weights[i] + two.weights[i + 6], {.relative = 1e-4, .scaled = 1e-5}))
+        << i;
+}
+
 TEST_P(Sharing, A_convolution_over_images_of_two_sizes) {
   Symbol large = Input({6, 6, 1}), small = Input({4, 5, 1});
   Conv2D shared(3, 2, {.name = "shared"});
