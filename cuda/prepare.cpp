@@ -153,8 +153,10 @@ class Preparation {
     const std::size_t weights = find(backward + 1, [&](const op::Matmul& d) {
       return d.bias_gradient && d.b.same_place(b.out) && d.b.shape == b.out.shape;
     });
+    // A temporary has its memory from the product that names it on, not from this one.
+    const auto waits = [](const op::Matmul& d) { return d.bias_gradient.buffer == Buffer::arena; };
     std::optional<LtProduct> backward_product;
-    if (weights < descriptors_.size() && !is_long(*matmul_at(weights))) {
+    if (weights < descriptors_.size() && !is_long(*matmul_at(weights)) && !waits(*matmul_at(weights))) {
       op::Matmul weights_rest = *matmul_at(weights);
       const void* gradient = at_.address<>(std::exchange(weights_rest.bias_gradient, {}));
       backward_product = lt_.find(b, {CUBLASLT_EPILOGUE_DRELU_BGRAD, gradient, mask->data(), stride});

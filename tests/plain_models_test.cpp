@@ -15,108 +15,17 @@
 #include <utility>
 #include <vector>
 
-#include "tests/golden.h"  // defines: golden_folder
+#include "tests/golden.h"        // defines: golden_folder
+#include "tests/plain_models.h"  // defines: plain_models
 
 namespace glia {
 namespace {
-
-/// A model, what it is compiled with, and its rows.
-struct Plain {
-  std::function<Sequential()> make;
-  CompileOptions options;
-  Shape row;
-};
 
 Tensor pixels(const Shape& row, std::int64_t rows) {
   Tensor x = Tensor::uninitialized(row.prepend(rows), DType::float64);
   for (std::int64_t i = 0; i < x.size(); ++i)
     x.data<double>()[i] = static_cast<double>((i * 37 + i / 11) % 64) / 64.0;
   return x;
-}
-
-/// Optimizers, losses and layers without roots of e: their sums and products have the same bits wherever they are made
-/// without fused multiplication, as on x86-64-v2.
-std::vector<std::pair<std::string, Plain>> models() {
-  const auto dense = [](const char* first = "relu") {
-    return [first] { return Sequential{Flatten({7, 3}), Dense(13, first), Dense(5)}; };
-  };
-  const CompileOptions sgd{.optimizer = SGD{.learning_rate = 0.01, .momentum = 0.9}, .loss = "mse"};
-  const auto with = [&sgd](OptimizerName optimizer) {
-    CompileOptions options = sgd;
-    options.optimizer = optimizer;
-    return options;
-  };
-  CompileOptions metrics = sgd;
-  metrics.metrics = {"mae", "accuracy", RootMeanSquaredError{}};
-  return {
-      {"dense", {dense(), sgd, {7, 3}}},
-      {"metrics", {dense(), metrics, {7, 3}}},
-      {"clipped, averaged and accumulated",
-       {dense(),
-        with(SGD{.learning_rate = 0.01,
-                 .momentum = 0.9,
-                 .global_clipnorm = 0.1,
-                 .use_ema = true,
-                 .gradient_accumulation_steps = 2}),
-        {7, 3}}},
-      {"clipped by weight", {dense(), with(SGD{.learning_rate = 0.01, .clipnorm = 0.05}), {7, 3}}},
-      {"decayed", {dense(), with(SGD{.learning_rate = 0.01, .weight_decay = 0.01}), {7, 3}}},
-      {"scheduled",
-       {dense(),
-        with(SGD{.learning_rate = LearningRate(InverseTimeDecay{0.01, 3, 0.5}), .nesterov = true}),
-        {7, 3}}},
-      {"muon", {dense(), with(Muon{.learning_rate = 0.01}), {7, 3}}},
-      {"regularised",
-       {[] {
-          return Sequential{Dense(6, "relu", {.kernel_regularizer = "l2", .kernel_constraint = "max_norm"}),
-                            Dropout(0.3), Dense(2, {.bias_regularizer = "l1"})};
-        },
-        sgd,
-        {8}}},
-      {"convolution",
-       {[] {
-          return Sequential{Conv2D(4, 3, {.padding = "same", .activation = "relu"}),
-                            MaxPooling2D(2),
-                            SeparableConv2D(6, 3),
-                            BatchNormalization(),
-                            ReLU(),
-                            GlobalAveragePooling2D(),
-                            Dense(3)};
-        },
-        sgd,
-        {10, 10, 2}}},
-      {"residual",
-       {[] {
-          return Sequential{Conv2D(4, 3, {.padding = "same"}),
-                            Residual({Conv2D(4, 3, {.padding = "same", .activation = "relu"}),
-                                      BatchNormalization(), Conv2D(4, 3, {.padding = "same"})}),
-                            ReLU(),
-                            Residual({Conv2D(6, 3, {.strides = 2, .padding = "same"})},
-                                     {.shortcut = {Conv2D(6, 1, {.strides = 2})}}),
-                            Flatten(),
-                            Dense(3)};
-        },
-        sgd,
-        {6, 6, 3}}},
-      {"augmented",
-       {[] {
-          return Sequential{Rescaling(2, -1),
-                            RandomFlip("horizontal"),
-                            Conv2DTranspose(3, 2, {.strides = 2}),
-                            LayerNormalization(),
-                            Flatten(),
-                            PReLU(),
-                            Dense(2)};
-        },
-        sgd,
-        {4, 4, 1}}},
-      {"embedded",
-       {[] {
-          return Sequential{Embedding(64, 4, {.input_length = 5}), Flatten(), Dense(3, "relu"), Dense(2)};
-        },
-        sgd,
-        {5}}},
-  };
 }
 
 std::uint64_t hash_of(const std::vector<Tensor>& weights) {
@@ -128,7 +37,7 @@ std::uint64_t hash_of(const std::vector<Tensor>& weights) {
 }
 
 /// What is told of a model, without the algorithms, which are the machine's.
-std::string told(const std::string& name, const Plain& plain) {
+std::string told(const std::string& name, const test::Plain& plain) {
   Sequential model = plain.make();
   model.set_seed(11);
   model.set_dtype(DType::float64);
@@ -164,7 +73,7 @@ bool multiplies_and_adds_apart() {
 TEST(PlainModels, are_the_Ops_the_arena_and_the_bits_that_they_were) {
   const bool bits = multiplies_and_adds_apart();
   std::string all;
-  for (const auto& [name, plain] : models()) all += told(name, plain);
+  for (const auto& [name, plain] : test::plain_models()) all += told(name, plain);
   const std::string path = test::golden_folder() + "/plain_models.txt";
   if (std::getenv("GLIA_WRITE_GOLDEN")) std::ofstream(path) << all;
   std::ifstream file(path);

@@ -1,0 +1,71 @@
+// Forms in which the Functional API may be written. It is only compiled, by the build's compiler and by clang++ where there is
+// one: overloads that one of them finds ambiguous, or takes otherwise, show here.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/glia.h>
+
+#include <string>
+
+namespace glia::test {
+
+Sequential make_chain() { return Sequential{Dense(2)}; }
+
+void graphs(const Tensor& images, const Tensor& labels, const Tensor& parity) {
+  glia::Symbol x = glia::Input({28, 28, 1});
+  glia::Symbol y = glia::Conv2D(32, 3, "relu")(x);
+  glia::Symbol a = glia::Flatten()(y), b = glia::GlobalAveragePooling2D()(y);
+  glia::Model model({x}, {glia::Dense(10, "softmax", {.name = "digit"})(glia::concatenate({a, b})),
+                          glia::Dense(1, "sigmoid", {.name = "even"})(a)});
+  model.compile({.optimizer = "adam",
+                 .loss = {{"digit", "sparse_categorical_crossentropy"}, {"even", "binary_crossentropy"}},
+                 .metrics = {{"digit", "accuracy"}},
+                 .loss_weights = {{"even", 0.2}}});
+  model.fit({images}, {{"digit", labels}, {"even", parity}}, {.epochs = 3});
+}
+
+void compiled() {
+  Sequential m{make_chain()};
+  m.compile({.loss = "mse"});
+  m.compile({.loss = "mse", .metrics = "accuracy"});
+  m.compile({.loss = MeanSquaredError{}, .metrics = {"accuracy", AUC{}, {"pr", AUC{.curve = AUCCurve::PR}}}});
+  m.compile({.loss = std::string("mse"), .metrics = {"mae"}, .weighted_metrics = {"accuracy"}});
+  m.compile({.loss = LossName("mse"), .metrics = {std::string("accuracy")}});
+  m.compile({.loss = {{"a", MeanSquaredError{}}},
+             .metrics = {{"a", AUC{}}, {"a", {"accuracy", "mae"}}, {"b", {"mae"}}}});
+}
+
+void data(const Tensor& images, const Tensor& labels, const Tensor& w) {
+  Sequential m{make_chain()};
+  m.fit(images, labels);
+  m.fit(images, labels, {.epochs = 2, .validation_data = {images, labels}, .sample_weight = w});
+  m.fit(images, labels, {.validation_data = {images, labels, w}});
+  m.fit({images}, {labels});
+  m.fit({{"x", images}}, {{"y", labels}},
+        {.validation_data = {{{"x", images}}, {{"y", labels}}}, .sample_weight = {{"y", w}}});
+  Dataset d;
+  m.fit(d, {.validation_data = d});
+  m.evaluate(d);
+  m.evaluate(images, labels, {.verbose = 0});
+  m.predict(images);
+  m.predict({{10}});
+  m.predict({{1, 2}, {3, 4}});
+  m.predict({images, images});
+  m.predict(TensorView(images));
+  m(images);
+  m.predict_all({images});
+  m.predict_all({{"x", images}});
+  m.train_on_batch(images, labels);
+  m.gradients(images, labels);
+}
+
+void symbols(const Symbol& x, const Symbol& y, const Symbol& a, const Symbol& b) {
+  Model one(x, y), two({x}, {y}), three({x}, {y, a}, {.name = "three"});
+  Symbol of_one = one(x), as_layer = glia::Layer(one)(x), of_two = two({x});
+  Sequential with{Layer(one), Dense(2)};
+  Symbol f = 0.5 * glia::sum(glia::square(x) + glia::exp(x) - x - 1.0) / 2.0;
+  Symbol g = glia::Add()({x, x}), h = glia::add({x, x}), i = Dot({.axes = {1, 1}})({a, a}),
+         j = Dot(1)({a, a}), k = Concatenate()({a, b}), l = Concatenate(1)({a, b});
+  Symbol given = glia::Dense(2)(glia::Input({3})), named = glia::Input({3}, "named");
+  Model({given}, {given});
+}
+
+}  // namespace glia::test

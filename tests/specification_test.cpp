@@ -1,0 +1,257 @@
+// What descriptors may say, between the passes that make Programs of them: for golden graphs, plain models and random graphs,
+// and lists with faults that must be seen.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/glia.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/golden_graphs.h"
+#include "tests/opened_model.h"
+#include "tests/plain_models.h"
+#include "tests/random_graphs.h"
+#include "tests/specification.h"
+
+namespace glia::test {
+namespace {
+
+std::string lines(const std::vector<std::string>& all) {
+  std::string text;
+  for (const std::string& line : all) text += "\n  " + line;
+  return text;
+}
+
+/// All passes over the list of a key, each checked.
+void expect_lists_to_be_right(Core& core, const ProgramKey& key) {
+  const auto check = [&](const std::vector<Descriptor>& list, Stage stage, const char* name) {
+    const std::vector<std::string> faults = faults_of(list, stage, surroundings(core, key.mode));
+    EXPECT_TRUE(faults.empty()) << glia::name_of(key.mode) << ", " << name << lines(faults);
+  };
+  const auto program = core.program(key);
+  std::vector<Descriptor> list = core.emit(key);
+  check(list, Stage::emitted, "emitted");
+  fuse(list);
+  check(list, Stage::fused, "fused");
+  const std::size_t fused = list.size();
+  fuse(list);
+  EXPECT_EQ(list.size(), fused) << "fusion left something to fuse";
+  round_factors(list, core.backend());
+  check(list, Stage::rounded, "rounded");
+  std::vector<Descriptor> placed = list;
+  const std::int64_t bytes = place(placed);
+  const std::vector<std::string> faults = placement_faults(list, placed, bytes);
+  EXPECT_TRUE(faults.empty()) << glia::name_of(key.mode) << ", placed" << lines(faults);
+  EXPECT_EQ(program->size(), list.size());
+  EXPECT_EQ(program->arena_bytes(), bytes);
+}
+
+void expect_lists_to_be_right(Opened model, CompileOptions options, bool weighted = false) {
+  for (const char* precision : {"float32", "mixed_bfloat16"}) {
+    SCOPED_TRACE(precision);
+    options.device = "cpu";
+    options.precision = precision;
+    model.compile(options);
+    model.count_params();  // builds
+    for (const Mode mode : {Mode::train, Mode::gradient, Mode::validate, Mode::infer})
+      for (const std::int64_t batch : {1, 5}) {
+        ProgramKey key = model.core().plain_key(mode, batch);
+        if (weighted && mode != Mode::infer) key.weighted.assign(key.y_from.size(), true);
+        expect_lists_to_be_right(model.core(), key);
+      }
+  }
+}
+
+TEST(Specification, Holds_for_the_golden_graphs) {
+  for (const GraphCase& one : graph_cases()) {
+    SCOPED_TRACE(one.name);
+    expect_lists_to_be_right(one.model(), one.options, one.name == "sample_weights");
+  }
+}
+
+TEST(Specification, Holds_for_plain_models) {
+  for (const auto& [name, plain] : plain_models()) {
+    SCOPED_TRACE(name);
+    Sequential model = plain.make();
+    model.build(plain.row);
+    expect_lists_to_be_right(std::move(model), plain.options);
+  }
+}
+
+TEST(Specification, Holds_for_random_graphs) {
+  for (std::uint64_t seed = 0; seed < random_graph_count; ++seed) {
+    SCOPED_TRACE("graph " + std::to_string(seed));
+    RandomGraph graph = random_graph(seed);
+    expect_lists_to_be_right(std::move(graph.model), graph.options, graph.weighted());
+  }
+}
+
+TEST(Specification, Holds_for_the_mean_of_mirrored_images) {
+  Sequential images{Conv2D(2, 3, {.padding = "same", .input_shape = {4, 5, 2}}), Flatten(), Dense(3)};
+  Opened model(std::move(images));
+  model.compile({.loss = "mse", .device = "cpu"});
+  model.count_params();
+  ProgramKey key = model.core().plain_key(Mode::infer, 3);
+  key.flip_average = true;
+  expect_lists_to_be_right(model.core(), key);
+}
+
+// Lists with faults.
+
+/// x w + b, relu, mse against y, and back.
+struct Step {
+  Surroundings around;
+  View x = arena(0, {4, 3}), y = arena(1, {4, 2}), p = arena(2, {4, 2}), out = arena(3, {4, 2}),
+       g = arena(4, {4, 2}), dp = arena(5, {4, 2}), partials = arena(6, {1, 1}, DType::float64);
+  View w = View::contiguous(Buffer::parameters, DType::float32, {3, 2}),
+       b = View::contiguous(Buffer::parameters, DType::float32, {2}, 256);
+  View dw = View::contiguous(Buffer::gradients, DType::float32, {3, 2}),
+       db = View::contiguous(Buffer::gradients, DType::float32, {2}, 256);
+  std::vector<Descriptor> list;
+
+  static View arena(int number, const Shape& shape, DType dtype = DType::float32) {
+    View view = View::contiguous(Buffer::arena, dtype, shape);
+    view.temporary = number;
+    return view;
+  }
+
+  Step() {
+    around.blocks = {512}, around.gradients = 512;
+    around.trains = around.wants_gradients = true;
+    around.weights = {w, b};
+    around.trained = {{w, dw}, {b, db}};
+    const auto flat = [](Buffer buffer) { return View::contiguous(buffer, DType::float32, {128}); };
+    op::Gather gather{x, y, DType::float32, DType::float32};
+    gather.y_source = 1, gather.updates = gather.advance_iteration = true;
+    list.push_back(gather);
+    list.push_back(op::Matmul{x, w, p, b});
+    list.push_back(op::Map{Relu{}, p, out});
+    list.push_back(op::Loss{MeanSquaredError{}, out, y, partials, g});
+    list.push_back(op::MapGradient{Relu{}, out, g, dp});
+    op::Matmul weights{x.transposed(), dp, dw};
+    weights.bias_gradient = db;
+    list.push_back(weights);
+    list.push_back(op::Optimize{SGD{}, flat(Buffer::parameters), flat(Buffer::gradients), {}});
+    list.push_back(op::Advance{partials, {}, 4, 4});
+  }
+
+  template <class D>
+  D& at(std::size_t i) {
+    return std::get<D>(list[i]);
+  }
+};
+
+/// Expects the fault, which says this, once something was done to the list.
+void expect_fault(const std::string& said, const std::function<void(Step&)>& spoil,
+                  Stage stage = Stage::emitted) {
+  Step step;
+  ASSERT_TRUE(faults_of(step.list, stage, step.around).empty())
+      << lines(faults_of(step.list, stage, step.around));
+  spoil(step);
+  const std::vector<std::string> faults = faults_of(step.list, stage, step.around);
+  EXPECT_NE(lines(faults).find(said), std::string::npos) << "no \"" << said << "\" in:" << lines(faults);
+}
+
+TEST(Specification, Sees_what_is_read_before_it_is_written) {
+  expect_fault("not all of it was written", [](Step& s) { std::swap(s.list[1], s.list[2]); });
+  expect_fault("not all of it was written", [](Step& s) {
+    s.at<op::Map>(2).out = s.out.part(0, 0, 3), s.at<op::Map>(2).in = s.p.part(0, 0, 3);
+  });
+  expect_fault("in its dtype", [](Step& s) { s.at<op::Map>(2).in.dtype = DType::int32; });
+  expect_fault("is read before it was written", [](Step& s) { std::swap(s.list[5], s.list[6]); });
+  expect_fault("was not written", [](Step& s) { s.list.erase(s.list.begin() + 5); });
+  expect_fault("was not written", [](Step& s) { s.at<op::Matmul>(5).bias_gradient = {}; });
+}
+
+TEST(Specification, Sees_what_is_written_twice) {
+  expect_fault("is written twice", [](Step& s) { s.list.insert(s.list.begin() + 3, s.list[2]); });
+  expect_fault("is written twice", [](Step& s) { s.list.insert(s.list.begin() + 6, s.list[5]); });
+  expect_fault("is written twice", [](Step& s) {
+    s.list.insert(s.list.begin() + 3, op::Copy{s.p.part(1, 1, 1), s.out.part(1, 1, 1)});
+  });
+}
+
+TEST(Specification, Takes_parts_that_do_not_overlap_and_sums_in_place) {
+  Step s;
+  s.list[2] = op::Copy{s.p.part(1, 0, 1), s.out.part(1, 0, 1)};
+  s.list.insert(s.list.begin() + 3, op::Copy{s.p.part(1, 1, 1), s.out.part(1, 1, 1)});
+  const View more = Step::arena(7, {3, 2});
+  s.list.insert(s.list.begin() + 7, op::Matmul{s.x.transposed(), s.dp, more});
+  s.list.insert(s.list.begin() + 8, op::Combine{1, 1, s.dw, more, s.dw});
+  EXPECT_TRUE(faults_of(s.list, Stage::emitted, s.around).empty())
+      << lines(faults_of(s.list, Stage::emitted, s.around));
+}
+
+TEST(Specification, Sees_operands_that_do_not_go_together) {
+  expect_fault("cannot multiply", [](Step& s) { s.at<op::Matmul>(1).b = s.w.transposed(); });
+  expect_fault("bias of shape", [](Step& s) { s.at<op::Matmul>(1).bias.shape = {1}; });
+  expect_fault("operands of", [](Step& s) { s.at<op::MapGradient>(4).saved = s.x; });
+  expect_fault("partials of another", [](Step& s) { s.at<op::Loss>(3).metric_count = 1; });
+  expect_fault("factors of bfloat16",
+               [](Step& s) { s.at<op::Matmul>(1).a.dtype = s.at<op::Matmul>(1).b.dtype = DType::bfloat16; });
+  expect_fault(
+      "a factor was not rounded", [](Step& s) { s.at<op::Matmul>(1).precision = MixedBFloat16{}; },
+      Stage::rounded);
+  expect_fault("rounded too early", [](Step& s) {
+    s.list.insert(s.list.begin() + 1, op::Round{s.x, Step::arena(9, {4, 3}, DType::bfloat16)});
+  });
+}
+
+TEST(Specification, Sees_what_lies_beyond_its_buffer_or_is_not_to_be_written) {
+  expect_fault("goes beyond its buffer", [](Step& s) { s.at<op::Matmul>(1).bias.offset = 508; });
+  expect_fault("goes beyond its buffer", [](Step& s) { s.at<op::Matmul>(1).b.block = 1; });
+  expect_fault("is not aligned to its dtype", [](Step& s) { s.at<op::Matmul>(1).bias.offset = 258; });
+  expect_fault("which is not trained", [](Step& s) { s.around.trained.pop_back(); });
+  expect_fault("weights are written outside training", [](Step& s) { s.around.trains = false; });
+  expect_fault("gradients are written that nobody wants", [](Step& s) { s.around.wants_gradients = false; });
+  expect_fault("repeats elements", [](Step& s) {
+    s.at<op::Map>(2).out = s.out.part(1, 0, 1).broadcast_to({4, 2});
+  });
+  expect_fault("has a number", [](Step& s) { s.at<op::Map>(2).in.temporary = -1; });
+}
+
+TEST(Specification, Sees_steps_that_do_not_begin_and_end_as_they_must) {
+  expect_fault("does not end with one Advance", [](Step& s) { s.list.pop_back(); });
+  expect_fault("does not end with one Advance", [](Step& s) { s.at<op::Optimize>(6).advance.batch = 4; });
+  expect_fault("does not end with one Advance", [](Step& s) { std::swap(s.list[6], s.list[7]); });
+  expect_fault("is not counted once", [](Step& s) { s.at<op::Gather>(0).advance_iteration = false; });
+  expect_fault("behind the first", [](Step& s) {
+    op::Gather again = s.at<op::Gather>(0);
+    again.x = Step::arena(8, {4, 3}), again.y = {};
+    s.list.insert(s.list.begin() + 1, again);
+  });
+}
+
+TEST(Specification, Sees_temporaries_that_were_placed_wrongly) {
+  const auto spoiled = [](const std::function<void(std::vector<Descriptor>&)>& spoil) {
+    Step step;
+    std::vector<Descriptor> placed = step.list;
+    const std::int64_t bytes = place(placed);
+    EXPECT_TRUE(placement_faults(step.list, placed, bytes).empty());
+    spoil(placed);
+    return lines(placement_faults(step.list, placed, bytes));
+  };
+  const auto move = [](std::vector<Descriptor>& list, std::int32_t temporary, std::int64_t to) {
+    for (Descriptor& descriptor : list)
+      for_each_operand(descriptor, [&](View& view, Access) {
+        if (view.temporary == temporary) view.offset = to;
+      });
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    return text.find(part) != std::string::npos;
+  };
+  const auto place_of = [](const std::vector<Descriptor>& list, std::size_t i) {
+    return std::get<op::Map>(list[i]).out.offset;
+  };
+  EXPECT_TRUE(has(spoiled([&](auto& list) { move(list, 2, place_of(list, 2)); }), "overlap"));
+  EXPECT_TRUE(has(spoiled([&](auto& list) { move(list, 4, std::get<op::Gather>(list[0]).x.offset); }),
+                  "overwritten by another"));
+  EXPECT_TRUE(has(spoiled([&](auto& list) { move(list, 2, 1 << 20); }), "beyond the arena"));
+  EXPECT_TRUE(has(spoiled([&](auto& list) { move(list, 2, 4); }), "not aligned"));
+  EXPECT_TRUE(has(spoiled([&](auto& list) { std::get<op::Map>(list[2]).in.offset += 256; }), "moved apart"));
+  EXPECT_TRUE(has(spoiled([&](auto& list) { list.pop_back(); }), "was lost"));
+}
+
+}  // namespace
+}  // namespace glia::test
