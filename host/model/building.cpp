@@ -176,6 +176,7 @@ void Core::set_dtype(DType wanted) {
 void Core::compile(const CompileOptions& options) {
   expect_no_fit("compile");
   Trainer trainer(options, output_names(), dtype);
+  trainer.note_trainable(layers_);
   if (const Shape declared = declared_input_shape(); !built() && !declared.empty())
     Graph::chain(layers_).shapes({declared});  // for what it throws
   if (built() || !is_chain()) trainer.resolve(output_shapes_);

@@ -30,12 +30,18 @@ int Trainer::steps_of_an_update() const {
                     optimizer_);
 }
 
+void Trainer::note_trainable(const std::vector<Layer>& layers) {
+  noted_ = layers;
+  for (const LayerNode* layer : all_nodes(layers)) trainable_[layer] = layer->trainable;
+}
+
 void Trainer::bind(const std::vector<const LayerNode*>& layers, VariablePlaces& places) {
   trained_.clear(), spans_.clear();
   places.gradients.clear(), places.frozen.clear();
   bytes_ = 0;
   for (const LayerNode* layer : layers) {
-    if (!layer->trainable) {
+    const auto noted = trainable_.find(layer);
+    if (!(noted == trainable_.end() ? layer->trainable : noted->second)) {
       places.frozen.insert(layer);
       continue;
     }

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 namespace glia {
@@ -41,7 +41,10 @@ class Trainer {
   void resolve(const Shapes& outputs);
   const Heads& heads() const { return heads_; }
 
-  /// Trains these layers' weights, but for those of layers that were told not to; notes both in `places`.
+  /// Notes which of these layers, and of those within them, are to be trained, as they are told now.
+  void note_trainable(const std::vector<Layer>& layers);
+  /// Trains these layers' weights, but for those of layers that were told not to when this was noted, or, where it was not, are
+  /// now; notes both in `places`.
   void bind(const std::vector<const LayerNode*>& layers, VariablePlaces& places);
   std::int64_t trained_count() const;  ///< weights
   /// The gradients, slots and table, made where they are not there yet. Throws OutOfMemoryError.
@@ -76,6 +79,8 @@ class Trainer {
   DType dtype_;
   std::size_t outputs_;  // of the model
   Heads heads_;
+  std::vector<Layer> noted_;  // kept, so that no other layer comes to lie where one of them did
+  std::unordered_map<const LayerNode*, bool> trainable_;
   std::vector<std::pair<const LayerNode*, const Variable*>> trained_;  // in the order of their gradients
   std::vector<Span> spans_;
   std::int64_t bytes_ = 0;  // of the gradients
