@@ -76,17 +76,18 @@ double variety(const glia::Tensor& images) {
 void run(const Options& options) {
   const glia::Tensor photographs = samples::fashion_mnist(options).train.x.cast(glia::DType::float32);
   const glia::Context context({.device = options.device});  // of both: they share weights
-  const glia::CompileOptions how{.optimizer = glia::Adam{.learning_rate = 0.0002, .beta_1 = 0.5},
+  const glia::CompileOptions how{.optimizer = glia::Adam{.learning_rate = 0.0005, .beta_1 = 0.5},
                                  .loss = glia::BinaryCrossentropy{.from_logits = true},
                                  .context = context};
 
   glia::Sequential generator = make_generator(), discriminator = make_discriminator();
+  generator.set_name("generator"), discriminator.set_name("discriminator");
   discriminator.set_seed(options.seed);
   discriminator.compile(how);
   // The generator learns through a discriminator that stays as it is meanwhile; what is compiled already goes on training it.
   discriminator.set_trainable(false);
-  glia::Symbol seed = glia::Input({noise_size});
-  glia::Model combined({seed}, {discriminator(generator(seed))});
+  glia::Symbol input = glia::Input({noise_size});
+  glia::Model combined({input}, {discriminator(generator(input))});
   combined.set_seed(options.seed);
   combined.compile(how);
   combined.summary();
@@ -98,6 +99,8 @@ void run(const Options& options) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(photographs.rows()));
   std::iota(order.begin(), order.end(), 0);
   const std::int64_t steps = photographs.rows() / batch_size;
+  GLIA_CHECK(steps > 0, glia::ValueError, "--images is ", photographs.rows(), ", expected at least ",
+             batch_size, ", a batch");
   std::cout << std::fixed << std::setprecision(3);
   for (int epoch = 1; epoch <= options.epochs; ++epoch) {
     std::shuffle(order.begin(), order.end(), random);
@@ -109,8 +112,9 @@ void run(const Options& options) {
       discriminator_loss += discriminator.train_on_batch(glia::concatenate({&seen, &drawn}), labels)["loss"];
       generator_loss += combined.train_on_batch(noise(batch_size, random), taken_in)["loss"];
     }
-    std::cout << "Epoch " << epoch << ": loss of the discriminator " << discriminator_loss / steps
-              << ", of the generator " << generator_loss / steps << std::endl;
+    std::cout << "Epoch " << epoch << ": loss of the discriminator "
+              << discriminator_loss / static_cast<double>(steps) << ", of the generator "
+              << generator_loss / static_cast<double>(steps) << std::endl;
   }
 
   const glia::Tensor drawn = generator(noise(500, random));
@@ -129,7 +133,6 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   Options options;
   options.epochs = 3;
-  options.images = 20'000;
   CLI::App app("Trains a generator and a discriminator against each other on Fashion-MNIST.");
   samples::add_fashion_mnist_options(app, options);
   samples::add_out_option(app, options.out, {"gan.svg"});

@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <iostream>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "common.h"
@@ -25,6 +26,9 @@ struct Pairs {
 /// Each image with another of its class, and with one of another class.
 Pairs make_pairs(const glia::Dataset& data, std::uint64_t seed) {
   const std::int64_t rows = data.x.rows();
+  GLIA_CHECK(rows > 0 && data.y.min() < data.y.max(), glia::ValueError,
+             "the images are of one kind, expected "
+             "some to tell apart: use more of them, with --images");
   std::vector<std::vector<std::int64_t>> of_class(10);
   for (std::int64_t i = 0; i < rows; ++i) of_class[static_cast<std::size_t>(data.y(i))].push_back(i);
   std::mt19937_64 random(seed);

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <iomanip>
 #include <iostream>
@@ -16,14 +17,20 @@
 namespace {
 
 struct Options : samples::FashionMnistOptions {
-  std::int64_t examples = 50;
-  int transfer_epochs = 40;
+  std::int64_t examples = 100;
+  int transfer_epochs = 20;
 };
 
-/// What is seen on images, as 800 numbers.
+/// What is seen on images, as 576 numbers.
 glia::Sequential make_base() {
-  glia::Sequential base{glia::Input({28, 28}), glia::Reshape({28, 28, 1}),  glia::Conv2D(16, 3, "relu"),
-                        glia::MaxPooling2D(),  glia::Conv2D(32, 3, "relu"), glia::MaxPooling2D(),
+  glia::Sequential base{glia::Input({28, 28}),
+                        glia::Reshape({28, 28, 1}),
+                        glia::Conv2D(16, 3, "relu", {.padding = "same"}),
+                        glia::MaxPooling2D(),
+                        glia::Conv2D(32, 3, "relu", {.padding = "same"}),
+                        glia::MaxPooling2D(),
+                        glia::Conv2D(64, 3, "relu", {.padding = "same"}),
+                        glia::MaxPooling2D(),
                         glia::Flatten()};
   base.set_name("base");
   return base;
@@ -95,7 +102,7 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  options.epochs = 2;
+  options.epochs = 3;
   CLI::App app("Transfers what a network learnt of some classes of Fashion-MNIST to the others.");
   samples::add_fashion_mnist_options(app, options);
   app.add_option("--examples", options.examples, "Images of classes 5 to 9 to learn from")
