@@ -19,8 +19,8 @@ bool trains(Model& model, const Layer& layer) {
 }
 
 TEST(FrozenLayers, CompileDecidesAlsoWhereWeightsAreMadeLater) {
-  const Dense known(3, "tanh", {.input_dim = 2}), unknown(3, "tanh");
-  for (const Dense& layer : {known, unknown}) {
+  Dense known(3, "tanh", {.input_dim = 2}), unknown(3, "tanh");
+  for (Dense layer : {known, unknown}) {
     Sequential model{layer, Dense(1)};
     model.compile({.optimizer = "sgd", .loss = "mse"});
     layer.set_trainable(false);
