@@ -36,19 +36,9 @@ glia::Tensor filters_of(const glia::Layer& layer) {
   return channels_first(layer.get_weights().front(), 3, 3);
 }
 
-/// What the first `count` layers of the network make of an image: a model of such layers with the same weights.
-glia::Tensor features(const glia::Sequential& model, int count, const glia::Tensor& image,
-                      const Options& options) {
-  glia::Sequential front{glia::Input({28, 28}), glia::Reshape({28, 28, 1})};
-  const samples::Layers layers = samples::cnn();
-  for (int i = 0; i < count; ++i) front.add(layers[static_cast<std::size_t>(i)]);
-  front.compile({.device = options.device});
-  front.build({28, 28});
-  const std::vector<glia::Tensor> all = model.get_weights();
-  std::vector<glia::Tensor> weights;
-  for (std::size_t i = 0; i < front.get_weights().size(); ++i) weights.push_back(all[i].clone());
-  front.set_weights(weights);
-  const glia::Tensor maps = front.predict(image, {.verbose = 0}).to("cpu");
+/// What the model's layers up to the one of this name make of an image: a model of a part, on the same weights.
+glia::Tensor features(const glia::Model& model, const std::string& layer, const glia::Tensor& image) {
+  const glia::Tensor maps = glia::Model(model.inputs(), {model.layer(layer).output()})(image);
   return channels_first(maps, maps.shape()[1], maps.shape()[2]);
 }
 
@@ -101,9 +91,9 @@ void run(const Options& options) {
   const auto guess = static_cast<std::size_t>(model(image).argmax());
   std::cout << "Image " << options.image << ": " << data.test.class_names.at(truth) << ", taken for "
             << data.test.class_names.at(guess) << '\n';
-  draw(features(model, 1, image, options), out / "features_1.svg", "After the first convolution");
-  draw(features(model, 2, image, options), out / "features_2.svg", "After the first pool");
-  draw(features(model, 3, image, options), out / "features_3.svg", "After the second convolution");
+  draw(features(model, "conv2d", image), out / "features_1.svg", "After the first convolution");
+  draw(features(model, "max_pooling2d", image), out / "features_2.svg", "After the first pool");
+  draw(features(model, "conv2d_1", image), out / "features_3.svg", "After the second convolution");
 }
 
 }  // namespace

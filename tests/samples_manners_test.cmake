@@ -4,9 +4,11 @@ include("${CMAKE_CURRENT_LIST_DIR}/samples_support.cmake")
 
 # Each sample and, after its name, what makes it short.
 set(samples
-  "breast_cancer --epochs 0" "device_report" "digits --epochs 0" "fashion_mnist --model softmax --images 100 --epochs 0"
+  "autoencoder --images 100 --epochs 0" "breast_cancer --epochs 0" "device_report" "digits --epochs 0"
+  "fashion_mnist --model softmax --images 100 --epochs 0" "functional --images 100 --epochs 0" "gan --images 100 --epochs 0"
   "linear_regression" "logic_gates" "multi_label --epochs 0" "perceptron_iris --epochs 0" "pictures" "pima_diabetes --epochs 0"
-  "regression --epochs 0" "thoracic_surgery --epochs 0" "visualize_cnn --images 100 --epochs 0")
+  "regression --epochs 0" "siamese --images 100 --epochs 0" "thoracic_surgery --epochs 0"
+  "transfer --images 100 --epochs 0 --transfer-epochs 0" "visualize_cnn --images 100 --epochs 0")
 
 # Sets `program` and `arguments` in the caller from one of `samples`.
 macro(use_sample sample)
@@ -91,7 +93,7 @@ endmacro()
 function(case_unwritable_output)
   file(WRITE "${FOLDER}/file" "kept")
   file(MAKE_DIRECTORY "${FOLDER}/folder.safetensors" "${FOLDER}/digits.safetensors" "${FOLDER}/features_3.svg"
-    "${FOLDER}/local_minimum.svg")
+    "${FOLDER}/local_minimum.svg" "${FOLDER}/functional.svg" "${FOLDER}/autoencoder_between.svg" "${FOLDER}/gan.svg")
   foreach(option --save --json --plot)
     expect_unwritable("${option}.*cannot write to the folder /proc:" "${FASHION_MNIST}" ${option} /proc/result.txt)
     expect_unwritable("${option}.*no folder .*/file" "${FASHION_MNIST}" ${option} "${FOLDER}/file/result.txt")
@@ -99,10 +101,10 @@ function(case_unwritable_output)
   endforeach()
   expect_unwritable("--save.*folder.safetensors is a folder" "${FASHION_MNIST}" --save folder)
   expect_unwritable("--json.*/dev/full is there, and no regular file" "${FASHION_MNIST}" --json /dev/full)
-  foreach(name digits visualize_cnn pictures)
+  foreach(name digits visualize_cnn pictures functional autoencoder gan)
     expect_unwritable("--out.*cannot write to the folder /proc:" "${SAMPLES}/${name}" --out /proc)
     expect_unwritable("--out.*no folder .*/file" "${SAMPLES}/${name}" --out "${FOLDER}/file")
-    expect_unwritable("--out.*(digits.safetensors|features_3.svg|local_minimum.svg) is a folder" "${SAMPLES}/${name}")
+    expect_unwritable("--out.*(safetensors|svg) is a folder" "${SAMPLES}/${name}")
   endforeach()
 
   # Permissions, which root passes unless it gives that up.
