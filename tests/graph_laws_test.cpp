@@ -209,7 +209,7 @@ TEST_P(GraphLaws, Formulas_that_fusion_changes_are_those_of_float64) {
     const ProgramKey key = this->key(graph, Mode::gradient);
     if (!changes_formulas(graph.model.core(), key)) continue;
     ++changed;
-    const Gradients got = graph.model.gradients(graph.x, graph.y, graph.weights);
+    const Gradients got = graph.model.gradients(graph.x, graph.y, {.sample_weight = graph.weights});
     RandomGraph wide = random_graph(seed);
     Opened model = reference(seed, wide, initial_weights(graph));
     // In float64 without fusion: the formula as it was.
@@ -254,8 +254,11 @@ TEST(GraphSlopes, Gradients_are_the_slopes_of_the_loss) {
     for (const Tensor& weight : graph.model.get_weights())
       weights.push_back(weight + draw.tensor(weight.shape(), -0.05, 0.05));
     graph.model.set_weights(weights);
-    const auto loss = [&] { return graph.model.gradients(graph.x, graph.y, graph.weights).loss; };
-    const TensorList gradients = graph.model.gradients(graph.x, graph.y, graph.weights).weights;
+    const auto loss = [&] {
+      return graph.model.gradients(graph.x, graph.y, {.sample_weight = graph.weights}).loss;
+    };
+    const TensorList gradients =
+        graph.model.gradients(graph.x, graph.y, {.sample_weight = graph.weights}).weights;
     const Core& core = graph.model.core();
     const std::vector<const Variable*> variables = core.variables();
     std::size_t next = 0;

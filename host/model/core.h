@@ -118,7 +118,11 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   // ---- programs: programs.cpp
   /// The Program for a batch of rows, from the cache or new. Shared, so that the cache may drop it.
   std::shared_ptr<const Program> program(const ProgramKey& key);
-  /// The same for data of float32.
+  /// What it computes, as it is emitted: neither fused nor placed.
+  std::vector<Descriptor> emit(const ProgramKey& key) const;
+  Bindings bindings(Mode mode) const;
+  const VariablePlaces& places() const { return places_; }
+  /// For data of float32.
   ProgramKey plain_key(Mode mode, std::int64_t batch) const;
   /// Where a pass finds its sources: inputs, behind them targets and weights of each head, or outputs.
   std::int64_t target_source(std::size_t head) const;
@@ -197,8 +201,6 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   Passes make_passes(const Trainer* trainer) const;
   void drop_programs();
   void reset_optimizer();
-  Bindings bindings(Mode mode) const;
-  std::vector<Descriptor> emit(const ProgramKey& key) const;
   View emit_flip_average(Emitter& emitter, const op::Gather& rows, const View& output) const;
   void emit_training(Emitter& emitter, const ProgramKey& key, const std::vector<BatchTargets>& batch,
                      const Emission& layers) const;

@@ -93,7 +93,7 @@ struct Gradients {
   double loss = 0;
   TensorList weights;  ///< one for each of get_weights() that is trained, same shapes
   TensorList
-      inputs;  ///< one for each input, same shapes, where they were asked for; empty (0,) where there is none
+      inputs;  ///< one for each input, same shapes, where they were asked for; zeros where no loss depends on it
 };
 
 struct GradientOptions {
