@@ -63,7 +63,7 @@ namespace {
 std::shared_ptr<const Application> application_of(const LayerNode& node, int number) {
   const int count = static_cast<int>(node.applications.size());
   GLIA_CHECK(number < count, ValueError, "layer \"", node.name, "\" (", node.type(), ") got application ",
-             number, ", expected one of the ", count, ", numbered from 0");
+             number, ", expected 0 to ", count - 1);
   std::shared_ptr<const Application> found;
   int alive = 0;
   for (int i = 0; i < count; ++i) {

@@ -62,6 +62,7 @@ void Core::pop() {
   expect_growing("take a layer from");
   GLIA_CHECK(!layers_.empty(), StateError, "model \"", name, "\" has no layers to take one from");
   for (LayerNode* node : all_nodes(layers_.back().node())) {
+    if (trainer_) trainer_->forget(*node);
     auto& all = node->builders;
     all.erase(std::remove_if(all.begin(), all.end(),
                              [this](const auto& builder) { return builder.lock().get() == this; }),

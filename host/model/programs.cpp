@@ -203,7 +203,7 @@ void Core::apply_gradients() {
 }
 
 void Core::set_gradients(const std::vector<Tensor>& gradients) {
-  trainer_->ensure_memory(backend(), places_);
+  program({Mode::update, 1, {}, {}});  // which finds out what is trained
   trainer_->set_gradients(backend(), gradients);
   has_gradients_ = true;
 }

@@ -43,7 +43,7 @@ int Trainer::steps_of_an_update() const {
 void Trainer::bind(const std::vector<Layer>& layers, DType dtype, VariablePlaces& places,
                    const std::unordered_set<const Variable*>& left_out) {
   dtype_ = dtype;
-  trained_.clear(), spans_.clear();
+  trained_.clear(), listed_.clear(), spans_.clear();
   places.gradients.clear(), places.frozen.clear();
   bytes_ = 0;
   note_frozen(layers, false, frozen_);
@@ -53,7 +53,9 @@ void Trainer::bind(const std::vector<Layer>& layers, DType dtype, VariablePlaces
       continue;
     }
     for (const Variable& variable : layer->variables) {
-      if (!variable.trainable || left_out.count(&variable) != 0) continue;
+      if (!variable.trainable) continue;
+      listed_.emplace_back(layer, &variable);
+      if (left_out.count(&variable) != 0) continue;
       const std::int64_t bytes = align_up(checked_bytes(variable.shape, dtype_));
       const std::int32_t block = places.value(variable).block;
       trained_.emplace_back(layer, &variable);
@@ -133,27 +135,34 @@ UpdateOf Trainer::update(const VariablePlaces& places) const {
 TensorList Trainer::gradients(Backend& backend) const {
   TensorList result;
   std::int64_t offset = 0;
-  for (const auto& [layer, variable] : trained_) {
+  std::size_t next = 0;  // of trained_
+  for (const auto& [layer, variable] : listed_) {
+    if (next == trained_.size() || trained_[next].second != variable) {
+      result.push_back(Tensor::zeros(variable->shape, dtype_));
+      continue;
+    }
     Tensor tensor = Tensor::uninitialized(variable->shape, dtype_);
     backend.download(tensor.raw(), gradients_->data() + offset, static_cast<std::size_t>(tensor.bytes()));
-    offset += align_up(tensor.bytes());
+    offset += align_up(tensor.bytes()), ++next;
     result.push_back(std::move(tensor));
   }
   return result;
 }
 
 void Trainer::set_gradients(Backend& backend, const std::vector<Tensor>& gradients) const {
-  GLIA_CHECK(gradients.size() == trained_.size(), ShapeError, "got ", gradients.size(),
-             " gradients, expected ", trained_.size(), ": one for each weight that is trained");
+  GLIA_CHECK(gradients.size() == listed_.size(), ShapeError, "got ", gradients.size(),
+             " gradients, expected ", listed_.size(), ": one for each weight that is trained");
   std::vector<Tensor> cast;
+  std::size_t next = 0;  // of trained_
   for (std::size_t i = 0; i < gradients.size(); ++i) {
-    const auto& [layer, variable] = trained_[i];
+    const auto& [layer, variable] = listed_[i];
     GLIA_CHECK(gradients[i].shape() == variable->shape, ShapeError, "the gradient of \"", layer->name, "/",
                variable->name, "\" has shape ", variable->shape, ", got ", gradients[i].shape());
     GLIA_CHECK(gradients[i].device().is_cpu(), DeviceError,
                "gradients are set from the CPU, got a tensor on ", gradients[i].device(),
                ": move it with to(\"cpu\")");
-    cast.push_back(gradients[i].cast(dtype_));
+    if (next == trained_.size() || trained_[next].second != variable) continue;
+    cast.push_back(gradients[i].cast(dtype_)), ++next;
   }
   std::int64_t offset = 0;
   for (const Tensor& tensor : cast) {

@@ -56,6 +56,8 @@ class Trainer {
   /// gradients lie. Frozen are also layers that came after compile and do not want to be trained.
   void bind(const std::vector<Layer>& layers, DType dtype, VariablePlaces& places,
             const std::unordered_set<const Variable*>& left_out = {});
+  /// Forgets what compile noted of a layer that the model no longer has.
+  void forget(const LayerNode& layer) { frozen_.erase(&layer); }
   std::int64_t trained_count() const;  ///< weights
   /// The gradients, slots and table, made where they are not there yet. Throws OutOfMemoryError.
   void ensure_memory(Backend& backend, const VariablePlaces& places);
@@ -63,9 +65,9 @@ class Trainer {
   bool has_memory() const { return gradients_ != nullptr; }
   void bind_memory(Bindings& bindings) const;
   UpdateOf update(const VariablePlaces& places) const;
-  /// One a trained weight, on the CPU.
+  /// One a weight that is not frozen, on the CPU; zeros for those that were left out.
   TensorList gradients(Backend& backend) const;
-  /// Throws ShapeError for other numbers or shapes.
+  /// The same, set. Throws ShapeError for other numbers or shapes.
   void set_gradients(Backend& backend, const std::vector<Tensor>& gradients) const;
   /// Copies of moving averages into the weights' place; none where the optimizer keeps none.
   std::vector<Descriptor> averages_to_weights(const VariablePlaces& places) const;
@@ -93,6 +95,7 @@ class Trainer {
   std::vector<std::string> head_names_;
   std::unordered_map<const LayerNode*, bool> frozen_;                  // as compile found them
   std::vector<std::pair<const LayerNode*, const Variable*>> trained_;  // in the order of their gradients
+  std::vector<std::pair<const LayerNode*, const Variable*>> listed_;   // those that were left out among them
   std::vector<Span> spans_;
   std::int64_t bytes_ = 0;  // of the gradients
   std::unique_ptr<Memory> gradients_, slots_, table_;
