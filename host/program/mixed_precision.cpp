@@ -54,7 +54,8 @@ class Rounding {
     if constexpr (requires { d.bias_gradient; }) {
       View summed;
       d.factors([&](View& factor) { summed = factor; });  // the second
-      if (d.bias_gradient) result_.push_back(op::SumRows{summed.matrix(), std::exchange(d.bias_gradient, {})});
+      if (d.bias_gradient)
+        result_.push_back(op::SumRows{summed.matrix(), std::exchange(d.bias_gradient, {})});
     }
     Product asked = d;
     asked.factors([](View& factor) { factor.dtype = DType::bfloat16; });
