@@ -6,8 +6,7 @@
 # Usage: arrows.sh REPOSITORY
 set -euo pipefail
 
-# The folders of host/, from the user's call down: one includes what lies below it, itself, and what is on its own line. There is
-# no graph/ yet.
+# The folders of host/, from the user's call down: one includes what lies below it, itself, and what is on its own line.
 floors='
 plots
 training
@@ -24,7 +23,6 @@ base'
 
 # Arrows that still point upwards: FILE INCLUDED why. This list may only get shorter.
 known='
-host/program/emission.cpp host/model/model.h whose functions it has, until Graph and Trainer are apart
 '
 
 # check ROOT KNOWN: prints what is wrong, each on a line.
