@@ -158,15 +158,22 @@ class Specification {
     }
   }
 
-  using Place = std::pair<std::int32_t, std::int64_t>;  // temporary (-1: the gradients), byte
+  /// Whether an element of a temporary (-1: of the gradients) was written, by its first byte, and as what.
+  static constexpr std::int8_t never = -1;
+  std::vector<std::int8_t>& bytes_of(std::int32_t temporary) { return written_[temporary]; }
+  static std::int8_t& at(std::vector<std::int8_t>& bytes, std::int64_t byte) {
+    const auto index = static_cast<std::size_t>(byte);
+    if (index >= bytes.size()) bytes.resize(index + 1, never);
+    return bytes[index];
+  }
 
   void read(const View& view) {
     if (view.buffer == Buffer::gradients) return read_gradients(view);
     if (view.buffer != Buffer::arena) return;
     bool all = true;
+    std::vector<std::int8_t>& bytes = bytes_of(view.temporary);
     for_each_element(view, [&](std::int64_t byte) {
-      const auto found = written_.find({view.temporary, byte});
-      all = all && found != written_.end() && found->second == view.dtype;
+      all = all && at(bytes, byte) == static_cast<std::int8_t>(view.dtype);
     });
     require(all, text(view) + " is read, but not all of it was written before, in its dtype");
   }
@@ -177,7 +184,7 @@ class Specification {
       if (!one.gradient.overlaps(view)) continue;
       for_each_element(one.gradient, [&](std::int64_t byte) {
         const bool asked = byte >= view.offset && byte < view.offset + view.span() * size_of(view.dtype);
-        all = all && (!asked || written_.count({-1, byte}) != 0);
+        all = all && (!asked || at(bytes_of(-1), byte) != never);
       });
       require(all, "the gradient " + text(one.gradient) + " is read before it was written");
     }
@@ -192,9 +199,11 @@ class Specification {
       replaces = replaces || (with != Access::write && other.same_elements(view));
     });
     bool twice = false;
+    std::vector<std::int8_t>& bytes = bytes_of(gradient ? -1 : view.temporary);
     for_each_element(view, [&](std::int64_t byte) {
-      const Place place{gradient ? -1 : view.temporary, byte};
-      twice = !written_.try_emplace(place, view.dtype).second || twice;
+      std::int8_t& as = at(bytes, byte);
+      twice = twice || as != never;
+      as = static_cast<std::int8_t>(view.dtype);
     });
     require(!twice || access == Access::update || replaces, text(view) + " is written twice");
   }
@@ -228,9 +237,8 @@ class Specification {
     if (!around_.wants_gradients) return;
     for (const Surroundings::Trained& one : around_.trained) {
       bool all = true;
-      for_each_element(one.gradient, [&](std::int64_t byte) {
-        all = all && written_.count({-1, byte}) != 0;
-      });
+      for_each_element(one.gradient,
+                       [&](std::int64_t byte) { all = all && at(bytes_of(-1), byte) != never; });
       require(all, "the gradient " + text(one.gradient) + " was not written");
     }
   }
@@ -239,7 +247,7 @@ class Specification {
   Stage stage_;
   const Surroundings& around_;
   std::size_t at_ = 0;
-  std::map<Place, DType> written_;
+  std::map<std::int32_t, std::vector<std::int8_t>> written_;
   std::vector<std::string> faults_;
 };
 
@@ -258,8 +266,10 @@ inline std::vector<std::string> placement_faults(const std::vector<Descriptor>& 
     if (faults.size() < 20) faults.push_back(std::to_string(i) + " (" + name_of(after[i]) + "): " + what);
   };
   if (before.size() != after.size()) return {"a descriptor was lost"};
-  std::map<std::int32_t, std::int64_t> moved;  // of each temporary
-  std::map<std::int64_t, std::int32_t> owner;  // of each byte
+  std::map<std::int32_t, std::int64_t> moved;                                  // of each temporary
+  std::vector<std::int32_t> owner(static_cast<std::size_t>(arena_bytes), -1);  // of each byte
+  std::vector<std::pair<std::size_t, std::int32_t>> named(
+      owner.size());  // of each, in which descriptor, by whom
   for (std::size_t i = 0; i < after.size(); ++i) {
     std::vector<View> old, now;
     std::vector<Access> uses;
@@ -282,20 +292,20 @@ inline std::vector<std::string> placement_faults(const std::vector<Descriptor>& 
     }
     const auto each_byte = [&](const View& view, const std::function<void(std::int64_t)>& f) {
       for_each_element(view, [&](std::int64_t byte) {
-        for (std::int64_t b = 0; b < size_of(view.dtype); ++b) f(byte + b);
+        for (std::int64_t b = 0; b < size_of(view.dtype); ++b)
+          if (byte + b >= 0 && byte + b < arena_bytes) f(byte + b);
       });
     };
     // All that one descriptor names is in use at once.
-    std::map<std::int64_t, std::int32_t> named;
     for (std::size_t v = 0; v < now.size(); ++v) {
       if (now[v].buffer != Buffer::arena) continue;
       bool meets = false, lost = false;
       each_byte(now[v], [&](std::int64_t byte) {
-        meets = meets || named.try_emplace(byte, now[v].temporary).first->second != now[v].temporary;
-        if (uses[v] != Access::write) {
-          const auto found = owner.find(byte);
-          lost = lost || found == owner.end() || found->second != now[v].temporary;
-        }
+        auto& [descriptor, temporary] = named[static_cast<std::size_t>(byte)];
+        meets = meets || (descriptor == i + 1 && temporary != now[v].temporary);
+        descriptor = i + 1, temporary = now[v].temporary;
+        lost =
+            lost || (uses[v] != Access::write && owner[static_cast<std::size_t>(byte)] != now[v].temporary);
       });
       if (meets) fault(i, "two of its temporaries overlap");
       if (lost)
@@ -304,7 +314,8 @@ inline std::vector<std::string> placement_faults(const std::vector<Descriptor>& 
     }
     for (std::size_t v = 0; v < now.size(); ++v)
       if (now[v].buffer == Buffer::arena && uses[v] != Access::read)
-        each_byte(now[v], [&](std::int64_t byte) { owner[byte] = now[v].temporary; });
+        each_byte(now[v],
+                  [&](std::int64_t byte) { owner[static_cast<std::size_t>(byte)] = now[v].temporary; });
   }
   return faults;
 }
