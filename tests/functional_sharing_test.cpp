@@ -226,7 +226,8 @@ TEST_P(Sharing, Weights_that_two_models_compute_with_stay_on_their_device) {
   here.compile(mse());
   here.count_params();
   there.compile({.loss = "mse", .device = "cpu"});
-  expect_error<StateError>([&] { there.count_params(); }, {"cpu", "another model computes", "for one device"});
+  expect_error<StateError>([&] { there.count_params(); },
+                           {"cpu", "another model computes", "for one device"});
   EXPECT_FALSE(there.built());
   there.compile(mse());
   there.count_params();

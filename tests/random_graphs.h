@@ -16,7 +16,11 @@
 
 namespace glia::test {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t random_graph_count = 20;  // each takes ten times as long
+#else
 inline constexpr std::uint64_t random_graph_count = 200;
+#endif
 
 struct RandomGraph {
   Opened model;
