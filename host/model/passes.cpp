@@ -59,7 +59,16 @@ void Passes::begin(Mode mode, const Fed& fed, std::int64_t first) {
   read_early_.clear();
 }
 
-void Passes::go_on(Mode mode, const Fed& fed) { upload(mode, fed); }
+/// The order, which Begin makes, is made here: the totals stay.
+void Passes::go_on(Mode mode, const Fed& fed) {
+  upload(mode, fed);
+  if (fed.feed.shuffled == 0) return;
+  const Permutation order(fed.feed.count, fed.feed.seed, fed.feed.pass);
+  backend_->upload(address(mode) + offsetof(StepState, order), &order, sizeof order);
+  Fed& known = *of_[number_of(mode)].fed;
+  known.feed.pass += 1;
+  backend_->upload(address(mode) + offsetof(StepState, feed), &known.feed, sizeof known.feed);
+}
 
 void Passes::request(Mode mode) { readers_[reads_started_++ % max_reads]->start(address(mode)); }
 

@@ -66,7 +66,7 @@ class Passes {
  private:
   static constexpr int max_reads = 2;
   /// Training has a state of its own, so that nothing else disturbs it.
-  static int number_of(Mode mode) { return mode == Mode::train ? 0 : 1; }
+  static int number_of(Mode mode) { return mode == Mode::train || mode == Mode::update ? 0 : 1; }
   std::size_t before() const;  // bytes of the sources
   std::size_t behind() const;  // bytes of the state and its counters
   std::byte* address(Mode mode) const;
