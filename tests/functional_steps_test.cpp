@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <set>
 #include <vector>
 
 #include "tests/devices.h"
@@ -71,6 +70,44 @@ TEST_P(Halves, Without_gradients_or_with_others_are_refused) {
   made.backward(x, y);
   made.apply_gradients();
   EXPECT_EQ(made.iterations(), 1);
+  expect_error<StateError>([&] { made.apply_gradients(); }, {"backward"});  // once is all
+  made.backward(x, y);
+  made.train_on_batch(x, y);
+  expect_error<StateError>([&] { made.apply_gradients(); }, {"backward"});
+}
+
+/// Takes a step of its own behind each batch.
+class Steps final : public Callback {
+ public:
+  Steps(const Tensor& x, const Tensor& y, bool halves) : x_(x), y_(y), halves_(halves) {}
+  bool watches_batches() const override { return true; }
+  void on_batch_end(std::int64_t, const Logs&) override {
+    if (!halves_) {
+      model().train_on_batch(x_, y_);
+      return;
+    }
+    model().backward(x_, y_);
+    model().apply_gradients();
+  }
+
+ private:
+  const Tensor &x_, &y_;
+  bool halves_;
+};
+
+TEST_P(Halves, In_a_callback_leave_the_rows_of_the_fit_alone) {
+  const Tensor x = drawn({20, 5}, 7), y = drawn({20, 2}, 3);
+  const auto make = [] {
+    Sequential made{Dense(7, "relu", {.input_dim = 5}), Dense(2)};
+    made.compile({.optimizer = "adam", .loss = "mse", .device = current_device()});
+    return made;
+  };
+  Sequential whole = make(), halves = make();
+  Steps in_one(x, y, false), in_two(x, y, true);
+  const History a = whole.fit(x, y, {.epochs = 2, .batch_size = 4, .verbose = 0, .callbacks = {&in_one}});
+  const History b = halves.fit(x, y, {.epochs = 2, .batch_size = 4, .verbose = 0, .callbacks = {&in_two}});
+  EXPECT_EQ(a["loss"], b["loss"]);
+  expect_same(whole, halves);
 }
 
 TEST_P(Halves, Gradients_of_inputs_are_slopes) {

@@ -196,9 +196,11 @@ void Core::emit_training(Emitter& e, const ProgramKey& key, const std::vector<Ba
 }
 
 void Core::apply_gradients() {
+  const Interlude interlude(*this, Mode::train);  // the cursor of a fit that is running stays
   GLIA_CHECK(has_gradients_, StateError,
              "apply_gradients has no gradients to apply: call backward first, or give some");
   program({Mode::update, 1, {}, {}})->run(1);
+  has_gradients_ = false;  // what clips or accumulates them has changed them
   backend().synchronize();
 }
 
@@ -210,6 +212,7 @@ void Core::set_gradients(const std::vector<Tensor>& gradients) {
 
 std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
   const Mode mode = key.mode;
+  if (mode == Mode::train) has_gradients_ = false;  // it computes others
   for (auto plan = plans_.begin(); plan != plans_.end(); ++plan) {
     if (plan->key != key) continue;
     plans_.splice(plans_.begin(), plans_, plan);

@@ -122,9 +122,9 @@ class Model {
   /// The loss of one batch and its gradients, as tensors on the CPU, without an update.
   Gradients gradients(const Tensors& x, const Tensors& y, const GradientOptions& options = {});
   /// A training step in two halves, between which nothing leaves the device: backward() computes the gradients of one batch and
-  /// returns its loss and metrics, apply_gradients() updates by the gradients computed last. Given gradients, in the order of
-  /// gradients().weights, on the CPU, are taken in their place. Throws StateError where none were computed, ShapeError for
-  /// other shapes.
+  /// returns its loss and metrics, apply_gradients() updates by them, once. Given gradients, in the order of
+  /// gradients().weights, on the CPU, are taken in their place. Throws StateError where none were computed since the last update
+  /// or the model is not compiled, ShapeError for other shapes, DeviceError for tensors elsewhere.
   ///
   ///     for (const Batch& batch : batches) {
   ///       model.backward(batch.x, batch.y);
