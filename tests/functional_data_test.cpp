@@ -13,20 +13,10 @@
 
 #include "tests/close.h"
 #include "tests/devices.h"
-#include "tests/slopes.h"  // defines: Draws
+#include "tests/drawn.h"  // defines: drawn, same_bits
 
 namespace glia::test {
 namespace {
-
-Tensor drawn(std::uint64_t seed, const Shape& shape) {
-  return Draws(seed).tensor(shape).cast(DType::float32);
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  bool same = a.size() == b.size();
-  for (std::size_t i = 0; same && i < a.size(); ++i) same = array_equal(a[i], b[i]);
-  return same;
-}
 
 void expect_same(const Logs& a, const Logs& b) {
   std::vector<std::pair<std::string, double>> of_a(a.begin(), a.end()), of_b(b.begin(), b.end());

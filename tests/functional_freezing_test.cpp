@@ -8,15 +8,11 @@
 #include <vector>
 
 #include "tests/devices.h"
+#include "tests/drawn.h"  // defines: drawn, same_bits
 #include "tests/expect_error.h"
-#include "tests/slopes.h"  // defines: Draws
 
 namespace glia::test {
 namespace {
-
-Tensor drawn(std::uint64_t seed, const Shape& shape) {
-  return Draws(seed).tensor(shape).cast(DType::float32);
-}
 
 /// Optimizers that move weights without a gradient, too.
 std::vector<std::pair<std::string, OptimizerName>> optimizers() {

@@ -9,22 +9,12 @@
 #include <vector>
 
 #include "tests/devices.h"
+#include "tests/drawn.h"  // defines: drawn, same_bits
 #include "tests/expect_error.h"
-#include "tests/slopes.h"            // defines: Draws
 #include "tests/temporary_folder.h"  // defines: TemporaryFolder
 
 namespace glia::test {
 namespace {
-
-Tensor drawn(std::uint64_t seed, const Shape& shape) {
-  return Draws(seed).tensor(shape).cast(DType::float32);
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  bool same = a.size() == b.size();
-  for (std::size_t i = 0; same && i < a.size(); ++i) same = array_equal(a[i], b[i]);
-  return same;
-}
 
 class FunctionalModel : public DeviceTest {
  protected:

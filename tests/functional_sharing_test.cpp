@@ -11,21 +11,11 @@
 
 #include "tests/close.h"
 #include "tests/devices.h"
+#include "tests/drawn.h"  // defines: drawn, same_bits
 #include "tests/expect_error.h"
-#include "tests/slopes.h"  // defines: Draws
 
 namespace glia::test {
 namespace {
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  bool same = a.size() == b.size();
-  for (std::size_t i = 0; same && i < a.size(); ++i) same = array_equal(a[i], b[i]);
-  return same;
-}
-
-Tensor drawn(std::uint64_t seed, const Shape& shape) {
-  return Draws(seed).tensor(shape).cast(DType::float32);
-}
 
 class Sharing : public DeviceTest {
  protected:

@@ -3,10 +3,11 @@
 #include <glia/glia.h>
 #include <gtest/gtest.h>
 
-#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "tests/devices.h"
+#include "tests/drawn.h"  // defines: drawn, same_bits
 #include "tests/expect_error.h"
 
 namespace glia::test {
@@ -14,13 +15,6 @@ namespace {
 
 class Halves : public DeviceTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, Halves, ::testing::ValuesIn(test_devices()), device_name);
-
-Tensor drawn(const Shape& shape, int step) {
-  Tensor x = Tensor::uninitialized(shape);
-  for (std::int64_t i = 0; i < x.size(); ++i)
-    x.data<float>()[i] = static_cast<float>((i * step) % 31) / 31.0f - 0.4f;
-  return x;
-}
 
 Sequential model(const OptimizerName& optimizer = "adam") {
   Sequential made{Dense(7, "relu", {.kernel_regularizer = "l2", .input_dim = 5}), BatchNormalization(),
@@ -30,13 +24,11 @@ Sequential model(const OptimizerName& optimizer = "adam") {
 }
 
 void expect_same(const Sequential& a, const Sequential& b) {
-  const TensorList of_a = a.get_weights(), of_b = b.get_weights();
-  ASSERT_EQ(of_a.size(), of_b.size());
-  for (std::size_t i = 0; i < of_a.size(); ++i) EXPECT_TRUE(array_equal(of_a[i], of_b[i])) << "weight " << i;
+  EXPECT_TRUE(same_bits(a.get_weights(), b.get_weights()));
 }
 
 TEST_P(Halves, Gradients_that_are_applied_are_the_update_of_the_whole_step) {
-  const Tensor x = drawn({12, 5}, 7), y = drawn({12, 2}, 3);
+  const Tensor x = drawn(7, {12, 5}), y = drawn(3, {12, 2});
   const std::vector<OptimizerName> optimizers{
       Adam{.learning_rate = LearningRate(ExponentialDecay{0.01, 2, 0.5})},
       SGD{.momentum = 0.9, .global_clipnorm = 0.1}};
@@ -62,7 +54,7 @@ TEST_P(Halves, Gradients_that_are_applied_are_the_update_of_the_whole_step) {
 }
 
 TEST_P(Halves, Without_gradients_or_with_others_are_refused) {
-  const Tensor x = drawn({12, 5}, 7), y = drawn({12, 2}, 3);
+  const Tensor x = drawn(7, {12, 5}), y = drawn(3, {12, 2});
   Sequential made = model();
   expect_error<StateError>([&] { made.apply_gradients(); }, {"apply_gradients", "backward"});
   const std::vector<Tensor> one(1);
@@ -96,7 +88,7 @@ class Steps final : public Callback {
 };
 
 TEST_P(Halves, In_a_callback_leave_the_rows_of_the_fit_alone) {
-  const Tensor x = drawn({20, 5}, 7), y = drawn({20, 2}, 3);
+  const Tensor x = drawn(7, {20, 5}), y = drawn(3, {20, 2});
   const auto make = [] {
     Sequential made{Dense(7, "relu", {.input_dim = 5}), Dense(2)};
     made.compile({.optimizer = "adam", .loss = "mse", .device = current_device()});
@@ -111,8 +103,8 @@ TEST_P(Halves, In_a_callback_leave_the_rows_of_the_fit_alone) {
 }
 
 TEST_P(Halves, Gradients_of_inputs_are_slopes) {
-  Tensor x = drawn({4, 5}, 7);
-  const Tensor y = drawn({4, 2}, 3);
+  Tensor x = drawn(7, {4, 5});
+  const Tensor y = drawn(3, {4, 2});
   Sequential made{Dense(6, "tanh", {.input_dim = 5}), Dense(2)};
   made.compile({.loss = "mse", .device = current_device()});
   const Gradients got = made.gradients(x, y, {.inputs = true});
@@ -132,7 +124,7 @@ TEST_P(Halves, Gradients_of_inputs_are_slopes) {
 }
 
 TEST_P(Halves, Epochs_of_some_steps_go_on_where_the_one_before_ended) {
-  const Tensor x = drawn({20, 5}, 7), y = drawn({20, 2}, 3);
+  const Tensor x = drawn(7, {20, 5}), y = drawn(3, {20, 2});
   for (const std::int64_t budget : {std::int64_t{0}, std::int64_t{200}}) {  // held, and streamed
     for (const bool shuffle : {false, true}) {
       // 20 rows are 5 batches of 4: three epochs of 5 steps are five of 3.
@@ -153,7 +145,7 @@ TEST_P(Halves, Epochs_of_some_steps_go_on_where_the_one_before_ended) {
 }
 
 TEST_P(Halves, Validation_of_some_steps_is_that_of_the_first_rows) {
-  const Tensor x = drawn({20, 5}, 7), y = drawn({20, 2}, 3);
+  const Tensor x = drawn(7, {20, 5}), y = drawn(3, {20, 2});
   Sequential made = model();
   FitOptions options{.batch_size = 4, .verbose = 0};
   options.validation_data = {x, y}, options.validation_steps = 2, options.epochs = 2;
@@ -164,7 +156,7 @@ TEST_P(Halves, Validation_of_some_steps_is_that_of_the_first_rows) {
 }
 
 TEST_P(Halves, A_Lambda_is_its_formula) {
-  const Tensor x = drawn({6, 5}, 7), y = drawn({6, 4}, 3);
+  const Tensor x = drawn(7, {6, 5}), y = drawn(3, {6, 4});
   Sequential named{Dense(4, "silu", {.input_dim = 5})};
   Sequential formula{Dense(4, {.input_dim = 5}), Lambda([](const Symbol& z) { return z / (1.0 + exp(-z)); })};
   for (Sequential* each : {&named, &formula}) {

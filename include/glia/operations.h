@@ -54,7 +54,8 @@ Symbol matmul(const Symbol& a, const Symbol& b);
 /// x, whose gradient ends here: nothing before it is trained by what follows.
 Symbol stop_gradient(const Symbol& x);
 
-/// A formula as a layer, also of a Sequential. Throws ValueError, when it is applied, for one that has weights.
+/// A formula as a layer, also of a Sequential. Throws ValueError, when it is applied or its model is built, for one that has
+/// weights, and for one that does not read an input.
 ///
 ///     glia::Sequential model{glia::Dense(8), glia::Lambda([](const glia::Symbol& x) { return x * glia::exp(-x); })};
 class Lambda : public Layer {

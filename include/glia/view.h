@@ -32,7 +32,7 @@ constexpr std::int64_t align_up(std::int64_t bytes, std::int64_t alignment = ten
 enum class Access { read, write, update };
 
 /// Strides are in elements, and at least 0; one of 0 repeats what lies there, of views that are only read. A view of the arena
-/// is a temporary, or a part of one: before the Plan places it, `temporary` tells temporaries apart and `offset` is that of the
+/// is a temporary, or a part of one: before place() gives it memory, `temporary` tells temporaries apart and `offset` is that of the
 /// part from the temporary's start; views of one temporary (reshaped, transposed, parts) share the number.
 struct View {
   Buffer buffer = Buffer::none;
