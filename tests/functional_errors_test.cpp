@@ -275,5 +275,11 @@ TEST_P(FunctionalErrors, A_build_that_fails_leaves_layers_as_they_were) {
   EXPECT_EQ(fresh.get_weights()[0].dtype(), DType::float32);
 }
 
+TEST(GraphErrors, Splits_of_data_for_several_inputs) {
+  Dataset data;
+  data.xs.push_back({"a", Tensor::ones({4, 2})});
+  expect_error<ValueError>([&] { train_test_split(data, {}); }, {"1 xs", "x and y alone"});
+}
+
 }  // namespace
 }  // namespace glia::test

@@ -173,6 +173,8 @@ Split train_test_split(const TensorView& x, const TensorView& y, const SplitOpti
 }
 
 TrainTest train_test_split(const Dataset& data, const SplitOptions& options) {
+  GLIA_CHECK(data.is_plain(), ValueError, "train_test_split got a Dataset of ", data.xs.size(), " xs and ",
+             data.ys.size(), " ys, expected x and y alone: split each tensor, with one random_state");
   Split split = train_test_split(data.x, data.y, options);
   return {Dataset(std::move(split.x_train), std::move(split.y_train), data.class_names),
           Dataset(std::move(split.x_test), std::move(split.y_test), data.class_names)};

@@ -225,6 +225,8 @@ double mean_of(const std::vector<double>& values) {
 
 SearchResult search(const std::vector<Trial>& trials, const ModelBuilder& build, const Dataset& data,
                     const SearchOptions& options) {
+  GLIA_CHECK(options.folds == 0 || data.is_plain(), ValueError, "a search with folds got a Dataset of ",
+             data.xs.size(), " xs and ", data.ys.size(), " ys, expected x and y alone: leave folds out");
   GLIA_CHECK(build, ValueError, "the search got no function that builds a model of a trial");
   GLIA_CHECK(options.folds == 0 || options.folds >= 2, ValueError, "the search got ", options.folds,
              " folds, expected at least 2, or 0 for a validation as .fit says");

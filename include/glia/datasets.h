@@ -21,6 +21,8 @@ struct Dataset {
   std::vector<NamedTensor> xs, ys,
       sample_weights;  ///< in place of x, y and sample_weight where they are not empty
 
+  /// Whether x and y hold all of it. Splits, and searches with folds, take no other, and throw ValueError.
+  bool is_plain() const { return xs.empty() && ys.empty(); }
   /// Views of what it holds.
   Tensors inputs() const { return xs.empty() ? Tensors(x) : Tensors(xs); }
   Tensors targets() const { return ys.empty() ? Tensors(y) : Tensors(ys); }

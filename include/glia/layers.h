@@ -288,7 +288,7 @@ struct EmbeddingOptions {
 };
 
 /// Rows of a table (input_dim, output_dim), one for each whole number of the input: (n,) -> (n, output_dim). A number
-/// outside 0 .. input_dim - 1 gives NaN. Only as a model's first layer, since there is no gradient for numbers.
+/// outside 0 .. input_dim - 1 gives NaN. Only before layers that are trained, since there is no gradient for numbers.
 /// Throws ValueError for dimensions below 1.
 class Embedding : public Layer {
  public:
