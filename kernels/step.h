@@ -5,6 +5,8 @@
 #include <glia/step_state.h>  // defines: StepState
 #include <kernels/block.h>
 
+#include <cmath>
+
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
@@ -60,9 +62,10 @@ struct AdvanceKernel {
     double penalty = 0;
     for (std::int64_t b = block.rank(); penalties && b < penalty_blocks; b += block.size())
       penalty += penalties[b];
-    if (penalties) penalty = block.sum(penalty) * static_cast<double>(loss_rows);
+    if (penalties) penalty = block.sum(penalty);
     if (block.rank() == 0) {
-      state->loss += penalty;
+      // Said, not left to the compiler: alone and within Optimize it would contract differently.
+      state->loss = std::fma(penalty, static_cast<double>(loss_rows), state->loss);
       if (partials) state->rows += loss_rows;
       state->cursor += batch;
       state->finished = state->iteration;
