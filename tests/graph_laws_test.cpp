@@ -52,7 +52,7 @@ struct Way {
 };
 
 std::vector<Descriptor> list_of(const Core& core, const ProgramKey& key, const Way& way) {
-  std::vector<Descriptor> list = core.emit(key);
+  std::vector<Descriptor> list = emit_step(core.parts(), key);
   if (way.fused) fuse(list);
   round_factors(list, core.backend());
   return list;
@@ -95,7 +95,7 @@ class GraphLaws : public DeviceTest {
   }
 
   static ProgramKey key(const RandomGraph& graph, Mode mode) {
-    ProgramKey key = graph.model.core().plain_key(mode, batch);
+    ProgramKey key = plain_key(graph.model.core().parts(), mode, batch);
     if (graph.weighted() && mode != Mode::infer) key.weighted.assign(key.y_from.size(), true);
     return key;
   }
@@ -125,7 +125,8 @@ class GraphLaws : public DeviceTest {
     std::vector<Tensor> places;
     std::vector<const Tensor*> all;
     for (const Tensor& x : graph.x) all.push_back(&x);
-    for (const Shape& shape : core.output_shapes()) places.push_back(Tensor::zeros(shape.prepend(batch)));
+    for (const Shape& shape : core.network().output_shapes())
+      places.push_back(Tensor::zeros(shape.prepend(batch)));
     for (const Tensor& place : places) all.push_back(&place);
     const FedRows rows(core, all);
     run(graph, rows, key(graph, Mode::infer), way, 1, nullptr);
@@ -215,10 +216,10 @@ TEST_P(GraphLaws, Formulas_that_fusion_changes_are_those_of_float64) {
     // In float64 without fusion: the formula as it was.
     Core& core = model.core();
     const std::int64_t rows = graph.x[0].rows();
-    ProgramKey wide_key = core.plain_key(Mode::gradient, rows);
+    ProgramKey wide_key = plain_key(core.parts(), Mode::gradient, rows);
     if (graph.weighted()) wide_key.weighted.assign(wide_key.y_from.size(), true);
     core.program(wide_key);
-    std::vector<Descriptor> list = core.emit(wide_key);
+    std::vector<Descriptor> list = emit_step(core.parts(), wide_key);
     const std::int64_t bytes = place(list);
     const OwnProgram program(core, wide_key, std::move(list), bytes);
     const FedRows fed(core, sources(graph));
@@ -227,7 +228,8 @@ TEST_P(GraphLaws, Formulas_that_fusion_changes_are_those_of_float64) {
     core.passes().request(Mode::gradient);
     EXPECT_NEAR(core.trainer().logs(core.passes().take())["loss"], got.loss,
                 1e-4 * (1 + std::fabs(got.loss)));
-    EXPECT_TRUE(close(got.weights, core.gradients(), {.relative = 1e-3, .absolute = 1e-5, .scaled = 1e-3}));
+    EXPECT_TRUE(close(got.weights, core.trainer().gradients(core.backend()),
+                      {.relative = 1e-3, .absolute = 1e-5, .scaled = 1e-3}));
   }
   EXPECT_GE(changed, static_cast<int>(random_graph_count * (current_device().is_cpu() ? 20 : 3) / 100));
 }
@@ -261,9 +263,9 @@ TEST(GraphSlopes, Gradients_are_the_slopes_of_the_loss) {
         graph.model.gradients(graph.x, graph.y, {.sample_weight = graph.weights}).weights;
     const Core& core = graph.model.core();
     std::vector<bool> listed;  // whether the list of gradients has one: not of what is frozen
-    for (const LayerNode* node : core.nodes())
+    for (const LayerNode* node : core.network().nodes())
       for (const Variable& variable : node->variables)
-        listed.push_back(variable.trainable && core.places().frozen.count(node) == 0);
+        listed.push_back(variable.trainable && core.weights().places().frozen.count(node) == 0);
     std::size_t next = 0;
     for (std::size_t i = 0; i < weights.size(); ++i) {
       if (!listed[i]) continue;

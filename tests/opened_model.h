@@ -32,8 +32,8 @@ inline Surroundings surroundings(const Core& core, Mode mode) {
   around.trains = mode == Mode::train;
   around.wants_gradients = around.trains || mode == Mode::gradient;
   around.infers = mode == Mode::infer;
-  for (const Variable* variable : core.variables()) {
-    const View weight = core.places().value(*variable);
+  for (const Variable* variable : core.weights().variables()) {
+    const View weight = core.weights().places().value(*variable);
     around.weights.push_back(weight);
     auto& blocks = around.blocks;
     blocks.resize(std::max(blocks.size(), static_cast<std::size_t>(weight.block) + 1));
@@ -41,7 +41,7 @@ inline Surroundings surroundings(const Core& core, Mode mode) {
     bytes = std::max(bytes, align_up(weight.offset + weight.bytes()));
   }
   if (!core.compiled()) return around;
-  const UpdateOf update = core.trainer().update(core.places());
+  const UpdateOf update = core.trainer().update(core.weights().places());
   for (const Trained& one : update.weights) around.trained.push_back({one.value, one.gradient});
   around.gradients = update.elements * size_of(update.dtype);
   around.slots = around.gradients * kept_rows(update.optimizer).count();

@@ -30,7 +30,7 @@ void expect_lists_to_be_right(Core& core, const ProgramKey& key) {
     EXPECT_TRUE(faults.empty()) << glia::name_of(key.mode) << ", " << name << lines(faults);
   };
   const auto program = core.program(key);
-  std::vector<Descriptor> list = core.emit(key);
+  std::vector<Descriptor> list = emit_step(core.parts(), key);
   check(list, Stage::emitted, "emitted");
   fuse(list);
   check(list, Stage::fused, "fused");
@@ -57,7 +57,7 @@ void expect_lists_to_be_right(Opened model, CompileOptions options, bool weighte
     model.count_params();  // builds
     for (const Mode mode : {Mode::train, Mode::gradient, Mode::validate, Mode::infer})
       for (const std::int64_t batch : batches) {
-        ProgramKey key = model.core().plain_key(mode, batch);
+        ProgramKey key = plain_key(model.core().parts(), mode, batch);
         if (weighted && mode != Mode::infer) key.weighted.assign(key.y_from.size(), true);
         expect_lists_to_be_right(model.core(), key);
       }
@@ -93,7 +93,7 @@ TEST(Specification, Holds_for_the_mean_of_mirrored_images) {
   Opened model(std::move(images));
   model.compile({.loss = "mse", .device = "cpu"});
   model.count_params();
-  ProgramKey key = model.core().plain_key(Mode::infer, 3);
+  ProgramKey key = plain_key(model.core().parts(), Mode::infer, 3);
   key.flip_average = true;
   expect_lists_to_be_right(model.core(), key);
 }

@@ -61,7 +61,7 @@ void check_dense_targets(const TensorView& y, const Shape& output, const Losses&
 
 void check_targets(const Core& model, const Head& head, const TensorView& x, const TensorView& y,
                    const char* call) {
-  const bool several = model.output_count() > 1;
+  const bool several = model.network().output_count() > 1;
   GLIA_CHECK(y.shape().rank() >= 1 && y.rows() == x.rows(), ShapeError, call, " got ", x.rows(),
              " rows of x (", x.shape(), ") and targets of shape ", y.shape(),
              several ? " for the output \"" + head.name + '"' : std::string(),
@@ -123,7 +123,7 @@ namespace {
 /// What a row is fed to, while nothing but shapes comes before it, checks what it can take.
 void check_first_layers(const Core& model, std::size_t input, const TensorView& x) {
   if (!x.device().is_cpu()) return;
-  const Graph& graph = model.graph();
+  const Graph& graph = model.network().graph();
   std::vector<bool> reads(graph.nodes().size());  // the rows as they were given
   reads[graph.inputs()[input]] = true;
   for (std::size_t n = 0; n < graph.nodes().size(); ++n) {
@@ -139,11 +139,11 @@ void check_first_layers(const Core& model, std::size_t input, const TensorView& 
 }  // namespace
 
 Rows checked_inputs(const Core& model, const Tensors& x, const char* call) {
-  Rows rows = in_order(x, model.input_names(), true, "inputs", call);
+  Rows rows = in_order(x, model.network().input_names(), true, "inputs", call);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Shape row = checked_row_shape(*rows[i], call), &wanted = model.input_shapes()[i];
+    const Shape row = checked_row_shape(*rows[i], call), &wanted = model.network().input_shapes()[i];
     GLIA_CHECK(wanted == row, ShapeError, call, " got data of shape ", rows[i]->shape(),
-               rows.size() > 1 ? " for the input \"" + model.input_names()[i] + '"' : std::string(),
+               rows.size() > 1 ? " for the input \"" + model.network().input_names()[i] + '"' : std::string(),
                ", the model takes rows of shape ", wanted,
                wanted == rows[i]->shape()
                    ? ": a single example needs a dimension in front, reshape it to (1, ...)"

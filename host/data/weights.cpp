@@ -78,12 +78,12 @@ std::vector<std::optional<Tensor>> row_weights(const Core& model, const Rows& da
       !sample_weight || class_weight.empty(), ValueError, call,
       " got sample_weight and class_weight: give one of them, or multiply class weights into sample_weight");
   const std::vector<Head>& heads = model.trainer().heads().all;
-  GLIA_CHECK(class_weight.empty() || model.output_count() == 1, ValueError, call,
-             " got class_weight for a model of ", model.output_count(),
+  GLIA_CHECK(class_weight.empty() || model.network().output_count() == 1, ValueError, call,
+             " got class_weight for a model of ", model.network().output_count(),
              " outputs, which have no common classes: give sample_weight");
   std::vector<std::optional<Tensor>> weights(heads.size());
   if (!class_weight.empty())
-    weights[0] = class_weights(heads[0], *data[model.input_shapes().size()], class_weight, call);
+    weights[0] = class_weights(heads[0], *data[model.network().input_shapes().size()], class_weight, call);
   if (!sample_weight) return weights;
   const Rows given = in_order(sample_weight, model.trainer().head_names(), false, "sample_weight", call);
   for (std::size_t h = 0; h < heads.size(); ++h)

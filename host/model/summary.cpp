@@ -87,8 +87,8 @@ std::string shape_text(const Shape& row) {
 }
 
 /// What the applications of a layer read: "dense[0][0]" is the first output of the first application of it.
-std::string connections(const Core& model, const LayerNode& layer) {
-  const std::vector<Graph::Node>& nodes = model.graph().nodes();
+std::string connections(const Network& network, const LayerNode& layer) {
+  const std::vector<Graph::Node>& nodes = network.graph().nodes();
   std::string text;
   for (const Graph::Node& node : nodes) {
     if (&node.layer.node() != &layer) continue;
@@ -96,7 +96,7 @@ std::string connections(const Core& model, const LayerNode& layer) {
       const LayerNode& from = nodes[source.node].layer.node();
       std::size_t application = 0;
       for (std::size_t n = 0; n < source.node; ++n) application += &nodes[n].layer.node() == &from;
-      text += (text.empty() ? "" : ", ") + model.name_of(from) + '[' + std::to_string(application) + "][" +
+      text += (text.empty() ? "" : ", ") + network.name_of(from) + '[' + std::to_string(application) + "][" +
               std::to_string(source.output) + ']';
     }
   }
@@ -127,19 +127,21 @@ void print_total(std::ostream& out, const char* what, std::int64_t params, DType
 }  // namespace
 
 Summary summary_of(const Core& model) {
-  Summary summary{model.name, {}, 0, 0, model.optimizer_parameter_count(), model.dtype, model.is_chain()};
-  for (const Layer& layer : model.layers()) {
+  const Network& network = model.network();
+  Summary summary{network.name, {}, 0, 0, -1, model.dtype, network.is_chain()};
+  if (model.compiled() && model.trainer().has_memory()) summary.optimizer = model.trainer().optimizer_count();
+  for (const Layer& layer : network.layers()) {
     const LayerNode& node = layer.node();
     if (!node.is_listed() && summary.is_chain) continue;
     std::int64_t params = 0;
     for (const LayerNode* each : all_nodes(node))
       for (const Variable& variable : each->variables) params += variable.shape.elements();
-    summary.rows.push_back({model.name_of(node), node.type(), node.output_shape, model.built(),
-                            model.built() ? params : 0, summary.is_chain ? "" : connections(model, node)});
+    summary.rows.push_back({network.name_of(node), node.type(), node.output_shape, model.built(),
+                            model.built() ? params : 0, summary.is_chain ? "" : connections(network, node)});
   }
   if (model.built()) {
-    summary.trainable = model.trained_parameter_count();
-    summary.non_trainable = model.parameter_count() - summary.trainable;
+    summary.trainable = model.weights().trainable_count();
+    summary.non_trainable = model.weights().count() - summary.trainable;
   }
   return summary;
 }

@@ -43,8 +43,9 @@ std::vector<plots::GraphBox> boxes_of(const Graph& graph, const Shapes& inputs, 
 
 void plot_model(const Model& model, const std::string& path) {
   const Using core(model.core());
-  const Core& known = core.known("plot_model");
-  plots::plot_graph(boxes_of(known.graph(), known.input_shapes(), known.scope()), known.name, path);
+  const Network& network = core.known("plot_model").network();
+  plots::plot_graph(boxes_of(network.graph(), network.input_shapes(), Scope(network.layers())), network.name,
+                    path);
 }
 
 }  // namespace glia

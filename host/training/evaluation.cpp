@@ -72,12 +72,12 @@ std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOpt
   const Rows inputs = checked_inputs(model, x, "predict");
   check_flip_average(model, options.flip_average);
   const std::int64_t rows = rows_of(inputs), batch = std::min(options.batch_size, rows);
-  const std::vector<std::string> names = model.output_names();
+  const std::vector<std::string> names = model.network().output_names();
   std::vector<std::unique_ptr<ContextMemory>> memories;
   std::vector<void*> places;
   std::vector<NamedTensor> results;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const Shape shape = model.output_shapes()[i].prepend(rows);
+    const Shape shape = model.network().output_shapes()[i].prepend(rows);
     if (rows == 0) {
       results.push_back({names[i], Tensor::zeros(shape, model.dtype)});
       continue;
@@ -97,8 +97,8 @@ std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOpt
   run_pass(model, pass, *feeder, size, progress);
   progress.end(Logs());
   for (std::size_t i = 0; i < names.size(); ++i) {
-    Tensor result = Tensor::adopt(std::move(memories[i]), model.output_shapes()[i].prepend(rows), model.dtype,
-                                  model.context().device());
+    Tensor result = Tensor::adopt(std::move(memories[i]), model.network().output_shapes()[i].prepend(rows),
+                                  model.dtype, model.context().device());
     const bool stays = inputs[0]->device() == result.device();
     results.push_back({names[i], stays ? std::move(result) : result.to(inputs[0]->device())});
   }
@@ -115,8 +115,8 @@ Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, co
   Pass pass = pass_over(model, mode, rows_of(data.rows), data.rows);
   std::vector<std::unique_ptr<ContextMemory>> memories;
   std::vector<void*> places;
-  for (std::size_t i = 0; input_gradients && i < model.input_shapes().size(); ++i) {
-    const Shape shape = model.input_shapes()[i].prepend(pass.batch);
+  for (std::size_t i = 0; input_gradients && i < model.network().input_shapes().size(); ++i) {
+    const Shape shape = model.network().input_shapes()[i].prepend(pass.batch);
     const auto bytes = static_cast<std::size_t>(checked_bytes(shape, model.dtype));
     memories.push_back(std::make_unique<ContextMemory>(model.context(), bytes));
     model.backend().clear(memories.back()->data(), bytes);  // of what no loss depends on
@@ -133,8 +133,8 @@ Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, co
   Logs logs = model.trainer().logs(model.passes().take());
   for (std::size_t i = 0; i < memories.size(); ++i)
     input_gradients->push_back(Tensor::adopt(std::move(memories[i]),
-                                             model.input_shapes()[i].prepend(pass.batch), model.dtype,
-                                             model.context().device())
+                                             model.network().input_shapes()[i].prepend(pass.batch),
+                                             model.dtype, model.context().device())
                                    .to("cpu"));
   return logs;
 }

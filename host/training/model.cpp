@@ -13,12 +13,15 @@
 
 namespace glia {
 
-Model::Model() : core_(std::make_shared<Core>()) { core_->name = "sequential", core_->owner = this; }
+Model::Model() : core_(std::make_shared<Core>()) {
+  core_->network().name = "sequential", core_->owner = this;
+}
 
 Model::Model(const Symbols& inputs, const Symbols& outputs, const ModelOptions& options) : Model() {
-  core_->is_named = !options.name.empty();
-  core_->name = core_->is_named ? options.name : "functional";
-  core_->make_graph(inputs, outputs);
+  Network& network = core_->network();
+  network.is_named = !options.name.empty();
+  network.name = network.is_named ? options.name : "functional";
+  network.connect(inputs, outputs, core_);
 }
 
 Model::Model(Model&& other) noexcept : core_(std::move(other.core_)) {
@@ -42,26 +45,26 @@ Model::~Model() {
   if (core_) core_->owner = nullptr;
 }
 
-Layer::Layer(const Model& model) : Layer(Using(model.core_)->as_layer().shared_node()) {}
+Layer::Layer(const Model& model) : Layer(Using(model.core_)->network().as_layer().shared_node()) {}
 
 Symbol Model::operator()(const Symbol& input) const { return Layer(*this)(input); }
 Symbol Model::operator()(std::initializer_list<Symbol> inputs) const { return Layer(*this)(inputs); }
 
 std::vector<Symbol> Model::inputs() const {
   const Using core(core_);
-  return core.known("inputs").inputs();
+  return core.known("inputs").network().inputs();
 }
 std::vector<Symbol> Model::outputs() const {
   const Using core(core_);
-  return core.known("outputs").outputs();
+  return core.known("outputs").network().outputs();
 }
 std::vector<std::string> Model::input_names() const {
   const Using core(core_);
-  return core.known("input_names").input_names();
+  return core.known("input_names").network().input_names();
 }
 std::vector<std::string> Model::output_names() const {
   const Using core(core_);
-  return core->output_names();
+  return core->network().output_names();
 }
 
 void Model::set_seed(std::uint64_t seed) {
@@ -135,9 +138,9 @@ std::vector<NamedTensor> Model::predict_all(const Tensors& x, const PredictOptio
 }
 Tensor Model::predict(const Tensors& x, const PredictOptions& options) {
   const Using core(core_);
-  GLIA_CHECK(core->output_count() == 1, StateError,
-             "predict gives the output of a model that has one, this one has ", core->output_count(),
-             ": predict_all gives them all");
+  GLIA_CHECK(core->network().output_count() == 1, StateError,
+             "predict gives the output of a model that has one, this one has ",
+             core->network().output_count(), ": predict_all gives them all");
   return std::move(training::predict(*core, x, options)[0].tensor);
 }
 Tensor Model::predict(const TensorView& x, const PredictOptions& options) {
@@ -162,7 +165,7 @@ Gradients Model::gradients(const Tensors& x, const Tensors& y, const GradientOpt
   Gradients result;
   result.loss = training::run_on_batch(*core, Mode::gradient, x, y, options.sample_weight, "gradients",
                                        options.inputs ? &result.inputs : nullptr)["loss"];
-  result.weights = core->gradients();
+  result.weights = core->trainer().gradients(core->backend());
   return result;
 }
 Logs Model::backward(const Tensors& x, const Tensors& y, const Tensors& sample_weight) {
@@ -198,8 +201,8 @@ void Model::summary(std::ostream& out) const {
 std::vector<Layer> Model::layers() const {
   const Using core(core_);
   std::vector<Layer> listed;
-  for (const Layer& layer : core->layers())
-    if (layer.node().is_listed() || !core->is_chain()) listed.push_back(layer);
+  for (const Layer& layer : core->network().layers())
+    if (layer.node().is_listed() || !core->network().is_chain()) listed.push_back(layer);
   return listed;
 }
 
@@ -216,54 +219,57 @@ Layer Model::layer(const std::string& name) const {
   const Using core(core_);
   std::vector<std::string> names;
   for (const Layer& layer : layers()) {
-    names.push_back(core->name_of(layer.node()));
+    names.push_back(core->network().name_of(layer.node()));
     if (names.back() == name) return layer;
   }
   throw ValueError(detail::unknown_name("layer", name, names));
 }
 
-const std::string& Model::name() const { return Using(core_)->name; }
+const std::string& Model::name() const { return Using(core_)->network().name; }
 void Model::set_name(const std::string& name) {
   const Using core(core_);
-  core->set_name(name);
+  core->network().set_name(name);
 }
 void Model::set_trainable(bool trainable) {
   const Using core(core_);
-  core->set_trainable(trainable);
+  core->network().set_trainable(trainable);
 }
 std::int64_t Model::count_params() const {
   const Using core(core_);
-  return core.built("count_params").parameter_count();
+  return core.built("count_params").weights().count();
 }
 
 TensorList Model::get_weights() const {
   const Using core(core_);
-  return core.built("get_weights").weights();
+  return core.built("get_weights").weights().values();
 }
 void Model::set_weights(const std::vector<Tensor>& weights) {
   const Using core(core_);
-  core.built("set_weights").set_weights({weights.begin(), weights.end()});
+  core.built("set_weights").weights().set({weights.begin(), weights.end()});
 }
 void Model::set_weights(std::initializer_list<TensorView> weights) {
   const Using core(core_);
-  core.built("set_weights").set_weights(weights);
+  core.built("set_weights").weights().set(weights);
 }
 std::vector<std::string> Model::weight_names() const {
   const Using core(core_);
-  return core.built("weight_names").weight_names();
+  return core.built("weight_names").weights().names();
 }
 
 double Model::learning_rate() const {
   const Using core(core_);
   GLIA_CHECK(core->compiled(), StateError, "learning_rate needs a compiled model: call compile first");
-  return core->learning_rate();
+  return core->trainer().learning_rate(core->steps());
 }
 void Model::set_learning_rate(const LearningRate& learning_rate) {
   const Using core(core_);
   GLIA_CHECK(core->compiled(), StateError, "set_learning_rate needs a compiled model: call compile first");
   core->set_learning_rate(learning_rate);
 }
-std::int64_t Model::iterations() const { return Using(core_)->iterations(); }
+std::int64_t Model::iterations() const {
+  const Using core(core_);
+  return core->compiled() ? core->steps() / core->trainer().steps_of_an_update() : 0;
+}
 
 const Program& Model::program(Mode mode, std::int64_t batch_size) {
   const Using core(core_);
@@ -271,7 +277,7 @@ const Program& Model::program(Mode mode, std::int64_t batch_size) {
   Core& built = core.built("program");
   GLIA_CHECK(mode == Mode::infer || built.has_loss(), StateError,
              "a program that computes a loss needs one: call compile first");
-  return *built.program(built.plain_key(mode, batch_size));
+  return *built.program(plain_key(built.parts(), mode, batch_size));
 }
 
 std::string Model::explain(std::int64_t batch_size) { return program(Mode::train, batch_size).explain(); }

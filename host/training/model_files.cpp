@@ -33,8 +33,8 @@ std::string names_in(const std::vector<io::NamedTensor>& tensors) {
 void Model::save_weights(const std::string& path) const {
   const Using core(core_);
   Core& model = core.built("save_weights");
-  const std::vector<std::string> names = model.weight_names();
-  const std::vector<Tensor> weights = model.weights();
+  const std::vector<std::string> names = model.weights().names();
+  const std::vector<Tensor> weights = model.weights().values();
   std::vector<io::NamedView> named;
   for (std::size_t i = 0; i < weights.size(); ++i) named.push_back({names[i], weights[i]});
   io::save_safetensors(with_extension(path), named, {{"format", "glia"}});
@@ -48,7 +48,7 @@ void Model::load_weights(const std::string& path) {
   std::map<std::string, const Tensor*> by_name;
   for (const io::NamedTensor& weight : loaded) by_name[weight.name] = &weight.tensor;
   std::vector<TensorView> values;
-  const std::vector<std::string> names = model.weight_names();
+  const std::vector<std::string> names = model.weights().names();
   for (const std::string& name : names) {
     const auto found = by_name.find(name);
     GLIA_CHECK(found != by_name.end(), ShapeError, file, " has no weight \"", name, "\"; ", names_in(loaded),
@@ -58,7 +58,7 @@ void Model::load_weights(const std::string& path) {
   GLIA_CHECK(loaded.size() == names.size(), ShapeError, file, " has ", loaded.size(), " weights, the model ",
              names.size(), "; ", names_in(loaded),
              ": load it into a model with the layers it was saved from");
-  model.set_weights(values);
+  model.weights().set(values);
 }
 
 }  // namespace glia

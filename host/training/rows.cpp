@@ -18,7 +18,7 @@ void build_for(Core& model, const Tensors& x, const char* call) {
 
 Pass pass_over(const Core& model, Mode mode, std::int64_t batch, const Rows& data) {
   Pass pass{mode, batch, {}, {}};
-  const std::size_t inputs = model.input_shapes().size();
+  const std::size_t inputs = model.network().input_shapes().size();
   for (std::size_t i = 0; i < inputs; ++i) pass.x_from.push_back(data[i]->dtype());
   if (mode == Mode::infer) return pass;
   const std::size_t heads = model.trainer().heads().all.size();
@@ -73,12 +73,13 @@ void check_verbose(int verbose) {
 
 void check_flip_average(const Core& model, bool flip_average) {
   if (!flip_average) return;
-  GLIA_CHECK(model.input_shapes().size() == 1 && model.output_count() == 1, ValueError,
+  GLIA_CHECK(model.network().input_shapes().size() == 1 && model.network().output_count() == 1, ValueError,
              "flip_average is for models of one input and one output, this one has ",
-             model.input_shapes().size(), " and ", model.output_count(), ": leave it out");
-  GLIA_CHECK(model.input_shapes()[0].rank() == 3, ShapeError,
+             model.network().input_shapes().size(), " and ", model.network().output_count(),
+             ": leave it out");
+  GLIA_CHECK(model.network().input_shapes()[0].rank() == 3, ShapeError,
              "flip_average mirrors images (height, width, channels), but the model's rows have shape ",
-             model.input_shapes()[0], ": leave it out");
+             model.network().input_shapes()[0], ": leave it out");
 }
 
 }  // namespace glia::training

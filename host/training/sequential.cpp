@@ -11,14 +11,15 @@ Sequential::Sequential(const std::vector<Layer>& layers) {
   for (const Layer& layer : layers) add(layer);
 }
 
-void Sequential::add(const Layer& layer) { Using(core())->add(layer); }
+void Sequential::add(const Layer& layer) { Using(core())->network().add(layer, core()); }
 void Sequential::pop() { Using(core())->pop(); }
 
 void Sequential::build(const Shape& input_shape) {
   const Using core(this->core());
-  GLIA_CHECK(!core->built() || core->input_shapes()[0] == input_shape, StateError,
-             "the model is built for rows of shape ", core->built() ? core->input_shapes()[0] : Shape{},
-             " already, got ", input_shape, ": make a new model");
+  GLIA_CHECK(!core->built() || core->network().input_shapes()[0] == input_shape, StateError,
+             "the model is built for rows of shape ",
+             core->built() ? core->network().input_shapes()[0] : Shape{}, " already, got ", input_shape,
+             ": make a new model");
   for (std::int64_t dimension : input_shape)
     GLIA_CHECK(dimension >= 1, ShapeError, "build got rows of shape ", input_shape,
                ", expected dimensions of at least 1");

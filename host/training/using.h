@@ -31,7 +31,7 @@ class Using {
     return *core_;
   }
   /// The core, whose symbols are known.
-  Core& known(const char* call) const { return core_->is_chain() ? built(call) : *core_; }
+  Core& known(const char* call) const { return core_->network().is_chain() ? built(call) : *core_; }
 
  private:
   std::shared_ptr<Core> core_;

@@ -1,0 +1,75 @@
+// Core: the Programs of its steps, and what changes between them.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/model/core.h>
+
+#include <unordered_set>
+
+namespace glia {
+
+Bindings Core::bindings(Mode mode) const {
+  Bindings result;
+  result.state = passes_.state(mode);
+  const auto& blocks = weights_.places().blocks;
+  for (const std::shared_ptr<WeightBlock>& block : blocks) {
+    if (block == blocks.front())
+      result.base[static_cast<std::size_t>(Buffer::parameters)] = block->data();
+    else
+      result.more_blocks.push_back(block->data());
+  }
+  if (trainer_) trainer_->bind_memory(result);
+  return result;
+}
+
+/// Gradients and what the optimizer keeps, where they are not there yet.
+void Core::make_training_memory() {
+  if (!trainer_->has_memory()) {
+    const std::unordered_set<const Variable*> unreached = unreached_weights(parts());
+    if (!unreached.empty()) trainer_->bind(network_.layers(), dtype, weights_.places(), unreached);
+  }
+  GLIA_CHECK(trainer_->trained_count() > 0, StateError, "model \"", network_.name,
+             "\" has no weights to train: add a Dense layer, or set_trainable(true) and compile");
+  trainer_->ensure_memory(backend(), weights_.places());
+}
+
+std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
+  const Mode mode = key.mode;
+  if (mode == Mode::train) has_gradients_ = false;  // it computes others
+  if (std::shared_ptr<const Program> kept = programs_.find(key)) return kept;
+  if (mode == Mode::train || mode == Mode::gradient || mode == Mode::update) make_training_memory();
+  return programs_.add(key, emit_step(parts(), key), backend(), bindings(mode));
+}
+
+void Core::set_learning_rate(const LearningRate& rate) {
+  const bool was_constant = trainer_->has_constant_rate();
+  trainer_->set_learning_rate(rate);
+  if (!was_constant || !trainer_->has_constant_rate()) programs_.clear();  // a schedule is part of the step
+  if (built()) {
+    const std::int64_t step = steps();
+    passes_.set_optimizer(step, trainer_->learning_rate(step));
+  }
+}
+
+void Core::apply_gradients() {
+  const Interlude interlude(*this, Mode::train);  // the cursor of a fit that is running stays
+  GLIA_CHECK(has_gradients_, StateError,
+             "apply_gradients has no gradients to apply: call backward first, or give some");
+  program({Mode::update, 1, {}, {}})->run(1);
+  has_gradients_ = false;  // what clips or accumulates them has changed them
+  backend().synchronize();
+}
+
+void Core::set_gradients(const std::vector<Tensor>& gradients) {
+  program({Mode::update, 1, {}, {}});  // which finds out what is trained
+  trainer_->set_gradients(backend(), gradients);
+  has_gradients_ = true;
+}
+
+void Core::take_averages() {
+  if (steps() == 0) return;
+  const std::vector<Descriptor> copies = trainer_->averages_to_weights(weights_.places());
+  if (copies.empty()) return;
+  backend().prepare(copies, bindings(Mode::train))->run(1);
+  backend().synchronize();
+}
+
+}  // namespace glia

@@ -1,0 +1,180 @@
+// From a network, losses and an optimizer to the descriptors of a step.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/model/step.h>
+
+#include <algorithm>
+
+namespace glia {
+
+std::int64_t SourceNumbers::count() const { return inputs + std::max(2 * heads + inputs, outputs); }
+
+SourceNumbers StepParts::sources() const {
+  const std::size_t heads = trainer ? trainer->heads().all.size() : 0;
+  return {static_cast<std::int64_t>(network.input_shapes().size()), static_cast<std::int64_t>(heads),
+          static_cast<std::int64_t>(network.output_shapes().size())};
+}
+
+ProgramKey plain_key(const StepParts& parts, Mode mode, std::int64_t batch) {
+  const std::size_t heads = parts.trainer && mode != Mode::infer ? parts.trainer->heads().all.size() : 0;
+  return {mode, batch, std::vector<DType>(parts.network.input_shapes().size(), DType::float32),
+          std::vector<DType>(heads, DType::float32), std::vector<bool>(heads)};
+}
+
+namespace {
+
+Emitter::Phase phase_of(Mode mode) {
+  return mode == Mode::train || mode == Mode::update ? Emitter::Phase::training
+         : mode == Mode::gradient                    ? Emitter::Phase::gradient
+                                                     : Emitter::Phase::inference;
+}
+
+/// What evaluates the schedule of the learning rate, where it is none of one number.
+void emit_schedule(Emitter& e, const Optimizers& optimizer) {
+  std::visit(
+      [&](const auto& o) {
+        if (!o.learning_rate.is_constant()) e.add(op::Schedule{o.learning_rate});
+      },
+      optimizer);
+}
+
+/// The end of a training step, with what counts it.
+void emit_update_alone(Emitter& e, const StepParts& parts) {
+  emit_schedule(e, parts.trainer->optimizer());
+  op::Gather count{{}, {}, parts.dtype, parts.dtype};
+  count.updates = count.advance_iteration = true;
+  e.add(count);
+  emit_update(e, parts.trainer->update(parts.places));
+  e.add(op::Advance{{}, {}, 1, 0});
+}
+
+/// The rows of a batch: what layers read, and what losses compare with.
+struct Batch {
+  std::vector<Operand> inputs;
+  std::vector<BatchTargets> targets;  ///< of each head
+  op::Gather first;
+};
+
+Batch emit_gathers(Emitter& e, const StepParts& parts, const ProgramKey& key) {
+  const Shapes& inputs = parts.network.input_shapes();
+  const SourceNumbers sources = parts.sources();
+  const std::size_t heads = key.mode == Mode::infer ? 0 : parts.trainer->heads().all.size();
+  Batch batch;
+  for (std::size_t i = 0; i < std::max(inputs.size(), heads); ++i) {
+    op::Gather gather;
+    if (i < inputs.size()) {
+      gather.x = e.temporary(inputs[i].prepend(key.batch));
+      gather.x_from = key.x_from[i], gather.x_source = static_cast<int>(i);
+      batch.inputs.push_back({gather.x});
+    }
+    if (i < heads) {
+      const TargetSpec targets = parts.trainer->heads().all[i].targets();
+      gather.y = e.temporary(targets.row.prepend(key.batch),
+                             targets.kind == Targets::sparse_labels ? DType::int32 : parts.dtype);
+      gather.y_from = key.y_from[i], gather.y_source = static_cast<int>(sources.target(i));
+      if (i < key.weighted.size() && key.weighted[i]) {
+        gather.weights = e.temporary({key.batch});
+        gather.weights_source = static_cast<int>(sources.weights(i));
+      }
+      batch.targets.push_back({gather.y, gather.weights});
+    }
+    gather.updates = key.mode == Mode::train;
+    gather.advance_iteration = key.mode == Mode::train && i == 0;
+    if (i == 0) batch.first = gather;
+    e.add(gather);
+  }
+  return batch;
+}
+
+/// The means of `output` and of what the layers say to the same images mirrored.
+View emit_flip_average(Emitter& e, const StepParts& parts, const op::Gather& rows, const View& output) {
+  op::Gather again = rows;
+  again.x = e.temporary(rows.x.shape), again.y = {}, again.weights = {}, again.advance_iteration = false;
+  e.add(again);
+  op::Augment mirror{again.x, e.temporary(again.x.shape), {}};
+  AugmentStep& step = mirror.augmentation.steps[mirror.augmentation.count++];
+  step.columns = true;
+  step.below = std::uint64_t{1} << 32;  // always
+  e.add(mirror);
+  const View other = parts.network.graph().emit(e, {{mirror.out}}).outputs[0].view;
+  const View mean = e.temporary(output.shape);
+  e.add(op::Combine{0.5, 0.5, output, other, mean});
+  return mean;
+}
+
+/// From the losses' gradients to those of the weights and, where the key says so, of the inputs.
+void emit_backward(Emitter& e, const StepParts& parts, const ProgramKey& key, const Emission& layers,
+                   const std::vector<View>& of_heads) {
+  const std::vector<Head>& heads = parts.trainer->heads().all;
+  std::vector<View> gradients(layers.outputs.size());
+  for (std::size_t h = 0; h < heads.size(); ++h) gradients[heads[h].output] = of_heads[h];
+  const std::vector<View> of_inputs =
+      layers.backward(e, gradients, std::vector<bool>(parts.network.input_shapes().size(), key.of_inputs));
+  for (std::size_t i = 0; key.of_inputs && i < of_inputs.size(); ++i)
+    if (of_inputs[i]) e.add(op::Scatter{of_inputs[i], static_cast<int>(parts.sources().input_gradient(i))});
+  e.finish_gradients();
+}
+
+/// Losses and metrics and, where they are wanted, gradients and the update.
+void emit_training(Emitter& e, const StepParts& parts, const ProgramKey& key,
+                   const std::vector<BatchTargets>& batch, const Emission& layers) {
+  const Heads& heads = parts.trainer->heads();
+  std::vector<View> predictions;
+  for (const Head& head : heads.all) predictions.push_back(layers.outputs[head.output].view);
+  const bool wants_gradients = key.mode == Mode::train || key.mode == Mode::gradient;
+  const EmittedHeads losses = emit_heads(e, heads, predictions, batch, wants_gradients);
+  const UpdateOf update = parts.trainer->update(parts.places);
+  if (wants_gradients) emit_backward(e, parts, key, layers, losses.gradients);
+  const View penalties = emit_penalties(e, update.weights, wants_gradients);
+  if (key.mode == Mode::train) emit_update(e, update);
+  if (heads.penalty_counter < 0)
+    return e.add(op::Advance{losses.partials, penalties, key.batch, losses.rows});
+  if (penalties) {
+    op::Fold fold{penalties.reshaped({penalties.elements(), 1}), {}, key.batch, heads.penalty_counter};
+    fold.scale = static_cast<double>(key.batch);
+    e.add(fold);
+  }
+  e.add(op::Advance{{}, {}, key.batch, 0});
+}
+
+/// A step over a batch of rows.
+void emit_rows(Emitter& e, const StepParts& parts, const ProgramKey& key) {
+  if (key.mode == Mode::train) emit_schedule(e, parts.trainer->optimizer());
+  const Batch batch = emit_gathers(e, parts, key);
+  Emission layers = parts.network.graph().emit(e, batch.inputs);
+  if (key.flip_average)
+    layers.outputs[0].view = emit_flip_average(e, parts, batch.first, layers.outputs[0].view);
+  if (key.mode != Mode::infer) return emit_training(e, parts, key, batch.targets, layers);
+  for (std::size_t i = 0; i < layers.outputs.size(); ++i)
+    e.add(op::Scatter{layers.outputs[i].view, static_cast<int>(parts.sources().output(i))});
+  e.add(op::Advance{{}, {}, key.batch, 0});
+}
+
+}  // namespace
+
+std::vector<Descriptor> emit_step(const StepParts& parts, const ProgramKey& key) {
+  Emitter e(parts.dtype, phase_of(key.mode), parts.seed, parts.places);
+  if (key.mode == Mode::update)
+    emit_update_alone(e, parts);
+  else
+    emit_rows(e, parts, key);
+  std::vector<Descriptor> descriptors = e.take();
+  for (Descriptor& descriptor : descriptors)
+    std::visit(
+        [&](auto& d) {
+          if constexpr (requires { d.precision; })
+            if (parts.trainer) d.precision = parts.trainer->precision();
+        },
+        descriptor);
+  return descriptors;
+}
+
+std::unordered_set<const Variable*> unreached_weights(const StepParts& parts) {
+  Emitter e(parts.dtype, Emitter::Phase::gradient, parts.seed, parts.places);
+  emit_rows(e, parts, plain_key(parts, Mode::gradient, 1));
+  std::unordered_set<const Variable*> unreached;
+  for (const auto& [variable, place] : parts.places.gradients)
+    if (!e.has_gradient(*variable)) unreached.insert(variable);
+  return unreached;
+}
+
+}  // namespace glia
