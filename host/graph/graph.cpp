@@ -30,6 +30,11 @@ Shapes Graph::inputs_of(const Node& node, const std::vector<Shapes>& shapes) con
   return inputs;
 }
 
+void Graph::copy_layers(LayerCopies& copies) {
+  for (Node& node : nodes_) node.layer = copies.of(node.layer);
+  for (Layer& layer : layers_) layer = copies.of(layer);
+}
+
 std::vector<Shapes> Graph::shapes(const Shapes& inputs) const {
   std::vector<Shapes> shapes(nodes_.size());
   std::vector<bool> trained(nodes_.size());  // it, or something before it

@@ -32,6 +32,9 @@ class Graph {
   /// input or output that is there twice.
   static Graph between(const Symbols& inputs, const Symbols& outputs);
 
+  /// Puts copies of its layers in their place.
+  void copy_layers(LayerCopies& copies);
+
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<std::size_t>& inputs() const { return inputs_; }
   const std::vector<Source>& outputs() const { return outputs_; }

@@ -34,6 +34,10 @@ class GraphLayer final : public LayerNode {
       for (const Graph::Source& source : node.inputs)
         if (source.node == graph_.inputs()[0]) node.layer.node().check_input(x);
   }
+  void copy_within(LayerCopies& copies) override {
+    graph_.copy_layers(copies);
+    children = graph_.layers();
+  }
   Emission emit(Emitter& emitter, const std::vector<Operand>& inputs) const override {
     return graph_.emit(emitter, inputs);
   }
@@ -46,7 +50,7 @@ class GraphLayer final : public LayerNode {
 }  // namespace
 
 std::shared_ptr<LayerNode> make_graph_layer(const char* type, const Graph& graph) {
-  return std::make_shared<GraphLayer>(type, graph);
+  return make_node<GraphLayer>(type, graph);
 }
 
 const Graph* graph_within(const LayerNode& layer) {

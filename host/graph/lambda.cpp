@@ -45,7 +45,7 @@ class LambdaNode final : public LayerNode {
 }  // namespace
 
 Lambda::Lambda(Function function, const std::string& name)
-    : Layer(std::make_shared<LambdaNode>(std::move(function))) {
+    : Layer(make_node<LambdaNode>(std::move(function))) {
   node().name = name;
 }
 Lambda::Lambda(std::function<Symbol(const Symbol&)> function, const std::string& name)

@@ -22,6 +22,11 @@ class ResidualNode final : public SimpleLayer {
     shortcut_.specify(inputs);
     SimpleLayer::specify(inputs);
   }
+  void copy_within(LayerCopies& copies) override {
+    SimpleLayer::copy_within(copies);
+    layers_.copy_layers(copies);
+    shortcut_.copy_layers(copies);
+  }
 
  protected:
   Shape shape_for(const Shape& input_shape) const override {
@@ -58,7 +63,7 @@ class ResidualNode final : public SimpleLayer {
 }  // namespace
 
 Residual::Residual(const std::vector<Layer>& layers, const ResidualOptions& options)
-    : Layer(std::make_shared<ResidualNode>(layers, options.shortcut)) {
+    : Layer(make_node<ResidualNode>(layers, options.shortcut)) {
   GLIA_CHECK(!layers.empty(), ValueError, "Residual got no layers, expected at least one");
   node().name = options.name;
 }

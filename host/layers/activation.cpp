@@ -88,7 +88,7 @@ std::shared_ptr<LayerNode> function_layer(const char* type, const Function& func
     const std::string reason = function.invalid();
     GLIA_CHECK(reason.empty(), ValueError, reason);
   }
-  auto node = std::make_shared<ActivationNode<ElementwiseActivation>>(type, function);
+  auto node = make_node<ActivationNode<ElementwiseActivation>>(type, function);
   node->name = name;
   return node;
 }
@@ -129,11 +129,11 @@ Emitted emit_activation(Emitter& emitter, const Activations& function, const Vie
 }
 
 Layer element_layer(const char* type, const ElementwiseActivation& function) {
-  return Layer(std::make_shared<ActivationNode<ElementwiseActivation>>(type, function));
+  return Layer(make_node<ActivationNode<ElementwiseActivation>>(type, function));
 }
 
 Activation::Activation(const ActivationName& function, const Shape& input_shape, const std::string& name)
-    : Layer(std::make_shared<ActivationNode<Activations>>("Activation", function.value())) {
+    : Layer(make_node<ActivationNode<Activations>>("Activation", function.value())) {
   check_options(function);
   node().name = name;
   node().declare_input_shape(input_shape);
@@ -149,7 +149,7 @@ LeakyReLU::LeakyReLU(double negative_slope, const std::string& name)
 
 ELU::ELU(double alpha, const std::string& name) : Layer(function_layer("ELU", Elu{alpha}, name)) {}
 
-PReLU::PReLU(const PReLUOptions& options) : Layer(std::make_shared<PReLUNode>(options)) {
+PReLU::PReLU(const PReLUOptions& options) : Layer(make_node<PReLUNode>(options)) {
   check_options(options.alpha_initializer), check_options(options.alpha_regularizer);
   check_options(options.alpha_constraint);
   node().name = options.name, node().trainable = options.trainable;

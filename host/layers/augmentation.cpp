@@ -176,19 +176,18 @@ class CutoutNode final : public AugmentationNode {
 }  // namespace
 
 RandomFlip::RandomFlip(const FlipModeName& mode, const RandomFlipOptions& options)
-    : Layer(std::make_shared<RandomFlipNode>(mode.value(), options)) {}
+    : Layer(make_node<RandomFlipNode>(mode.value(), options)) {}
 
 RandomTranslation::RandomTranslation(const FactorRange& height_factor, const FactorRange& width_factor,
                                      const RandomTranslationOptions& options)
-    : Layer(std::make_shared<RandomTranslationNode>(height_factor, width_factor, options)) {
+    : Layer(make_node<RandomTranslationNode>(height_factor, width_factor, options)) {
   check_factor("RandomTranslation", "height_factor", height_factor, -1);
   check_factor("RandomTranslation", "width_factor", width_factor, -1);
   check_fill("RandomTranslation", options.fill_value);
 }
 
 RandomErasing::RandomErasing(const RandomErasingOptions& options)
-    : Layer(
-          std::make_shared<RandomErasingNode>(from_zero(options.factor), from_zero(options.scale), options)) {
+    : Layer(make_node<RandomErasingNode>(from_zero(options.factor), from_zero(options.scale), options)) {
   check_factor("RandomErasing", "factor", from_zero(options.factor), 0);
   check_factor("RandomErasing", "scale", from_zero(options.scale), 0);
   GLIA_CHECK(options.scale.upper > 0, ValueError,
@@ -196,8 +195,7 @@ RandomErasing::RandomErasing(const RandomErasingOptions& options)
   check_fill("RandomErasing", options.fill_value);
 }
 
-Cutout::Cutout(Size2D size, const CutoutOptions& options)
-    : Layer(std::make_shared<CutoutNode>(size, options)) {
+Cutout::Cutout(Size2D size, const CutoutOptions& options) : Layer(make_node<CutoutNode>(size, options)) {
   GLIA_CHECK(size.height >= 1 && size.width >= 1, ValueError, "Cutout got ", size.height, " x ", size.width,
              " pixels, expected at least 1 x 1");
   check_fill("Cutout", options.fill_value);

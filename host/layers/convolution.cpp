@@ -327,7 +327,7 @@ void check_groups(const char* type, int filters, int groups) {
 }  // namespace
 
 Conv2D::Conv2D(int filters, Size2D kernel_size, const Conv2DOptions& options)
-    : Layer(std::make_shared<ConvolutionNode>(filters, kernel_size, options)) {
+    : Layer(make_node<ConvolutionNode>(filters, kernel_size, options)) {
   check_at_least_one("Conv2D", "filters", filters);
   check_sizes("Conv2D", kernel_size, options.strides, options.dilation_rate);
   check_groups("Conv2D", filters, options.groups);
@@ -337,7 +337,7 @@ Conv2D::Conv2D(int filters, Size2D kernel_size, const Conv2DOptions& options)
 }
 
 Conv1D::Conv1D(int filters, int kernel_size, const Conv1DOptions& options)
-    : Layer(std::make_shared<ConvolutionNode>(filters, Size2D(1, kernel_size), along_rows(options), true)) {
+    : Layer(make_node<ConvolutionNode>(filters, Size2D(1, kernel_size), along_rows(options), true)) {
   check_at_least_one("Conv1D", "filters", filters);
   check_sizes("Conv1D", kernel_size, options.strides, options.dilation_rate);
   check_groups("Conv1D", filters, options.groups);
@@ -347,7 +347,7 @@ Conv1D::Conv1D(int filters, int kernel_size, const Conv1DOptions& options)
 }
 
 Conv2DTranspose::Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options)
-    : Layer(std::make_shared<TransposeNode>(filters, kernel_size, options)) {
+    : Layer(make_node<TransposeNode>(filters, kernel_size, options)) {
   check_at_least_one("Conv2DTranspose", "filters", filters);
   check_sizes("Conv2DTranspose", kernel_size, options.strides, options.dilation_rate);
   check_all_options(options);
@@ -356,7 +356,7 @@ Conv2DTranspose::Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTr
 }
 
 DepthwiseConv2D::DepthwiseConv2D(Size2D kernel_size, const DepthwiseConv2DOptions& options)
-    : Layer(std::make_shared<DepthwiseNode>(0, kernel_size, without_pointwise(options))) {
+    : Layer(make_node<DepthwiseNode>(0, kernel_size, without_pointwise(options))) {
   check_at_least_one("DepthwiseConv2D", "depth_multiplier", options.depth_multiplier);
   check_sizes("DepthwiseConv2D", kernel_size, options.strides, options.dilation_rate);
   check_all_options(options);
@@ -365,7 +365,7 @@ DepthwiseConv2D::DepthwiseConv2D(Size2D kernel_size, const DepthwiseConv2DOption
 }
 
 SeparableConv2D::SeparableConv2D(int filters, Size2D kernel_size, const SeparableConv2DOptions& options)
-    : Layer(std::make_shared<DepthwiseNode>(filters, kernel_size, options)) {
+    : Layer(make_node<DepthwiseNode>(filters, kernel_size, options)) {
   check_at_least_one("SeparableConv2D", "filters", filters);
   check_at_least_one("SeparableConv2D", "depth_multiplier", options.depth_multiplier);
   check_sizes("SeparableConv2D", kernel_size, options.strides, options.dilation_rate);

@@ -81,7 +81,7 @@ Shape input_shape_of(const DenseOptions& options) {
 
 }  // namespace
 
-Dense::Dense(int units, const DenseOptions& options) : Layer(std::make_shared<DenseNode>(units, options)) {
+Dense::Dense(int units, const DenseOptions& options) : Layer(make_node<DenseNode>(units, options)) {
   GLIA_CHECK(units >= 1, ValueError, "Dense got ", units, " units, expected at least 1");
   check_options(options.activation), check_options(options.kernel_initializer);
   check_options(options.bias_initializer), check_options(options.kernel_regularizer);

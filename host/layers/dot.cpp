@@ -120,9 +120,7 @@ class DotNode final : public LayerNode {
 
 }  // namespace
 
-Dot::Dot(const DotOptions& options) : Layer(std::make_shared<DotNode>(options)) {
-  node().name = options.name;
-}
+Dot::Dot(const DotOptions& options) : Layer(make_node<DotNode>(options)) { node().name = options.name; }
 Dot::Dot(int axis) : Dot(DotOptions{.axes = {axis, axis}}) {}
 
 Symbol dot(const Symbols& inputs, const DotOptions& options) { return Dot(options)(inputs); }

@@ -64,7 +64,7 @@ class EmbeddingNode final : public SimpleLayer {
 }  // namespace
 
 Embedding::Embedding(int input_dim, int output_dim, const EmbeddingOptions& options)
-    : Layer(std::make_shared<EmbeddingNode>(input_dim, output_dim, options)) {
+    : Layer(make_node<EmbeddingNode>(input_dim, output_dim, options)) {
   GLIA_CHECK(input_dim >= 1 && output_dim >= 1, ValueError, "Embedding got input_dim ", input_dim,
              " and output_dim ", output_dim, ", expected both at least 1");
   GLIA_CHECK(input_dim <= 1 << 24, ValueError, "Embedding got input_dim ", input_dim,

@@ -58,13 +58,13 @@ class ReshapeNode final : public SimpleLayer {
 
 }  // namespace
 
-Flatten::Flatten(const Shape& input_shape, const std::string& name) : Layer(std::make_shared<FlattenNode>()) {
+Flatten::Flatten(const Shape& input_shape, const std::string& name) : Layer(make_node<FlattenNode>()) {
   node().name = name;
   node().declare_input_shape(input_shape);
 }
 
 Reshape::Reshape(const Shape& target_shape, const std::string& name)
-    : Layer(std::make_shared<ReshapeNode>(target_shape)) {
+    : Layer(make_node<ReshapeNode>(target_shape)) {
   int open = 0;
   for (const std::int64_t dimension : target_shape) {
     GLIA_CHECK(dimension >= 1 || dimension == -1, ShapeError, "Reshape got ", target_shape,

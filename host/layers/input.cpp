@@ -34,7 +34,7 @@ Symbol symbol_of(const Layer& input) {
   return {application, 0};
 }
 
-Input::Input(const Shape& shape, const std::string& name) : Layer(std::make_shared<InputNode>()) {
+Input::Input(const Shape& shape, const std::string& name) : Layer(make_node<InputNode>()) {
   GLIA_CHECK(!shape.empty(), ShapeError, "Input got the shape (), expected that of one row, such as (784,)");
   node().name = name;
   node().declare_input_shape(shape);

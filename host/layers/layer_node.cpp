@@ -54,6 +54,21 @@ void LayerNode::forget_shapes() {
   variables.clear();
 }
 
+void LayerNode::copy_within(LayerCopies& copies) {
+  for (Layer& child : children) child = copies.of(child);
+}
+
+Layer LayerCopies::of(const Layer& layer) {
+  std::shared_ptr<LayerNode>& copy = copies_[&layer.node()];
+  if (!copy) {
+    copy = layer.node().copy(layer.node());
+    copy->specified = false, copy->variables.clear();
+    copy->builders.clear(), copy->applications.clear();
+    copy->copy_within(*this);
+  }
+  return Layer(copy);
+}
+
 const Shape& SimpleLayer::only(const Shapes& inputs) const {
   GLIA_CHECK(inputs.size() == 1, ShapeError, "layer \"", name, "\" (", type(), ") takes one input, got ",
              inputs.size(), ": join them first, as Concatenate does");

@@ -9,6 +9,8 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace glia {
@@ -25,6 +27,15 @@ class Builder {
 };
 
 using Shapes = std::vector<Shape>;  ///< of one row each
+
+/// Copies of layers, which say the same and have no weights yet; of each layer one, whatever refers to it.
+class LayerCopies {
+ public:
+  Layer of(const Layer& layer);
+
+ private:
+  std::unordered_map<const LayerNode*, std::shared_ptr<LayerNode>> copies_;
+};
 
 class LayerNode {
  public:
@@ -58,6 +69,8 @@ class LayerNode {
   void declare_input_shape(const Shape& shape);
   /// As before specify(), where no block holds its variables yet.
   void forget_shapes();
+  /// Has copies of the layers within it, in a copy of the layer that had them.
+  virtual void copy_within(LayerCopies& copies);
   /// Whether its variables are known and lie in a block; those of the layers within it aside.
   bool has_weights() const { return specified && (variables.empty() || variables[0].block); }
 
@@ -71,8 +84,19 @@ class LayerNode {
   std::vector<Variable> variables;
   std::vector<Layer> children;                   ///< layers within this one, with variables of their own
   std::vector<std::weak_ptr<Builder>> builders;  ///< models that have it
-  std::vector<std::weak_ptr<const Application>> applications;  ///< to symbols, in order
+  std::vector<std::weak_ptr<const Application>> applications;      ///< to symbols, in order
+  std::shared_ptr<LayerNode> (*copy)(const LayerNode&) = nullptr;  ///< makes another of its class
 };
+
+/// A new node of this class.
+template <class Node, class... Arguments>
+std::shared_ptr<Node> make_node(Arguments&&... arguments) {
+  auto node = std::make_shared<Node>(std::forward<Arguments>(arguments)...);
+  node->copy = [](const LayerNode& of) -> std::shared_ptr<LayerNode> {
+    return std::make_shared<Node>(static_cast<const Node&>(of));
+  };
+  return node;
+}
 
 /// A layer of one input and one output, which most are.
 class SimpleLayer : public LayerNode {

@@ -71,7 +71,7 @@ class MergeNode final : public LayerNode {
 };
 
 Layer merging(const MergeNode::Kind& kind, const std::string& name) {
-  auto node = std::make_shared<MergeNode>(kind);
+  auto node = make_node<MergeNode>(kind);
   node->name = name;
   return Layer(std::move(node));
 }
@@ -136,7 +136,7 @@ Multiply::Multiply(const std::string& name) : Layer(merging({"Multiply", binary:
 Average::Average(const std::string& name) : Layer(merging({"Average", binary::Add{}, true}, name)) {}
 Maximum::Maximum(const std::string& name) : Layer(merging({"Maximum", binary::Maximum{}}, name)) {}
 Minimum::Minimum(const std::string& name) : Layer(merging({"Minimum", binary::Minimum{}}, name)) {}
-Concatenate::Concatenate(int axis, const std::string& name) : Layer(std::make_shared<ConcatenateNode>(axis)) {
+Concatenate::Concatenate(int axis, const std::string& name) : Layer(make_node<ConcatenateNode>(axis)) {
   node().name = name;
 }
 

@@ -47,7 +47,7 @@ class NoiseNode final : public SimpleLayer {
 
 std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function, bool acts,
                                        const std::string& name, bool whole_channels = false) {
-  auto node = std::make_shared<NoiseNode>(type, function, acts, whole_channels);
+  auto node = make_node<NoiseNode>(type, function, acts, whole_channels);
   node->name = name;
   return node;
 }

@@ -194,7 +194,7 @@ class NormalizationNode final : public SimpleLayer {
 }  // namespace
 
 BatchNormalization::BatchNormalization(const BatchNormalizationOptions& o)
-    : Layer(std::make_shared<BatchNormalizationNode>(o)) {
+    : Layer(make_node<BatchNormalizationNode>(o)) {
   check_epsilon("BatchNormalization", o.epsilon);
   GLIA_CHECK(o.momentum >= 0 && o.momentum <= 1, ValueError, "BatchNormalization got momentum ", o.momentum,
              ", expected one in [0, 1]");
@@ -206,20 +206,20 @@ BatchNormalization::BatchNormalization(const BatchNormalizationOptions& o)
 }
 
 LayerNormalization::LayerNormalization(const LayerNormalizationOptions& options)
-    : Layer(std::make_shared<LayerNormalizationNode>("LayerNormalization", options, true)) {
+    : Layer(make_node<LayerNormalizationNode>("LayerNormalization", options, true)) {
   check_epsilon("LayerNormalization", options.epsilon);
   check_options(options.beta_initializer), check_options(options.gamma_initializer);
   node().name = options.name, node().trainable = options.trainable;
 }
 
 RMSNormalization::RMSNormalization(double epsilon, const std::string& name)
-    : Layer(std::make_shared<LayerNormalizationNode>(
+    : Layer(make_node<LayerNormalizationNode>(
           "RMSNormalization", LayerNormalizationOptions{.epsilon = epsilon, .center = false}, false)) {
   check_epsilon("RMSNormalization", epsilon);
   node().name = name;
 }
 
-Normalization::Normalization(const NormalizationOptions& o) : Layer(std::make_shared<NormalizationNode>()) {
+Normalization::Normalization(const NormalizationOptions& o) : Layer(make_node<NormalizationNode>()) {
   node().name = o.name;
   GLIA_CHECK(o.mean.size() == o.variance.size(), ValueError, "Normalization got ", o.mean.size(),
              " numbers as mean and ", o.variance.size(), " as variance, expected as many of both");

@@ -201,7 +201,7 @@ class StopGradientNode final : public SimpleLayer {
 
 template <class Node, class... Arguments>
 Symbol applied(const Symbols& inputs, Arguments&&... arguments) {
-  return Layer(std::make_shared<Node>(std::forward<Arguments>(arguments)...))(inputs);
+  return Layer(make_node<Node>(std::forward<Arguments>(arguments)...))(inputs);
 }
 
 Symbol rescaled(const Symbol& x, double scale, double offset) { return Rescaling(scale, offset)(x); }

@@ -66,7 +66,7 @@ std::shared_ptr<LayerNode> pool_layer(const char* type, bool average, Size2D siz
   GLIA_CHECK(as_size || (o.strides.height >= 1 && o.strides.width >= 1), ValueError, type, " got strides (",
              o.strides.height, ", ", o.strides.width,
              "), expected at least 1 each, or 0: as the pool's size");
-  auto node = std::make_shared<PoolNode>(
+  auto node = make_node<PoolNode>(
       PoolNode::Settings{type, average, size, as_size ? size : o.strides, o.padding.value()});
   node->name = o.name;
   return node;
@@ -74,8 +74,7 @@ std::shared_ptr<LayerNode> pool_layer(const char* type, bool average, Size2D siz
 
 std::shared_ptr<LayerNode> global_pool_layer(const char* type, bool average,
                                              const GlobalPooling2DOptions& o) {
-  auto node =
-      std::make_shared<PoolNode>(PoolNode::Settings{type, average, 1, 1, ValidPadding{}, true, o.keepdims});
+  auto node = make_node<PoolNode>(PoolNode::Settings{type, average, 1, 1, ValidPadding{}, true, o.keepdims});
   node->name = o.name;
   return node;
 }

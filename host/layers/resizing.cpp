@@ -80,21 +80,21 @@ Border2D checked(const char* type, const char* what, const Border2D& b) {
 }  // namespace
 
 ZeroPadding2D::ZeroPadding2D(Border2D padding, const std::string& name)
-    : Layer(std::make_shared<BorderNode>("ZeroPadding2D", checked("ZeroPadding2D", "padding", padding))) {
+    : Layer(make_node<BorderNode>("ZeroPadding2D", checked("ZeroPadding2D", "padding", padding))) {
   node().name = name;
 }
 
 Cropping2D::Cropping2D(Border2D cropping, const std::string& name)
     : Layer([&] {
         const Border2D b = checked("Cropping2D", "cropping", cropping);
-        return std::make_shared<BorderNode>("Cropping2D", Border2D(-b.top, -b.bottom, -b.left, -b.right));
+        return make_node<BorderNode>("Cropping2D", Border2D(-b.top, -b.bottom, -b.left, -b.right));
       }()) {
   node().name = name;
 }
 
 UpSampling2D::UpSampling2D(Size2D size, const UpSampling2DOptions& options)
-    : Layer(std::make_shared<UpSamplingNode>(
-          size, std::holds_alternative<Bilinear>(options.interpolation.value()))) {
+    : Layer(
+          make_node<UpSamplingNode>(size, std::holds_alternative<Bilinear>(options.interpolation.value()))) {
   GLIA_CHECK(size.height >= 1 && size.width >= 1, ValueError, "UpSampling2D got size (", size.height, ", ",
              size.width, "), expected at least 1 each");
   node().name = options.name;

@@ -34,6 +34,8 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   const Network& network() const { return network_; }
   Network& network() { return network_; }
   const ModelWeights& weights() const { return weights_; }
+  /// Becomes a copy of `other`, with weights of its own to come.
+  void copy(const Core& other);
   /// Takes the last layer from a chain, and what compile noted of it.
   void pop();
 

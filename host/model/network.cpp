@@ -50,6 +50,28 @@ void Network::connect(const Symbols& inputs, const Symbols& outputs, const std::
   for (LayerNode* node : all_nodes(layers_)) add_builder(*node, model);
 }
 
+void Network::copy(const Network& other, const std::weak_ptr<Builder>& model) {
+  LayerCopies copies;
+  name = other.name, is_named = other.is_named;
+  if (other.is_chain_) {
+    for (const Layer& layer : other.layers_) add(copies.of(layer), model);
+    if (!other.input_shapes_.empty()) layers_[0].node().declared_input_shape = other.input_shapes_[0];
+    return;
+  }
+  const Graph& graph = *other.graph_;
+  std::vector<std::vector<Symbol>> outputs;  // of each node
+  for (const Graph::Node& node : graph.nodes()) {
+    const Layer layer = copies.of(node.layer);
+    std::vector<Symbol> inputs;
+    for (const Graph::Source& source : node.inputs) inputs.push_back(outputs[source.node][source.output]);
+    outputs.push_back(inputs.empty() ? std::vector<Symbol>{symbol_of(layer)} : layer.apply(inputs));
+  }
+  std::vector<Symbol> from, to;
+  for (const std::size_t input : graph.inputs()) from.push_back(outputs[input][0]);
+  for (const Graph::Source& output : graph.outputs()) to.push_back(outputs[output.node][output.output]);
+  connect(from, to, model);
+}
+
 void Network::expect_growing(const char* call) const {
   GLIA_CHECK(is_chain_, StateError, "cannot ", call, " model \"", name,
              "\": it is a graph; make a new model of its symbols");

@@ -20,6 +20,8 @@ class Network {
 
   /// Makes it the graph between symbols, for `model`, which its layers then know. Throws ValueError.
   void connect(const Symbols& inputs, const Symbols& outputs, const std::weak_ptr<Builder>& model);
+  /// Makes it the same as another, of layers with weights of their own to come.
+  void copy(const Network& other, const std::weak_ptr<Builder>& model);
   /// A chain grows and shrinks at its end until it has shapes. Throws StateError, ValueError for a layer that it has.
   void add(const Layer& layer, const std::weak_ptr<Builder>& model);
   Layer pop(const std::weak_ptr<Builder>& model);

@@ -282,6 +282,13 @@ const Program& Model::program(Mode mode, std::int64_t batch_size) {
 
 std::string Model::explain(std::int64_t batch_size) { return program(Mode::train, batch_size).explain(); }
 
+Model clone_model(const Model& model) {
+  const Using core(model.core_);
+  Model copy;
+  copy.core_->copy(*core);
+  return copy;
+}
+
 Context Model::context() const { return Using(core_)->context(); }
 
 }  // namespace glia

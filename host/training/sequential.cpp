@@ -28,4 +28,11 @@ void Sequential::build(const Shape& input_shape) {
   if (!core->built()) core->build({input_shape});
 }
 
+Sequential clone_model(const Sequential& model) {
+  const Using core(model.core());
+  Sequential copy;
+  copy.core()->copy(*core);
+  return copy;
+}
+
 }  // namespace glia

@@ -192,8 +192,13 @@ class Model {
  private:
   friend class Layer;
   friend void plot_model(const Model& model, const std::string& path);
+  friend Model clone_model(const Model& model);
   std::shared_ptr<Core> core_;
 };
+
+/// A new model of layers that say the same, with the same names, seed and dtype, not compiled; its weights are drawn anew when it is
+/// first used. Layers that are shared within the model are within the copy, too.
+Model clone_model(const Model& model);
 
 /// Draws the model for people, as an SVG file: boxes of layers with their shapes, arrows, models within it in frames. Throws
 /// StateError where its shapes are not known, FileError where the file cannot be written.

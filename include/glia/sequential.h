@@ -28,6 +28,12 @@ class Sequential : public Model {
   /// Builds for rows of this shape (without the row dimension); needed only where no layer says its input
   /// shape and nothing is fitted or predicted before. Throws ShapeError where layers do not fit.
   void build(const Shape& input_shape);
+
+ private:
+  friend Sequential clone_model(const Sequential& model);
 };
+
+/// As that of a Model.
+Sequential clone_model(const Sequential& model);
 
 }  // namespace glia
