@@ -23,11 +23,33 @@ using glia::Sequential;
 using glia::Tensor;
 using glia::TensorView;
 
-enum class Hook { train_begin, epoch_begin, batch_end, launch_end, epoch_end, train_end };
-constexpr Hook all_hooks[] = {Hook::train_begin, Hook::epoch_begin, Hook::batch_end,
-                              Hook::launch_end,  Hook::epoch_end,   Hook::train_end};
-constexpr const char* names[] = {"on_train_begin",           "on_epoch_begin", "on_batch_end",
-                                 "on_batch_end of a launch", "on_epoch_end",   "on_train_end"};
+enum class Hook {
+  train_begin,
+  epoch_begin,
+  batch_begin,
+  launch_begin,
+  batch_end,
+  launch_end,
+  test_begin,
+  test_batch_begin,
+  test_batch_end,
+  test_launch_end,
+  test_end,
+  epoch_end,
+  train_end
+};
+constexpr const char* names[] = {"on_train_begin",    "on_epoch_begin",
+                                 "on_batch_begin",    "on_batch_begin of a launch",
+                                 "on_batch_end",      "on_batch_end of a launch",
+                                 "on_test_begin",     "on_test_batch_begin",
+                                 "on_test_batch_end", "on_test_batch_end of a launch",
+                                 "on_test_end",       "on_epoch_end",
+                                 "on_train_end"};
+const std::vector<Hook> all_hooks = [] {
+  std::vector<Hook> all;
+  for (std::size_t i = 0; i < std::size(names); ++i) all.push_back(static_cast<Hook>(i));
+  return all;
+}();
 std::string name_of(Hook hook) { return names[static_cast<int>(hook)]; }
 
 /// Does something in one of fit's hooks.
@@ -36,13 +58,20 @@ class In final : public glia::Callback {
   In(Hook hook, std::function<void()> action) : hook_(hook), action_(std::move(action)) {}
   void on_train_begin() override { at(Hook::train_begin); }
   void on_epoch_begin(int) override { at(Hook::epoch_begin); }
-  void on_batch_end(std::int64_t, const Logs&) override {
-    at(Hook::batch_end);
-    at(Hook::launch_end);
+  void on_batch_begin(std::int64_t) override { at(Hook::batch_begin), at(Hook::launch_begin); }
+  void on_batch_end(std::int64_t, const Logs&) override { at(Hook::batch_end), at(Hook::launch_end); }
+  void on_test_begin() override { at(Hook::test_begin); }
+  void on_test_batch_begin(std::int64_t) override { at(Hook::test_batch_begin); }
+  void on_test_batch_end(std::int64_t, const Logs&) override {
+    at(Hook::test_batch_end), at(Hook::test_launch_end);
   }
+  void on_test_end(const Logs&) override { at(Hook::test_end); }
   void on_epoch_end(int, Logs&) override { at(Hook::epoch_end); }
   void on_train_end() override { at(Hook::train_end); }
-  bool watches_batches() const override { return hook_ == Hook::batch_end; }
+  bool watches_batches() const override { return hook_ == Hook::batch_begin || hook_ == Hook::batch_end; }
+  bool watches_test_batches() const override {
+    return hook_ == Hook::test_batch_begin || hook_ == Hook::test_batch_end;
+  }
   int calls = 0;
 
  private:

@@ -123,7 +123,7 @@ void Core::set_dtype(DType wanted) {
 }
 
 void Core::compile(const CompileOptions& options) {
-  expect_no_fit("compile");
+  expect_no_run("compile");
   Trainer trainer(options, network_.output_names(), dtype, network_.layers());
   network_.check_declared_shape();
   if (built() || !network_.is_chain()) trainer.resolve(network_.output_shapes());
@@ -181,22 +181,17 @@ Core::Use::Use(Core& core)
     for (const Context& context : contexts_) context.backend().synchronize();
 }
 
-void Core::expect_no_fit(const char* call) const {
-  GLIA_CHECK(!fitting_, StateError, call, " was called while fit trains model \"", network_.name,
-             "\", from a callback: end the fit first, with stop_training(), or leave this to after it; "
+void Core::expect_no_run(const char* call) const {
+  GLIA_CHECK(!running_, StateError, call, " was called while ", running_, " runs model \"", network_.name,
+             "\", from a callback: leave this to after it, and end a fit first, with stop_training(); "
              "evaluate, predict, train_on_batch, gradients and set_weights may be called meanwhile");
 }
 
-Core::Fit::Fit(Core& core) : core_(core) {
-  core.expect_no_fit("fit");
-  core.fitting_ = true;
-}
-
 Core::Interlude::Interlude(Core& core, Mode mode) : core_(core) {
-  if (core.fitting_ && core.built()) aside_ = core.passes_.put_aside(mode);
+  if (core.passes_.any_under_way()) aside_ = core.passes_.put_aside(mode);
 }
 Core::Interlude::~Interlude() {
-  if (core_.fitting_ && aside_) core_.passes_.put_back(std::move(*aside_));
+  if (aside_) core_.passes_.put_back(std::move(*aside_));
 }
 
 }  // namespace glia

@@ -92,22 +92,23 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
     std::list<detail::InUse::Hold> marks_;
   };
 
-  /// While it lives, a fit is running: what would pull the ground from under it is refused.
-  class Fit {
+  /// While it lives, a call is running that callbacks are told of: what would pull the ground from under it is refused.
+  class Run {
    public:
-    explicit Fit(Core& core);
-    ~Fit() { core_.fitting_ = false; }
-    Fit(const Fit&) = delete;
-    Fit& operator=(const Fit&) = delete;
+    Run(Core& core, const char* call) : core_(core), outer_(core.running_) { core.running_ = call; }
+    ~Run() { core_.running_ = outer_; }
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
 
    private:
     Core& core_;
+    const char* outer_;
   };
-  /// Throws StateError, saying that `call` is not for callbacks, while a fit is running.
-  void expect_no_fit(const char* call) const;
+  /// Throws StateError, saying that `call` is not for callbacks, while another is running.
+  void expect_no_run(const char* call) const;
 
-  /// While it lives, a callback may make passes of its own in the middle of the fit that is running; what that has under
-  /// way is kept, and put back. Does nothing where no fit runs.
+  /// While it lives, a callback may make passes of its own in the middle of one that is under way; what that has under
+  /// way is kept, and put back. Does nothing where none is.
   class Interlude {
    public:
     Interlude(Core& core, Mode mode);
@@ -129,7 +130,8 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   void make_training_memory();
 
   detail::InUse in_use_;
-  bool fitting_ = false, built_ = false;
+  const char* running_ = nullptr;  // fit, evaluate or predict, the innermost
+  bool built_ = false;
   bool has_gradients_ = false;  // that were computed and are there
   Network network_;
   mutable std::optional<Context> context_;  // made on first use where compile gives none

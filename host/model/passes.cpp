@@ -51,6 +51,7 @@ void Passes::upload(Mode mode, const Fed& fed) {
 
 void Passes::begin(Mode mode, const Fed& fed, std::int64_t first) {
   OfState& pass = of_[number_of(mode)];
+  pass.is_under_way = true;
   if (pass.fed != fed) upload(mode, fed);
   pass.begin->run(1);
   pass.fed->feed.pass += 1;  // as the device does
@@ -100,10 +101,10 @@ void Passes::set_optimizer(std::int64_t iteration, double rate) const {
 }
 
 Passes::Aside Passes::put_aside(Mode mode) {
-  Aside aside;
+  Aside aside{mode, {}, {}, {}};
   while (!read_early_.empty() || reads_taken_ < reads_started_) aside.reads.push_back(take());
   reads_started_ = reads_taken_ = 0;
-  if (mode != Mode::train) return aside;  // the other state is between two passes
+  if (!of_[number_of(mode)].is_under_way) return aside;
   aside.state.resize(behind());
   backend_->download(aside.state.data(), address(mode), aside.state.size());
   aside.fed = of_[number_of(mode)].fed;
@@ -114,18 +115,19 @@ void Passes::put_back(Aside aside) noexcept {
   reads_started_ = reads_taken_ = 0;
   read_early_ = std::move(aside.reads);
   if (aside.state.empty()) return;
-  std::optional<Fed>& known = of_[number_of(Mode::train)].fed;
+  const Mode mode = aside.mode;
+  of_[number_of(mode)].is_under_way = true;
   try {
     // All but what counts updates: those made meanwhile were made. The sources are as the callback's pass left them: what the
     // device has is not known, and the feed is uploaded before the order and totals that were put aside.
-    if (aside.fed) upload(Mode::train, *aside.fed);
-    std::byte* const at = address(Mode::train);
+    if (aside.fed) upload(mode, *aside.fed);
+    std::byte* const at = address(mode);
     constexpr std::size_t counts = offsetof(StepState, iteration);
     constexpr std::size_t after = offsetof(StepState, learning_rate) + sizeof(StepState::learning_rate);
     backend_->upload(at, aside.state.data(), counts);
     backend_->upload(at + after, aside.state.data() + after, aside.state.size() - after);
   } catch (const Error&) {
-    known.reset();
+    of_[number_of(mode)].fed.reset();
   }
 }
 

@@ -41,6 +41,18 @@ class Passes {
   /// Starts a pass over what is fed with the step state of `mode`: totals and cursor to zero, the next order.
   /// Uploads nothing where the device has this feed already, its number of passes counted along. `first`: from this row on.
   void begin(Mode mode, const Fed& fed, std::int64_t first = 0);
+  /// Ends the pass that `mode` has under way, where it has one, when it goes.
+  class End {
+   public:
+    End(Passes& passes, Mode mode) : passes_(passes), mode_(mode) {}
+    ~End() { passes_.of_[number_of(mode_)].is_under_way = false; }
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+   private:
+    Passes& passes_;
+    Mode mode_;
+  };
   /// Goes on with other rows in the same pass: the totals stay.
   void go_on(Mode mode, const Fed& fed);
   /// Starts reading the step state of `mode` as it is after the work enqueued so far. At most two reads are
@@ -53,14 +65,16 @@ class Passes {
   std::int64_t iteration() const;
   void set_optimizer(std::int64_t iteration, double learning_rate) const;
 
-  /// What a fit has under way with the state of `mode`, put aside while a callback makes passes of its own.
+  /// What is under way, put aside while a callback makes passes of its own with the state of `mode`.
   struct Aside {
+    Mode mode;
     std::vector<PassState> reads;
-    std::vector<std::byte> state;  // of the training pass, where that is disturbed
+    std::vector<std::byte> state;  // of the pass that uses it, where one is under way
     std::optional<Fed> fed;
   };
   Aside put_aside(Mode mode);
-  /// A device that fails now fails at the fit's next step, too, and is reported there.
+  bool any_under_way() const { return of_[0].is_under_way || of_[1].is_under_way; }
+  /// A device that fails now fails at the next step of the pass, too, and is reported there.
   void put_back(Aside aside) noexcept;
 
  private:
@@ -75,6 +89,7 @@ class Passes {
   struct OfState {
     std::unique_ptr<Sequence> begin;
     std::optional<Fed> fed;  // that the device has
+    bool is_under_way = false;
   };
   Backend* backend_ = nullptr;
   std::int64_t sources_ = 0, counters_ = 0;

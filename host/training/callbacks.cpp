@@ -17,7 +17,13 @@ namespace glia {
 
 void Callback::on_epoch_begin(int) {}
 void Callback::on_epoch_end(int, Logs&) {}
+void Callback::on_batch_begin(std::int64_t) {}
 void Callback::on_batch_end(std::int64_t, const Logs&) {}
+void Callback::on_test_end(const Logs&) {}
+void Callback::on_test_batch_begin(std::int64_t) {}
+void Callback::on_test_batch_end(std::int64_t, const Logs&) {}
+void Callback::on_predict_batch_begin(std::int64_t) {}
+void Callback::on_predict_batch_end(std::int64_t) {}
 
 Callbacks::Entry::Entry(std::shared_ptr<Callback> callback) : callback_(std::move(callback)) {
   GLIA_CHECK(callback_, ValueError, "got a null pointer among the callbacks, expected one to a Callback");
@@ -181,6 +187,9 @@ void LambdaCallback::on_epoch_begin(int epoch) {
 }
 void LambdaCallback::on_epoch_end(int epoch, Logs& logs) {
   if (do_.on_epoch_end) do_.on_epoch_end(epoch, logs);
+}
+void LambdaCallback::on_batch_begin(std::int64_t batch) {
+  if (do_.on_batch_begin) do_.on_batch_begin(batch);
 }
 void LambdaCallback::on_batch_end(std::int64_t batch, const Logs& logs) {
   if (do_.on_batch_end) do_.on_batch_end(batch, logs);

@@ -16,11 +16,12 @@ namespace glia::training {
 namespace {
 
 /// A validation pass over all rows.
-PassState judge(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options,
+PassState judge(Model& owner, Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options,
                 const char* call) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
   check_compiled(model, call);
+  const Core::Run run(model, call);
   const Core::Interlude interlude(model, Mode::validate);
   BuildGuard build(model);
   build_for(model, x, call);
@@ -34,20 +35,26 @@ PassState judge(Core& model, const Tensors& x, const Tensors& y, const EvaluateO
   const auto feeder = make_feeder(model, data.rows, pass, 0);
   feeder->begin(std::nullopt, 0);
   build.keep();
-  LaunchSize size;
-  PassState result = run_pass(model, pass, *feeder, size, progress);
-  progress.end(model.trainer().logs(result));
+  const CallbackList callbacks(owner, model, options.callbacks,
+                               {.steps = steps_for(rows, batch), .verbose = options.verbose});
+  LaunchSize size(callbacks.watches_batches(Mode::validate));
+  callbacks.each([](Callback& callback) { callback.on_test_begin(); });
+  PassState result = run_pass(model, pass, *feeder, size, progress, &callbacks);
+  const Logs logs = model.trainer().logs(result);
+  progress.end(logs);
+  callbacks.each([&](Callback& callback) { callback.on_test_end(logs); });
   return result;
 }
 
 }  // namespace
 
-Logs evaluate(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
-  const PassState pass = judge(model, x, y, options, "evaluate");
+Logs evaluate(Model& owner, Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
+  const PassState pass = judge(owner, model, x, y, options, "evaluate");
   return model.trainer().logs(pass);
 }
 
-Tensor confusion_matrix(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
+Tensor confusion_matrix(Model& owner, Core& model, const Tensors& x, const Tensors& y,
+                        const EvaluateOptions& options) {
   check_compiled(model, "confusion_matrix");
   BuildGuard build(model);
   build_for(model, x, "confusion_matrix");
@@ -57,16 +64,17 @@ Tensor confusion_matrix(Core& model, const Tensors& x, const Tensors& y, const E
   GLIA_CHECK(metric, StateError,
              "confusion_matrix needs the metric of that name, which counts on the device: compile with "
              ".metrics = {..., \"confusion_matrix\"}");
-  const PassState pass = judge(model, x, y, options, "confusion_matrix");
+  const PassState pass = judge(owner, model, x, y, options, "confusion_matrix");
   const std::vector<double> counts(pass.counters.begin() + metric->first_counter,
                                    pass.counters.begin() + metric->first_counter + metric->counters);
   const auto classes = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(counts.size()))));
   return Tensor(counts, {classes, classes}).cast(DType::int64);
 }
 
-std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOptions& options) {
+std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, const PredictOptions& options) {
   check_batch_size(options.batch_size);
   check_verbose(options.verbose);
+  const Core::Run run(model, "predict");
   const Core::Interlude interlude(model, Mode::infer);
   build_for(model, x, "predict");
   const Rows inputs = checked_inputs(model, x, "predict");
@@ -86,15 +94,22 @@ std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOpt
         model.context(), static_cast<std::size_t>(checked_bytes(shape, model.dtype))));
     places.push_back(memories.back()->data());
   }
-  if (rows == 0) return results;
+  const CallbackList callbacks(owner, model, options.callbacks,
+                               {.steps = steps_for(rows, batch), .verbose = options.verbose});
+  callbacks.each([](Callback& callback) { callback.on_predict_begin(); });
+  const auto end = [&] {
+    callbacks.each([](Callback& callback) { callback.on_predict_end(); });
+    return std::move(results);
+  };
+  if (rows == 0) return end();
   const auto feeder = resident_feeder(model.context(), inputs, places);
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   progress.begin(steps_for(rows, batch));
   feeder->begin(std::nullopt, 0);
-  LaunchSize size;
+  LaunchSize size(callbacks.watches_batches(Mode::infer));
   Pass pass = pass_over(model, Mode::infer, batch, inputs);
   pass.flip_average = options.flip_average;
-  run_pass(model, pass, *feeder, size, progress);
+  run_pass(model, pass, *feeder, size, progress, &callbacks);
   progress.end(Logs());
   for (std::size_t i = 0; i < names.size(); ++i) {
     Tensor result = Tensor::adopt(std::move(memories[i]), model.network().output_shapes()[i].prepend(rows),
@@ -102,7 +117,7 @@ std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOpt
     const bool stays = inputs[0]->device() == result.device();
     results.push_back({names[i], stays ? std::move(result) : result.to(inputs[0]->device())});
   }
-  return results;
+  return end();
 }
 
 Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
@@ -127,6 +142,7 @@ Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, co
   feeder->begin(std::nullopt, 0);
   const std::shared_ptr<const Program> program = model.program(pass);
   build.keep();
+  const Passes::End end(model.passes(), mode);
   model.passes().begin(mode, feeder->next()->fed);
   program->run(1);
   model.passes().request(mode);

@@ -20,7 +20,9 @@ namespace {
 class Launcher {
  public:
   Launcher(Core& model, const Pass& pass, LaunchSize& size, Progress& progress, const CallbackList* callbacks)
-      : model_(model), pass_(pass), size_(size), progress_(progress), callbacks_(callbacks) {}
+      : model_(model), pass_(pass), size_(size), progress_(progress) {
+    if (callbacks && !callbacks->empty()) callbacks_ = callbacks;
+  }
 
   void run(std::int64_t batch, std::int64_t steps) {
     Pass pass = pass_;
@@ -28,6 +30,7 @@ class Launcher {
     if (steps > 1 && !last_) last_ = now();  // a single step has no launch to be sized
     std::shared_ptr<const Program> program;
     while (steps > 0 && !stopped()) {
+      if (callbacks_) tell_of_begin();
       if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
       const std::int64_t count = std::min(steps, size_.steps());
       program->run(count);
@@ -35,11 +38,11 @@ class Launcher {
       steps -= count;
       if (waiting_ > 0) take();
       waiting_ = count;
-      if (callbacks_ && callbacks_->watches_batches()) take();
+      if (callbacks_ && callbacks_->watches_batches(pass_.mode)) take();
     }
   }
   /// Whether a callback ended the fit; a pass has one launch at least, so that there are totals.
-  bool stopped() const { return callbacks_ && model_.stop_training && done_ + waiting_ > 0; }
+  bool stopped() const { return is_ended() && done_ + waiting_ > 0; }
   /// The totals after the last step.
   PassState finish() {
     if (waiting_ > 0) take();
@@ -47,6 +50,26 @@ class Launcher {
   }
 
  private:
+  bool is_ended() const { return pass_.mode == Mode::train && model_.stop_training; }
+
+  void tell_of_begin() const {
+    const std::int64_t batch = done_ + waiting_;
+    callbacks_->each([&](Callback& callback) {
+      if (pass_.mode == Mode::train) callback.on_batch_begin(batch);
+      if (pass_.mode == Mode::validate) callback.on_test_batch_begin(batch);
+      if (pass_.mode == Mode::infer) callback.on_predict_batch_begin(batch);
+    });
+  }
+  void tell_of_end() const {
+    const std::int64_t batch = done_ - 1;
+    const Logs logs = pass_.mode == Mode::infer ? Logs() : model_.trainer().logs(state_);
+    callbacks_->each([&](Callback& callback) {
+      if (pass_.mode == Mode::train) callback.on_batch_end(batch, logs);
+      if (pass_.mode == Mode::validate) callback.on_test_batch_end(batch, logs);
+      if (pass_.mode == Mode::infer) callback.on_predict_batch_end(batch);
+    });
+  }
+
   void take() {
     state_ = model_.passes().take();
     if (last_) {
@@ -57,19 +80,18 @@ class Launcher {
     if (progress_.wants_update())
       progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.trainer().logs(state_));
     // A launch that was under way when the fit was stopped is not told of.
-    if (!callbacks_ || callbacks_->empty() || (model_.stop_training && told_)) return;
+    if (!callbacks_ || (is_ended() && told_)) return;
     told_ = true;
-    const Logs logs = model_.trainer().logs(state_);
-    callbacks_->each([&](Callback& callback) { callback.on_batch_end(done_ - 1, logs); });
+    tell_of_end();
   }
 
   Core& model_;
   const Pass& pass_;
   LaunchSize& size_;
   Progress& progress_;
-  const CallbackList* callbacks_;
-  std::optional<double> last_;  // when the launch before was seen to be done
-  std::int64_t waiting_ = 0;    // steps of the launch whose totals are being read
+  const CallbackList* callbacks_ = nullptr;  // none where they are empty
+  std::optional<double> last_;               // when the launch before was seen to be done
+  std::int64_t waiting_ = 0;                 // steps of the launch whose totals are being read
   std::int64_t done_ = 0;
   bool told_ = false;  // callbacks, of a launch
   PassState state_;
@@ -79,6 +101,7 @@ class Launcher {
 
 PassState run_pass(Core& model, const Pass& pass, Feeder& feeder, LaunchSize& size, Progress& progress,
                    const CallbackList* callbacks, const std::optional<Steps>& steps) {
+  const Passes::End end(model.passes(), pass.mode);
   Launcher launcher(model, pass, size, progress, callbacks);
   Position own;
   Position& at = steps ? *steps->position : own;

@@ -35,7 +35,7 @@ class LaunchSize {
   std::int64_t steps_ = 1;
 };
 
-/// The callbacks of a fit, and what they are told.
+/// The callbacks of a call, and what they are told.
 class CallbackList {
  public:
   CallbackList(Model& owner, const Core& model, const Callbacks& callbacks, const TrainingParams& params)
@@ -44,18 +44,21 @@ class CallbackList {
       entry.get().attach(owner, params);
       callbacks_.push_back(&entry.get());
       watches_batches_ = watches_batches_ || entry.get().watches_batches();
+      watches_test_batches_ = watches_test_batches_ || entry.get().watches_test_batches();
     }
   }
 
   bool empty() const { return callbacks_.empty(); }
-  bool watches_batches() const { return watches_batches_; }
+  bool watches_batches(Mode mode) const {
+    return mode == Mode::train ? watches_batches_ : watches_test_batches_;
+  }
   template <class Moment>
   void each(const Moment& moment) const {
     for (Callback* callback : callbacks_) {
       moment(*callback);
       GLIA_CHECK(model_.owner == owner_, StateError,
-                 "a callback destroyed, assigned or moved the model that fit trains, which ended fit: call "
-                 "stop_training() in callbacks, and do this after fit");
+                 "a callback destroyed, assigned or moved the model that it was called for, which ended fit, "
+                 "evaluate or predict: call stop_training() in callbacks, and do this after them");
     }
   }
 
@@ -63,7 +66,7 @@ class CallbackList {
   const Model* owner_;  // an address alone, once a callback was called
   const Core& model_;
   std::vector<Callback*> callbacks_;
-  bool watches_batches_ = false;
+  bool watches_batches_ = false, watches_test_batches_ = false;
 };
 
 /// Which Programs a pass runs: this one and, for the rows that are left, the one for a smaller batch.

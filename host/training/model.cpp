@@ -33,7 +33,7 @@ Model& Model::operator=(Model&& other) {
   for (const Model* model : {this, &other}) {
     if (!model->core_) continue;
     const Using core(model->core_);
-    core->expect_no_fit("an assignment of models");
+    core->expect_no_run("an assignment of models");
   }
   if (core_) core_->owner = nullptr;
   core_ = std::move(other.core_);
@@ -107,7 +107,7 @@ void Model::stop_training() { expect_there(core_).stop_training = true; }
 
 Logs Model::evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
   const Using core(core_);
-  return training::evaluate(*core, x, y, options);
+  return training::evaluate(*this, *core, x, y, options);
 }
 
 namespace {
@@ -126,7 +126,7 @@ Logs Model::evaluate(const Dataset& data, const EvaluateOptions& options) {
 
 Tensor Model::confusion_matrix(const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
   const Using core(core_);
-  return training::confusion_matrix(*core, x, y, options);
+  return training::confusion_matrix(*this, *core, x, y, options);
 }
 Tensor Model::confusion_matrix(const Dataset& data, const EvaluateOptions& options) {
   return confusion_matrix(data.inputs(), data.targets(), with_weights(data, options));
@@ -134,14 +134,14 @@ Tensor Model::confusion_matrix(const Dataset& data, const EvaluateOptions& optio
 
 std::vector<NamedTensor> Model::predict_all(const Tensors& x, const PredictOptions& options) {
   const Using core(core_);
-  return training::predict(*core, x, options);
+  return training::predict(*this, *core, x, options);
 }
 Tensor Model::predict(const Tensors& x, const PredictOptions& options) {
   const Using core(core_);
   GLIA_CHECK(core->network().output_count() == 1, StateError,
              "predict gives the output of a model that has one, this one has ",
              core->network().output_count(), ": predict_all gives them all");
-  return std::move(training::predict(*core, x, options)[0].tensor);
+  return std::move(training::predict(*this, *core, x, options)[0].tensor);
 }
 Tensor Model::predict(const TensorView& x, const PredictOptions& options) {
   return predict(Tensors(x), options);

@@ -40,15 +40,18 @@ struct Validation {
   LaunchSize size = LaunchSize();
 };
 
-Logs validate(Core& model, Validation& validation, std::int64_t steps) {
+Logs validate(Core& model, Validation& validation, std::int64_t steps, const CallbackList& callbacks) {
+  callbacks.each([](Callback& callback) { callback.on_test_begin(); });
   Progress silent(std::cout, 0, false);
   const auto begin = [&] { validation.feeder->begin(std::nullopt, 0); };
   begin();
   Position position;
   std::optional<Steps> some;
   if (steps > 0) some = Steps{steps, &position, begin};
-  return model.trainer().logs(
-      run_pass(model, validation.pass, *validation.feeder, validation.size, silent, nullptr, some));
+  const Logs logs = model.trainer().logs(
+      run_pass(model, validation.pass, *validation.feeder, validation.size, silent, &callbacks, some));
+  callbacks.each([&](Callback& callback) { callback.on_test_end(logs); });
+  return logs;
 }
 
 Logs joined(const Logs& train, const Logs& validation) {
@@ -87,7 +90,8 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
   const CallbackList callbacks(owner, model, options.callbacks,
                                params_of(fitting, steps, validation.has_value()));
   History history;
-  LaunchSize size(callbacks.watches_batches());
+  LaunchSize size(callbacks.watches_batches(Mode::train));
+  if (validation) validation->size = LaunchSize(callbacks.watches_batches(Mode::validate));
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
   model.stop_training = false;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
@@ -103,7 +107,7 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
     if (goes_on) some = Steps{steps, &position, begin};
     Logs logs = model.trainer().logs(run_pass(model, pass, feeder, size, progress, &callbacks, some));
     if (validation && (epoch + 1) % options.validation_freq == 0)
-      logs = joined(logs, validate(model, *validation, options.validation_steps));
+      logs = joined(logs, validate(model, *validation, options.validation_steps, callbacks));
     progress.end(logs);
     callbacks.each([&](Callback& callback) { callback.on_epoch_end(epoch, logs); });
     history.append(epoch, logs, now() - start);
@@ -144,7 +148,8 @@ std::int64_t training_rows(std::int64_t rows, const FitOptions& options) {
 }  // namespace
 
 History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const FitOptions& options) {
-  const Core::Fit fit(model);
+  model.expect_no_run("fit");
+  const Core::Run run(model, "fit");
   check_fit(options);
   check_compiled(model, "fit");
   BuildGuard build(model);
@@ -215,7 +220,8 @@ void check_alike(const Core& model, const Pass& pass, const MadeBatch& batch, st
 }  // namespace
 
 History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& options) {
-  const Core::Fit fit(model);
+  model.expect_no_run("fit");
+  const Core::Run run(model, "fit");
   check_fit(options);
   check_compiled(model, "fit");
   GLIA_CHECK(

@@ -14,9 +14,10 @@ namespace glia::training {
 /// As the functions of Model of the same names; `owner` is the model as callbacks see it.
 History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const FitOptions& options);
 History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& options);
-Logs evaluate(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options);
-Tensor confusion_matrix(Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options);
-std::vector<NamedTensor> predict(Core& model, const Tensors& x, const PredictOptions& options);
+Logs evaluate(Model& owner, Core& model, const Tensors& x, const Tensors& y, const EvaluateOptions& options);
+Tensor confusion_matrix(Model& owner, Core& model, const Tensors& x, const Tensors& y,
+                        const EvaluateOptions& options);
+std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, const PredictOptions& options);
 
 /// One step on all of x as one batch; returns loss and metrics. `call` is what the user called, for messages. Where
 /// `input_gradients` is given, those of the inputs are put there, on the CPU.

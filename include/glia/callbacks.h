@@ -21,7 +21,7 @@ namespace glia {
 class Model;
 class Progress;
 
-/// What a fit is going to do.
+/// What a fit is going to do; of evaluate and predict only steps and verbose are said.
 struct TrainingParams {
   int epochs = 0;
   std::int64_t steps = 0;              ///< of an epoch
@@ -30,9 +30,9 @@ struct TrainingParams {
   std::vector<std::string> greater_is_better = {};  ///< those metrics, as compile named them
 };
 
-/// Base of all callbacks. fit calls them on its own thread, in the order they were given; what one throws ends fit
-/// and reaches fit's caller. A callback may look at the model and ask it (evaluate, predict, gradients, get_weights), change
-/// its weights and learning rate, and call train_on_batch, which is one more update. compile, another fit, and moving or
+/// Base of all callbacks. fit, evaluate and predict call them on the caller's thread, in the order they were given; what one throws
+/// ends the call and reaches its caller. A callback may look at the model and ask it (evaluate, predict, gradients, get_weights),
+/// change its weights and learning rate, and call train_on_batch, which is one more update. compile, another fit, and moving or
 /// assigning the model are refused with a StateError.
 class Callback {
  public:
@@ -47,18 +47,34 @@ class Callback {
   virtual void on_epoch_begin(int epoch);
   /// `logs` are loss, metrics and val_ ones of the epoch; what is set in them goes into the history.
   virtual void on_epoch_end(int epoch, Logs& logs);
+  /// Before `batch` (from 0) of an epoch is launched, with those that go along with it.
+  virtual void on_batch_begin(std::int64_t batch);
   /// After `batch` (from 0) of an epoch; `logs` are means over the epoch so far. Called once a launch of the device,
   /// which is many batches and may be behind the device by one, unless a callback watches_batches(): then the model
   /// is as that batch left it, and a learning rate set here is the next batch's.
   virtual void on_batch_end(std::int64_t batch, const Logs& logs);
-  /// Whether on_batch_end must come after every batch: then each is a launch of its own.
+  /// Whether on_batch_begin and on_batch_end must come around every batch: then each is a launch of its own.
   virtual bool watches_batches() const { return false; }
 
-  /// Called by fit before on_train_begin.
+  /// Around an evaluation: evaluate's, or that of fit's validation data. `logs` are its loss and metrics.
+  virtual void on_test_begin() {}
+  virtual void on_test_end(const Logs& logs);
+  /// Around a launch of batches, as on_batch_begin and on_batch_end. `logs` are means over the rows so far.
+  virtual void on_test_batch_begin(std::int64_t batch);
+  virtual void on_test_batch_end(std::int64_t batch, const Logs& logs);
+  /// Around predict, and a launch of its batches.
+  virtual void on_predict_begin() {}
+  virtual void on_predict_end() {}
+  virtual void on_predict_batch_begin(std::int64_t batch);
+  virtual void on_predict_batch_end(std::int64_t batch);
+  /// As watches_batches(), for those of evaluations and predictions.
+  virtual bool watches_test_batches() const { return false; }
+
+  /// Called by fit, evaluate and predict before all else.
   void attach(Model& model, const TrainingParams& params) { model_ = &model, params_ = params; }
 
  protected:
-  /// The model that is trained; its stop_training() ends fit.
+  /// The model in use; its stop_training() ends fit.
   Model& model() const { return *model_; }
   const TrainingParams& params() const { return params_; }
 
@@ -257,6 +273,7 @@ class TerminateOnNaN : public Callback {
 struct LambdaCallbackOptions {
   std::function<void(int epoch)> on_epoch_begin = {};
   std::function<void(int epoch, Logs& logs)> on_epoch_end = {};
+  std::function<void(std::int64_t batch)> on_batch_begin = {};                  ///< makes each batch a launch
   std::function<void(std::int64_t batch, const Logs& logs)> on_batch_end = {};  ///< makes each batch a launch
   std::function<void()> on_train_begin = {};
   std::function<void()> on_train_end = {};
@@ -271,8 +288,9 @@ class LambdaCallback : public Callback {
   void on_train_end() override;
   void on_epoch_begin(int epoch) override;
   void on_epoch_end(int epoch, Logs& logs) override;
+  void on_batch_begin(std::int64_t batch) override;
   void on_batch_end(std::int64_t batch, const Logs& logs) override;
-  bool watches_batches() const override { return static_cast<bool>(do_.on_batch_end); }
+  bool watches_batches() const override { return do_.on_batch_begin || do_.on_batch_end; }
 
  private:
   LambdaCallbackOptions do_;
