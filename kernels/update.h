@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/descriptors.h>  // defines: op::summed_elements
-#include <glia/step_state.h>   // defines: StepState
+#include <glia/step_state.h>          // defines: StepState
+#include <glia/update_descriptors.h>  // defines: op::summed_elements
 #include <kernels/block.h>
 #include <kernels/spans.h>
 
