@@ -1,4 +1,4 @@
-// Golden values: the tensors that tests/golden/make_keras.py wrote, by name, and the fixture of the tests
+// Golden values: the tensors that tests/golden/make_keras*.py wrote, by name, and the fixture of the tests
 // that compare with them.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once

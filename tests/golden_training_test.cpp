@@ -1,5 +1,5 @@
 // What Keras computes, Glia computes: the weights after 100 steps of every optimizer, what evaluate returns,
-// and the history of fit. The tables mirror those of tests/golden/make_keras.py.
+// and the history of fit. The tables mirror those of tests/golden/make_keras_training.py.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/sequential.h>
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run:  python3 -m pip install keras torch safetensors;  python3 tests/golden/make_keras_graphs.py
 
-As make_keras.py does: in float64, and only what float32 confirms. Of each graph the file has
+As keras_values.py says: in float64, and only what float32 confirms. Of each graph the file has
 
     x/0 ...                    the inputs' rows, in the order of the model's inputs
     y/0 ...                    the targets, in the order of its outputs; weight/0 ... likewise, of the rows
@@ -15,7 +15,7 @@ As make_keras.py does: in float64, and only what float32 confirms. Of each graph
     after/00/dense/kernel      the weights then
 """
 
-from make_keras import (  # first: it sets Keras's backend
+from keras_values import (  # first: it sets Keras's backend
     batch_gradients,
     golden,
     inputs_of,

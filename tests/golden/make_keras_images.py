@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run:  python3 -m pip install keras torch safetensors;  python3 tests/golden/make_keras_images.py
 
-As make_keras.py does: in float64, and only what float32 confirms. Where a window lies is TensorFlow's definition,
+As keras_values.py says: in float64, and only what float32 confirms. Where a window lies is TensorFlow's definition,
 which Keras's other backends imitate: the outputs of single layers with windows are computed a second time below, by
 that definition in NumPy, and must be the same.
 """
 
-from make_keras import (  # first: it sets Keras's backend
+from keras_values import (  # first: it sets Keras's backend
     build,
     fresh,
     golden,
