@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "tests/scripted_fits.h"
 #include "tests/temporary_folder.h"
 
 namespace glia {
@@ -18,14 +19,11 @@ namespace {
 using glia::testing::read_text;
 using glia::testing::TemporaryFolder;
 using glia::testing::write_text;
+using test::falling;
+using test::points;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-/// Falls, with setbacks; its best epochs are 0, 1, 3 and 7.
-const std::vector<double> falling{1.0, 0.8, 0.9, 0.7, 0.75, 0.72, 0.71, 0.69, 0.7, 0.7, 0.7, 0.7};
-
-Dataset points() { return Dataset(Tensor{{0}, {1}, {2}, {3}}, Tensor{{0}, {1}, {0}, {1}}); }
 
 Sequential line() {
   Sequential model{Dense(1, "sigmoid", {.input_dim = 1})};

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "tests/devices.h"
+#include "tests/scripted_fits.h"  // defines: points
 #include "tests/temporary_folder.h"
 
 namespace glia {
@@ -20,6 +21,7 @@ namespace {
 using glia::testing::read_text;
 using glia::testing::TemporaryFolder;
 using glia::testing::write_text;
+using test::points;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
@@ -151,8 +153,6 @@ std::set<std::string> tags(const std::string& folder) {
     if (event.version.empty()) found.insert(event.tag);
   return found;
 }
-
-Dataset points() { return Dataset(Tensor{{0}, {1}, {2}, {3}}, Tensor{{0}, {1}, {0}, {1}}); }
 
 Sequential line() {
   Sequential model{Dense(1, "sigmoid", {.input_dim = 1})};
