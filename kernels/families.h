@@ -41,9 +41,9 @@ using LayerFamily =
 using LossFamily = Family<op::Loss, op::Tally, op::Fold>;
 
 /// kernels/lower_updates.h: the step's state and the update of the parameters.
-using UpdateFamily =
-    Family<op::Begin, op::Schedule, op::Advance, op::Penalty, op::Accumulate, op::Squares, op::RescaleToNorm,
-           op::Optimize, op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend>;
+using UpdateFamily = Family<op::Begin, op::Schedule, op::Advance, op::Penalty, op::Accumulate, op::Squares,
+                            op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage, op::Constrain,
+                            op::Momentum, op::Combine, op::Descend>;
 
 /// kernels/lower_merge.h: what merges, cuts and rearranges tensors, and formulas on them.
 using MergeFamily = Family<op::Copy, op::Binary, op::Reduce>;

@@ -74,6 +74,16 @@ void lower(const op::Squares& d, const Bindings& at, Launch&& launch) {
 }
 
 template <class Launch>
+void lower(const op::Sums& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.in.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    const std::int64_t n = d.in.elements();
+    launch(SumsKernel<T>{at.template address<T>(d.in), at.template address<double>(d.partials), n},
+           Work{Work::exactly, op::pieces_of(n)});
+  });
+}
+
+template <class Launch>
 void lower(const op::RescaleToNorm& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.values.dtype, [&](auto type) {
     using T = typename decltype(type)::type;

@@ -58,6 +58,20 @@ struct SquaresKernel {
   }
 };
 
+/// partials[b] = the sum of the b-th piece of in (n,).
+template <class T>
+struct SumsKernel {
+  const T* in;
+  double* partials;
+  std::int64_t n;
+
+  GLIA_HD double at(std::int64_t i) const { return static_cast<double>(in[i]); }
+  template <class Block>
+  GLIA_HD void operator()(Block& block) const {
+    sum_piece(block, n, partials + block.index(), *this);
+  }
+};
+
 /// The root of the sum of partial sums; every thread must come and gets it.
 template <class Block>
 GLIA_HD double norm_of(Block& block, const double* partials, std::int64_t blocks) {

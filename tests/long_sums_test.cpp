@@ -251,6 +251,11 @@ std::vector<Sum> sums_of(float c) {
                     {{values, c}},
                     partials,
                     static_cast<double>(op::summed_elements) * wide * wide});
+    sums.push_back({"Sums",
+                    op::Sums{piece, partials},
+                    {{values, c}},
+                    partials,
+                    static_cast<double>(op::summed_elements) * wide});
     sums.push_back({"Penalty",
                     op::Penalty{{.l1 = 1, .l2 = 0}, piece, {}, partials, 0},
                     {{values, c}},

@@ -179,10 +179,8 @@ class OperandRules {
   void operator()(const op::Scatter& d) { require(d.source >= 0, "a source has no number"); }
   void operator()(const op::Advance& d) { require(d.batch > 0, "the cursor stays"); }
   void operator()(const op::Accumulate& d) { alike(d.gradients, d.sums), require(d.steps > 1, "steps"); }
-  void operator()(const op::Squares& d) {
-    require(d.partials.dtype == DType::float64 && d.partials.elements() == op::pieces_of(d.in.elements()),
-            "partials of another size or dtype");
-  }
+  void operator()(const op::Squares& d) { sums(d.in, d.partials); }
+  void operator()(const op::Sums& d) { sums(d.in, d.partials); }
   void operator()(const op::RescaleToNorm& d) {
     require(d.partials.elements() == op::pieces_of(d.values.elements()), "partials of another size");
   }
@@ -232,6 +230,10 @@ class OperandRules {
     require(a.elements() == b.elements(), detail::concat("operands of ", a.shape, " and ", b.shape));
   }
   void alike(const View& a, const View& b) { same_count(a, b), same_dtype(a, b); }
+  void sums(const View& in, const View& partials) {
+    require(partials.dtype == DType::float64 && partials.elements() == op::pieces_of(in.elements()),
+            "partials of another size or dtype");
+  }
   void matrices(const View& a, const View& b) {
     require(a.shape.rank() == 2 && a.shape == b.shape,
             detail::concat("no matrices alike: ", a.shape, ", ", b.shape));

@@ -167,7 +167,7 @@ Rows checked_data(const Core& model, const Tensors& x, const Tensors& y, const c
   GLIA_CHECK(rows_of(rows) > 0, ValueError, call, " got no rows (x has shape ", rows[0]->shape(),
              "): give at least one");
   const std::vector<Head>& heads = model.trainer().heads().all;
-  const Rows targets = in_order(y, model.trainer().head_names(), true, "targets", call);
+  const Rows targets = in_order(y, model.trainer().heads().names(), true, "targets", call);
   for (std::size_t h = 0; h < heads.size(); ++h) check_targets(model, heads[h], *rows[0], *targets[h], call);
   rows.insert(rows.end(), targets.begin(), targets.end());
   return rows;

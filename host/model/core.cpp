@@ -60,7 +60,7 @@ void Core::build(const Shapes& inputs) {
   const Specifying specifying(network_.layers());
   const Undo undo(*this);
   network_.specify(inputs);
-  if (trainer_) trainer_->resolve(network_.output_shapes());
+  if (trainer_) trainer_->resolve(network_.output_shapes(), network_.added_losses());
   weights_.expect_dtype(dtype);
   weights_.move(context(), shared_from_this(), [this] { drop_programs(); });
   weights_.make(context(), dtype, seed);
@@ -126,7 +126,7 @@ void Core::compile(const CompileOptions& options) {
   expect_no_run("compile");
   Trainer trainer(options, network_.output_names(), dtype, network_.layers());
   network_.check_declared_shape();
-  if (built() || !network_.is_chain()) trainer.resolve(network_.output_shapes());
+  if (built() || !network_.is_chain()) trainer.resolve(network_.output_shapes(), network_.added_losses());
   std::optional<Context> context = options.context;
   if (!context && options.device) {
     find_context();

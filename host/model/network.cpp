@@ -58,7 +58,7 @@ void Network::copy(const Network& other, const std::weak_ptr<Builder>& model) {
     if (!other.input_shapes_.empty()) layers_[0].node().declared_input_shape = other.input_shapes_[0];
     return;
   }
-  const Graph& graph = *other.graph_;
+  const Graph& graph = other.graph_of_losses();
   std::vector<std::vector<Symbol>> outputs;  // of each node
   for (const Graph::Node& node : graph.nodes()) {
     const Layer layer = copies.of(node.layer);
@@ -69,7 +69,33 @@ void Network::copy(const Network& other, const std::weak_ptr<Builder>& model) {
   std::vector<Symbol> from, to;
   for (const std::size_t input : graph.inputs()) from.push_back(outputs[input][0]);
   for (const Graph::Source& output : graph.outputs()) to.push_back(outputs[output.node][output.output]);
-  connect(from, to, model);
+  connect(from, std::vector(to.begin(), to.begin() + static_cast<std::ptrdiff_t>(other.outputs_.size())),
+          model);
+  for (const AddedLoss& loss : other.added_losses_) add_loss(to[loss.output], model);
+}
+
+void Network::add_loss(const Symbol& value, const std::weak_ptr<Builder>& model) {
+  GLIA_CHECK(!is_chain_, StateError, "cannot add a loss to model \"", name,
+             "\": it is a chain; make a Model of its inputs() and outputs() first");
+  std::vector<Symbol> all = outputs_;
+  all.insert(all.end(), loss_values_.begin(), loss_values_.end());
+  auto place = std::find(all.begin(), all.end(), value);
+  if (place == all.end()) {
+    all.push_back(value);
+    Graph graph = Graph::between(inputs_, all);
+    std::vector<Layer> layers = layers_;
+    for (const Layer& layer : graph.layers())
+      if (std::find_if(layers.begin(), layers.end(),
+                       [&](const Layer& known) { return &known.node() == &layer.node(); }) == layers.end())
+        layers.push_back(layer);
+    scope_ = Scope(layers);
+    layers_ = std::move(layers);
+    with_losses_ = std::move(graph);
+    loss_values_.push_back(value);
+    for (LayerNode* node : all_nodes(layers_)) add_builder(*node, model);
+    place = all.end() - 1;
+  }
+  added_losses_.push_back({static_cast<std::size_t>(place - all.begin()), value.shape()});
 }
 
 void Network::expect_growing(const char* call) const {
@@ -110,7 +136,7 @@ void Network::specify(const Shapes& inputs) {
   if (is_chain_)
     specify_chain(inputs[0]);
   else
-    graph_->specify(inputs);
+    graph_of_losses().specify(inputs);
 }
 
 /// Applies the layers one after another.

@@ -4,7 +4,8 @@
 #pragma once
 
 #include <host/graph/graph.h>
-#include <host/model/names.h>  // defines: Scope
+#include <host/model/names.h>    // defines: Scope
+#include <host/program/heads.h>  // defines: AddedLoss
 
 #include <memory>
 #include <optional>
@@ -20,6 +21,8 @@ class Network {
 
   /// Makes it the graph between symbols, for `model`, which its layers then know. Throws ValueError.
   void connect(const Symbols& inputs, const Symbols& outputs, const std::weak_ptr<Builder>& model);
+  /// Adds the mean of a value to the loss. Throws StateError for a chain, ValueError for a value of other inputs.
+  void add_loss(const Symbol& value, const std::weak_ptr<Builder>& model);
   /// Makes it the same as another, of layers with weights of their own to come.
   void copy(const Network& other, const std::weak_ptr<Builder>& model);
   /// A chain grows and shrinks at its end until it has shapes. Throws StateError, ValueError for a layer that it has.
@@ -50,6 +53,9 @@ class Network {
 
   /// The graph, the symbols and the shapes of one row, which a chain has once it is specified.
   const Graph& graph() const { return *graph_; }
+  /// And what is added to the loss: behind the outputs it has the values that are none.
+  const Graph& graph_of_losses() const { return with_losses_ ? *with_losses_ : *graph_; }
+  const std::vector<AddedLoss>& added_losses() const { return added_losses_; }
   const std::vector<Symbol>& inputs() const { return inputs_; }
   const std::vector<Symbol>& outputs() const { return outputs_; }
   const Shapes& input_shapes() const { return input_shapes_; }
@@ -67,7 +73,9 @@ class Network {
   bool is_chain_ = true, is_sealed_ = false;
   std::vector<Layer> layers_;
   std::optional<Scope> scope_;  // the layers' names here
-  std::optional<Graph> graph_;
+  std::optional<Graph> graph_, with_losses_;
+  std::vector<AddedLoss> added_losses_;
+  std::vector<Symbol> loss_values_;  // those that are no outputs
   std::shared_ptr<LayerNode> as_layer_;
   std::vector<Symbol> inputs_, outputs_;
   Shapes input_shapes_, output_shapes_;

@@ -3,6 +3,7 @@
 #include <host/model/step.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace glia {
 
@@ -103,10 +104,18 @@ View emit_flip_average(Emitter& e, const StepParts& parts, const op::Gather& row
 
 /// From the losses' gradients to those of the weights and, where the key says so, of the inputs.
 void emit_backward(Emitter& e, const StepParts& parts, const ProgramKey& key, const Emission& layers,
-                   const std::vector<View>& of_heads) {
-  const std::vector<Head>& heads = parts.trainer->heads().all;
+                   const std::vector<std::pair<std::size_t, View>>& of_losses) {
   std::vector<View> gradients(layers.outputs.size());
-  for (std::size_t h = 0; h < heads.size(); ++h) gradients[heads[h].output] = of_heads[h];
+  for (const auto& [output, gradient] : of_losses) {
+    View& all = gradients[output];
+    if (all) {
+      const View sum = e.temporary(all.shape);
+      e.add(op::Combine{1, 1, all, gradient, sum});
+      all = sum;
+    } else {
+      all = gradient;
+    }
+  }
   const std::vector<View> of_inputs =
       layers.backward(e, gradients, std::vector<bool>(parts.network.input_shapes().size(), key.of_inputs));
   for (std::size_t i = 0; key.of_inputs && i < of_inputs.size(); ++i)
@@ -122,8 +131,15 @@ void emit_training(Emitter& e, const StepParts& parts, const ProgramKey& key,
   for (const Head& head : heads.all) predictions.push_back(layers.outputs[head.output].view);
   const bool wants_gradients = key.mode == Mode::train || key.mode == Mode::gradient;
   const EmittedHeads losses = emit_heads(e, heads, predictions, batch, wants_gradients);
+  std::vector<std::pair<std::size_t, View>> gradients;  // of an output, by a loss
+  for (std::size_t h = 0; wants_gradients && h < heads.all.size(); ++h)
+    gradients.emplace_back(heads.all[h].output, losses.gradients[h]);
+  for (const AddedLoss& loss : heads.added) {
+    const View gradient = emit_added_loss(e, loss, layers.outputs[loss.output].view, wants_gradients);
+    if (wants_gradients) gradients.emplace_back(loss.output, gradient);
+  }
   const UpdateOf update = parts.trainer->update(parts.places);
-  if (wants_gradients) emit_backward(e, parts, key, layers, losses.gradients);
+  if (wants_gradients) emit_backward(e, parts, key, layers, gradients);
   const View penalties = emit_penalties(e, update.weights, wants_gradients);
   if (key.mode == Mode::train) emit_update(e, update);
   if (heads.penalty_counter < 0)
@@ -140,7 +156,8 @@ void emit_training(Emitter& e, const StepParts& parts, const ProgramKey& key,
 void emit_rows(Emitter& e, const StepParts& parts, const ProgramKey& key) {
   if (key.mode == Mode::train) emit_schedule(e, parts.trainer->optimizer());
   const Batch batch = emit_gathers(e, parts, key);
-  Emission layers = parts.network.graph().emit(e, batch.inputs);
+  const Graph& graph = key.mode == Mode::infer ? parts.network.graph() : parts.network.graph_of_losses();
+  Emission layers = graph.emit(e, batch.inputs);
   if (key.flip_average)
     layers.outputs[0].view = emit_flip_average(e, parts, batch.first, layers.outputs[0].view);
   if (key.mode != Mode::infer) return emit_training(e, parts, key, batch.targets, layers);

@@ -88,7 +88,7 @@ std::string shape_text(const Shape& row) {
 
 /// What the applications of a layer read: "dense[0][0]" is the first output of the first application of it.
 std::string connections(const Network& network, const LayerNode& layer) {
-  const std::vector<Graph::Node>& nodes = network.graph().nodes();
+  const std::vector<Graph::Node>& nodes = network.graph_of_losses().nodes();
   std::string text;
   for (const Graph::Node& node : nodes) {
     if (&node.layer.node() != &layer) continue;

@@ -33,7 +33,7 @@ class Trainer {
 
   const Optimizers& optimizer() const { return optimizer_; }
   const Precisions& precision() const { return precision_; }
-  bool has_loss() const { return !heads_.all.empty(); }
+  bool has_loss() const { return !heads_.all.empty() || !heads_.added.empty(); }
   bool has_constant_rate() const;
   /// At this training step.
   double learning_rate(std::int64_t step) const;
@@ -46,11 +46,9 @@ class Trainer {
   /// Those that are better the greater they are.
   std::vector<std::string> rising_names() const;
 
-  /// Goes with outputs of these shapes. Throws ValueError for metrics that do not.
-  void resolve(const Shapes& outputs);
+  /// Goes with outputs of these shapes, and what the model adds to its loss. Throws ValueError for metrics that do not.
+  void resolve(const Shapes& outputs, const std::vector<AddedLoss>& added);
   const Heads& heads() const { return heads_; }
-  /// Of the outputs that have a loss.
-  const std::vector<std::string>& head_names() const { return head_names_; }
 
   /// Trains the weights of these layers but for those of frozen ones, and but for `left_out`; notes in `places` where their
   /// gradients lie. Frozen are also layers that came after compile and do not want to be trained.
@@ -92,7 +90,6 @@ class Trainer {
   Precisions precision_;
   DType dtype_;
   Heads heads_;
-  std::vector<std::string> head_names_;
   std::unordered_map<const LayerNode*, bool> frozen_;                  // as compile found them
   std::vector<std::pair<const LayerNode*, const Variable*>> trained_;  // in the order of their gradients
   std::vector<std::pair<const LayerNode*, const Variable*>> listed_;   // those that were left out among them

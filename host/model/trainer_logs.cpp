@@ -16,7 +16,6 @@ Trainer::Trainer(const CompileOptions& options, const std::vector<std::string>& 
   check_optimizer(optimizer_);
   check_precision(precision_, dtype);
   heads_.all = checked_heads(options, outputs);
-  for (const Head& head : heads_.all) head_names_.push_back(head.name);
   note_frozen(layers, false, frozen_);
 }
 
@@ -32,8 +31,9 @@ Metrics accuracy_of(const Head& head) {
 
 }  // namespace
 
-void Trainer::resolve(const Shapes& outputs) {
+void Trainer::resolve(const Shapes& outputs, const std::vector<AddedLoss>& added) {
   Heads resolved = heads_;
+  resolved.added = added;
   for (Head& head : resolved.all) {
     head.shape = outputs[head.output];
     const std::int64_t columns = head.shape.back();
@@ -56,7 +56,7 @@ void Trainer::resolve(const Shapes& outputs) {
 
 std::vector<std::string> Trainer::names() const {
   std::vector<std::string> names;
-  if (!heads_.all.empty()) names.push_back("loss");
+  if (has_loss()) names.push_back("loss");
   if (heads_.all.size() > 1)
     for (const Head& head : heads_.all) names.push_back(head.name + "_loss");
   for (const Head& head : heads_.all)
@@ -98,6 +98,8 @@ Logs Trainer::logs(const PassState& pass) const {
       if (heads_.all.size() > 1) values.emplace_back(head.name + "_loss", loss);
       sum += head.weight * loss;
     }
+    for (const AddedLoss& loss : heads_.added)
+      sum += mean(counter(loss.sum_counter), counter(loss.sum_counter + 1));
     values[0].second = sum;
   }
   for (const Head& head : heads_.all) {

@@ -44,8 +44,8 @@ std::vector<plots::GraphBox> boxes_of(const Graph& graph, const Shapes& inputs, 
 void plot_model(const Model& model, const std::string& path) {
   const Using core(model.core());
   const Network& network = core.known("plot_model").network();
-  plots::plot_graph(boxes_of(network.graph(), network.input_shapes(), Scope(network.layers())), network.name,
-                    path);
+  plots::plot_graph(boxes_of(network.graph_of_losses(), network.input_shapes(), Scope(network.layers())),
+                    network.name, path);
 }
 
 }  // namespace glia

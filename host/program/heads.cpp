@@ -42,8 +42,14 @@ std::vector<Group> groups_of(const Head& head) {
 
 }  // namespace
 
+std::vector<std::string> Heads::names() const {
+  std::vector<std::string> names;
+  for (const Head& head : all) names.push_back(head.name);
+  return names;
+}
+
 void Heads::lay_out() {
-  const bool several = all.size() > 1 || (all.size() == 1 && all[0].weight != 1);
+  const bool several = all.size() > 1 || (all.size() == 1 && all[0].weight != 1) || !added.empty();
   counters = 0, penalty_counter = -1;
   for (Head& head : all) {
     const std::vector<Group> groups = groups_of(head);
@@ -67,6 +73,7 @@ void Heads::lay_out() {
       counters += metric.counters = counter_count(metric.metric, head.shape.back());
     }
   }
+  for (AddedLoss& loss : added) loss.sum_counter = counters, counters += 2;
   if (several) penalty_counter = counters, counters += 2;
 }
 
@@ -163,6 +170,19 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
     }
   }
   return result;
+}
+
+View emit_added_loss(Emitter& e, const AddedLoss& loss, const View& value, bool wants_gradient) {
+  const std::int64_t rows = value.shape[0], elements = value.elements();
+  const View partials = e.temporary({op::pieces_of(elements), 1}, DType::float64);
+  e.add(op::Sums{value, partials.reshaped({partials.elements()})});
+  op::Fold fold{partials, {}, rows, loss.sum_counter};
+  fold.scale = static_cast<double>(rows) / static_cast<double>(elements);
+  e.add(fold);
+  if (!wants_gradient) return {};
+  const View gradient = e.temporary(value.shape);
+  e.add(op::Map{Rescale{0, 1 / static_cast<double>(elements)}, value, gradient});
+  return gradient;
 }
 
 }  // namespace glia

@@ -34,13 +34,23 @@ struct Head {
   TargetSpec targets() const;
 };
 
+/// What a model adds to its loss: the mean of an output's elements, or of a value that is no output.
+struct AddedLoss {
+  std::size_t output;  ///< of the graph, which has those that are no outputs of the model behind them
+  Shape shape;         ///< of one row
+  std::int64_t sum_counter = -1;  ///< of the means of rows; in the next their number
+};
+
 /// All heads of a model, and how many counters they take. Where there are several, or the loss of the only one is weighted, the
 /// sum of the penalties, and of the rows, is in two behind theirs.
 struct Heads {
   std::vector<Head> all;
+  std::vector<AddedLoss> added = {};
   std::int64_t counters = 0;
   std::int64_t penalty_counter = -1;
 
+  /// Of the outputs that have a loss.
+  std::vector<std::string> names() const;
   /// Gives each number its place. To be called once `all` is complete.
   void lay_out();
 };
@@ -61,5 +71,8 @@ struct EmittedHeads {
 /// the heads' losses with their gradients.
 EmittedHeads emit_heads(Emitter& emitter, const Heads& heads, const std::vector<View>& predictions,
                         const std::vector<BatchTargets>& batch, bool wants_gradients);
+
+/// The same for an added loss: its value (rows, ...), whose gradient it returns where that is wanted.
+View emit_added_loss(Emitter& emitter, const AddedLoss& loss, const View& value, bool wants_gradient);
 
 }  // namespace glia

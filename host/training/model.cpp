@@ -86,6 +86,13 @@ void Model::set_dtype(DType dtype) {
 
 bool Model::built() const { return Using(core_)->built(); }
 
+void Model::add_loss(const Symbol& value) {
+  const Using core(core_);
+  GLIA_CHECK(!core->compiled() && !core->built(), StateError, "add_loss came after model \"",
+             core->network().name, "\" was compiled or built: call it right after making the model");
+  core->network().add_loss(value, core->weak_from_this());
+}
+
 void Model::compile(const CompileOptions& options) { Using(core_)->compile(options); }
 
 History Model::fit(const Tensors& x, const Tensors& y, const FitOptions& options) {

@@ -71,6 +71,11 @@ class Model {
   std::vector<std::string> input_names() const;
   std::vector<std::string> output_names() const;
 
+  /// Adds the mean of a value's elements to the loss: a symbol that is made of the model's inputs, such as a penalty on what a
+  /// layer gives. Weights of rows do not count there. Throws StateError for a Sequential and once the model is compiled or built,
+  /// ValueError for a value of inputs that the model does not have. A model within another does not bring its added losses along.
+  void add_loss(const Symbol& value);
+
   /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights. Throws ValueError for
   /// options that cannot be, StateError in a callback of a fit, DeviceError where the device asked for cannot be had,
   /// ShapeError where the first layer says its input shape and a later one does not fit; nothing changes then. Weights go along to

@@ -64,6 +64,16 @@ struct Squares {
   }
 };
 
+/// partials (blocks,) = sums of pieces of `in`.
+struct Sums {
+  static constexpr auto name = "Sums";
+  View in, partials;
+  template <class F>
+  void operands(F&& f) {
+    f(in, Access::read), f(partials, Access::write);
+  }
+};
+
 /// Cuts `values`, whose squares `partials` has, to a norm of `limit`; with limit 0 makes their norm 1.
 struct RescaleToNorm {
   static constexpr auto name = "RescaleToNorm";

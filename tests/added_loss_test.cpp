@@ -1,0 +1,183 @@
+// add_loss: values of the graph that are added to a model's loss.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/glia.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/close.h"
+#include "tests/devices.h"
+#include "tests/drawn.h"  // defines: drawn, same_bits
+#include "tests/expect_error.h"
+
+namespace glia::test {
+namespace {
+
+class AddedLoss : public DeviceTest {
+ protected:
+  CompileOptions mse() const {
+    return {.optimizer = SGD{.learning_rate = 0.1}, .loss = "mse", .device = current_device()};
+  }
+  const Tensor x = drawn(1, {11, 4}), y = drawn(2, {11, 2});
+};
+
+INSTANTIATE_TEST_SUITE_P(Devices, AddedLoss, ::testing::ValuesIn(test_devices()), device_name);
+
+double mean_of(const Tensor& values) {
+  double sum = 0;
+  const Tensor wide = values.cast(DType::float64);
+  for (std::int64_t i = 0; i < wide.size(); ++i) sum += wide.data<double>()[i];
+  return sum / static_cast<double>(wide.size());
+}
+
+/// A hidden layer, and an output that reads it.
+struct Parts {
+  Symbol in = Input({4}), hidden = Dense(3, "tanh", {.name = "hidden"})(in),
+         out = Dense(2, "linear", {.name = "out"})(hidden);
+};
+
+TEST_P(AddedLoss, Is_what_the_same_value_as_an_output_with_a_loss_would_be) {
+  const Parts a, b;
+  Model added({a.in}, {a.out}),
+      several({b.in}, {b.out, Lambda([](const Symbol&h) { return h * h; }, "square")(b.hidden)});
+  added.add_loss(a.hidden * a.hidden);
+  added.compile(mse());
+  CompileOptions options = mse();
+  options.loss = {{"out", "mse"}, {"square", "mae"}};
+  several.compile(options);
+  const Tensor zeros = Tensor::zeros({11, 3});
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    const Logs got = added.evaluate(x, y, {.batch_size = 4, .verbose = 0});  // the last batch has three rows
+    const Logs wanted = several.evaluate(x, {y, zeros}, {.batch_size = 4, .verbose = 0});
+    EXPECT_NEAR(got["loss"], wanted["loss"], 1e-6);
+    added.fit(x, y, {.batch_size = 4, .verbose = 0, .shuffle = false});
+    several.fit(x, {y, zeros}, {.batch_size = 4, .verbose = 0, .shuffle = false});
+  }
+  EXPECT_TRUE(close(added.get_weights(), several.get_weights(), {.relative = 1e-5, .absolute = 1e-6}));
+  EXPECT_EQ(added.metrics_names(), std::vector<std::string>{"loss"});
+}
+
+TEST_P(AddedLoss, Alone_is_all_there_is_to_train_by_and_needs_no_targets) {
+  const Parts parts;
+  Model model({parts.in}, {parts.out});
+  const Symbol difference = parts.out - 0.5;
+  model.add_loss(difference * difference);
+  model.compile({.optimizer = SGD{.learning_rate = 0.5}, .device = current_device()});
+  const double before = model.evaluate(x, {}, {.verbose = 0})["loss"];
+  const Tensor out = model.predict(x);
+  EXPECT_NEAR(before, mean_of((out - 0.5) * (out - 0.5)), 1e-5);
+  const History history = model.fit(x, {}, {.epochs = 30, .verbose = 0});
+  EXPECT_LT(model.evaluate(x, {}, {.verbose = 0})["loss"], before / 20);
+  EXPECT_EQ(history["loss"].size(), 30u);
+  EXPECT_EQ(model.train_on_batch(x, {}).begin()->first, "loss");
+  expect_error<ValueError>([&] { model.fit(x, y, {.verbose = 0}); }, {"targets"});
+}
+
+TEST_P(AddedLoss, Counts_as_often_as_it_is_added_be_it_an_output_or_not) {
+  const auto loss_of = [&](int of_output, int of_hidden, const LossNames& loss, bool with_targets) {
+    const Parts parts;
+    Model model({parts.in}, {parts.out});
+    for (int i = 0; i < of_output; ++i) model.add_loss(parts.out);
+    for (int i = 0; i < of_hidden; ++i) model.add_loss(parts.hidden);
+    CompileOptions options = mse();
+    options.loss = loss;
+    model.compile(options);
+    const double found = model.evaluate(x, with_targets ? Tensors(y) : Tensors(), {.verbose = 0})["loss"];
+    const Gradients gradients = model.gradients(x, with_targets ? Tensors(y) : Tensors());
+    EXPECT_NEAR(gradients.loss, found, 1e-6);
+    return std::pair(found, gradients.weights[0].clone());
+  };
+  const auto [plain, by_loss] = loss_of(0, 0, "mse", true);
+  const auto [out, by_out] = loss_of(1, 0, {}, false);
+  const auto [hidden, by_hidden] = loss_of(0, 1, {}, false);
+  const auto [all, by_all] = loss_of(2, 1, "mse", true);
+  EXPECT_NEAR(all, plain + 2 * out + hidden, 1e-5);
+  EXPECT_TRUE(all_close(by_all, by_loss + by_out * 2 + by_hidden, 1e-4, 1e-6));
+}
+
+TEST_P(AddedLoss, May_have_layers_of_its_own_that_predict_leaves_out) {
+  const Parts parts;
+  Model plain({parts.in}, {parts.out}), model({parts.in}, {parts.out});
+  const Symbol code = Dense(5, "relu", {.name = "judge"})(parts.hidden);
+  model.add_loss(mean(code, {-1}));
+  model.compile(mse());
+  plain.compile(mse());
+  EXPECT_EQ(plain.count_params() + 3 * 5 + 5, model.count_params());
+  EXPECT_EQ(model.weight_names().back(), "judge/bias");
+  EXPECT_EQ(model.program(Mode::infer, 4).explain(), plain.program(Mode::infer, 4).explain());
+  const TensorList before = model.get_weights();
+  model.fit(x, y, {.verbose = 0});
+  const TensorList after = model.get_weights();
+  EXPECT_FALSE(array_equal(before[4], after[4]));  // it learns along
+  Model copy = clone_model(model);
+  copy.compile(mse());
+  copy.set_weights(after);
+  EXPECT_EQ(copy.evaluate(x, y, {.verbose = 0})["loss"], model.evaluate(x, y, {.verbose = 0})["loss"]);
+}
+
+/// The penalty of a variational autoencoder's code on its distance from the normal distribution.
+Symbol kl_divergence(const Symbol& mean, const Symbol& log_variance) {
+  return (exp(log_variance) + mean * mean - log_variance - 1) * 0.5;
+}
+
+TEST_P(AddedLoss, Has_the_slopes_of_its_formula) {
+  if (!current_device().is_cpu()) GTEST_SKIP() << "float64 is for the CPU";
+  const Symbol in = Input({4});
+  const Symbol center = Dense(3, "linear", {.name = "mean"})(in),
+               spread = Dense(3, "linear", {.name = "spread"})(in);
+  Model model({in}, {Dense(2)(center)});
+  model.set_dtype(DType::float64);
+  model.add_loss(kl_divergence(center, spread));
+  model.compile(mse());
+  const Tensor wide = x.cast(DType::float64), targets = y.cast(DType::float64);
+  const Gradients found = model.gradients(wide, targets);
+  TensorList weights = model.get_weights();
+  for (std::size_t w = 0; w < weights.size(); ++w)
+    for (std::int64_t i = 0; i < weights[w].size(); ++i) {
+      double& weight = weights[w].data<double>()[i];
+      const double was = weight, step = 1e-5;
+      double loss[2];
+      for (const int side : {0, 1}) {
+        weight = was + (side ? step : -step);
+        model.set_weights(weights);
+        loss[side] = model.gradients(wide, targets).loss;
+      }
+      weight = was;
+      EXPECT_NEAR(found.weights[w].data<double>()[i], (loss[1] - loss[0]) / (2 * step), 1e-8);
+    }
+}
+
+TEST_P(AddedLoss, Repeats_to_the_bit_and_goes_along_with_penalties_and_weights_of_rows) {
+  std::vector<TensorList> ends;
+  const Tensor weights = drawn(4, {11}) * 0.5 + 1;
+  for (int run = 0; run < 2; ++run) {
+    const Symbol in = Input({4});
+    const Symbol hidden = Dense(3, "tanh", {.kernel_regularizer = "l2"})(in);
+    Model model({in}, {Dense(2)(hidden)});
+    model.add_loss(abs(hidden));
+    model.compile(mse());
+    const double loss = model.test_on_batch(x, y)["loss"],
+                 weighted = model.test_on_batch(x, y, weights)["loss"];
+    EXPECT_NE(loss, weighted);
+    model.fit(x, y, {.batch_size = 4, .verbose = 0, .sample_weight = weights});
+    ends.push_back(model.get_weights());
+  }
+  EXPECT_TRUE(same_bits(ends[0], ends[1]));
+}
+
+TEST_P(AddedLoss, Is_refused_where_it_cannot_be) {
+  Sequential chain{Dense(2, "relu", {.input_dim = 4})};
+  const Parts parts, other;
+  expect_error<StateError>([&] { chain.add_loss(parts.out); }, {"chain", "inputs()"});
+  Model model({parts.in}, {parts.out});
+  expect_error<ValueError>([&] { model.add_loss(other.hidden); }, {"depends on the input"});
+  model.compile(mse());
+  expect_error<StateError>([&] { model.add_loss(parts.hidden); }, {"add_loss", "compiled or built"});
+  model.fit(x, y, {.verbose = 0});
+}
+
+}  // namespace
+}  // namespace glia::test
