@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -232,6 +234,27 @@ TEST_P(GraphLaws, Formulas_that_fusion_changes_are_those_of_float64) {
                       {.relative = 1e-3, .absolute = 1e-5, .scaled = 1e-3}));
   }
   EXPECT_GE(changed, static_cast<int>(random_graph_count * (current_device().is_cpu() ? 20 : 3) / 100));
+}
+
+/// The types of a layer and of those within it.
+void add_types(const Layer& layer, std::set<std::string>& types) {
+  types.insert(layer.type());
+  for (const Layer& child : layer.node().children) add_types(child, types);
+}
+
+TEST(RandomGraphs, Have_every_layer) {
+  std::set<std::string> types;
+  for (std::uint64_t seed = 0; seed < 200; ++seed)
+    for (const Layer& layer : random_graph(seed).model.layers()) add_types(layer, types);
+  std::istringstream all(
+      "Abs Activation Add AlphaDropout Average AveragePooling2D BatchNormalization Concatenate "
+      "Conv1D Conv2D Conv2DTranspose Cropping2D Cutout Dense DepthwiseConv2D Divide Dot Dropout "
+      "ELU Embedding Exp Flatten GaussianDropout GaussianNoise GlobalAveragePooling2D "
+      "GlobalMaxPooling2D InputLayer Lambda LayerNormalization LeakyReLU Log Matmul MaxPooling2D "
+      "Maximum Mean Minimum Multiply Normalization PReLU Permute Power RMSNormalization "
+      "RandomErasing RandomFlip RandomTranslation ReLU Rescaling Reshape Residual SeparableConv2D "
+      "Slice SpatialDropout2D Sqrt Square StopGradient Subtract Sum UpSampling2D ZeroPadding2D");
+  for (std::string type; all >> type;) EXPECT_TRUE(types.count(type)) << type << " is in none";
 }
 
 /// Whether a gradient ends on purpose, where differences go on.

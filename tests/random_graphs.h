@@ -64,7 +64,7 @@ class RandomGraphMaker {
   }
 
   void add_input() {
-    const std::vector<Shape> shapes{{4}, {6}, {3, 4}, {4, 5, 2}};
+    const std::vector<Shape> shapes{{4}, {6}, {3, 4}, {4, 5, 2}, {4, 4, 1}};
     if (chance(8)) {
       inputs_.push_back(Input({3}));
       Tensor indices = Tensor::uninitialized({rows, 3});
@@ -76,12 +76,34 @@ class RandomGraphMaker {
     const Shape shape = one_of(shapes);
     inputs_.push_back(Input(shape));
     x_.push_back(draw_.tensor(shape.prepend(rows)).cast(DType::float32));
-    if (chance(4))
-      push(inputs_.back() * 0.5 + 0.25, {});  // goes into what gathers the rows
-    else if (chance(5))
-      push(Normalization({.mean = {0.1}, .variance = {0.3}})(inputs_.back()), {});
-    else
-      push(inputs_.back(), {});
+    // What the rows go through first goes into what gathers them, where nothing else reads them as they were.
+    Symbol x = inputs_.back();
+    if (chance(4)) x = x * 0.5 + 0.25;
+    if (shape.rank() == 3 && chance(2)) x = augmented(x);
+    if (chance(5)) x = Normalization({.mean = {0.1}, .variance = {0.3}})(x);
+    push(x, {});
+    if (chance(5)) push(inputs_.back(), {});
+  }
+
+  /// Of images: more layers at times than one kernel does.
+  Symbol augmented(Symbol x) {
+    for (std::int64_t n = 1 + draw_.below(5); n > 0; --n) switch (draw_.below(4)) {
+        case 0:
+          x = RandomFlip(
+              one_of(std::vector<std::string>{"horizontal", "vertical", "horizontal_and_vertical"}))(x);
+          break;
+        case 1:
+          x = RandomTranslation(
+              0.3, {-0.2, 0.4},
+              {.fill_mode = one_of(std::vector<std::string>{"reflect", "constant", "nearest", "wrap"})})(x);
+          break;
+        case 2:
+          x = RandomErasing({.factor = {0.2, 0.9}, .fill_value = 0.1})(x);
+          break;
+        default:
+          x = Cutout(2)(x);
+      }
+    return x;
   }
 
   /// A new value, made of those of these places.
@@ -131,18 +153,69 @@ class RandomGraphMaker {
   }
 
   Symbol layer(const Symbol& x) {
-    if (x.shape().rank() == 3 && !chance(4)) {
-      if (chance(3))
-        return chance(2) ? Symbol(MaxPooling2D(2, {.padding = "same"})(x))
-                         : AveragePooling2D(2, {.padding = "same"})(x);
-      if (chance(4)) return UpSampling2D(2)(x);
-      return Conv2D(3, 3, {.padding = "same", .activation = activation(), .trainable = !chance(5)})(x);
-    }
+    if (x.shape().rank() == 3 && !chance(4)) return image_layer(x);
+    if (x.shape().rank() == 2 && chance(2))
+      return Conv1D(3, 2, {.strides = 1 + chance(3), .padding = "same", .activation = activation()})(x);
     return dense(static_cast<int>(2 + draw_.below(5)))(x);
   }
 
+  Symbol image_layer(const Symbol& x) {
+    const Shape& shape = x.shape();
+    const bool small = shape[0] * shape[1] <= 40;  // else it is not enlarged
+    const PaddingName padding = chance(2) && shape[0] >= 3 && shape[1] >= 3 ? "valid" : "same";
+    const Size2D strides = chance(2) ? Size2D(1 + chance(2), 1 + chance(2)) : Size2D(1);
+    const bool trainable = !chance(5);
+    switch (draw_.below(small ? 14 : 11)) {
+      case 0:
+        return MaxPooling2D(2, {.strides = chance(2) ? 1 : 2, .padding = "same"})(x);
+      case 1:
+        return AveragePooling2D(2, {.strides = chance(2) ? 1 : 2, .padding = "same"})(x);
+      case 2:
+        return chance(2) ? Symbol(GlobalMaxPooling2D()(x)) : GlobalAveragePooling2D({.keepdims = true})(x);
+      case 3:
+        return Cropping2D({shape[0] > 1, shape[1] > 2, 0, 0})(x);
+      case 4:
+      case 5:
+        return DepthwiseConv2D(3, {.strides = chance(3) ? 2 : 1,
+                                   .padding = padding,
+                                   .depth_multiplier = 1 + chance(3),
+                                   .activation = activation(),
+                                   .trainable = trainable})(x);
+      case 6:
+        return SeparableConv2D(3, 3,
+                               {.strides = chance(3) ? 2 : 1,
+                                .padding = padding,
+                                .activation = activation(),
+                                .trainable = trainable})(x);
+      case 7:
+        return Conv2D(4, 3,
+                      {.padding = "same",
+                       .dilation_rate = 1 + chance(2),
+                       .groups = shape[2] % 2 == 0 ? 2 : 1,
+                       .trainable = trainable})(x);
+      case 11:
+        return UpSampling2D(2, {.interpolation = chance(2) ? "bilinear" : "nearest"})(x);
+      case 12:
+        return ZeroPadding2D({1, 0, 0, 2})(x);
+      case 13:
+        return Conv2DTranspose(2, 3,
+                               {.strides = strides,
+                                .padding = padding,
+                                .activation = activation(),
+                                .use_bias = !chance(4),
+                                .trainable = trainable})(x);
+      default:
+        return Conv2D(3, 3,
+                      {.strides = strides,
+                       .padding = padding,
+                       .activation = activation(),
+                       .use_bias = !chance(4),
+                       .trainable = trainable})(x);
+    }
+  }
+
   Symbol regularizing(const Symbol& x) {
-    switch (draw_.below(6)) {
+    switch (draw_.below(9)) {
       case 0:
         return Dropout(0.3)(x);
       case 1:
@@ -151,6 +224,10 @@ class RandomGraphMaker {
         return LayerNormalization()(x);
       case 3:
         return PReLU({.alpha_initializer = "glorot_uniform"})(x);
+      case 4:
+        return x.shape().rank() == 3 ? Symbol(SpatialDropout2D(0.3)(x)) : GaussianDropout(0.2)(x);
+      case 5:
+        return chance(2) ? Symbol(AlphaDropout(0.2)(x)) : RMSNormalization(1e-3)(x);
       default:
         const Symbol y = BatchNormalization({.momentum = 0.9, .trainable = !chance(4)})(x);
         return chance(2) ? Activation("relu")(y) : y;
@@ -158,7 +235,7 @@ class RandomGraphMaker {
   }
 
   Symbol formula(const Symbol& x) {
-    switch (draw_.below(9)) {
+    switch (draw_.below(12)) {
       case 0:
         return exp(Activation("tanh")(x));
       case 1:
@@ -175,6 +252,12 @@ class RandomGraphMaker {
         return mean(x, {-1}, true);
       case 7:
         return stop_gradient(x) * 0.3 + x * 0.7;
+      case 8:
+        return Lambda([](const Symbol& z) { return z * exp(-square(z)); })(x);
+      case 9:
+        return LeakyReLU(0.2)(x);
+      case 10:
+        return chance(2) ? Symbol(ReLU({.max_value = 2, .negative_slope = 0.1})(x)) : ELU(0.5)(x);
       default:
         return Activation("tanh")(x * x - mean(x));
     }
@@ -204,12 +287,27 @@ class RandomGraphMaker {
     const std::string key = detail::concat(shape);
     if (const auto found = nested_.find(key); found != nested_.end()) return found->second(x);
     const int units = static_cast<int>(shape.back());
+    if (chance(3)) return nested_.emplace(key, residual(shape, units)).first->second(x);
     if (chance(2)) return nested_.emplace(key, Layer(Sequential{dense(3), dense(units)})).first->second(x);
     const Symbol inside = Input(shape);
     Symbol y = BatchNormalization({.momentum = 0.9})(dense(units)(inside));
     Model block({inside}, {add({y, inside})});
     if (chance(4)) block.set_trainable(false);
     return nested_.emplace(key, Layer(block)).first->second(x);
+  }
+
+  Layer residual(const Shape& shape, int units) {
+    std::vector<Layer> layers, shortcut;
+    if (shape.rank() == 3) {
+      layers.push_back(Conv2D(units, 3, {.padding = "same", .activation = activation()}));
+      if (chance(2)) shortcut.push_back(Conv2D(units, 1, {.padding = "same"}));
+    } else {
+      layers.push_back(dense(3)), layers.push_back(dense(units));
+      if (chance(2)) shortcut.push_back(dense(units));
+    }
+    layers.push_back(BatchNormalization({.momentum = 0.9}));
+    if (chance(3)) layers.push_back(Dropout(0.2));
+    return Residual(layers, {.shortcut = shortcut});
   }
 
   void merge(std::size_t i) {
