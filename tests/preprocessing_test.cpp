@@ -186,6 +186,46 @@ TEST(TrainTestSplit, A_data_set_keeps_names_dtype_shape_and_scale) {
   EXPECT_THAT(test.class_names, ElementsAre("a", "b"));
 }
 
+TEST(TrainTestSplit, A_data_set_keeps_the_weight_of_each_row) {
+  Dataset data(Tensor::arange(10), Tensor::arange(10));
+  data.sample_weight = Tensor::arange(10) * 0.5;
+  const auto [train, test] = train_test_split(data, {.test_size = 3, .random_state = 42});
+  for (const Dataset* part : {&train, &test}) {
+    EXPECT_TRUE(array_equal(part->sample_weight, part->x * 0.5));
+    EXPECT_TRUE(part->sample_weights.empty());
+  }
+  data.sample_weights.push_back({"digit", Tensor::arange(10) * 2.0});  // counts in place of the one above
+  const auto [more, rest] = train_test_split(data, {.test_size = 3, .random_state = 42});
+  for (const Dataset* part : {&more, &rest}) {
+    ASSERT_EQ(part->weights().size(), 1u);
+    EXPECT_EQ(part->weights()[0].name, "digit");
+    EXPECT_TRUE(array_equal(part->sample_weights[0].tensor, part->x * 2.0));
+  }
+  data.sample_weights.clear();
+  data.sample_weight = Tensor::ones({9});
+  EXPECT_THAT([&] { train_test_split(data); },
+              ThrowsMessage<ShapeError>(AllOf(HasSubstr("9 rows for 10"), HasSubstr("each row one number"))));
+}
+
+TEST(Dataset, Gives_rows_of_all_that_it_holds) {
+  Dataset data;
+  data.xs.push_back({"a", Tensor::arange(6).reshape({3, 2})}), data.xs.push_back({"b", Tensor::arange(3)});
+  data.ys.push_back({"c", Tensor::arange(3) + 5.0});
+  data.sample_weights.push_back({"", Tensor::arange(3) + 1.0});
+  data.class_names = {"no", "yes"};
+  const Dataset part = data.rows({2, 0, -1});
+  EXPECT_TRUE(part.x.empty());
+  EXPECT_TRUE(part.sample_weight.empty());
+  ASSERT_EQ(part.xs.size(), 2u);
+  EXPECT_EQ(part.xs[0].name, "a");
+  EXPECT_THAT(part.xs[0].tensor.values(), ElementsAre(4, 5, 0, 1, 4, 5));
+  EXPECT_THAT(part.xs[1].tensor.values(), ElementsAre(2, 0, 2));
+  EXPECT_THAT(part.ys[0].tensor.values(), ElementsAre(7, 5, 7));
+  EXPECT_THAT(part.sample_weights[0].tensor.values(), ElementsAre(3, 1, 3));
+  EXPECT_THAT(part.class_names, ElementsAre("no", "yes"));
+  EXPECT_THROW(data.rows({3}), ShapeError);
+}
+
 TEST(TrainTestSplit, Sizes_that_cannot_be_are_refused) {
   const auto refused = [](std::int64_t rows, const SplitOptions& options, const char* word) {
     EXPECT_THAT([&] { split_of(rows, options); }, ThrowsMessage<ValueError>(HasSubstr(word)));

@@ -175,9 +175,24 @@ Split train_test_split(const TensorView& x, const TensorView& y, const SplitOpti
 TrainTest train_test_split(const Dataset& data, const SplitOptions& options) {
   GLIA_CHECK(data.is_plain(), ValueError, "train_test_split got a Dataset of ", data.xs.size(), " xs and ",
              data.ys.size(), " ys, expected x and y alone: split each tensor, with one random_state");
-  Split split = train_test_split(data.x, data.y, options);
-  return {Dataset(std::move(split.x_train), std::move(split.y_train), data.class_names),
-          Dataset(std::move(split.x_test), std::move(split.y_test), data.class_names)};
+  for (const Tensors::Entry& weights : data.weights())
+    GLIA_CHECK(weights.view.rows() == data.x.rows(), ShapeError, "train_test_split got a sample_weight of ",
+               weights.view.rows(), " rows for ", data.x.rows(), " rows of x: give each row one number");
+  const Fold rows = split_rows(data.x, data.y, options);
+  return {data.rows(rows.train), data.rows(rows.test)};
+}
+
+Dataset Dataset::rows(const std::vector<std::int64_t>& indices) const {
+  const auto part = [&](const Tensor& tensor) { return tensor.empty() ? Tensor() : tensor.rows(indices); };
+  const auto parts = [&](const std::vector<NamedTensor>& all) {
+    std::vector<NamedTensor> chosen;
+    for (const NamedTensor& named : all) chosen.push_back({named.name, part(named.tensor)});
+    return chosen;
+  };
+  Dataset chosen(part(x), part(y), class_names);
+  chosen.sample_weight = part(sample_weight);
+  chosen.xs = parts(xs), chosen.ys = parts(ys), chosen.sample_weights = parts(sample_weights);
+  return chosen;
 }
 
 std::vector<Fold> KFold::split(std::int64_t rows) const {

@@ -5,6 +5,7 @@
 #include <glia/tensor.h>
 #include <glia/tensors.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,10 @@ struct Dataset {
     if (!sample_weights.empty()) return sample_weights;
     return sample_weight.empty() ? Tensors() : Tensors(sample_weight);
   }
+
+  /// The rows of these numbers of all that it holds, with its class names: `data.rows(fold.train)`. Negative numbers count
+  /// from the end. Throws ShapeError for a row that there is not.
+  Dataset rows(const std::vector<std::int64_t>& indices) const;
 
   Dataset() = default;
   explicit Dataset(Tensor inputs, Tensor targets, std::vector<std::string> names = {})

@@ -68,7 +68,8 @@ struct Split {
 /// Throws ShapeError where x and y differ in rows; ValueError for sizes that leave a part without rows or need more
 /// rows than there are, and, stratified, for a class of fewer than two rows or a part with fewer rows than classes.
 Split train_test_split(const TensorView& x, const TensorView& y, const SplitOptions& options = {});
-/// Both parts have the data set's class names.
+/// Both parts have the data set's class names, and its sample_weight row by row. Throws ValueError for a data set of several
+/// inputs or targets, ShapeError for a sample_weight of another number of rows.
 TrainTest train_test_split(const Dataset& data, const SplitOptions& options = {});
 
 /// Row numbers, as Tensor::rows takes them.
