@@ -43,8 +43,8 @@ glia::Model network() {
                                       glia::Dense(1, "sigmoid", {.name = "footwear"})(y)});
 }
 
-void print_predictions(const std::vector<glia::NamedTensor>& outputs, const glia::Dataset& test) {
-  const glia::Tensor &classes = outputs[0].tensor, &feet = outputs[1].tensor;
+void print_predictions(const glia::NamedTensors& outputs, const glia::Dataset& test) {
+  const glia::Tensor &classes = outputs["class"], &feet = outputs["footwear"];
   std::cout << "\nImage  Class        Probability  Footwear  Truth\n" << std::fixed << std::setprecision(3);
   for (std::int64_t i = 0; i < classes.rows(); ++i) {
     const std::int64_t guess = classes.row(i).argmax();

@@ -52,6 +52,7 @@ void data(const Tensor& images, const Tensor& labels, const Tensor& w) {
   m.predict(TensorView(images));
   m(images);
   m.predict_all({images});
+  const Tensor by_name = m.predict_all({images})["digit"], by_place = m.predict_all({images})[0].tensor;
   m.predict_all({{"x", images}});
   m.train_on_batch(images, labels);
   m.gradients(images, labels);

@@ -14,6 +14,7 @@
 #include "tests/close.h"
 #include "tests/devices.h"
 #include "tests/drawn.h"  // defines: drawn, same_bits
+#include "tests/expect_error.h"
 
 namespace glia::test {
 namespace {
@@ -77,6 +78,9 @@ TEST_P(FunctionalData, By_position_or_by_name_in_any_order_is_the_same) {
              two = a.predict_all({{"table", table}, {"image", image}}, {.verbose = 0});
   ASSERT_EQ(one.size(), 2u);
   EXPECT_EQ(one[1].name, "size");
+  EXPECT_EQ(&one["size"], &one[1].tensor);
+  EXPECT_TRUE(array_equal(a.predict_all({image, table}, {.verbose = 0})["digit"], one[0].tensor));
+  expect_error<ValueError>([&] { one["seize"]; }, {"did you mean \"size\"", "Known: digit, size"});
   for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(array_equal(one[i].tensor, two[i].tensor));
 }
 

@@ -139,7 +139,7 @@ Tensor Model::confusion_matrix(const Dataset& data, const EvaluateOptions& optio
   return confusion_matrix(data.inputs(), data.targets(), with_weights(data, options));
 }
 
-std::vector<NamedTensor> Model::predict_all(const Tensors& x, const PredictOptions& options) {
+NamedTensors Model::predict_all(const Tensors& x, const PredictOptions& options) {
   const Using core(core_);
   return training::predict(*this, *core, x, options);
 }

@@ -108,8 +108,8 @@ class Model {
   Tensor predict(const TensorView& x, const PredictOptions& options = {});
   Tensor predict(const Tensor& x, const PredictOptions& options = {});
   Tensor predict(const Tensors& x, const PredictOptions& options = {});
-  /// All outputs, with their names.
-  std::vector<NamedTensor> predict_all(const Tensors& x, const PredictOptions& options = {});
+  /// All outputs, with their names: predict_all(x)["digit"].
+  NamedTensors predict_all(const Tensors& x, const PredictOptions& options = {});
   /// model(x): the same, silent.
   Tensor operator()(const Tensor& x) { return predict(x, {.verbose = 0}); }
 

@@ -20,6 +20,30 @@ struct NamedTensor {
   Tensor tensor;
 };
 
+/// What predict_all returns: a vector of an output each, which gives their tensors by name, too. One that nobody keeps gives its
+/// tensors away.
+///
+///     const glia::NamedTensors outputs = model.predict_all({images, tables});
+///     const glia::Tensor& digit = outputs["digit"];  // or outputs[0].tensor
+class NamedTensors : public std::vector<NamedTensor> {
+ public:
+  using std::vector<NamedTensor>::vector;
+  NamedTensors() = default;
+  NamedTensors(std::vector<NamedTensor> tensors) : std::vector<NamedTensor>(std::move(tensors)) {}
+
+  NamedTensor& operator[](std::size_t i) & { return vector::operator[](i); }
+  const NamedTensor& operator[](std::size_t i) const& { return vector::operator[](i); }
+  NamedTensor operator[](std::size_t i) && { return std::move(vector::operator[](i)); }
+  /// Throws ValueError, with the names that there are, for another.
+  Tensor& operator[](const std::string& name) & { return at_name(name).tensor; }
+  const Tensor& operator[](const std::string& name) const& { return at_name(name).tensor; }
+  Tensor operator[](const std::string& name) && { return std::move(at_name(name).tensor); }
+
+ private:
+  const NamedTensor& at_name(const std::string& name) const;
+  NamedTensor& at_name(const std::string& name);
+};
+
 /// Views of tensors: one, several in the order of a model's inputs or outputs, or several by their names. What they show must
 /// live as long as they do; a tensor that nobody else has, such as what a function returns, they keep.
 ///
