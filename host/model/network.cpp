@@ -95,7 +95,7 @@ void Network::add_loss(const Symbol& value, const std::weak_ptr<Builder>& model)
     for (LayerNode* node : all_nodes(layers_)) add_builder(*node, model);
     place = all.end() - 1;
   }
-  added_losses_.push_back({static_cast<std::size_t>(place - all.begin()), value.shape()});
+  added_losses_.push_back({static_cast<std::size_t>(place - all.begin())});
 }
 
 void Network::expect_growing(const char* call) const {

@@ -37,12 +37,12 @@ struct Head {
 /// What a model adds to its loss: the mean of an output's elements, or of a value that is no output.
 struct AddedLoss {
   std::size_t output;  ///< of the graph, which has those that are no outputs of the model behind them
-  Shape shape;         ///< of one row
   std::int64_t sum_counter = -1;  ///< of the means of rows; in the next their number
 };
 
-/// All heads of a model, and how many counters they take. Where there are several, or the loss of the only one is weighted, the
-/// sum of the penalties, and of the rows, is in two behind theirs.
+/// All heads of a model, and how many counters they take. The loss of an only head of weight 1, with none added, is
+/// summed, penalties included, in the step state itself. Else each head has counters of its own for its loss and rows, and two behind them all, from
+/// penalty_counter on, take the penalties times the rows, and the rows.
 struct Heads {
   std::vector<Head> all;
   std::vector<AddedLoss> added = {};
@@ -67,8 +67,8 @@ struct EmittedHeads {
   std::int64_t rows = 0;        ///< of the only head's loss
 };
 
-/// Losses and metrics of predictions (rows, ...), a batch for each head. Where `wants_gradients`, `backward` is called behind
-/// the heads' losses with their gradients.
+/// Emits the losses and metrics of all heads: predictions (rows, ...), and targets with their weights, one of each a head. Where
+/// `wants_gradients` the losses also give the gradients of the predictions, from which the caller emits the backward pass.
 EmittedHeads emit_heads(Emitter& emitter, const Heads& heads, const std::vector<View>& predictions,
                         const std::vector<BatchTargets>& batch, bool wants_gradients);
 

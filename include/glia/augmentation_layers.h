@@ -28,7 +28,7 @@ struct FactorRange {
 };
 
 struct RandomFlipOptions {
-  Shape input_shape = {};  ///< (height, width, channels); only on a model's first layer
+  Shape input_shape = {};  ///< (height, width, channels); see Layer
   std::string name = {};
 };
 
@@ -42,7 +42,7 @@ class RandomFlip : public Layer {
 struct RandomTranslationOptions {
   FillModeName fill_mode = "reflect";  ///< or "constant", "nearest", "wrap"
   double fill_value = 0;               ///< of "constant"
-  Shape input_shape = {};              ///< (height, width, channels); only on a model's first layer
+  Shape input_shape = {};              ///< (height, width, channels); see Layer
   std::string name = {};
 };
 
@@ -61,7 +61,7 @@ struct RandomErasingOptions {
   FactorRange factor = 1.0;
   FactorRange scale = {0.02, 0.33};  ///< of the image's area; one number s stands for 0 and s
   double fill_value = 0;             ///< Keras's default is noise
-  Shape input_shape = {};            ///< (height, width, channels); only on a model's first layer
+  Shape input_shape = {};            ///< (height, width, channels); see Layer
   std::string name = {};
 };
 
@@ -74,7 +74,7 @@ class RandomErasing : public Layer {
 
 struct CutoutOptions {
   double fill_value = 0;
-  Shape input_shape = {};  ///< (height, width, channels); only on a model's first layer
+  Shape input_shape = {};  ///< (height, width, channels); see Layer
   std::string name = {};
 };
 

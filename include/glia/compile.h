@@ -27,10 +27,13 @@ struct OutputName {
   OutputName(const std::string& name) : text(name) {}
 };
 
-/// A metric: by name ("auc", or any loss, "mae"), as an object (glia::AUC{.curve = glia::AUCCurve::PR}), or as an
-/// object with the name its numbers are to have ({"pr_auc", glia::AUC{...}}). Where the first of two names an output of a model
-/// that has several, it says whose metric it is: {"digit", "accuracy"}. "accuracy" and "acc" resolve by
-/// shape to binary, sparse or categorical accuracy and keep the name they were given under.
+/// A metric: by name ("auc", or any loss, "mae"), or as an object (glia::AUC{.curve = glia::AUCCurve::PR}). "accuracy" and
+/// "acc" resolve by shape to binary, sparse or categorical accuracy and keep the name they were given under.
+///
+/// A label may stand before it. In a model of one output it is the name that the metric's numbers are to have, {"pr_auc",
+/// glia::AUC{...}}. In a model of several it is the output whose metric it is, {"digit", "accuracy"}, and needed where several
+/// have losses; logs then say "digit_accuracy", always by the metric's own name. Where only one output has a loss, a label that
+/// is no output's name names the numbers: "digit_pr_auc".
 class MetricName {
  public:
   MetricName(const char* name) : MetricName(std::string(name)) {}

@@ -31,7 +31,7 @@ struct Conv2DOptions {
   RegularizerName bias_regularizer = "none";
   ConstraintName kernel_constraint = "none";
   ConstraintName bias_constraint = "none";
-  Shape input_shape = {};  ///< (height, width, channels); only on a model's first layer
+  Shape input_shape = {};  ///< (height, width, channels); see Layer
   bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
@@ -65,7 +65,7 @@ struct Conv1DOptions {
   RegularizerName bias_regularizer = "none";
   ConstraintName kernel_constraint = "none";
   ConstraintName bias_constraint = "none";
-  Shape input_shape = {};  ///< (steps, channels); only on a model's first layer
+  Shape input_shape = {};  ///< (steps, channels); see Layer
   bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
@@ -92,8 +92,8 @@ struct Conv2DTransposeOptions {
   RegularizerName bias_regularizer = "none";
   ConstraintName kernel_constraint = "none";
   ConstraintName bias_constraint = "none";
-  Shape input_shape = {};
-  bool trainable = true;  ///< as set_trainable
+  Shape input_shape = {};  ///< (height, width, channels); see Layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 
@@ -121,8 +121,8 @@ struct DepthwiseConv2DOptions {
   RegularizerName bias_regularizer = "none";
   ConstraintName depthwise_constraint = "none";
   ConstraintName bias_constraint = "none";
-  Shape input_shape = {};
-  bool trainable = true;  ///< as set_trainable
+  Shape input_shape = {};  ///< (height, width, channels); see Layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 
@@ -153,8 +153,8 @@ struct SeparableConv2DOptions {
   ConstraintName depthwise_constraint = "none";
   ConstraintName pointwise_constraint = "none";
   ConstraintName bias_constraint = "none";
-  Shape input_shape = {};
-  bool trainable = true;  ///< as set_trainable
+  Shape input_shape = {};  ///< (height, width, channels); see Layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 

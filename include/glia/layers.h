@@ -23,6 +23,10 @@ class Model;
 /// several times, it has the same weights everywhere. The first model that is built with it makes and draws them, on its
 /// device and by its seed.
 ///
+/// `input_shape` among a layer's options is the shape of one row that it takes. A Sequential whose first layer says it can be
+/// built before it sees data; what any other layer says is only compared with the rows that it gets, a ShapeError where they
+/// differ.
+///
 ///     glia::Dense hidden(128, "relu");
 ///     glia::Sequential model{hidden, glia::Dense(10, "softmax")};
 ///     ... fit ...
@@ -48,15 +52,17 @@ class Layer {
   void set_trainable(bool trainable);
   bool trainable() const;
 
-  /// The name given, or the class's in snake case with a counter within the model ("dense", "dense_1") once
-  /// in a model.
+  /// The name given. Of a layer that was given none: empty until a model has it, then the class's in snake case with that
+  /// model's counter ("dense", "dense_1"). In a further model where that is taken it goes by another, which summary() and
+  /// weight_names() say.
   const std::string& name() const;
   /// "Dense".
   std::string type() const;
   /// Number of parameters. This and the functions below build the model where that is still to be done and one of its
   /// layers says the input's shape; else they throw StateError before the layer is built.
   std::int64_t count_params() const;
-  /// Shape of the output for one row.
+  /// Shape of one row of its first output, as of its first application: where it was also applied to rows of other sizes, the
+  /// symbols that it gave know theirs.
   Shape output_shape() const;
   /// Copies of the weights, in the layer's order (kernel (in, out), bias (out,)), on the CPU. Synchronises their
   /// device.
@@ -95,7 +101,7 @@ struct DenseOptions {
   RegularizerName bias_regularizer = "none";
   ConstraintName kernel_constraint = "none";  ///< along the first axis: the weights into each unit
   ConstraintName bias_constraint = "none";
-  Shape input_shape = {};  ///< of one row; only on a model's first layer
+  Shape input_shape = {};  ///< of one row; see Layer
   int input_dim = 0;       ///< Keras 2's short form of input_shape = {input_dim}
   bool trainable = true;   ///< as set_trainable
   std::string name = {};
@@ -110,13 +116,13 @@ class Dense : public Layer {
       : Dense(units, detail::with_activation(options, activation)) {}
 };
 
-/// (a, b, ...) -> (a * b * ...,) for each row; no arithmetic. `input_shape` only on a model's first layer.
+/// (a, b, ...) -> (a * b * ...,) for each row; no arithmetic. `input_shape` as of Layer.
 class Flatten : public Layer {
  public:
   explicit Flatten(const Shape& input_shape = {}, const std::string& name = {});
 };
 
-/// An activation as a layer of its own. `input_shape` only on a model's first layer.
+/// An activation as a layer of its own. `input_shape` as of Layer.
 class Activation : public Layer {
  public:
   explicit Activation(const ActivationName& function, const Shape& input_shape = {},
@@ -282,7 +288,7 @@ struct EmbeddingOptions {
   InitializerName embeddings_initializer = "uniform";
   RegularizerName embeddings_regularizer = "none";
   ConstraintName embeddings_constraint = "none";
-  int input_length = 0;   ///< of one row; only on a model's first layer
+  int input_length = 0;   ///< of one row; see Layer
   bool trainable = true;  ///< as set_trainable
   std::string name = {};
 };

@@ -51,7 +51,8 @@ class Model {
   Model& operator=(Model&&);
   ~Model();
 
-  /// Governs initial weights, shuffle and dropout; default 0. Throws StateError once the model is built.
+  /// Governs the initial weights that this model makes (a layer that another model built keeps its own), the shuffle, and what
+  /// layers draw while it trains; default 0. Throws StateError once the model is built.
   void set_seed(std::uint64_t seed);
   /// float32 (default) or float64 (CPU only, plain loops, for checks). Throws StateError once the model is
   /// built, ValueError for others and where compile's precision is for float32.

@@ -20,8 +20,8 @@ class Sequential : public Model {
   Sequential(std::initializer_list<Layer> layers);
   explicit Sequential(const std::vector<Layer>& layers);
 
-  /// Appends a layer. Throws StateError once the model is built, or a layer of another; ValueError for a layer that it has
-  /// already, and for a name that another layer of it was given.
+  /// Appends a layer. Throws StateError once this model is built or has become a layer of another model; ValueError where it, or
+  /// a layer within it, is in this model already, and where another layer of this model was given the same name.
   void add(const Layer& layer);
   /// Takes the last layer away. Throws StateError as add does, and where there is none.
   void pop();
