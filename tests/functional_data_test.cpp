@@ -259,6 +259,15 @@ TEST_P(FunctionalData, Metrics_of_several_outputs_and_more_than_a_pass_takes_are
   }
 }
 
+TEST_P(FunctionalData, Metrics_of_an_output_may_have_names_of_their_own) {
+  Model two = model({{"size", {{"low", MeanAbsoluteError{}}, {"lower", MeanAbsoluteError{}}, "mse"}}});
+  EXPECT_EQ(two.metrics_names(), (std::vector<std::string>{"loss", "digit_loss", "size_loss", "size_low",
+                                                           "size_lower", "size_mse"}));
+  Sequential one{Dense(2, "linear", {.input_dim = 3, .name = "size"})};
+  one.compile({.loss = "mse", .metrics = {{"size", {{"low", MeanAbsoluteError{}}, "mse"}}}});
+  EXPECT_EQ(one.metrics_names(), (std::vector<std::string>{"loss", "low", "mse"}));
+}
+
 TEST_P(FunctionalData, A_fit_that_callbacks_interrupt_learns_what_it_would_alone) {
   class Interrupts final : public Callback {
    public:

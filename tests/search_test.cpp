@@ -123,6 +123,20 @@ TEST(GridSearch, K_folds_are_those_of_KFold_and_the_score_is_their_mean) {
   EXPECT_DOUBLE_EQ(result.best().score, (by_hand[0] + by_hand[1] + by_hand[2] + by_hand[3]) / 4);
 }
 
+TEST(GridSearch, Folds_have_the_weights_of_their_rows_in_either_form) {
+  SearchOptions options = quick();
+  options.folds = 3;
+  Dataset plain = plane(30), weighted = plane(30), named = plane(30);
+  weighted.sample_weight = Tensor::full({30}, 2.0);
+  weighted.sample_weight.data<float>()[4] = 9;
+  named.sample_weights.push_back({"", weighted.sample_weight.clone()});
+  const auto scores = [&](const Dataset& data) {
+    return grid_search({{"learning_rate", {0.01}}}, linear, data, options).best().scores;
+  };
+  EXPECT_EQ(scores(named), scores(weighted));
+  EXPECT_NE(scores(named), scores(plain));
+}
+
 TEST(RandomSearch, The_same_seed_tries_the_same_and_another_others) {
   const SearchSpace space = {{"learning_rate", log_uniform(1e-4, 1)}, {"units", integers(1, 1000)}};
   SearchOptions options = quick();

@@ -102,21 +102,33 @@ std::vector<Head> heads_of(const CompileOptions& options, const std::vector<std:
   return heads;
 }
 
+/// The output that a metric names, or may.
+const std::string& output_of(const MetricName& metric) {
+  return metric.output().empty() ? metric.label() : metric.output();
+}
+
+/// What a metric's numbers are called among those of its head. In a model of one output any name that is not that output's is theirs.
+std::string name_of(const MetricName& metric, const Head& head, bool several) {
+  const bool is_said = metric.output() == head.name;
+  if (!metric.label().empty() && (is_said || !several || metric.label() != head.name)) return metric.label();
+  return several || is_said || metric.output().empty() ? metric.name() : metric.output();
+}
+
 /// The head whose metric it is.
 Head& head_of(const MetricName& metric, std::vector<Head>& heads, const std::vector<std::string>& outputs) {
   if (outputs.size() == 1) return heads[0];
-  const auto named = [&](const Head& head) { return head.name == metric.label(); };
+  const std::string& output = output_of(metric);
+  const auto named = [&](const Head& head) { return head.name == output; };
   const auto found = std::find_if(heads.begin(), heads.end(), named);
   if (found != heads.end()) return *found;
-  GLIA_CHECK(heads.size() == 1 || !metric.label().empty(), ValueError, "metric \"", metric.name(),
+  GLIA_CHECK(heads.size() == 1 || !output.empty(), ValueError, "metric \"", metric.name(),
              "\" is of none of the model's ", outputs.size(), " outputs: say which, such as {\"", outputs[0],
              "\", \"", metric.name(), "\"}");
-  if (heads.size() == 1 && std::find(outputs.begin(), outputs.end(), metric.label()) == outputs.end())
-    return heads[0];
-  GLIA_CHECK(std::find(outputs.begin(), outputs.end(), metric.label()) == outputs.end(), ValueError,
-             "metric \"", metric.name(), "\" is of the output \"", metric.label(),
+  const bool is_known = std::find(outputs.begin(), outputs.end(), output) != outputs.end();
+  if (heads.size() == 1 && !is_known && metric.output().empty()) return heads[0];
+  GLIA_CHECK(!is_known, ValueError, "metric \"", metric.name(), "\" is of the output \"", output,
              "\", which has no loss: give it one in .loss");
-  throw ValueError(detail::unknown_name("output with a metric", metric.label(), outputs));
+  throw ValueError(detail::unknown_name("output with a metric", output, outputs));
 }
 
 }  // namespace
@@ -155,8 +167,7 @@ std::vector<Head> checked_heads(const CompileOptions& options, const std::vector
       GLIA_CHECK(!heads.empty(), ValueError,
                  "compile got metrics but no loss; give .loss as well, such as \"mse\"");
       Head& head = head_of(metric, heads, outputs);
-      const bool selects = outputs.size() > 1 && metric.label() == head.name;
-      std::string name = metric.label().empty() || selects ? metric.name() : metric.label();
+      std::string name = name_of(metric, head, outputs.size() > 1);
       check_metric(metric, name, std::visit([](const auto& l) { return l.targets; }, head.loss));
       if (outputs.size() > 1) name = head.name + '_' + name;
       GLIA_CHECK(seen.insert(name).second, ValueError, "metric \"", name,

@@ -204,12 +204,7 @@ std::vector<double> scores_of(const Trial& trial, const ModelBuilder& build, con
   std::vector<double> scores;
   for (const Fold& fold : folds) {
     Sequential model = build(trial);
-    const auto part = [&](const std::vector<std::int64_t>& rows) {
-      Dataset chosen(data.x.rows(rows), data.y.rows(rows), data.class_names);
-      if (!data.sample_weight.empty()) chosen.sample_weight = data.sample_weight.rows(rows);
-      return chosen;
-    };
-    const Dataset train = part(fold.train), test = part(fold.test);
+    const Dataset train = data.rows(fold.train), test = data.rows(fold.test);
     fit.validation_split = 0;
     fit.validation_data = test;
     scores.push_back(last_of(model.fit(train, fit), options.objective));

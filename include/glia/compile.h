@@ -32,7 +32,7 @@ struct OutputName {
 ///
 /// A label may stand before it. In a model of one output it is the name that the metric's numbers are to have, {"pr_auc",
 /// glia::AUC{...}}. In a model of several it is the output whose metric it is, {"digit", "accuracy"}, and needed where several
-/// have losses; logs then say "digit_accuracy", always by the metric's own name. Where only one output has a loss, a label that
+/// have losses; logs then say "digit_accuracy"; both are said by {"digit", {{"pr_auc", glia::AUC{...}}}}. Where only one output has a loss, a label that
 /// is no output's name names the numbers: "digit_pr_auc".
 class MetricName {
  public:
@@ -54,7 +54,7 @@ class MetricName {
   /// The same of an output of this name.
   MetricName of(const std::string& output) const {
     MetricName metric = *this;
-    metric.label_ = output;
+    metric.output_ = output;
     return metric;
   }
 
@@ -62,11 +62,13 @@ class MetricName {
   const std::string& name() const { return name_; }
   /// The first of two: an output's name, or that of the numbers; else empty.
   const std::string& label() const { return label_; }
+  /// The output it was said to be of, by of(); else empty.
+  const std::string& output() const { return output_; }
   /// The metric; nothing while it is "accuracy", which shapes resolve.
   const std::optional<Metrics>& metric() const { return metric_; }
 
  private:
-  std::string name_, label_;
+  std::string name_, label_, output_;
   std::optional<Metrics> metric_;
 };
 
