@@ -91,9 +91,10 @@ Shape checked_row_shape(const TensorView& x, const char* call) {
   return row;
 }
 
-Rows in_order(const Tensors& given, const std::vector<std::string>& names, bool all, const char* what,
-              const char* call) {
-  Rows rows(names.size());
+void add_in_order(Rows& rows, const Tensors& given, const std::vector<std::string>& names, bool all,
+                  const char* what, const char* call) {
+  const std::size_t first = rows.size();
+  rows.resize(first + names.size());
   const bool by_name = given && !given[0].name.empty();
   GLIA_CHECK(by_name || given.size() == names.size() || (!all && !given), ValueError, call, " got ",
              given.size(), ' ', what, ", expected ", names.size(),
@@ -101,21 +102,20 @@ Rows in_order(const Tensors& given, const std::vector<std::string>& names, bool 
   for (std::size_t i = 0; i < given.size(); ++i) {
     GLIA_CHECK(given[i].name.empty() != by_name, ValueError, call, " got ", what,
                " with and without names: name all of them, or none");
-    std::size_t place = i;
+    std::size_t place = first + i;
     if (by_name) {
       const auto found = std::find(names.begin(), names.end(), given[i].name);
       if (found == names.end())
         throw ValueError(
             detail::concat(call, " got ", what, ": ", detail::unknown_name("name", given[i].name, names)));
-      place = static_cast<std::size_t>(found - names.begin());
+      place = first + static_cast<std::size_t>(found - names.begin());
       GLIA_CHECK(!rows[place], ValueError, call, " got ", what, " \"", given[i].name, "\" twice");
     }
     rows[place] = given[i].view;
   }
-  for (std::size_t i = 0; all && i < rows.size(); ++i)
-    GLIA_CHECK(rows[i], ValueError, call, " got no ", what, " for \"", names[i], "\": give one for each of ",
-               quoted_list(names));
-  return rows;
+  for (std::size_t i = 0; all && i < names.size(); ++i)
+    GLIA_CHECK(rows[first + i], ValueError, call, " got no ", what, " for \"", names[i],
+               "\": give one for each of ", quoted_list(names));
 }
 
 namespace {
@@ -139,7 +139,10 @@ void check_first_layers(const Core& model, std::size_t input, const TensorView& 
 }  // namespace
 
 Rows checked_inputs(const Core& model, const Tensors& x, const char* call) {
-  Rows rows = in_order(x, model.network().input_names(), true, "inputs", call);
+  Rows rows;
+  const std::size_t heads = model.compiled() ? model.trainer().heads().all.size() : 0;
+  rows.reserve(model.network().input_names().size() + 2 * heads);  // with targets and weights behind them
+  add_in_order(rows, x, model.network().input_names(), true, "inputs", call);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Shape row = checked_row_shape(*rows[i], call), &wanted = model.network().input_shapes()[i];
     GLIA_CHECK(wanted == row, ShapeError, call, " got data of shape ", rows[i]->shape(),
@@ -167,9 +170,10 @@ Rows checked_data(const Core& model, const Tensors& x, const Tensors& y, const c
   GLIA_CHECK(rows_of(rows) > 0, ValueError, call, " got no rows (x has shape ", rows[0]->shape(),
              "): give at least one");
   const std::vector<Head>& heads = model.trainer().heads().all;
-  const Rows targets = in_order(y, model.trainer().heads().names(), true, "targets", call);
-  for (std::size_t h = 0; h < heads.size(); ++h) check_targets(model, heads[h], *rows[0], *targets[h], call);
-  rows.insert(rows.end(), targets.begin(), targets.end());
+  const std::size_t inputs = rows.size();
+  add_in_order(rows, y, model.trainer().heads().names, true, "targets", call);
+  for (std::size_t h = 0; h < heads.size(); ++h)
+    check_targets(model, heads[h], *rows[0], *rows[inputs + h], call);
   return rows;
 }
 

@@ -16,10 +16,10 @@ namespace glia {
 /// messages.
 Shape checked_row_shape(const TensorView& x, const char* call);
 
-/// What was given for each of these names: by position, or by name. Throws ValueError for another number, for names that are
+/// Puts what was given for each of these names, by position or by name, behind `rows`. Throws ValueError for another number, for names that are
 /// not among them, and, where `all` are wanted, for one that is missing. `what` is "inputs", "targets" or "sample_weight".
-Rows in_order(const Tensors& given, const std::vector<std::string>& names, bool all, const char* what,
-              const char* call);
+void add_in_order(Rows& rows, const Tensors& given, const std::vector<std::string>& names, bool all,
+                  const char* what, const char* call);
 
 /// The inputs in the model's order. Throws ShapeError where their rows do not fit the model, which must be built, and ValueError
 /// where a first layer cannot take them.

@@ -37,6 +37,7 @@ class ResidentFeeder final : public Feeder {
  public:
   ResidentFeeder(const Context& context, const Rows& rows, const std::vector<void*>& outputs)
       : rows_(rows_of(rows)) {
+    held_.reserve(rows.size()), fed_.sources.reserve(rows.size() + outputs.size());
     for (const std::optional<TensorView>& view : rows) {
       Source source{nullptr, scale_of(view)};
       if (view) source.data = const_cast<void*>(held_.emplace_back(context, *view).address());

@@ -85,7 +85,8 @@ std::vector<std::optional<Tensor>> row_weights(const Core& model, const Rows& da
   if (!class_weight.empty())
     weights[0] = class_weights(heads[0], *data[model.network().input_shapes().size()], class_weight, call);
   if (!sample_weight) return weights;
-  const Rows given = in_order(sample_weight, model.trainer().heads().names(), false, "sample_weight", call);
+  Rows given;
+  add_in_order(given, sample_weight, model.trainer().heads().names, false, "sample_weight", call);
   for (std::size_t h = 0; h < heads.size(); ++h)
     if (given[h]) weights[h] = given_weights(*given[h], rows_of(data), call);
   return weights;

@@ -3,6 +3,7 @@
 #include <host/model/compile_checks.h>
 #include <host/model/core.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -165,20 +166,25 @@ Core::Use::Use(Core& core)
             "\" is in use by another thread: one thread at a time may use a model; take turns with a "
             "std::mutex, or give each thread a model of its own");
       }) {
-  const auto hold = [this](const Context& context) {
-    for (const Context& held : contexts_)
-      if (&held.backend() == &context.backend()) return;
-    contexts_.push_back(context);
-    marks_.emplace_back(context.backend().in_use(), Backend::in_use_elsewhere);
-  };
   if (core.context_) hold(*core.context_);
   if (core.built())
     for (const std::shared_ptr<WeightBlock>& block : core.weights_.places().blocks) hold(block->context());
   else
     for (const Variable* variable : core.weights_.variables())  // of layers that another model built
       if (variable->block) hold(variable->block->context());
-  if (contexts_.size() > 1)  // what other models still do with weights that are shared comes first
-    for (const Context& context : contexts_) context.backend().synchronize();
+  if (others_.empty()) return;
+  // What other models still do with weights that are shared comes first.
+  first_->context.backend().synchronize();
+  for (const Held& other : others_) other.context.backend().synchronize();
+}
+
+void Core::Use::hold(const Context& context) {
+  const auto is_it = [&](const Held& held) { return &held.context.backend() == &context.backend(); };
+  if (!first_) {
+    first_.emplace(context);
+  } else if (!is_it(*first_) && std::none_of(others_.begin(), others_.end(), is_it)) {
+    others_.emplace_back(context);
+  }
 }
 
 void Core::expect_no_run(const char* call) const {

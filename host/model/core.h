@@ -87,9 +87,18 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
     explicit Use(Core& core);
 
    private:
+    /// A context, which a compile may put another in the place of, and its mark.
+    struct Held {
+      explicit Held(const Context& held)
+          : context(held), mark(context.backend().in_use(), Backend::in_use_elsewhere) {}
+      Context context;
+      detail::InUse::Hold mark;
+    };
+    void hold(const Context& context);
+
     detail::InUse::Hold core_;
-    std::vector<Context> contexts_;  // before their marks: a compile may put another in its place
-    std::list<detail::InUse::Hold> marks_;
+    std::optional<Held> first_;  // mostly the only one
+    std::list<Held> others_;
   };
 
   /// While it lives, a call is running that callbacks are told of: what would pull the ground from under it is refused.

@@ -42,13 +42,9 @@ std::vector<Group> groups_of(const Head& head) {
 
 }  // namespace
 
-std::vector<std::string> Heads::names() const {
-  std::vector<std::string> names;
-  for (const Head& head : all) names.push_back(head.name);
-  return names;
-}
-
 void Heads::lay_out() {
+  names.clear();
+  for (const Head& head : all) names.push_back(head.name);
   const bool several = all.size() > 1 || (all.size() == 1 && all[0].weight != 1) || !added.empty();
   counters = 0, penalty_counter = -1;
   for (Head& head : all) {

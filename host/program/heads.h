@@ -46,12 +46,11 @@ struct AddedLoss {
 struct Heads {
   std::vector<Head> all;
   std::vector<AddedLoss> added = {};
+  std::vector<std::string> names = {};  ///< of the outputs that `all` are of
   std::int64_t counters = 0;
   std::int64_t penalty_counter = -1;
 
-  /// Of the outputs that have a loss.
-  std::vector<std::string> names() const;
-  /// Gives each number its place. To be called once `all` is complete.
+  /// Gives each number its place, and the names. To be called once `all` and `added` are complete.
   void lay_out();
 };
 
