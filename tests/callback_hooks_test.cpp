@@ -126,6 +126,13 @@ TEST_P(CallbackHooks, Of_evaluate_and_predict_change_nothing_of_them) {
   }
 }
 
+TEST_P(CallbackHooks, Of_no_rows_are_those_of_the_whole) {
+  Recorder recorder(true);
+  EXPECT_EQ(model().predict(Tensor::zeros({0, 4}), {.verbose = 0, .callbacks = {&recorder}}).rows(), 0);
+  EXPECT_EQ(recorder.text(), "predict( )");
+  EXPECT_EQ(recorder.steps, 0);
+}
+
 /// Asks the model something in each hook of an evaluation or prediction.
 class Asks final : public Callback {
  public:

@@ -161,7 +161,7 @@ Rows checked_inputs(const Core& model, const Tensors& x, const char* call) {
 void check_compiled(const Core& model, const char* call) {
   GLIA_CHECK(model.compiled(), StateError, call,
              " needs a compiled model: call compile with an optimizer and a loss first");
-  GLIA_CHECK(model.has_loss(), StateError, call,
+  GLIA_CHECK(model.trainer().has_loss(), StateError, call,
              " needs a loss: the model was compiled without one; compile it with .loss, such as \"mse\"");
 }
 

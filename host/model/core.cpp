@@ -46,11 +46,6 @@ class Core::Undo {
   int exceptions_ = std::uncaught_exceptions();
 };
 
-void Core::copy(const Core& other) {
-  network_.copy(other.network_, weak_from_this());
-  seed = other.seed, dtype = other.dtype;
-}
-
 void Core::pop() {
   const Layer last = network_.pop(weak_from_this());
   for (const LayerNode* node : all_nodes(last.node()))

@@ -34,8 +34,6 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   const Network& network() const { return network_; }
   Network& network() { return network_; }
   const ModelWeights& weights() const { return weights_; }
-  /// Becomes a copy of `other`, with weights of its own to come.
-  void copy(const Core& other);
   /// Takes the last layer from a chain, and what compile noted of it.
   void pop();
 
@@ -53,7 +51,6 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   void compile(const CompileOptions& options);
   void set_dtype(DType wanted);
   bool compiled() const { return trainer_.has_value(); }
-  bool has_loss() const { return trainer_ && trainer_->has_loss(); }
   const Trainer& trainer() const { return *trainer_; }
   Passes& passes() { return passes_; }
   const Context& context() const;

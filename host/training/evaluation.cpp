@@ -95,7 +95,7 @@ std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, co
     places.push_back(memories.back()->data());
   }
   const CallbackList callbacks(owner, model, options.callbacks,
-                               {.steps = steps_for(rows, batch), .verbose = options.verbose});
+                               {.steps = steps_for(rows, options.batch_size), .verbose = options.verbose});
   callbacks.each([](Callback& callback) { callback.on_predict_begin(); });
   const auto end = [&] {
     callbacks.each([](Callback& callback) { callback.on_predict_end(); });

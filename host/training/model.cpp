@@ -282,7 +282,7 @@ const Program& Model::program(Mode mode, std::int64_t batch_size) {
   const Using core(core_);
   GLIA_CHECK(batch_size >= 1, ValueError, "got batch size ", batch_size, ", expected at least 1");
   Core& built = core.built("program");
-  GLIA_CHECK(mode == Mode::infer || built.has_loss(), StateError,
+  GLIA_CHECK(mode == Mode::infer || (built.compiled() && built.trainer().has_loss()), StateError,
              "a program that computes a loss needs one: call compile first");
   return *built.program(plain_key(built.parts(), mode, batch_size));
 }
@@ -292,7 +292,7 @@ std::string Model::explain(std::int64_t batch_size) { return program(Mode::train
 Model clone_model(const Model& model) {
   const Using core(model.core_);
   Model copy;
-  copy.core_->copy(*core);
+  copy_into(copy.core_, *core);
   return copy;
 }
 

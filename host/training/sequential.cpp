@@ -31,7 +31,7 @@ void Sequential::build(const Shape& input_shape) {
 Sequential clone_model(const Sequential& model) {
   const Using core(model.core());
   Sequential copy;
-  copy.core()->copy(*core);
+  copy_into(copy.core(), *core);
   return copy;
 }
 
