@@ -134,6 +134,10 @@ class MatmulOp final : public Op {
     GLIA_CHECK(!failed_.exchange(false), OutOfMemoryError,
                "oneDNN could not multiply: memory ran out; use smaller batches");
   }
+  bool keeps_the_stack() const {
+    return std::all_of(slices_.begin(), slices_.end(),
+                       [](const Slice& slice) { return !slice.product || slice.product->keeps_the_stack(); });
+  }
   std::string algorithm() const override {
     const Slice& first = slices_.front();
     return (first.product ? "oneDNN " + first.product->implementation() : std::string("loops")) + ", " +
@@ -163,20 +167,20 @@ class MatmulOp final : public Op {
 
 class CpuSequence final : public Sequence {
  public:
-  /// `of_onednn`: whether any of the Ops is oneDNN's.
-  CpuSequence(std::vector<std::unique_ptr<Op>> ops, bool of_onednn)
-      : Sequence(std::move(ops)), of_onednn_(of_onednn) {}
+  /// `leaves_the_stack`: whether any of the Ops may.
+  CpuSequence(std::vector<std::unique_ptr<Op>> ops, bool leaves_the_stack)
+      : Sequence(std::move(ops)), leaves_the_stack_(leaves_the_stack) {}
 
   void run(std::int64_t times) override {
     std::optional<SignalsBlocked> blocked;  // once a launch: it costs two calls of the system
-    if (of_onednn_) blocked.emplace();
+    if (leaves_the_stack_) blocked.emplace();
     const ComputeMode mode;
     for (std::int64_t i = 0; i < times; ++i) Sequence::run_one_by_one();
   }
   void run_one_by_one() override { run(1); }
 
  private:
-  bool of_onednn_;
+  bool leaves_the_stack_;
 };
 
 /// The state as it was at start(), since the device may go on.
@@ -266,22 +270,26 @@ class CpuBackend final : public Backend {
  private:
   std::unique_ptr<Sequence> prepared(const std::vector<Descriptor>& descriptors, const Bindings& bindings) {
     std::vector<std::unique_ptr<Op>> ops;
-    bool of_onednn = false;
+    bool leaves_the_stack = false;
     for (const Descriptor& descriptor : descriptors) {
       if (const auto* matmul = std::get_if<op::Matmul>(&descriptor)) {
         auto op = prepare_long_product(pool_, onednn_, *kernels_.table, *matmul, bindings);
-        if (!op) op = std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings);
+        leaves_the_stack = leaves_the_stack || op;
+        if (!op) {
+          auto product = std::make_unique<MatmulOp>(pool_, onednn_, *kernels_.table, *matmul, bindings);
+          leaves_the_stack = leaves_the_stack || !product->keeps_the_stack();
+          op = std::move(product);
+        }
         ops.push_back(std::move(op));
-        of_onednn = true;
       } else if (auto convolution =
                      prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(convolution));
-        of_onednn = true;
+        leaves_the_stack = true;
       } else {
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
       }
     }
-    return std::make_unique<CpuSequence>(std::move(ops), of_onednn);
+    return std::make_unique<CpuSequence>(std::move(ops), leaves_the_stack);
   }
 
   const Kernels kernels_;

@@ -56,6 +56,8 @@ class OneDnnProduct {
   bool run_on(const OneDnn& onednn, int worker, const void* a, const void* b, void* out) const;
   /// oneDNN's name of its implementation, e.g. "brgemm:avx512_core".
   std::string implementation() const;
+  /// Whether its code works on the thread's own stack all the time, as brgemm's does (signals.h).
+  bool keeps_the_stack() const { return implementation().rfind("brg", 0) == 0; }
 
  private:
   struct Primitive;

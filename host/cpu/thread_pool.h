@@ -13,8 +13,8 @@ namespace glia::cpu {
 
 /// Runs the slices of a task on `threads` threads, the caller's among them. While they compute, these threads
 /// round to nearest, whatever the application asked of the caller's (fesetround), flush denormal numbers to zero (Adam's moments decay into them, where arithmetic is a hundred times
-/// slower) and use one OpenMP thread each. Its own threads take no signals (signals.h); the caller's, while it runs oneDNN,
-/// must not either.
+/// slower) and use one OpenMP thread each. Its own threads take no signals (signals.h); the caller's must not either,
+/// while it runs what of oneDNN may leave the thread's stack.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
