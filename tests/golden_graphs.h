@@ -280,6 +280,14 @@ inline Model clipped_outputs() {
   return Model({a, b}, {Dense(2, {.name = "near"})(shared), Dense(3, {.name = "far"})(b)});
 }
 
+inline Model with_added_loss() {
+  Symbol x = Input({4});
+  Symbol mean = Dense(3, {.name = "mean"})(x), spread = Dense(3, {.name = "spread"})(x);
+  Model model({x}, {Dense(2, {.name = "head"})(concatenate({mean, spread}))});
+  model.add_loss((exp(spread) + mean * mean - spread - 1) * 0.5);
+  return model;
+}
+
 // the table
 
 inline const SGD sgd = {.learning_rate = 0.05};
@@ -331,6 +339,7 @@ inline std::vector<GraphCase> one_output_cases() {
       {"model_in_model", model_in_model, plain, 0.2},
       {"two_levels", two_levels, by_adam},
       {"nested_twice", nested_twice, plain},
+      {"added_loss", with_added_loss, by_adam, 0.2},
       {"image_and_table", image_and_table, {.optimizer = adam, .loss = sparse, .metrics = "accuracy"}, 0.2},
   };
 }

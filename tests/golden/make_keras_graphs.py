@@ -314,6 +314,22 @@ DIGIT_AND_EVEN_OPTIONS = {
     "loss_weights": {"digit": 1.0, "even": 0.3},
 }
 
+class AddedLoss(kl.Layer):
+    """Its input, the mean of a second one added to the loss."""
+
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs[1]))
+        return inputs[0]
+
+
+def added_loss():
+    x = Input((4,))
+    mean, spread = Dense(3, name="mean")(x), Dense(3, name="spread")(x)
+    divergence = (keras.ops.exp(spread) + mean * mean - spread - 1) * 0.5
+    y = kl.Concatenate()([AddedLoss(name="added")([mean, divergence]), spread])
+    return Model(x, Dense(2, name="head")(y))
+
+
 GRAPHS = {
     "add_of_three": merge(kl.Add, [5, 4, 3]),
     "subtract": merge(kl.Subtract, [5, 4]),
@@ -346,6 +362,7 @@ GRAPHS = {
     "model_in_model": Graph(model_in_model, validation_split=0.2),
     "two_levels": Graph(two_levels, {"two": ("mse", "normal")}, adam),
     "nested_twice": Graph(nested_twice),
+    "added_loss": Graph(added_loss, optimizer=adam, weighted=True, validation_split=0.2),
     "image_and_table": Graph(image_and_table, CLASSES, adam, ACCURACY, validation_split=0.2),
     "two_outputs": Graph(two_heads, DIGIT_AND_EVEN, adam, DIGIT_AND_EVEN_OPTIONS, validation_split=0.2),
     "outputs_of_two_ranks": Graph(
