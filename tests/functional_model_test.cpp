@@ -141,6 +141,7 @@ TEST_P(FunctionalModel, Layers_are_numbered_and_named_in_the_graphs_order) {
   EXPECT_EQ(names[0], "a");
   EXPECT_EQ(names.size(), 6u);
   EXPECT_EQ(model.layer("right").count_params(), 9);
+  EXPECT_EQ(&model.get_layer("right").node(), &model.layer("right").node());
   EXPECT_EQ(model.layer(-1).output_shape(), Shape({1}));
   std::ostringstream out;
   model.summary(out);

@@ -151,6 +151,8 @@ class Model {
   /// By position (negative from the end) or name; throws ValueError where there is none.
   Layer layer(int index) const;
   Layer layer(const std::string& name) const;
+  /// The same, as Keras calls it.
+  Layer get_layer(const std::string& name) const { return layer(name); }
   const std::string& name() const;
   void set_name(const std::string& name);
   /// Whether its layers are trained, by models compiled from now on: Layer::set_trainable of each.
