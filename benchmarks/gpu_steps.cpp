@@ -151,8 +151,9 @@ Trained train(const Case& one, const glia::Context& context) {
   glia::Tensor x(random_bytes(shape.elements(), 256, 1), shape);
   x.set_scale(1.0 / 255);
   const glia::Tensor y(random_bytes(one.rows, one.classes > 1 ? one.classes : 2, 2));
-  glia::Sequential model{glia::Input(one.row)};
-  for (const glia::Layer& layer : one.layers) model.add(layer);
+  glia::Sequential layers{glia::Input(one.row)};
+  for (const glia::Layer& layer : one.layers) layers.add(layer);
+  glia::Sequential model = glia::clone_model(layers);  // with weights that no other training changes
   model.set_seed(7);
   model.compile(
       {.optimizer = glia::SGD{.learning_rate = 0.05},

@@ -168,12 +168,90 @@ TEST_P(AddedLoss, Repeats_to_the_bit_and_goes_along_with_penalties_and_weights_o
   EXPECT_TRUE(same_bits(ends[0], ends[1]));
 }
 
+TEST_P(AddedLoss, Counts_once_whatever_outputs_and_rows_count) {
+  const Symbol in = Input({4});
+  const Symbol hidden = Dense(3, "tanh", {.name = "hidden"})(in);
+  const Symbol a = Dense(2, "linear", {.name = "a"})(hidden), b = Dense(2, "linear", {.name = "b"})(hidden);
+  Model model({in}, {a, b});
+  model.add_loss(hidden * hidden);
+  CompileOptions options = mse();
+  options.loss_weights = {{"a", 0.3}, {"b", 2}};
+  model.compile(options);
+  const Tensor weights = drawn(4, {11}) * 0.25 + 1;
+  const Logs logs =
+      model.evaluate(x, {y, y}, {.batch_size = 4, .verbose = 0, .sample_weight = {weights, weights}});
+  const Tensor value = Model({in}, {hidden}).predict(x);
+  EXPECT_NEAR(logs["loss"], 0.3 * logs["a_loss"] + 2 * logs["b_loss"] + mean_of(value * value), 1e-5);
+}
+
+TEST_P(AddedLoss, Alone_takes_data_of_inputs_alone_in_any_form) {
+  class Inputs final : public BatchSource {
+   public:
+    explicit Inputs(const Tensor& x) : x_(x) {}
+    std::int64_t batches() const override { return 2; }
+    Dataset batch(std::int64_t, std::int64_t) override {
+      Dataset data;
+      data.x = x_.clone();
+      return data;
+    }
+
+   private:
+    const Tensor& x_;
+  } source(x);
+  const Parts parts;
+  Model model({parts.in}, {parts.out});
+  model.add_loss(parts.out * parts.out);
+  model.compile({.optimizer = "sgd", .device = current_device()});
+  Dataset data;
+  data.x = x.clone();
+  model.fit(data, {.verbose = 0});
+  model.fit(source, {.verbose = 0});
+  EXPECT_EQ(model.evaluate(data, {.verbose = 0})["loss"], model.evaluate(x, {}, {.verbose = 0})["loss"]);
+  expect_error<ValueError>(
+      [&] {
+        model.fit(x, {}, {.verbose = 0, .class_weight = {{0, 1.0}}});
+      },
+      {"class_weight", "no targets"});
+}
+
+TEST_P(AddedLoss, Of_a_model_whose_input_another_graph_computes) {
+  const Parts parts;
+  Model rest({parts.hidden}, {parts.out});
+  rest.add_loss(parts.out * parts.hidden.shape()[0]);
+  rest.add_loss(parts.out * parts.out);
+  EXPECT_EQ(rest.layers().size(), 4u);  // its input, the last layer, and two formulas
+  rest.compile(mse());
+  const Tensor code = drawn(5, {11, 3});
+  const Tensor out = rest.predict(code);
+  EXPECT_NEAR(rest.evaluate(code, y, {.verbose = 0})["loss"],
+              mean_of((out - y) * (out - y)) + 3 * mean_of(out) + mean_of(out * out), 1e-5);
+}
+
+TEST_P(AddedLoss, Is_of_the_images_as_they_are_where_outputs_are_averages_over_mirrored_ones) {
+  const Symbol in = Input({4, 4, 1});
+  const Symbol out = Dense(1, "linear")(Flatten()(in));
+  const auto loss_of = [&](const Symbol& value, bool flips) {
+    Model model({in}, {out});
+    model.add_loss(value);
+    model.compile(CompileOptions{.optimizer = "sgd", .device = current_device()});
+    return model.evaluate(drawn(6, {5, 4, 4, 1}), {}, {.verbose = 0, .flip_average = flips})["loss"];
+  };
+  const double plain = loss_of(out, false);
+  EXPECT_NEAR(loss_of(out, true), plain, 1e-6);
+  EXPECT_NEAR(loss_of(out * 1.0, true), plain, 1e-6);
+}
+
 TEST_P(AddedLoss, Is_refused_where_it_cannot_be) {
   Sequential chain{Dense(2, "relu", {.input_dim = 4})};
   const Parts parts, other;
   expect_error<StateError>([&] { chain.add_loss(parts.out); }, {"chain", "inputs()"});
   Model model({parts.in}, {parts.out});
   expect_error<ValueError>([&] { model.add_loss(other.hidden); }, {"depends on the input"});
+  const Symbol image = Input({4, 4, 1});
+  const Symbol found = Conv2D(2, 3)(image);
+  Model images({image}, {found});
+  expect_error<ShapeError>([&] { images.add_loss(RandomFlip("horizontal")(found)); }, {"RandomFlip"});
+  EXPECT_EQ(images.predict(Tensor::zeros({2, 4, 4, 1}), {.verbose = 0}).rows(), 2);
   model.compile(mse());
   expect_error<StateError>([&] { model.add_loss(parts.hidden); }, {"add_loss", "compiled or built"});
   model.fit(x, y, {.verbose = 0});

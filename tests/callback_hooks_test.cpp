@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/devices.h"
@@ -178,6 +179,46 @@ TEST_P(CallbackHooks, Refuse_what_would_pull_the_ground_away) {
   expect_error<StateError>([&] { gone->predict(x, {.verbose = 0, .callbacks = {&destroys}}); },
                            {"destroyed"});
   asked.fit(x, y, {.verbose = 0});  // nothing is left running
+}
+
+TEST_P(CallbackHooks, A_batch_that_began_ends_where_batches_are_watched_though_fit_was_stopped) {
+  class Stops final : public Callback {
+   public:
+    void on_batch_begin(std::int64_t batch) override {
+      begun = batch;
+      if (batch == 1) model().stop_training();
+    }
+    void on_batch_end(std::int64_t batch, const Logs&) override { ended = batch; }
+    bool watches_batches() const override { return true; }
+    std::int64_t begun = -1, ended = -1;
+  } stops;
+  Sequential trained = model();
+  trained.fit(x, y, {.epochs = 3, .batch_size = 4, .verbose = 0, .callbacks = {&stops}});
+  EXPECT_EQ(stops.begun, 1);
+  EXPECT_EQ(stops.ended, 1);
+  EXPECT_EQ(trained.iterations(), 2);
+}
+
+TEST_P(CallbackHooks, Of_a_call_within_a_fit_leave_the_callback_with_the_fit) {
+  Sequential trained = model(), other = model();
+  class Evaluates final : public Callback {
+   public:
+    explicit Evaluates(std::function<void(Callback&)> evaluate) : evaluate_(std::move(evaluate)) {}
+    void on_epoch_end(int, Logs&) override {
+      evaluate_(*this);
+      seen.emplace_back(&model(), params().epochs);
+      model().stop_training();
+    }
+    std::vector<std::pair<Model*, int>> seen;
+
+   private:
+    std::function<void(Callback&)> evaluate_;
+  } evaluates([&](Callback& callback) {
+    for (Sequential* model : {&trained, &other})
+      model->evaluate(x, y, {.verbose = 0, .callbacks = {&callback}});
+  });
+  trained.fit(x, y, {.epochs = 4, .verbose = 0, .callbacks = {&evaluates}});
+  EXPECT_EQ(evaluates.seen, (std::vector<std::pair<Model*, int>>{{&trained, 4}}));
 }
 
 TEST_P(CallbackHooks, On_batch_begin_sets_the_rate_of_that_batch) {

@@ -78,10 +78,34 @@ TEST_P(Clone, Of_a_chain_is_a_chain_that_knows_its_shape) {
   copy.set_seed(4);  // as long as nothing is drawn
   EXPECT_EQ(copy.name(), "chain");
   EXPECT_EQ(copy.weight_names(), model.weight_names());
-  EXPECT_FALSE(same_bits(copy.get_weights(), model.get_weights()));
+  EXPECT_FALSE(same_bits(copy.get_weights(), clone_model(model).get_weights()));
   EXPECT_FALSE(copy.layer(1).trainable());
+  EXPECT_EQ(clone_model(model).layer(0)(Input({9})).shape(),
+            Shape({3}));  // of another width: it has no weights yet
   Model as_model = clone_model(static_cast<const Model&>(model));
   EXPECT_EQ(table(as_model), table(clone_model(model)));
+}
+
+TEST_P(Clone, Keeps_names_that_layers_have_from_a_larger_model) {
+  Sequential whole{Dense(6, "tanh", {.input_dim = 4}), Dense(5, "tanh"), Dense(4)};
+  whole.build({4});
+  const Symbol code = Input({6});
+  Model part({code}, {whole.layer(2)(whole.layer(1)(code))});
+  Model rest({whole.layer(0).output()}, {whole.layer(2).output(0)});  // whose input another graph computes
+  for (const Model* model : {&part, &rest}) {
+    Model copy = clone_model(*model);
+    EXPECT_EQ(copy.weight_names(), model->weight_names());
+    EXPECT_EQ(copy.input_names(), model->input_names());
+    EXPECT_EQ(copy.output_names(), model->output_names());
+  }
+  EXPECT_EQ(clone_model(part).weight_names()[0], "dense_1/kernel");
+}
+
+TEST_P(Clone, Of_a_chain_within_a_model_knows_the_shape_that_this_told) {
+  Sequential inner{Dense(3)};
+  Symbol in = Input({4});
+  const Model outer({in}, {inner(in)});
+  EXPECT_EQ(clone_model(inner).get_weights().size(), 2u);  // before anybody asked the model itself
 }
 
 TEST_P(Clone, Of_a_model_of_models_has_none_of_them) {

@@ -266,6 +266,8 @@ TEST_P(FunctionalData, Metrics_of_an_output_may_have_names_of_their_own) {
   Sequential one{Dense(2, "linear", {.input_dim = 3, .name = "size"})};
   one.compile({.loss = "mse", .metrics = {{"size", {{"low", MeanAbsoluteError{}}, "mse"}}}});
   EXPECT_EQ(one.metrics_names(), (std::vector<std::string>{"loss", "low", "mse"}));
+  EXPECT_THROW(one.compile({.loss = "mse", .metrics = {{"even", {{"low", MeanAbsoluteError{}}}}}}),
+               ValueError);
 }
 
 TEST_P(FunctionalData, A_fit_that_callbacks_interrupt_learns_what_it_would_alone) {

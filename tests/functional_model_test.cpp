@@ -40,6 +40,17 @@ TEST_P(FunctionalModel, A_chain_grows_and_shrinks_until_it_is_built) {
   expect_error<StateError>([&] { empty.pop(); }, {"no layers"});
 }
 
+TEST_P(FunctionalModel, A_call_that_fails_before_its_first_step_fixes_no_shape) {
+  Sequential inner{Activation("tanh"), Dense(3)};
+  Sequential outer{Layer(inner), Residual({Activation("relu")}), Dense(2)};
+  outer.compile(mse());
+  expect_error<ShapeError>([&] { outer.fit(drawn(3, {12, 6}), drawn(2, {12, 5}), {.verbose = 0}); }, {"(12, 2)"});
+  expect_error<StateError>([&] { inner.get_weights(); }, {"built"});
+  outer.fit(x, y, {.verbose = 0});
+  EXPECT_EQ(outer.count_params(), 4 * 3 + 3 + 3 * 2 + 2);
+  EXPECT_EQ(outer.layer(0).output_shape(), Shape({3}));
+}
+
 TEST_P(FunctionalModel, A_layer_that_was_popped_after_compile_leaves_nothing_behind) {
   Sequential model{Dense(3)};
   {

@@ -224,6 +224,11 @@ TEST(Dataset, Gives_rows_of_all_that_it_holds) {
   EXPECT_THAT(part.sample_weights[0].tensor.values(), ElementsAre(3, 1, 3));
   EXPECT_THAT(part.class_names, ElementsAre("no", "yes"));
   EXPECT_THROW(data.rows({3}), ShapeError);
+  data.ys[0].tensor = Tensor::arange(4);
+  EXPECT_THAT([&] { data.rows({-1}); }, ThrowsMessage<ShapeError>(HasSubstr("3 and 4 rows")));
+  const Dataset nothing(Tensor::zeros({0, 4}), Tensor::zeros({0}));
+  EXPECT_EQ(nothing.rows({}).x.shape(), Shape({0, 4}));
+  EXPECT_THROW(nothing.rows({0}), ShapeError);
 }
 
 TEST(TrainTestSplit, Sizes_that_cannot_be_are_refused) {

@@ -1,4 +1,4 @@
-// SignalsBlocked: no handler of a signal runs on a thread while oneDNN computes on it. Its gemm:jit works with the stack
+// SignalsBlocked: no handler of a signal runs on a thread while such of oneDNN computes on it as its gemm:jit, which works with the stack
 // pointer in the heap, and there the kernel would write a signal's frame, over whatever lies below. brgemm does not, and needs no
 // mask (OneDnnProduct::keeps_the_stack); tests look at the stack in handlers.
 // SPDX-License-Identifier: Apache-2.0

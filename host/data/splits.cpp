@@ -183,7 +183,14 @@ TrainTest train_test_split(const Dataset& data, const SplitOptions& options) {
 }
 
 Dataset Dataset::rows(const std::vector<std::int64_t>& indices) const {
-  const auto part = [&](const Tensor& tensor) { return tensor.empty() ? Tensor() : tensor.rows(indices); };
+  std::optional<std::int64_t> all;  // of the first that is there
+  const auto part = [&](const Tensor& tensor) {
+    if (tensor.shape() == Tensor().shape()) return Tensor();  // not given
+    if (!all) all = tensor.rows();
+    GLIA_CHECK(tensor.rows() == *all, ShapeError, "the data set has tensors of ", *all, " and ",
+               tensor.rows(), " rows: all need the same number of rows");
+    return tensor.rows(indices);
+  };
   const auto parts = [&](const std::vector<NamedTensor>& all) {
     std::vector<NamedTensor> chosen;
     for (const NamedTensor& named : all) chosen.push_back({named.name, part(named.tensor)});

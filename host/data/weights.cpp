@@ -81,6 +81,8 @@ std::vector<std::optional<Tensor>> row_weights(const Core& model, const Rows& da
   GLIA_CHECK(class_weight.empty() || model.network().output_count() == 1, ValueError, call,
              " got class_weight for a model of ", model.network().output_count(),
              " outputs, which have no common classes: give sample_weight");
+  GLIA_CHECK(class_weight.empty() || heads.size() == 1, ValueError, call,
+             " got class_weight for a model whose loss has no targets, and so no classes: leave it out");
   std::vector<std::optional<Tensor>> weights(heads.size());
   if (!class_weight.empty())
     weights[0] = class_weights(heads[0], *data[model.network().input_shapes().size()], class_weight, call);

@@ -110,9 +110,23 @@ void check_twice(const Symbols& symbols, const char* what) {
                  " twice, in the places ", j, " and ", i, ": give it once");
 }
 
+/// What stands for an input: what another graph computes is one like any other.
+Layer layer_of_input(const Symbol& input) {
+  return is_input(input.layer().node()) ? input.layer() : Layer(Input(input.shape()));
+}
+
 }  // namespace
 
 Graph Graph::between(const Symbols& inputs, const Symbols& outputs) {
+  Graph inputs_alone;
+  for (const Symbol& input : inputs) {
+    inputs_alone.inputs_.push_back(inputs_alone.nodes_.size());
+    inputs_alone.nodes_.push_back({layer_of_input(input), {}});
+  }
+  return between(inputs, outputs, inputs_alone);
+}
+
+Graph Graph::between(const Symbols& inputs, const Symbols& outputs, const Graph& like) {
   GLIA_CHECK(inputs.size() > 0 && outputs.size() > 0, ValueError, "a model got ", inputs.size(),
              " inputs and ", outputs.size(), " outputs, expected at least one of each");
   check_twice(inputs, "an input");
@@ -124,8 +138,7 @@ Graph Graph::between(const Symbols& inputs, const Symbols& outputs) {
   Graph graph;
   std::map<std::pair<Key, int>, Source> places;
   for (const Symbol& input : inputs) {
-    // What another graph computes is an input like any other here.
-    const Layer layer = is_input(input.layer().node()) ? input.layer() : Layer(Input(input.shape()));
+    const Layer layer = like.nodes_[like.inputs_[graph.nodes_.size()]].layer;
     places[{&input.application(), input.output_index()}] = {graph.nodes_.size()};
     graph.inputs_.push_back(graph.nodes_.size());
     graph.nodes_.push_back({layer, {}});

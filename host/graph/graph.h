@@ -31,6 +31,8 @@ class Graph {
   /// ValueError where an output depends on an input that is not among `inputs`, where no output depends on an input, and for an
   /// input or output that is there twice.
   static Graph between(const Symbols& inputs, const Symbols& outputs);
+  /// The same, on the inputs' layers of another graph between the same inputs.
+  static Graph between(const Symbols& inputs, const Symbols& outputs, const Graph& like);
 
   /// Puts copies of its layers in their place.
   void copy_layers(LayerCopies& copies);

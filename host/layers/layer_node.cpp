@@ -61,6 +61,8 @@ void LayerNode::copy_within(LayerCopies& copies) {
 Layer LayerCopies::of(const Layer& layer) {
   std::shared_ptr<LayerNode>& copy = copies_[&layer.node()];
   if (!copy) {
+    GLIA_CHECK(layer.node().copy, StateError, "layer \"", layer.node().name, "\" (", layer.node().type(),
+               ") cannot be copied: its node was not made by make_node");
     copy = layer.node().copy(layer.node());
     copy->specified = false, copy->variables.clear();
     copy->builders.clear(), copy->applications.clear();

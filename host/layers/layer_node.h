@@ -32,6 +32,8 @@ using Shapes = std::vector<Shape>;  ///< of one row each
 class LayerCopies {
  public:
   Layer of(const Layer& layer);
+  /// Of a layer that is copied already.
+  LayerNode& of(const LayerNode& layer) const { return *copies_.at(&layer); }
 
  private:
   std::unordered_map<const LayerNode*, std::shared_ptr<LayerNode>> copies_;

@@ -116,7 +116,11 @@ std::string name_of(const MetricName& metric, const Head& head, bool several) {
 
 /// The head whose metric it is.
 Head& head_of(const MetricName& metric, std::vector<Head>& heads, const std::vector<std::string>& outputs) {
-  if (outputs.size() == 1) return heads[0];
+  if (outputs.size() == 1) {
+    if (!metric.label().empty() && !metric.output().empty() && metric.output() != outputs[0])
+      throw ValueError(detail::unknown_name("output with a metric", metric.output(), outputs));
+    return heads[0];
+  }
   const std::string& output = output_of(metric);
   const auto named = [&](const Head& head) { return head.name == output; };
   const auto found = std::find_if(heads.begin(), heads.end(), named);

@@ -8,29 +8,6 @@
 #include <utility>
 
 namespace glia {
-namespace {
-
-/// Makes layers that a build that fails has specified what they were.
-class Specifying {
- public:
-  explicit Specifying(const std::vector<Layer>& layers) {
-    for (LayerNode* node : all_nodes(layers))
-      if (!node->specified) fresh_.push_back(node);
-  }
-  ~Specifying() {
-    if (std::uncaught_exceptions() == exceptions_) return;
-    for (LayerNode* node : fresh_) node->forget_shapes();
-  }
-  Specifying(const Specifying&) = delete;
-  Specifying& operator=(const Specifying&) = delete;
-
- private:
-  std::vector<LayerNode*> fresh_;
-  int exceptions_ = std::uncaught_exceptions();
-};
-
-}  // namespace
-
 /// Discards a build that fails.
 class Core::Undo {
  public:
@@ -53,8 +30,10 @@ void Core::pop() {
 }
 
 void Core::build(const Shapes& inputs) {
-  const Specifying specifying(network_.layers());
   const Undo undo(*this);
+  specified_.clear();
+  for (LayerNode* node : all_nodes(network_.layers()))
+    if (!node->specified) specified_.push_back(node);
   network_.specify(inputs);
   if (trainer_) trainer_->resolve(network_.output_shapes(), network_.added_losses());
   weights_.expect_dtype(dtype);
@@ -81,6 +60,8 @@ void Core::discard_build() {
   drop_programs();
   passes_ = {};
   weights_.release(shared_from_this());
+  for (LayerNode* node : specified_) node->forget_shapes();
+  specified_.clear();
   built_ = false;
   network_.forget_shapes();
 }

@@ -140,6 +140,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   bool built_ = false;
   bool has_gradients_ = false;  // that were computed and are there
   Network network_;
+  std::vector<LayerNode*> specified_;       // by the build
   mutable std::optional<Context> context_;  // made on first use where compile gives none
   ModelWeights weights_{network_};
   std::optional<Trainer> trainer_;

@@ -110,7 +110,6 @@ void ModelWeights::release(const std::shared_ptr<const void>& user) {
                     [&user](const Variable& v) { return v.block && v.block->has_users_beside(user); });
     if (is_used) continue;  // by a model that was built meanwhile
     for (Variable& variable : node->variables) variable.block.reset();
-    node->forget_shapes();
   }
   made_.clear();
 }

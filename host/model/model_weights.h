@@ -47,7 +47,7 @@ class ModelWeights {
   void make(const Context& context, DType dtype, std::uint64_t seed);
   /// Finds the blocks, in which `user` computes from now on, on this context.
   void bind(const std::shared_ptr<const void>& user, const Context& context);
-  /// As before bind() and make(); weights that others use by now stay.
+  /// As before bind() and make(), but for weights that others use by now.
   void release(const std::shared_ptr<const void>& user);
 
  private:

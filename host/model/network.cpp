@@ -15,8 +15,10 @@ using Builders = std::vector<std::weak_ptr<Builder>>;
 /// And forgets models that are gone.
 void add_builder(LayerNode& layer, const std::weak_ptr<Builder>& model) {
   Builders& all = layer.builders;
-  all.erase(std::remove_if(all.begin(), all.end(), [](const auto& builder) { return builder.expired(); }),
-            all.end());
+  const auto is_gone_or_it = [&](const auto& builder) {
+    return builder.expired() || builder.lock() == model.lock();
+  };
+  all.erase(std::remove_if(all.begin(), all.end(), is_gone_or_it), all.end());
   all.push_back(model);
 }
 
@@ -53,10 +55,23 @@ void Network::connect(const Symbols& inputs, const Symbols& outputs, const std::
 void Network::copy(const Network& other, const std::weak_ptr<Builder>& model) {
   LayerCopies copies;
   name = other.name, is_named = other.is_named;
+  for (const Layer& layer : other.layers_) {
+    copies.of(layer);
+    for (LayerNode* node : all_nodes(layer.node())) {
+      LayerNode& copy = copies.of(*node);
+      copy.name = other.name_of(*node);
+      add_builder(copy, model);  // so that names which a model gave are kept
+    }
+  }
   if (other.is_chain_) {
     for (const Layer& layer : other.layers_) add(copies.of(layer), model);
-    if (!other.input_shapes_.empty()) layers_[0].node().declared_input_shape = other.input_shapes_[0];
+    copied_shapes_ = other.known_input_shapes();
     return;
+  }
+  for (std::size_t i = 0; i < other.inputs_.size();
+       ++i) {  // what another graph computes has the name of what it is
+    LayerNode& input = copies.of(other.graph_->nodes()[other.graph_->inputs()[i]].layer).node();
+    if (!is_input(other.inputs_[i].layer().node())) input.name = other.input_names_[i];
   }
   const Graph& graph = other.graph_of_losses();
   std::vector<std::vector<Symbol>> outputs;  // of each node
@@ -82,7 +97,8 @@ void Network::add_loss(const Symbol& value, const std::weak_ptr<Builder>& model)
   auto place = std::find(all.begin(), all.end(), value);
   if (place == all.end()) {
     all.push_back(value);
-    Graph graph = Graph::between(inputs_, all);
+    Graph graph = Graph::between(inputs_, all, *graph_);
+    graph.shapes(input_shapes_);  // for what it throws
     std::vector<Layer> layers = layers_;
     for (const Layer& layer : graph.layers())
       if (std::find_if(layers.begin(), layers.end(),
@@ -175,8 +191,9 @@ void Network::check_declared_shape() const {
 }
 
 std::optional<Shapes> Network::known_input_shapes() const {
-  if (!is_chain_) return input_shapes_;
+  if (!is_chain_ || graph_) return input_shapes_;
   if (const Shape declared = declared_input_shape(); !declared.empty()) return Shapes{declared};
+  if (copied_shapes_) return copied_shapes_;
   if (as_layer_ && as_layer_->specified) return as_layer_->input_shapes;  // as the model that has it told
   return std::nullopt;
 }

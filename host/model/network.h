@@ -21,7 +21,7 @@ class Network {
 
   /// Makes it the graph between symbols, for `model`, which its layers then know. Throws ValueError.
   void connect(const Symbols& inputs, const Symbols& outputs, const std::weak_ptr<Builder>& model);
-  /// Adds the mean of a value to the loss. Throws StateError for a chain, ValueError for a value of other inputs.
+  /// Adds the mean of a value to the loss. Throws StateError for a chain, ValueError for a value of other inputs, ShapeError.
   void add_loss(const Symbol& value, const std::weak_ptr<Builder>& model);
   /// Makes it the same as another, of layers with weights of their own to come.
   void copy(const Network& other, const std::weak_ptr<Builder>& model);
@@ -75,7 +75,8 @@ class Network {
   std::optional<Scope> scope_;  // the layers' names here
   std::optional<Graph> graph_, with_losses_;
   std::vector<AddedLoss> added_losses_;
-  std::vector<Symbol> loss_values_;  // those that are no outputs
+  std::vector<Symbol> loss_values_;      // those that are no outputs
+  std::optional<Shapes> copied_shapes_;  // that the network it was copied from knew
   std::shared_ptr<LayerNode> as_layer_;
   std::vector<Symbol> inputs_, outputs_;
   Shapes input_shapes_, output_shapes_;

@@ -123,12 +123,13 @@ void emit_backward(Emitter& e, const StepParts& parts, const ProgramKey& key, co
   e.finish_gradients();
 }
 
-/// Losses and metrics and, where they are wanted, gradients and the update.
+/// Losses and metrics of these outputs and, where they are wanted, gradients and the update.
 void emit_training(Emitter& e, const StepParts& parts, const ProgramKey& key,
-                   const std::vector<BatchTargets>& batch, const Emission& layers) {
+                   const std::vector<BatchTargets>& batch, const Emission& layers,
+                   const std::vector<View>& outputs) {
   const Heads& heads = parts.trainer->heads();
   std::vector<View> predictions;
-  for (const Head& head : heads.all) predictions.push_back(layers.outputs[head.output].view);
+  for (const Head& head : heads.all) predictions.push_back(outputs[head.output]);
   const bool wants_gradients = key.mode == Mode::train || key.mode == Mode::gradient;
   const EmittedHeads losses = emit_heads(e, heads, predictions, batch, wants_gradients);
   std::vector<std::pair<std::size_t, View>> gradients;  // of an output, by a loss
@@ -157,12 +158,13 @@ void emit_rows(Emitter& e, const StepParts& parts, const ProgramKey& key) {
   if (key.mode == Mode::train) emit_schedule(e, parts.trainer->optimizer());
   const Batch batch = emit_gathers(e, parts, key);
   const Graph& graph = key.mode == Mode::infer ? parts.network.graph() : parts.network.graph_of_losses();
-  Emission layers = graph.emit(e, batch.inputs);
-  if (key.flip_average)
-    layers.outputs[0].view = emit_flip_average(e, parts, batch.first, layers.outputs[0].view);
-  if (key.mode != Mode::infer) return emit_training(e, parts, key, batch.targets, layers);
-  for (std::size_t i = 0; i < layers.outputs.size(); ++i)
-    e.add(op::Scatter{layers.outputs[i].view, static_cast<int>(parts.sources().output(i))});
+  const Emission layers = graph.emit(e, batch.inputs);
+  std::vector<View> outputs;
+  for (const Operand& output : layers.outputs) outputs.push_back(output.view);
+  if (key.flip_average) outputs[0] = emit_flip_average(e, parts, batch.first, outputs[0]);
+  if (key.mode != Mode::infer) return emit_training(e, parts, key, batch.targets, layers, outputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    e.add(op::Scatter{outputs[i], static_cast<int>(parts.sources().output(i))});
   e.add(op::Advance{{}, {}, key.batch, 0});
 }
 

@@ -79,8 +79,10 @@ class Launcher {
     done_ += std::exchange(waiting_, 0);
     if (progress_.wants_update())
       progress_.update(done_, pass_.mode == Mode::infer ? Logs() : model_.trainer().logs(state_));
+    if (!callbacks_) return;
     // A launch that was under way when the fit was stopped is not told of.
-    if (!callbacks_ || (is_ended() && told_)) return;
+    const bool was_under_way = told_ && !callbacks_->watches_batches(pass_.mode);
+    if (is_ended() && was_under_way) return;
     told_ = true;
     tell_of_end();
   }

@@ -41,12 +41,17 @@ class CallbackList {
   CallbackList(Model& owner, const Core& model, const Callbacks& callbacks, const TrainingParams& params)
       : owner_(&owner), model_(model) {
     for (const Callbacks::Entry& entry : callbacks) {
-      entry.get().attach(owner, params);
       callbacks_.push_back(&entry.get());
       watches_batches_ = watches_batches_ || entry.get().watches_batches();
       watches_test_batches_ = watches_test_batches_ || entry.get().watches_test_batches();
     }
+    for (Callback* callback : callbacks_) callback->attach(owner, params);
   }
+  ~CallbackList() {
+    for (Callback* callback : callbacks_) callback->detach();
+  }
+  CallbackList(const CallbackList&) = delete;
+  CallbackList& operator=(const CallbackList&) = delete;
 
   bool empty() const { return callbacks_.empty(); }
   bool watches_batches(Mode mode) const {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace glia {
@@ -37,8 +38,9 @@ struct TrainingParams {
 class Callback {
  public:
   Callback() = default;
-  Callback(const Callback&) = default;
-  Callback& operator=(const Callback&) = default;
+  /// What it is attached to is its own.
+  Callback(const Callback&) {}
+  Callback& operator=(const Callback&) { return *this; }
   virtual ~Callback() = default;
 
   virtual void on_train_begin() {}
@@ -51,7 +53,8 @@ class Callback {
   virtual void on_batch_begin(std::int64_t batch);
   /// After `batch` (from 0) of an epoch; `logs` are means over the epoch so far. Called once a launch of the device,
   /// which is many batches and may be behind the device by one, unless a callback watches_batches(): then the model
-  /// is as that batch left it, and a learning rate set here is the next batch's.
+  /// is as that batch left it, and a learning rate set here is the next batch's. A launch under way when fit was stopped is not
+  /// told of.
   virtual void on_batch_end(std::int64_t batch, const Logs& logs);
   /// Whether on_batch_begin and on_batch_end must come around every batch: then each is a launch of its own.
   virtual bool watches_batches() const { return false; }
@@ -70,17 +73,24 @@ class Callback {
   /// As watches_batches(), for those of evaluations and predictions.
   virtual bool watches_test_batches() const { return false; }
 
-  /// Called by fit, evaluate and predict before all else.
-  void attach(Model& model, const TrainingParams& params) { model_ = &model, params_ = params; }
+  /// Called by fit, evaluate, predict and confusion_matrix before all else, with detach() at their end: what was attached before,
+  /// by a call in whose middle that was made, is attached again.
+  void attach(Model& model, const TrainingParams& params) {
+    if (running_++ == 0) attached_.clear();
+    attached_.push_back({&model, params});
+  }
+  void detach() {
+    if (--running_ > 0) attached_.pop_back();
+  }
 
  protected:
   /// The model in use; its stop_training() ends fit.
-  Model& model() const { return *model_; }
-  const TrainingParams& params() const { return params_; }
+  Model& model() const { return *attached_.back().first; }
+  const TrainingParams& params() const { return attached_.back().second; }
 
  private:
-  Model* model_ = nullptr;
-  TrainingParams params_;
+  std::vector<std::pair<Model*, TrainingParams>> attached_{{}};  // the innermost call last
+  int running_ = 0;                                              // calls
 };
 
 /// `.callbacks = {glia::EarlyStopping({.patience = 3}), &mine}`: copies, or pointers to what lives while fit runs.

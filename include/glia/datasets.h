@@ -26,14 +26,18 @@ struct Dataset {
   bool is_plain() const { return xs.empty() && ys.empty(); }
   /// Views of what it holds.
   Tensors inputs() const { return xs.empty() ? Tensors(x) : Tensors(xs); }
-  Tensors targets() const { return ys.empty() ? Tensors(y) : Tensors(ys); }
+  Tensors targets() const {
+    if (!ys.empty()) return ys;
+    return y.empty() ? Tensors() : Tensors(y);
+  }
   Tensors weights() const {
     if (!sample_weights.empty()) return sample_weights;
     return sample_weight.empty() ? Tensors() : Tensors(sample_weight);
   }
 
   /// The rows of these numbers of all that it holds, with its class names: `data.rows(fold.train)`. Negative numbers count
-  /// from the end. Throws ShapeError for a row that there is not.
+  /// from the end. Throws ShapeError for a row that there is not, and
+  /// where not all have the same number of rows.
   Dataset rows(const std::vector<std::int64_t>& indices) const;
 
   Dataset() = default;

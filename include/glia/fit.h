@@ -78,7 +78,7 @@ struct EvaluateOptions {
   int verbose = 1;
   Tensors sample_weight = {};  ///< as fit's
   bool flip_average = false;   ///< as predict's
-  Callbacks callbacks = {};
+  Callbacks callbacks = {};    ///< whose on_test_ hooks are called
 };
 
 struct PredictOptions {
@@ -87,7 +87,7 @@ struct PredictOptions {
   /// Outputs are the means of those for the images and for their mirror images (left and right exchanged), in one
   /// pass on the device. Throws ShapeError where rows are not (height, width, channels).
   bool flip_average = false;
-  Callbacks callbacks = {};
+  Callbacks callbacks = {};  ///< whose on_predict_ hooks are called
 };
 
 /// The gradients of one batch's mean loss, without an update.

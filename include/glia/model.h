@@ -74,7 +74,7 @@ class Model {
 
   /// Adds the mean of a value's elements to the loss: a symbol that is made of the model's inputs, such as a penalty on what a
   /// layer gives. Weights of rows do not count there. Throws StateError for a Sequential and once the model is compiled or built,
-  /// ValueError for a value of inputs that the model does not have. A model within another does not bring its added losses along.
+  /// ValueError for a value of inputs that the model does not have, ShapeError for one that cannot be. A model within another does not bring its added losses along.
   void add_loss(const Symbol& value);
 
   /// Sets optimizer, loss, metrics and device; resets the optimizer's state, keeps weights. Throws ValueError for
