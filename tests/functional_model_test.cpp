@@ -44,7 +44,11 @@ TEST_P(FunctionalModel, A_call_that_fails_before_its_first_step_fixes_no_shape) 
   Sequential inner{Activation("tanh"), Dense(3)};
   Sequential outer{Layer(inner), Residual({Activation("relu")}), Dense(2)};
   outer.compile(mse());
-  expect_error<ShapeError>([&] { outer.fit(drawn(3, {12, 6}), drawn(2, {12, 5}), {.verbose = 0}); }, {"(12, 2)"});
+  expect_error<ShapeError>(
+      [&] {
+        outer.fit(drawn(3, {12, 6}), drawn(2, {12, 5}), {.verbose = 0});
+      },
+      {"(12, 2)"});
   expect_error<StateError>([&] { inner.get_weights(); }, {"built"});
   outer.fit(x, y, {.verbose = 0});
   EXPECT_EQ(outer.count_params(), 4 * 3 + 3 + 3 * 2 + 2);
