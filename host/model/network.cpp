@@ -68,8 +68,8 @@ void Network::copy(const Network& other, const std::weak_ptr<Builder>& model) {
     copied_shapes_ = other.known_input_shapes();
     return;
   }
-  for (std::size_t i = 0; i < other.inputs_.size();
-       ++i) {  // what another graph computes has the name of what it is
+  // What another graph computes keeps the name of the layer that does.
+  for (std::size_t i = 0; i < other.inputs_.size(); ++i) {
     LayerNode& input = copies.of(other.graph_->nodes()[other.graph_->inputs()[i]].layer).node();
     if (!is_input(other.inputs_[i].layer().node())) input.name = other.input_names_[i];
   }
