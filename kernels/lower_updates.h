@@ -78,7 +78,8 @@ void lower(const op::Sums& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.in.elements();
-    launch(SumsKernel<T>{at.template address<T>(d.in), at.template address<double>(d.partials), n},
+    launch(SumsKernel<T>{at.template address<T>(d.in), at.template address<T>(d.gradient),
+                         at.template address<double>(d.partials), n, static_cast<T>(d.slope)},
            Work{Work::exactly, op::pieces_of(n)});
   });
 }

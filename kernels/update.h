@@ -58,14 +58,19 @@ struct SquaresKernel {
   }
 };
 
-/// partials[b] = the sum of the b-th piece of in (n,).
+/// partials[b] = the sum of the b-th piece of in (n,); each of gradients (n,) = slope (null: not wanted).
 template <class T>
 struct SumsKernel {
   const T* in;
+  T* gradients;
   double* partials;
   std::int64_t n;
+  T slope;
 
-  GLIA_HD double at(std::int64_t i) const { return static_cast<double>(in[i]); }
+  GLIA_HD double at(std::int64_t i) const {
+    if (gradients) gradients[i] = slope;
+    return static_cast<double>(in[i]);
+  }
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     sum_piece(block, n, partials + block.index(), *this);

@@ -241,6 +241,17 @@ TEST_P(AddedLoss, Is_of_the_images_as_they_are_where_outputs_are_averages_over_m
   EXPECT_NEAR(loss_of(out * 1.0, true), plain, 1e-6);
 }
 
+TEST_P(AddedLoss, Has_the_slope_of_a_mean_where_it_is_infinite) {
+  const Symbol in = Input({1});
+  Model model({in}, {Dense(1)(in)});
+  model.add_loss(model.outputs()[0]);
+  model.compile({.optimizer = "sgd", .device = current_device()});
+  model.set_weights({Tensor::full({1, 1}, INFINITY), Tensor::zeros({1})});
+  const Gradients found = model.gradients(Tensor::ones({2, 1}), {});
+  EXPECT_TRUE(std::isinf(found.loss));
+  EXPECT_EQ(found.weights[1].values(), std::vector<double>{1});
+}
+
 TEST_P(AddedLoss, Is_refused_where_it_cannot_be) {
   Sequential chain{Dense(2, "relu", {.input_dim = 4})};
   const Parts parts, other;

@@ -180,7 +180,10 @@ class OperandRules {
   void operator()(const op::Advance& d) { require(d.batch > 0, "the cursor stays"); }
   void operator()(const op::Accumulate& d) { alike(d.gradients, d.sums), require(d.steps > 1, "steps"); }
   void operator()(const op::Squares& d) { sums(d.in, d.partials); }
-  void operator()(const op::Sums& d) { sums(d.in, d.partials); }
+  void operator()(const op::Sums& d) {
+    sums(d.in, d.partials);
+    if (d.gradient) alike(d.in, d.gradient);
+  }
   void operator()(const op::RescaleToNorm& d) {
     require(d.partials.elements() == op::pieces_of(d.values.elements()), "partials of another size");
   }

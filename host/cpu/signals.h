@@ -1,6 +1,6 @@
-// SignalsBlocked: no handler of a signal runs on a thread while such of oneDNN computes on it as its gemm:jit, which works with the stack
-// pointer in the heap, and there the kernel would write a signal's frame, over whatever lies below. brgemm does not, and needs no
-// mask (OneDnnProduct::keeps_the_stack); tests look at the stack in handlers.
+// SignalsBlocked: no handler of a signal runs on a thread while code computes on it that may leave the thread's stack. oneDNN's gemm:jit
+// works with the stack pointer in the heap, and there the kernel would write a signal's frame, over whatever lies below. brgemm keeps
+// to the stack, and needs no mask (OneDnnProduct::keeps_the_stack); tests look at the stack in handlers.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -171,13 +171,12 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
 View emit_added_loss(Emitter& e, const AddedLoss& loss, const View& value, bool wants_gradient) {
   const std::int64_t rows = value.shape[0], elements = value.elements();
   const View partials = e.temporary({op::pieces_of(elements), 1}, DType::float64);
-  e.add(op::Sums{value, partials.reshaped({partials.elements()})});
+  const View gradient = wants_gradient ? e.temporary(value.shape) : View{};
+  e.add(
+      op::Sums{value, partials.reshaped({partials.elements()}), gradient, 1 / static_cast<double>(elements)});
   op::Fold fold{partials, {}, rows, loss.sum_counter};
   fold.scale = static_cast<double>(rows) / static_cast<double>(elements);
   e.add(fold);
-  if (!wants_gradient) return {};
-  const View gradient = e.temporary(value.shape);
-  e.add(op::Map{Rescale{0, 1 / static_cast<double>(elements)}, value, gradient});
   return gradient;
 }
 

@@ -214,7 +214,9 @@ std::string words(const op::Penalty& d) {
 }
 std::string words(const op::Accumulate& d) { return detail::concat("over ", d.steps, " steps"); }
 std::string words(const op::Squares& d) { return detail::concat("of ", d.in.elements(), " elements"); }
-std::string words(const op::Sums& d) { return detail::concat("of ", d.in.elements(), " elements"); }
+std::string words(const op::Sums& d) {
+  return detail::concat("of ", d.in.elements(), " elements", d.gradient ? ", gradient" : "");
+}
 std::string words(const op::RescaleToNorm& d) {
   return detail::concat(d.values.elements(), " elements, to ", d.limit > 0 ? d.limit : 1);
 }

@@ -205,7 +205,8 @@ class Model {
 };
 
 /// A new model of layers that say the same, with the same names, seed and dtype, not compiled; its weights are drawn anew when it is
-/// first used. Layers that are shared within the model are within the copy, too.
+/// first used. Layers that are shared within the model are within the copy, too. Neither synchronises nor allocates on a device.
+/// Throws StateError for a model that was moved from, or that another thread uses.
 Model clone_model(const Model& model);
 
 /// Draws the model for people, as an SVG file: boxes of layers with their shapes, arrows, models within it in frames. Throws

@@ -64,13 +64,14 @@ struct Squares {
   }
 };
 
-/// partials (blocks,) = sums of pieces of `in`.
+/// partials (blocks,) = sums of pieces of `in`; each element of `gradient` (empty: not wanted) = `slope`.
 struct Sums {
   static constexpr auto name = "Sums";
-  View in, partials;
+  View in, partials, gradient = {};
+  double slope = 0;
   template <class F>
   void operands(F&& f) {
-    f(in, Access::read), f(partials, Access::write);
+    f(in, Access::read), f(partials, Access::write), f(gradient, Access::write);
   }
 };
 
