@@ -6,6 +6,7 @@
 #include <cuda/faults.h>
 #include <cuda/kernels.h>
 #include <cuda/launch.h>
+#include <cuda/sums_of_rows.h>
 
 #include <string>
 #include <utility>
@@ -44,7 +45,7 @@ class ConvolutionOp final : public Op {
 
   std::unique_ptr<CudnnConvolution> convolution;
   ConvolutionOperands operands = {};
-  std::shared_ptr<Memory> scratch;  // of the operands
+  std::shared_ptr<Memory> scratch, sums;  // of the operands; of a bias's gradient
   Kernels before, after;
   std::string why_loops;
 
@@ -208,8 +209,7 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
   auto op = prepare_product(gpu, cudnn, convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
   if (d.bias_gradient)
-    append(op->after,
-           elementary_kernels(op::SumRows{d.out_gradient.matrix(), d.bias_gradient}, at, gpu.most_blocks()));
+    op->sums = append_sums_of_rows(op->after, gpu, d.out_gradient.matrix(), d.bias_gradient, at);
   return op;
 }
 

@@ -11,18 +11,26 @@ namespace {
 
 using kernels::Work;
 
-/// Threads of a block: as many as a row has elements, in whole warps.
+/// Threads of a block: of one that has a row at a time as many as a row has elements, in whole warps, but not so few that a
+/// multiprocessor, which holds 32 blocks at most, stays empty.
 unsigned threads_for(const Work& work) {
+  constexpr unsigned fewest = 128;
+  if (work.threads > 0) return work.threads;
+  if (work.kind == Work::groups) return fewest;
   if (work.kind != Work::rows) return most_threads;
   const std::int64_t wanted = (work.columns + warp_threads - 1) / warp_threads * warp_threads;
-  return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, warp_threads, most_threads));
+  return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, fewest, most_threads));
 }
 
 unsigned blocks_for(const Work& work, unsigned most_blocks) {
   if (work.kind == Work::exactly)
     return static_cast<unsigned>(planted("off_by_one_grid") && work.count > 1 ? work.count - 1 : work.count);
+  const auto rounded_up = [](std::int64_t n, std::int64_t each) { return (n + each - 1) / each; };
   const std::int64_t wanted =
-      work.kind == Work::elements ? (work.count + most_threads - 1) / most_threads : work.count;
+      work.blocks > 0                ? work.blocks
+      : work.kind == Work::elements  ? rounded_up(work.count, most_threads * work.elements_of_thread)
+      : work.kind == Work::groups    ? rounded_up(work.count, threads_for(work) / warp_threads)
+                                     : work.count;
   return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, 1, most_blocks));
 }
 

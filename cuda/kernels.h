@@ -30,7 +30,7 @@ struct KernelLaunch {
 std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
                                              unsigned most_blocks);
 
-/// A product by plain loops, its bias gradient by column sums, and its epilogue: where no library algorithm is.
+/// A product by plain loops, its bias gradient by sums in one launch, and its epilogue: where no library algorithm is.
 KernelLaunch product_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);
 KernelLaunch bias_gradient_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);
 /// Empty where the product has neither bias, activation nor derivative.

@@ -63,6 +63,23 @@ class CudaBlock {
     __syncthreads();  // the next sum writes there again
     return total;
   }
+  /// Those of a warp by a butterfly, and what the warps have in their order.
+  template <int n>
+  __device__ void sum_down(double (&x)[n], std::int64_t across) const {
+    // Threads beside each other have strips of up to 128 bytes together: the numbers of up to 32 columns.
+    __shared__ double sums[most_threads / warp_threads][warp_threads * n];
+    for (unsigned distance = static_cast<unsigned>(across); distance < warp_threads; distance *= 2)
+      for (int k = 0; k < n; ++k) x[k] += __shfl_xor_sync(whole_warp, x[k], distance);
+    const std::int64_t column = lane() & (across - 1);
+    if (lane() < across)
+      for (int k = 0; k < n; ++k) sums[group()][k * warp_threads + column] = x[k];
+    __syncthreads();
+    for (int k = 0; k < n; ++k) {
+      x[k] = 0;
+      for (std::int64_t g = 0; g < groups(); ++g) x[k] += sums[g][k * warp_threads + column];
+    }
+    __syncthreads();  // the next sum writes there again
+  }
   /// Butterfly: every lane adds the same pairs, so every lane has the same bits.
   template <class T>
   __device__ T group_sum(T x) const {

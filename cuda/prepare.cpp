@@ -5,6 +5,7 @@
 #include <cuda/convolutions.h>
 #include <cuda/launch.h>
 #include <cuda/prepare.h>
+#include <cuda/sums_of_rows.h>
 
 #include <algorithm>
 #include <memory>
@@ -43,9 +44,9 @@ struct LtCall {
 /// A product: by cuBLASLt or by a kernel, and after it whatever the product did not do on the way.
 class ProductOp final : public Op {
  public:
-  /// `memory` is what it works in, or null; `batch` says of what a call is a batch, if it is.
+  /// `memory` is what it works in; `batch` says of what a call is a batch, if it is.
   ProductOp(const Gpu& gpu, std::vector<LtCall> calls, std::vector<KernelLaunch> kernels,
-            std::shared_ptr<Memory> memory, std::string batch)
+            std::vector<std::shared_ptr<Memory>> memory, std::string batch)
       : gpu_(gpu),
         calls_(std::move(calls)),
         kernels_(std::move(kernels)),
@@ -67,7 +68,7 @@ class ProductOp final : public Op {
   const Gpu& gpu_;
   std::vector<LtCall> calls_;
   std::vector<KernelLaunch> kernels_;
-  std::shared_ptr<Memory> memory_;
+  std::vector<std::shared_ptr<Memory>> memory_;
   std::string batch_;
 };
 
@@ -182,8 +183,12 @@ class Preparation {
     else
       kernels.push_back(product_kernel(rest, at_, gpu_.most_blocks()));
     if (rest.out.shape.rank() == 2) append_epilogue(kernels, rest);
-    if (rest.bias_gradient) kernels.push_back(bias_gradient_kernel(rest, at_, gpu_.most_blocks()));
-    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), std::move(memory),
+    std::vector<std::shared_ptr<Memory>> memories{std::move(memory)};
+    if (rest.bias_gradient && rest.b.is_contiguous())
+      memories.push_back(append_sums_of_rows(kernels, gpu_, rest.b, rest.bias_gradient, at_));
+    else if (rest.bias_gradient)
+      kernels.push_back(bias_gradient_kernel(rest, at_, gpu_.most_blocks()));
+    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), std::move(memories),
                                        rest.batch() == 1 ? "" : detail::concat(", batch of ", rest.batch()));
   }
   void append_epilogue(std::vector<KernelLaunch>& kernels, const op::Matmul& d) const {
@@ -265,11 +270,9 @@ class Preparation {
     sum.bias_gradient = d.out.reshaped({m * n});
     std::vector<KernelLaunch> kernels{bias_gradient_kernel(sum, at, gpu_.most_blocks())};
     append_epilogue(kernels, d);
-    if (d.bias_gradient)
-      for (const KernelLaunch& kernel :
-           elementary_kernels(op::SumRows{d.b, d.bias_gradient}, at_, gpu_.most_blocks()))
-        kernels.push_back(kernel);
-    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), memory,
+    std::vector<std::shared_ptr<Memory>> memories{memory};
+    if (d.bias_gradient) memories.push_back(append_sums_of_rows(kernels, gpu_, d.b, d.bias_gradient, at_));
+    return std::make_unique<ProductOp>(gpu_, std::move(calls), std::move(kernels), std::move(memories),
                                        detail::concat(", ", pieces, " pieces of k"));
   }
 

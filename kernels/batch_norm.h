@@ -1,89 +1,81 @@
 // Batch normalisation (Ioffe and Szegedy 2015) of the columns of a matrix (rows, columns), which may be the pixels and
-// channels of images. Sums over the rows are made of chunks of them: a thread goes down a chunk with neighbouring
-// columns beside its neighbours', which is how memory wants to be read, and there are chunks for every processor. What
-// the chunks found is merged in their order, so that no sum depends on the launch.
+// channels of images. Sums over the rows are made of chunks of them, and what the chunks found is folded, both by patches
+// (kernels/patches.h): there are chunks for every processor, and no sum depends on how many blocks a launch has.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/descriptors.h>  // defines: op::chunk_rows
-#include <kernels/sum.h>       // defines: Sums
+#include <kernels/patches.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
 /// A matrix's rows in chunks.
-struct Chunks {
-  std::int64_t rows, columns;
-
-  GLIA_HD std::int64_t count() const { return op::chunks_of(rows); }
-  GLIA_HD std::int64_t first(std::int64_t chunk) const { return chunk * op::chunk_rows; }
-  GLIA_HD std::int64_t rows_of(std::int64_t chunk) const {
-    const std::int64_t left = rows - first(chunk);
-    return left < op::chunk_rows ? left : op::chunk_rows;
-  }
-
-  /// Calls f(chunk, first column, width) for each chunk of the block, and of its columns those of the thread.
-  template <class Block, class F>
-  GLIA_HD void for_each_tile(Block& block, const F& f) const {
-    constexpr int tile = Block::tile;
-    const auto range = block.rows(count());
-    for (std::int64_t chunk = range.begin; chunk < range.end; chunk += range.stride)
-      for (std::int64_t c = block.rank() * tile; c < columns; c += block.size() * tile)
-        f(chunk, c, static_cast<int>(columns - c < tile ? columns - c : tile));
-  }
-};
+template <class T>
+Patches<T> in_chunks(std::int64_t rows, std::int64_t columns, bool packed) {
+  return {rows, columns, op::chunk_rows, packed};
+}
+/// What `terms` sums of each of the chunks are folded by: a row is a chunk's.
+template <class T>
+Patches<T> chunks_as_rows(const Patches<T>& chunks, bool packed) {
+  return {chunks.pieces(), chunks.columns(), chunks.pieces(), packed};
+}
 
 /// partials (chunks, 3, columns): the mean of each chunk's rows, the sum of their squared distances from it, and what
 /// rounding left of the mean: where columns lie far from 0 beside how far they spread, that is as large as what is to be
 /// found. The mean is taken twice, of the rows and of what the first leaves.
 template <class T>
 struct MomentsKernel {
-  Chunks chunks;
+  Patches<T> chunks;
   const T* x;
   T* partials;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.for_each_tile(block, Body<Block::tile>{*this});
+    chunks.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { find(block, strip, place); });
   }
 
  private:
-  template <int tile>
-  struct Body {
-    const MomentsKernel& k;
-
-    GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
-      const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
-      const T* const in = k.x + k.chunks.first(chunk) * columns + first;
-      T mean[tile] = {}, residuals[tile] = {};
-      Sums<T, tile> squares(width);
-      for (std::int64_t row = 0; row < rows; ++row)
-        for (int j = 0; j < width; ++j) mean[j] += in[row * columns + j];
-      for (int j = 0; j < width; ++j) mean[j] /= static_cast<T>(rows);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        for (int j = 0; j < width; ++j) {
-          const T d = in[row * columns + j] - mean[j];
-          residuals[j] += d;
-          squares[j] += d * d;
-        }
-        squares.next(width);
-      }
-      T* const out = k.partials + chunk * 3 * columns + first;
-      for (int j = 0; j < width; ++j) {
-        const T by = residuals[j] / static_cast<T>(rows), about = squares.total(j) - by * residuals[j];
-        out[j] = mean[j] + by;
-        out[columns + j] = about < T(0) ? T(0) : about;
-        out[2 * columns + j] = (mean[j] - out[j]) + by;
-      }
-    }
-  };
+  template <class Block, class Strip>
+  GLIA_HD void find(Block& block, const Strip& strip, const Place& place) const {
+    constexpr int most = Strip::most;
+    const std::int64_t columns = chunks.columns();
+    const double rows = static_cast<double>(chunks.rows_of(place.piece));
+    const T* const in = x + place.column;
+    const auto load = [&](std::int64_t row) { return strip.load(in + row * columns); };
+    double about[most], sums[2 * most];
+    sum_rows<T, 1>(block, strip, place, about, load,
+                   [](auto& leaf, const auto& v, auto j) { leaf[0][j] += v[j]; });
+    T mean[most];
+    strip.for_each([&](auto j) { mean[j] = static_cast<T>(about[j] / rows); });
+    sum_rows<T, 2>(block, strip, place, sums, load, [&](auto& leaf, const auto& v, auto j) {
+      const T d = v[j] - mean[j];
+      leaf[0][j] += d;
+      leaf[1][j] += d * d;
+    });
+    if (!place.writes()) return;
+    T* const out = partials + place.piece * 3 * columns + place.column;
+    T rest[most];
+    strip.for_each([&](auto j) {
+      const double by = sums[j] / rows, first = static_cast<double>(mean[j]);
+      mean[j] = static_cast<T>(first + by);
+      rest[j] = static_cast<T>((first - static_cast<double>(mean[j])) + by);
+      sums[most + j] -= by * sums[j];
+    });
+    strip.store(out, [&](auto j) { return mean[j]; });
+    strip.store(out + columns, [&](auto j) { return sums[most + j] < 0 ? T(0) : static_cast<T>(sums[most + j]); });
+    strip.store(out + 2 * columns, [&](auto j) { return rest[j]; });
+  }
 };
 
 /// saved (3, columns): the mean of all rows, 1 / sqrt(variance + epsilon), and the rest of the mean. moving_mean and
-/// moving_variance go to mean and variance by 1 - momentum where `moves`. Merging as in Chan et al. 1979, in float64.
+/// moving_variance go to mean and variance by 1 - momentum where `moves`. All in float64: the mean is the first chunk's and
+/// the others' mean distance from that; the squares of a chunk about the mean of all are those about its own, and what lies
+/// between the two.
 template <class T>
 struct BatchStatisticsKernel {
-  Chunks chunks;
+  Patches<T> chunks, parts;
   const T* partials;
   T* saved;
   T* moving_mean;
@@ -93,32 +85,65 @@ struct BatchStatisticsKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t columns = chunks.columns;
-    const auto range = block.elements(columns);
-    for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      double mean = exact(partials[c], partials[2 * columns + c]);
-      double squares = static_cast<double>(partials[columns + c]),
-             seen = static_cast<double>(chunks.rows_of(0));
-      for (std::int64_t chunk = 1; chunk < chunks.count(); ++chunk) {
-        const T* const part = partials + chunk * 3 * columns + c;
-        const double more = static_cast<double>(chunks.rows_of(chunk)), all = seen + more;
-        const double away = exact(part[0], part[2 * columns]) - mean;
-        mean += away * (more / all);
-        squares += static_cast<double>(part[columns]) + away * away * (seen * more / all);
-        seen = all;
-      }
-      const T variance = static_cast<T>(squares / seen);
-      saved[c] = static_cast<T>(mean), saved[columns + c] = T(1) / math::sqrt(variance + epsilon);
-      saved[2 * columns + c] = static_cast<T>(mean - static_cast<double>(saved[c]));
-      if (!moves) continue;
-      moving_mean[c] = moving_mean[c] * momentum + saved[c] * (T(1) - momentum);
-      moving_variance[c] = moving_variance[c] * momentum + variance * (T(1) - momentum);
-    }
+    parts.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { fold(block, strip, place); });
   }
 
  private:
-  GLIA_HD static double exact(T mean, T rest) {
-    return static_cast<double>(mean) + static_cast<double>(rest);
+  /// A chunk's mean in two parts, its squares and rows.
+  template <class A>
+  struct Part {
+    A mean, rest, squares;
+    double rows;
+    GLIA_HD double mean_at(std::int64_t j) const {
+      return static_cast<double>(mean[static_cast<int>(j)]) + static_cast<double>(rest[static_cast<int>(j)]);
+    }
+    GLIA_HD double squares_at(std::int64_t j) const { return static_cast<double>(squares[static_cast<int>(j)]); }
+  };
+
+  template <class Block, class Strip>
+  GLIA_HD void fold(Block& block, const Strip& strip, const Place& place) const {
+    constexpr int most = Strip::most;
+    const std::int64_t columns = chunks.columns();
+    const double rows = static_cast<double>(chunks.rows());
+    const auto load = [&](std::int64_t chunk) {
+      const T* const at = partials + chunk * 3 * columns + place.column;
+      return Part<decltype(strip.load(at))>{strip.load(at), strip.load(at + 2 * columns), strip.load(at + columns),
+                                            static_cast<double>(chunks.rows_of(chunk))};
+    };
+    const auto first = load(0);
+    double mean[most], squares[most];
+    sum_rows<double, 1, 4>(block, strip, place, mean, load, [&](auto& leaf, const auto& part, auto j) {
+      leaf[0][j] += part.rows * (part.mean_at(j) - first.mean_at(j));
+    });
+    strip.for_each([&](auto j) { mean[j] = first.mean_at(j) + mean[j] / rows; });
+    sum_rows<double, 1, 4>(block, strip, place, squares, load, [&](auto& leaf, const auto& part, auto j) {
+      const double away = part.mean_at(j) - mean[j];
+      leaf[0][j] += part.squares_at(j) + part.rows * away * away;
+    });
+    if (place.writes()) write(strip, place.column, mean, squares, rows);
+  }
+
+  template <class Strip>
+  GLIA_HD void write(const Strip& strip, std::int64_t column, const double (&mean)[Strip::most],
+                     const double (&squares)[Strip::most], double rows) const {
+    const std::int64_t columns = chunks.columns();
+    T* const to = saved + column;
+    strip.store(to, [&](auto j) { return static_cast<T>(mean[j]); });
+    strip.store(to + columns,
+                [&](auto j) { return T(1) / math::sqrt(static_cast<T>(squares[j] / rows) + epsilon); });
+    strip.store(to + 2 * columns, [&](auto j) {
+      return static_cast<T>(mean[j] - static_cast<double>(static_cast<T>(mean[j])));
+    });
+    if (!moves) return;
+    const auto old_mean = strip.load(moving_mean + column);
+    const auto old_variance = strip.load(moving_variance + column);
+    strip.store(moving_mean + column, [&](auto j) {
+      return old_mean[j] * momentum + static_cast<T>(mean[j]) * (T(1) - momentum);
+    });
+    strip.store(moving_variance + column, [&](auto j) {
+      return old_variance[j] * momentum + static_cast<T>(squares[j] / rows) * (T(1) - momentum);
+    });
   }
 };
 
@@ -126,7 +151,7 @@ struct BatchStatisticsKernel {
 /// it; where it is null by the moving mean and variance.
 template <class T>
 struct BatchNormKernel {
-  Chunks chunks;
+  Patches<T> chunks;
   const T* x;
   const T* gamma;
   const T* beta;
@@ -139,39 +164,40 @@ struct BatchNormKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.for_each_tile(block, Body<Block::tile>{*this});
+    chunks.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { normalize(strip, place); });
   }
 
  private:
-  template <int tile>
-  struct Body {
-    const BatchNormKernel& k;
-
-    GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
-      const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
-      const T floor = k.floor;
-      T mean[tile] = {}, scale[tile] = {}, shift[tile] = {};
-      for (int j = 0; j < width; ++j) {
-        const std::int64_t c = first + j;
-        mean[j] = k.saved ? k.saved[c] : k.moving_mean[c];
-        scale[j] = (k.saved ? k.saved[columns + c] : T(1) / math::sqrt(k.moving_variance[c] + k.epsilon)) *
-                   (k.gamma ? k.gamma[c] : T(1));
-        shift[j] = (k.beta ? k.beta[c] : T(0)) - (k.saved ? k.saved[2 * columns + c] * scale[j] : T(0));
-      }
-      const std::int64_t start = k.chunks.first(chunk) * columns + first;
-      for (std::int64_t i = start; i < start + rows * columns; i += columns)
-        for (int j = 0; j < width; ++j) {
-          const T y = (k.x[i + j] - mean[j]) * scale[j] + shift[j];
-          k.y[i + j] = y < floor ? floor : y;  // a NaN stays
-        }
-    }
-  };
+  template <class Strip>
+  GLIA_HD void normalize(const Strip& strip, const Place& place) const {
+    const std::int64_t columns = chunks.columns(), column = place.column;
+    const T least = floor;
+    const T* const means = (saved ? saved : moving_mean) + column;  // and what stands for operands that are not there
+    const auto m = strip.load(means), inverse = strip.load((saved ? saved + columns : moving_variance) + column);
+    const auto rest = strip.load(saved ? means + 2 * columns : means);
+    const auto g = strip.load(gamma ? gamma + column : means), b = strip.load(beta ? beta + column : means);
+    T mean[Strip::most], scale[Strip::most], shift[Strip::most];
+    strip.for_each([&](auto j) {
+      mean[j] = m[j];
+      scale[j] = (saved ? inverse[j] : T(1) / math::sqrt(inverse[j] + epsilon)) * (gamma ? g[j] : T(1));
+      shift[j] = (beta ? b[j] : T(0)) - (saved ? rest[j] * scale[j] : T(0));
+    });
+    each_row(
+        strip, place, [&](std::int64_t row) { return strip.load(x + row * columns + column); },
+        [&](std::int64_t row, const auto& in) {
+          strip.store(y + row * columns + column, [&](auto j) {
+            const T out = (in[j] - mean[j]) * scale[j] + shift[j];
+            return out < least ? least : out;  // a NaN stays
+          });
+        });
+  }
 };
 
 /// partials (chunks, 2, columns): of each chunk's rows the sums of dy, and of dy x_hat.
 template <class T>
 struct BatchNormSumsKernel {
-  Chunks chunks;
+  Patches<T> chunks;
   const T* x;
   const T* dy;
   const T* saved;
@@ -179,67 +205,83 @@ struct BatchNormSumsKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.for_each_tile(block, Body<Block::tile>{*this});
+    chunks.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { sum(block, strip, place); });
   }
 
  private:
-  template <int tile>
-  struct Body {
-    const BatchNormSumsKernel& k;
-
-    GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
-      const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
-      const std::int64_t start = k.chunks.first(chunk) * columns + first;
-      Sums<T, tile> sum(width), dot(width);
-      T mean[tile] = {};
-      for (int j = 0; j < width; ++j) mean[j] = k.saved[first + j];
-      for (std::int64_t i = start; i < start + rows * columns; i += columns) {
-        for (int j = 0; j < width; ++j) {
-          sum[j] += k.dy[i + j];
-          dot[j] += k.dy[i + j] * (k.x[i + j] - mean[j]);
-        }
-        sum.next(width), dot.next(width);
-      }
-      T* const out = k.partials + chunk * 2 * columns + first;
-      for (int j = 0; j < width; ++j) {
-        const T* const saved = k.saved + first + j;
-        const T dy = sum.total(j);
-        out[j] = dy, out[columns + j] = (dot.total(j) - saved[2 * columns] * dy) * saved[columns];
-      }
-    }
-  };
+  template <class Block, class Strip>
+  GLIA_HD void sum(Block& block, const Strip& strip, const Place& place) const {
+    constexpr int most = Strip::most;
+    const std::int64_t columns = chunks.columns(), column = place.column;
+    const auto m = strip.load(saved + column);
+    T mean[most];
+    strip.for_each([&](auto j) { mean[j] = m[j]; });
+    double sums[2 * most];
+    sum_rows<T, 2>(
+        block, strip, place, sums,
+        [&](std::int64_t row) {
+          const std::int64_t i = row * columns + column;
+          return Both{strip.load(dy + i), strip.load(x + i)};
+        },
+        [&](auto& leaf, const auto& v, auto j) {
+          leaf[0][j] += v.first[j];
+          leaf[1][j] += v.first[j] * (v.second[j] - mean[j]);
+        });
+    if (!place.writes()) return;
+    const auto inverse = strip.load(saved + columns + column), rest = strip.load(saved + 2 * columns + column);
+    T* const out = partials + place.piece * 2 * columns + column;
+    strip.store(out, [&](auto j) { return static_cast<T>(sums[j]); });
+    strip.store(out + columns, [&](auto j) {
+      return (static_cast<T>(sums[most + j]) - rest[j] * static_cast<T>(sums[j])) * inverse[j];
+    });
+  }
 };
 
-/// Adds the chunks' sums: into the first chunk's place, and as dbeta and dgamma (=), each null where not wanted.
+/// Adds the chunks' sums, partials (chunks, 2, columns): into the first chunk's place, and as dbeta and dgamma (=), each null
+/// where not wanted.
 template <class T>
-struct BatchNormWeightsKernel {
-  Chunks chunks;
+struct ChunkTotalsKernel {
+  Patches<T> parts;
   T* partials;
   T* dgamma;
   T* dbeta;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t columns = chunks.columns;
-    const auto range = block.elements(columns);
-    for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      Sums<T> sums(1), dots(1);
-      for (std::int64_t chunk = 0; chunk < chunks.count(); ++chunk) {
-        sums.add(partials[chunk * 2 * columns + c]);
-        dots.add(partials[(chunk * 2 + 1) * columns + c]);
-      }
-      const T sum = sums.total(), dot = dots.total();
-      partials[c] = sum, partials[columns + c] = dot;
-      if (dbeta) dbeta[c] = sum;
-      if (dgamma) dgamma[c] = dot;
-    }
+    parts.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { fold(block, strip, place); });
+  }
+
+ private:
+  template <class Block, class Strip>
+  GLIA_HD void fold(Block& block, const Strip& strip, const Place& place) const {
+    constexpr int most = Strip::most;
+    const std::int64_t columns = parts.columns(), column = place.column;
+    double sums[2 * most];
+    sum_rows<double, 2, 4>(
+        block, strip, place, sums,
+        [&](std::int64_t chunk) {
+          const T* const at = partials + chunk * 2 * columns + column;
+          return Both{strip.load(at), strip.load(at + columns)};
+        },
+        [](auto& leaf, const auto& v, auto j) {
+          leaf[0][j] += static_cast<double>(v.first[j]);
+          leaf[1][j] += static_cast<double>(v.second[j]);
+        });
+    if (!place.writes()) return;
+    const auto sum = [&](auto j) { return static_cast<T>(sums[j]); };
+    const auto dot = [&](auto j) { return static_cast<T>(sums[most + j]); };
+    strip.store(partials + column, sum), strip.store(partials + columns + column, dot);
+    if (dbeta) strip.store(dbeta + column, sum);
+    if (dgamma) strip.store(dgamma + column, dot);
   }
 };
 
 /// dx = gamma / deviation * (dy - mean(dy) - x_hat mean(dy x_hat)), the sums in `sums` (2, columns).
 template <class T>
 struct BatchNormGradientKernel {
-  Chunks chunks;
+  Patches<T> chunks;
   const T* x;
   const T* dy;
   const T* gamma;
@@ -249,32 +291,38 @@ struct BatchNormGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.for_each_tile(block, Body<Block::tile>{*this});
+    chunks.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { spread(strip, place); });
   }
 
  private:
-  template <int tile>
-  struct Body {
-    const BatchNormGradientKernel& k;
-
-    GLIA_HD void operator()(std::int64_t chunk, std::int64_t first, int width) const {
-      const std::int64_t columns = k.chunks.columns, rows = k.chunks.rows_of(chunk);
-      const T share = T(1) / static_cast<T>(k.chunks.rows);
-      T mean[tile] = {}, scale[tile] = {}, sum[tile] = {}, dot[tile] = {};
-      for (int j = 0; j < width; ++j) {
-        const std::int64_t c = first + j;
-        const T inverse = k.saved[columns + c];
-        mean[j] = k.saved[c];
-        scale[j] = inverse * (k.gamma ? k.gamma[c] : T(1));
-        dot[j] = k.sums[columns + c] * share * inverse;
-        sum[j] = k.sums[c] * share - k.saved[2 * columns + c] * dot[j];
-      }
-      const std::int64_t start = k.chunks.first(chunk) * columns + first;
-      for (std::int64_t i = start; i < start + rows * columns; i += columns)
-        for (int j = 0; j < width; ++j)
-          k.dx[i + j] = scale[j] * (k.dy[i + j] - sum[j] - (k.x[i + j] - mean[j]) * dot[j]);
-    }
-  };
+  template <class Strip>
+  GLIA_HD void spread(const Strip& strip, const Place& place) const {
+    const std::int64_t columns = chunks.columns(), column = place.column;
+    const T share = T(1) / static_cast<T>(chunks.rows());
+    const auto m = strip.load(saved + column), inverse = strip.load(saved + columns + column);
+    const auto rest = strip.load(saved + 2 * columns + column);
+    const auto g = strip.load((gamma ? gamma : saved) + column);
+    const auto of_dy = strip.load(sums + column), of_dot = strip.load(sums + columns + column);
+    T mean[Strip::most], scale[Strip::most], sum[Strip::most], dot[Strip::most];
+    strip.for_each([&](auto j) {
+      mean[j] = m[j];
+      scale[j] = inverse[j] * (gamma ? g[j] : T(1));
+      dot[j] = of_dot[j] * share * inverse[j];
+      sum[j] = of_dy[j] * share - rest[j] * dot[j];
+    });
+    each_row(
+        strip, place,
+        [&](std::int64_t row) {
+          const std::int64_t i = row * columns + column;
+          return Both{strip.load(dy + i), strip.load(x + i)};
+        },
+        [&](std::int64_t row, const auto& v) {
+          strip.store(dx + row * columns + column, [&](auto j) {
+            return scale[j] * (v.first[j] - sum[j] - (v.second[j] - mean[j]) * dot[j]);
+          });
+        });
+  }
 };
 
 }  // namespace GLIA_ISA

@@ -13,6 +13,9 @@
 //   sync()                barrier of the block; every thread must come
 //   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets it
 //   group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i of a greatest x
+//   sum_down(x, across)   sums over the threads whose ranks are alike modulo `across`, a power of two of at most 32, of each of
+//                         the numbers in the array x, in an order fixed by the block's size; every thread must come and gets
+//                         its own in x
 //   broadcast(x)          the x of rank 0; every thread must come
 //   tile                  how many neighbouring outputs a thread should compute together
 #pragma once
@@ -82,6 +85,8 @@ class SerialBlock {
   GLIA_HD T sum(T x) const {
     return x;
   }
+  template <int n>
+  GLIA_HD void sum_down(double (&)[n], std::int64_t) const {}
   template <class T>
   GLIA_HD T group_sum(T x) const {
     return x;
@@ -100,12 +105,14 @@ class SerialBlock {
 };
 
 /// How much work a launch has, from which a backend chooses its blocks. `exactly` blocks where a kernel ties
-/// data to them. `tiles` where a
-/// block has Block::tile columns at a time, all rows of them.
+/// data to them; `groups` are rows of which each group has one at a time.
 struct Work {
-  enum Kind { elements, rows, tiles, exactly } kind;
-  std::int64_t count;        ///< elements, rows, columns or blocks
+  enum Kind { elements, rows, groups, exactly } kind;
+  std::int64_t count;        ///< elements, rows or blocks
   std::int64_t columns = 1;  ///< elements in a row
+  /// What a GPU is to take, where the kernel knows better: elements of a thread; and, where not 0, blocks, and threads of one.
+  std::int64_t elements_of_thread = 1, blocks = 0;
+  unsigned threads = 0;
 };
 
 }  // namespace GLIA_ISA

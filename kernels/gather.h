@@ -2,18 +2,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/dtype.h>       // defines: DType
+#include <glia/dtype.h>  // defines: DType
+#include <glia/math/powers.h>
 #include <glia/step_state.h>  // defines: StepState
-#include <kernels/block.h>
+#include <kernels/strip.h>
+
+#include <cstdint>
+#include <type_traits>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-/// to = from * scale, `columns` elements, shared by the threads of a block.
+/// Whether a pack of n elements may lie there.
+template <class T, int n>
+GLIA_HD bool is_pack(const T* at) {
+  return reinterpret_cast<std::uintptr_t>(at) % (n * sizeof(T)) == 0;
+}
+
+/// to = from * scale, `columns` elements, shared by the threads of a block; four at a time where both allow it.
 template <class From, class To, class Block>
 GLIA_HD void copy_row(Block& block, const From* from, To* to, std::int64_t columns, To scale) {
-  for (std::int64_t c = block.rank(); c < columns; c += block.size())
-    to[c] = static_cast<To>(from[c]) * scale;
+  const auto copy = [&](const auto& strip) {
+    constexpr std::int64_t width = std::decay_t<decltype(strip)>::most;
+    stream<4>(
+        block.rank(), columns / width, block.size(), [&](std::int64_t i) { return strip.load(from + i * width); },
+        [&](std::int64_t i, const auto& v) {
+          strip.store(to + i * width, [&](auto j) { return static_cast<To>(v[j]) * scale; });
+        });
+  };
+  constexpr std::int64_t width = pack_size<float>;
+  if constexpr (Block::tile > 1)
+    for (std::int64_t c = 0; c < columns; ++c) to[c] = static_cast<To>(from[c]) * scale;
+  else if (columns % width == 0 && is_pack<From, width>(from) && is_pack<To, width>(to))
+    copy(PackStrip<width>{});
+  else
+    copy(PackStrip<1>{});
 }
 
 /// Rows as they are: the images of a Gather that augments nothing.
@@ -64,6 +87,8 @@ struct GatherKernel {
   const Source* y_source;
   const Source* weights_source;
   bool updates, advance_iteration;
+  Powers powers;
+  std::int64_t steps;
   Images images = {};
 
   template <class Block>
@@ -86,7 +111,18 @@ struct GatherKernel {
       if (weights && block.rank() == 0)
         weights[row] = static_cast<T>(static_cast<const float*>(weights_source->data)[source]);
     }
-    if (advance_iteration && block.index() == 0 && block.rank() == 0) state->iteration += 1;
+    if (advance_iteration && block.index() + 1 == block.count() && block.rank() == 0) count_step();
+  }
+
+ private:
+  /// By the last block, which a GPU has besides those with rows.
+  GLIA_HD void count_step() const {
+    const std::int64_t iteration = state->iteration + 1;
+    state->iteration = iteration;
+    if (steps == 1)
+      powers.at(iteration, state->powers);
+    else if (iteration % steps == 0)
+      powers.at(iteration / steps, state->powers);
   }
 };
 

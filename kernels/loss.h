@@ -1,5 +1,5 @@
-// Loss, its gradient and the metrics of a batch in one pass over the predictions: one group a row, and a
-// block's rows summed into one line of partial sums, which Advance folds in a fixed order.
+// Loss, its gradient and the metrics of a batch in one pass over the predictions: one group a row, and the rows
+// of a piece summed into one line of partial sums, which Advance folds in a fixed order.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -63,13 +63,24 @@ struct LossKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    constexpr std::int64_t rows_per_block = op::Loss::rows_per_block;
-    const std::int64_t first = block.index() * rows_per_block;
-    const std::int64_t last = first + rows_per_block < rows ? first + rows_per_block : rows;
     const double share = counted_share(block);
+    const auto pieces = block.rows((rows + rows_of_piece - 1) / rows_of_piece);
+    for (std::int64_t piece = pieces.begin; piece < pieces.end; piece += pieces.stride)
+      sum_piece(block, piece, share);
+  }
+
+ private:
+  static constexpr bool sparse = Loss::targets == Targets::sparse_labels;
+  static constexpr std::int64_t rows_of_piece = op::Loss::rows_per_block;
+
+  template <class Block>
+  GLIA_HD void sum_piece(Block& block, std::int64_t piece, double share) const {
+    const std::int64_t first = piece * rows_of_piece;
+    const std::int64_t last = first + rows_of_piece < rows ? first + rows_of_piece : rows;
     double sums[1 + max_row_metrics] = {};
     for (std::int64_t r = first + block.group(); r < last; r += block.groups()) {
-      const double weight = weights ? static_cast<double>(weights[r / positions]) : 1;
+      const double weight =
+          weights ? static_cast<double>(weights[positions == 1 ? r : r / positions]) : 1;
       LossRow<T> row = row_at(r, static_cast<T>(weight * share / static_cast<double>(rows)));
       if (ignored(row.label)) {
         for (std::int64_t c = block.lane(); row.gradient && c < columns; c += block.lanes())
@@ -88,12 +99,9 @@ struct LossKernel {
     }
     for (int s = 0; s < 1 + metric_count; ++s) {
       const double sum = block.sum(block.lane() == 0 ? sums[s] : 0.0);
-      if (block.rank() == 0) partials[block.index() * (1 + metric_count) + s] = sum;
+      if (block.rank() == 0) partials[piece * (1 + metric_count) + s] = sum;
     }
   }
-
- private:
-  static constexpr bool sparse = Loss::targets == Targets::sparse_labels;
 
   GLIA_HD bool ignored(std::int64_t label) const {
     if constexpr (sparse) return loss.ignore_class != Loss::no_class && label == loss.ignore_class;

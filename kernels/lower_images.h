@@ -31,6 +31,13 @@ inline const Source* source_at(const Bindings& at, int number) {
   return reinterpret_cast<const Source*>(at.state) - 1 - number;
 }
 
+/// A GPU's block a row, and one that counts the step meanwhile.
+inline Work gather_work(std::int64_t rows, std::int64_t columns) {
+  Work work{Work::rows, rows, columns};
+  work.blocks = rows + 1;
+  return work;
+}
+
 template <class Launch>
 void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
   const View& any = d.x ? d.x : d.y;
@@ -49,8 +56,8 @@ void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
               labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), any.shape[0],
               columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, source_at(at, d.x_source),
               source_at(at, d.y_source), source_at(at, d.weights_source), d.updates, d.advance_iteration,
-              images},
-          any ? Work{Work::rows, any.shape[0], columns_of(any)} : Work{Work::exactly, 1});
+              d.powers, d.steps, images},
+          any ? gather_work(any.shape[0], columns_of(any)) : Work{Work::exactly, 1});
     };
     if (d.augmentation)
       gather(augmented_images<T>(d.augmentation, d.x, at));
@@ -86,14 +93,26 @@ inline PoolShape pool_shape(const View& x, const View& y, const Window& w) {
           {x.shape[1], y.shape[1], w.height, w.stride_height, w.top},
           {x.shape[2], y.shape[2], w.width, w.stride_width, w.left}};
 }
+/// The pixels of images, as rows of channels.
+template <class T>
+Patches<T> patches_of(const View& images, bool packed) {
+  return {images.elements() / last_of(images), last_of(images), packed};
+}
+template <class T>
+Work work_of(const Patches<T>& patches) {
+  return patches.work(Work::rows, patches.rows(), patches.columns());
+}
 
 template <class Launch>
 void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), at.template address<T>(d.in),
-                         at.template address<T>(d.out), d.average},
-           work_by_rows(d.out));
+    const T* const in = at.template address<T>(d.in);
+    T* const out = at.template address<T>(d.out);
+    const Patches<T> patches = patches_of<T>(d.out, are_aligned(in, out));
+    launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), Pixels(d.out.shape[1], d.out.shape[2]), patches, in, out,
+                         d.average},
+           work_of(patches));
   });
 }
 
@@ -110,14 +129,18 @@ void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const PoolShape shape = pool_shape(d.in_gradient, d.out_gradient, d.window);
-    T* const x = at.template address<T>(d.in);
-    T* const dy = at.template address<T>(d.out_gradient);
+    const T* const x = at.template address<T>(d.in);
+    const T* const dy = at.template address<T>(d.out_gradient);
     T* const dx = at.template address<T>(d.in_gradient);
     const T floor = d.relu ? T(0) : static_cast<T>(NAN);
-    if (!d.average && is_of_pairs(shape))
-      launch(PairsGradientKernel<T>{shape, x, dy, dx, floor}, work_by_rows(d.out_gradient));
+    const bool pairs = !d.average && is_of_pairs(shape);
+    const View& pixels = pairs ? d.out_gradient : d.in_gradient;
+    const Pixels counted(pixels.shape[1], pixels.shape[2]);
+    const Patches<T> patches = patches_of<T>(pixels, are_aligned(x, dy, dx));
+    if (pairs)
+      launch(PairsGradientKernel<T>{shape, counted, patches, x, dy, dx, floor}, work_of(patches));
     else
-      launch(PoolGradientKernel<T>{shape, x, dy, dx, d.average, floor}, work_by_rows(d.in_gradient));
+      launch(PoolGradientKernel<T>{shape, counted, patches, x, dy, dx, d.average, floor}, work_of(patches));
   });
 }
 

@@ -19,10 +19,12 @@ void lower(const op::Map& d, const Bindings& at, Launch&& launch) {
     select(
         [&](const auto& function) {
           using T = typename decltype(type)::type;
-          launch(
-              MapKernel<std::decay_t<decltype(function)>, T>{function, at.template address<T>(d.in),
-                                                             at.template address<T>(d.out), d.out.elements()},
-              Work{Work::elements, d.out.elements()});
+          const T* const in = at.template address<T>(d.in);
+          T* const out = at.template address<T>(d.out);
+          const std::int64_t n = d.out.elements();
+          const bool packed = are_aligned(in, out);
+          launch(MapKernel<std::decay_t<decltype(function)>, T>{function, in, out, n, packed},
+                 elements_work<T>(n, packed));
         },
         d.function);
   });
@@ -34,11 +36,13 @@ void lower(const op::MapGradient& d, const Bindings& at, Launch&& launch) {
     select(
         [&](const auto& function) {
           using T = typename decltype(type)::type;
-          launch(
-              MapGradientKernel<std::decay_t<decltype(function)>, T>{
-                  function, at.template address<T>(d.saved), at.template address<T>(d.out_gradient),
-                  at.template address<T>(d.in_gradient), d.in_gradient.elements()},
-              Work{Work::elements, d.in_gradient.elements()});
+          const T* const saved = at.template address<T>(d.saved);
+          const T* const dy = at.template address<T>(d.out_gradient);
+          T* const dx = at.template address<T>(d.in_gradient);
+          const std::int64_t n = d.in_gradient.elements();
+          const bool packed = are_aligned(saved, dy, dx);
+          launch(MapGradientKernel<std::decay_t<decltype(function)>, T>{function, saved, dy, dx, n, packed},
+                 elements_work<T>(n, packed));
         },
         d.function);
   });
@@ -51,7 +55,7 @@ void lower(const op::SoftmaxRows& d, const Bindings& at, Launch&& launch) {
     const std::int64_t columns = last_of(d.out), rows = d.out.elements() / columns;
     launch(SoftmaxKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), rows, columns,
                             d.logarithm},
-           Work{Work::rows, rows, columns});
+           Work{Work::groups, rows, columns});
   });
 }
 
@@ -62,7 +66,7 @@ void lower(const op::SoftmaxGradient& d, const Bindings& at, Launch&& launch) {
     const std::int64_t columns = last_of(d.out), rows = d.out.elements() / columns;
     launch(SoftmaxGradientKernel<T>{at.template address<T>(d.out), at.template address<T>(d.out_gradient),
                                     at.template address<T>(d.in_gradient), rows, columns, d.logarithm},
-           Work{Work::rows, rows, columns});
+           Work{Work::groups, rows, columns});
   });
 }
 
@@ -82,33 +86,45 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
   });
 }
 
-/// Blocks that have tiles of columns each and go down the rows with all their threads.
-inline Work column_blocks(const View& matrix) { return {Work::tiles, matrix.shape[1], matrix.shape[0]}; }
-
-/// Blocks that have chunks of rows each, and threads that have columns.
-inline Work chunk_blocks(const Chunks& chunks) { return {Work::rows, chunks.count(), chunks.columns}; }
+/// What sums over chunks takes: a GPU's threads behind each other have a leaf of a chunk each.
+template <class T>
+Work sums_work(const Patches<T>& chunks) {
+  return chunks.work(Work::rows, chunks.pieces(), chunks.columns(), 128);
+}
+template <class T>
+Work rows_work(const Patches<T>& chunks) {
+  return chunks.work(Work::rows, chunks.pieces(), chunks.columns());
+}
+/// What folds what the chunks found.
+template <class T>
+Work fold_work(const Patches<T>& parts) {
+  return parts.work(Work::elements, parts.columns(), 1);
+}
 
 template <class Launch>
 void lower(const op::BatchNorm& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const Chunks chunks{d.x.shape[0], d.x.shape[1]};
-    T* const x = at.template address<T>(d.x);
+    const T* const x = at.template address<T>(d.x);
+    const T* const gamma = at.template address<T>(d.gamma);
+    const T* const beta = at.template address<T>(d.beta);
+    T* const out = at.template address<T>(d.out);
     T* const saved = at.template address<T>(d.saved);
-    T* const moving_mean = at.template address<T>(d.moving_mean);
-    T* const moving_variance = at.template address<T>(d.moving_variance);
+    T* const partials = at.template address<T>(d.partials);
+    T* const mean = at.template address<T>(d.moving_mean);
+    T* const variance = at.template address<T>(d.moving_variance);
     const T momentum = static_cast<T>(d.momentum), epsilon = static_cast<T>(d.epsilon);
+    const bool packed = are_aligned(x, gamma, beta, out, saved, partials, mean, variance);
+    const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
     if (saved) {
-      T* const partials = at.template address<T>(d.partials);
-      launch(MomentsKernel<T>{chunks, x, partials}, chunk_blocks(chunks));
-      launch(BatchStatisticsKernel<T>{chunks, partials, saved, moving_mean, moving_variance, momentum,
-                                      epsilon, d.moves},
-             Work{Work::elements, chunks.columns});
+      launch(MomentsKernel<T>{chunks, x, partials}, sums_work(chunks));
+      const Patches<T> parts = chunks_as_rows(chunks, packed);
+      launch(BatchStatisticsKernel<T>{chunks, parts, partials, saved, mean, variance, momentum, epsilon, d.moves},
+             fold_work(parts));
     }
-    launch(BatchNormKernel<T>{chunks, x, at.template address<T>(d.gamma), at.template address<T>(d.beta),
-                              saved, moving_mean, moving_variance, at.template address<T>(d.out), epsilon,
+    launch(BatchNormKernel<T>{chunks, x, gamma, beta, saved, mean, variance, out, epsilon,
                               d.relu ? T(0) : T(-HUGE_VALF)},
-           chunk_blocks(chunks));
+           rows_work(chunks));
   });
 }
 
@@ -116,19 +132,21 @@ template <class Launch>
 void lower(const op::BatchNormGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const Chunks chunks{d.x.shape[0], d.x.shape[1]};
-    T* const x = at.template address<T>(d.x);
-    T* const dy = at.template address<T>(d.out_gradient);
-    T* const saved = at.template address<T>(d.saved);
+    const T* const x = at.template address<T>(d.x);
+    const T* const dy = at.template address<T>(d.out_gradient);
+    const T* const gamma = at.template address<T>(d.gamma);
+    const T* const saved = at.template address<T>(d.saved);
     T* const partials = at.template address<T>(d.partials);
-    launch(BatchNormSumsKernel<T>{chunks, x, dy, saved, partials}, chunk_blocks(chunks));
-    launch(BatchNormWeightsKernel<T>{chunks, partials, at.template address<T>(d.gamma_gradient),
-                                     at.template address<T>(d.beta_gradient)},
-           Work{Work::elements, chunks.columns});
-    if (d.in_gradient)
-      launch(BatchNormGradientKernel<T>{chunks, x, dy, at.template address<T>(d.gamma), saved, partials,
-                                        at.template address<T>(d.in_gradient)},
-             chunk_blocks(chunks));
+    T* const dx = at.template address<T>(d.in_gradient);
+    T* const dgamma = at.template address<T>(d.gamma_gradient);
+    T* const dbeta = at.template address<T>(d.beta_gradient);
+    const bool packed = are_aligned(x, dy, gamma, saved, partials, dx, dgamma, dbeta);
+    const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
+    const Patches<T> parts = chunks_as_rows(chunks, packed);
+    launch(BatchNormSumsKernel<T>{chunks, x, dy, saved, partials}, sums_work(chunks));
+    launch(ChunkTotalsKernel<T>{parts, partials, dgamma, dbeta}, fold_work(parts));
+    if (dx)
+      launch(BatchNormGradientKernel<T>{chunks, x, dy, gamma, saved, partials, dx}, rows_work(chunks));
   });
 }
 
@@ -140,7 +158,7 @@ void lower(const op::LayerNorm& d, const Bindings& at, Launch&& launch) {
                               at.template address<T>(d.beta), at.template address<T>(d.out),
                               at.template address<T>(d.saved), d.x.shape[0], d.x.shape[1],
                               static_cast<T>(d.epsilon), d.centers},
-           Work{Work::rows, d.x.shape[0], d.x.shape[1]});
+           Work{Work::groups, d.x.shape[0], d.x.shape[1]});
   });
 }
 
@@ -152,7 +170,7 @@ void lower(const op::LayerNormGradient& d, const Bindings& at, Launch&& launch) 
                                       at.template address<T>(d.gamma), at.template address<T>(d.saved),
                                       at.template address<T>(d.in_gradient), d.x.shape[0], d.x.shape[1],
                                       d.centers},
-           Work{Work::rows, d.x.shape[0], d.x.shape[1]});
+           Work{Work::groups, d.x.shape[0], d.x.shape[1]});
   });
 }
 
@@ -160,11 +178,16 @@ template <class Launch>
 void lower(const op::LayerNormWeights& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(
-        LayerNormWeightsKernel<T>{at.template address<T>(d.x), at.template address<T>(d.out_gradient),
-                                  at.template address<T>(d.saved), at.template address<T>(d.gamma_gradient),
-                                  at.template address<T>(d.beta_gradient), d.x.shape[0], d.x.shape[1]},
-        column_blocks(d.x));
+    const T* const x = at.template address<T>(d.x);
+    const T* const dy = at.template address<T>(d.out_gradient);
+    T* const partials = at.template address<T>(d.partials);
+    T* const dgamma = at.template address<T>(d.gamma_gradient);
+    T* const dbeta = at.template address<T>(d.beta_gradient);
+    const bool packed = are_aligned(x, dy, partials, dgamma, dbeta);
+    const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
+    const Patches<T> parts = chunks_as_rows(chunks, packed);
+    launch(LayerNormWeightsKernel<T>{chunks, x, dy, at.template address<T>(d.saved), partials}, sums_work(chunks));
+    launch(ChunkTotalsKernel<T>{parts, partials, dgamma, dbeta}, fold_work(parts));
   });
 }
 
@@ -172,10 +195,13 @@ template <class Launch>
 void lower(const op::Standardize& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(StandardizeKernel<T>{at.template address<T>(d.in), at.template address<T>(d.mean),
-                                at.template address<T>(d.variance), at.template address<T>(d.out),
-                                d.in.shape[0], d.in.shape[1], d.backward},
-           Work{Work::elements, d.out.elements()});
+    const T* const in = at.template address<T>(d.in);
+    const T* const mean = at.template address<T>(d.mean);
+    const T* const variance = at.template address<T>(d.variance);
+    T* const out = at.template address<T>(d.out);
+    const Patches<T> patches(d.in.shape[0], d.in.shape[1], are_aligned(in, mean, variance, out));
+    launch(StandardizeKernel<T>{patches, in, mean, variance, out, d.backward},
+           patches.work(Work::rows, patches.rows(), patches.columns()));
   });
 }
 
@@ -183,9 +209,11 @@ template <class Launch>
 void lower(const op::Prelu& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(PreluKernel<T>{at.template address<T>(d.in), at.template address<T>(d.alpha),
-                          at.template address<T>(d.out), d.in.shape[0], d.in.shape[1]},
-           Work{Work::elements, d.out.elements()});
+    const T* const in = at.template address<T>(d.in);
+    const T* const alpha = at.template address<T>(d.alpha);
+    T* const out = at.template address<T>(d.out);
+    const Patches<T> patches(d.in.shape[0], d.in.shape[1], are_aligned(in, alpha, out));
+    launch(PreluKernel<T>{patches, in, alpha, out}, patches.work(Work::rows, patches.rows(), patches.columns()));
   });
 }
 
@@ -193,11 +221,15 @@ template <class Launch>
 void lower(const op::PreluGradient& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(
-        PreluGradientKernel<T>{at.template address<T>(d.in), at.template address<T>(d.alpha),
-                               at.template address<T>(d.out_gradient), at.template address<T>(d.in_gradient),
-                               at.template address<T>(d.alpha_gradient), d.in.shape[0], d.in.shape[1]},
-        Work{Work::elements, d.in.shape[1]});
+    const T* const in = at.template address<T>(d.in);
+    const T* const alpha = at.template address<T>(d.alpha);
+    const T* const dy = at.template address<T>(d.out_gradient);
+    T* const dx = at.template address<T>(d.in_gradient);
+    T* const dalpha = at.template address<T>(d.alpha_gradient);
+    const std::int64_t rows = d.in.shape[0], columns = d.in.shape[1];
+    const Patches<T> patches(rows, columns, rows, are_aligned(in, alpha, dy, dx, dalpha));
+    launch(PreluGradientKernel<T>{patches, in, alpha, dy, dx, dalpha},
+           patches.work(Work::rows, (columns + SerialBlock::tile - 1) / SerialBlock::tile, rows * SerialBlock::tile));
   });
 }
 

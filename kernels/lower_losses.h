@@ -30,7 +30,10 @@ void lower(const op::Loss& d, const Bindings& at, Launch&& launch) {
               d.metric_count,
               {}};
           for (int m = 0; m < d.metric_count; ++m) kernel.metrics[m] = d.metrics[m];
-          launch(kernel, Work{Work::exactly, d.partials.shape[0]});
+          // As many groups of a GPU as a piece has rows.
+          Work work{Work::rows, d.partials.shape[0], op::Loss::rows_per_block * columns};
+          work.threads = 32 * static_cast<unsigned>(op::Loss::rows_per_block);
+          launch(kernel, work);
         },
         d.function);
   });

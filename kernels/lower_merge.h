@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <kernels/lower_sums.h>
 #include <kernels/lowering.h>
 #include <kernels/merge.h>
 
@@ -92,40 +93,25 @@ void lower(const op::Binary& d, const Bindings& at, Launch&& launch) {
   AxisList<2> list;
   for (int i = d.out.shape.rank() - 1; i >= 0; --i)
     list.push({d.out.shape[i], {d.a.strides[i], d.b.strides[i]}});
+  const bool plain = list.rank == 1 && list.axes[0].strides[0] == 1 && list.axes[0].strides[1] == 1;
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
+    const T* const a = at.template address<T>(d.a);
+    const T* const b = at.template address<T>(d.b);
+    T* const out = at.template address<T>(d.out);
+    const bool packed = are_aligned(a, b, out);
     select(
         [&](const auto& function) {
+          using Function = std::decay_t<decltype(function)>;
+          if (plain)
+            return launch(PlainBinaryKernel<Function, T>{function, a, b, out, list.elements, packed},
+                          elements_work<T>(list.elements, packed));
           visit_strided(list, [&](const auto& places) {
-            launch(
-                BinaryKernel<std::decay_t<decltype(function)>, T, std::decay_t<decltype(places)>>{
-                    function, at.template address<T>(d.a), at.template address<T>(d.b),
-                    at.template address<T>(d.out), places},
-                Work{Work::elements, list.elements});
+            launch(BinaryKernel<Function, T, std::decay_t<decltype(places)>>{function, a, b, out, places},
+                   Work{Work::elements, list.elements});
           });
         },
         d.function);
-  });
-}
-
-/// The sums of in (outer, reduced, inner) in chunks of its middle axis: out (outer, inner, chunks), times scale.
-template <class T, class To, class Launch>
-void lower_reduction(const T* in, To* out, std::int64_t outer, std::int64_t reduced, std::int64_t inner,
-                     std::int64_t terms, double scale, Launch&& launch) {
-  const std::int64_t chunks = terms > 0 ? (reduced + terms - 1) / terms : 1;
-  const bool by_groups = inner == 1 ? reduced > 32 : inner > 1 && inner <= 16 && reduced >= 512;
-  if (by_groups)
-    return launch(
-        ReduceRowsKernel<T, To>{in, out, outer, reduced, static_cast<int>(inner), chunks, terms, scale},
-        Work{Work::rows, outer * chunks, terms * inner});
-  AxisList<3> sums;
-  sums.push({inner, {1, chunks, 0}});
-  sums.push({chunks, {terms * inner, 1, terms}});
-  sums.push({outer, {reduced * inner, inner * chunks, 0}});
-  visit_strided(sums, [&](const auto& places) {
-    launch(ReduceColumnsKernel<T, To, std::decay_t<decltype(places)>>{in, out, places, reduced, inner, terms,
-                                                                      scale},
-           Work{Work::elements, sums.elements, terms});
   });
 }
 
@@ -138,11 +124,11 @@ void lower(const op::Reduce& d, const Bindings& at, Launch&& launch) {
     const T* const in = at.template address<T>(d.in);
     T* const out = at.template address<T>(d.out);
     if (!d.partials || terms == reduced)
-      return lower_reduction(in, out, outer, reduced, inner, reduced, d.scale, launch);
+      return lower_reduction(in, out, {outer, reduced, inner, inner, reduced}, d.scale, launch);
     double* const partials = at.template address<double>(d.partials);
     const std::int64_t chunks = (reduced + terms - 1) / terms;
-    lower_reduction(in, partials, outer, reduced, inner, terms, 1.0, launch);
-    lower_reduction<double>(partials, out, outer * inner, chunks, std::int64_t{1}, chunks, d.scale, launch);
+    lower_reduction(in, partials, {outer, reduced, inner, inner, terms}, 1.0, launch);
+    lower_reduction<double>(partials, out, {outer * inner, chunks, 1, 1, chunks}, d.scale, launch);
   });
 }
 

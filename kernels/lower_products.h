@@ -3,10 +3,10 @@
 #pragma once
 
 #include <kernels/convolution.h>
+#include <kernels/lower_sums.h>
 #include <kernels/lowering.h>
 #include <kernels/map.h>
 #include <kernels/matmul.h>
-#include <kernels/normalize.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -19,25 +19,23 @@ void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row,
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t stride = d.stride, first = row * stride + column;
-    const Work work{Work::rows, rows, columns};
+    T* const out = at.template address<T>(d.out) + first;
+    const T* const bias = d.bias ? at.template address<T>(d.bias) + column : nullptr;
+    const T* const saved = d.saved ? at.template address<T>(d.saved) + first : nullptr;
+    const Patches<T> region(rows, columns, stride % pack_size<T> == 0 && are_aligned(out, bias, saved));
+    const Work work = region.work(Work::rows, rows, columns);
     select(
         [&](const auto& function) {
           using Function = std::decay_t<decltype(function)>;
           if (!d.bias && std::is_same_v<Function, Linear>) return;
-          launch(BiasActivationKernel<Function, T>{function, at.template address<T>(d.out) + first,
-                                                   d.bias ? at.template address<T>(d.bias) + column : nullptr,
-                                                   rows, columns, stride},
-                 work);
+          launch(BiasActivationKernel<Function, T>{function, region, out, bias, stride}, work);
         },
         d.activation);
     select(
         [&](const auto& function) {
           using Function = std::decay_t<decltype(function)>;
           if (!d.saved || std::is_same_v<Function, Linear>) return;
-          launch(
-              DerivativeKernel<Function, T>{function, at.template address<T>(d.out) + first,
-                                            at.template address<T>(d.saved) + first, rows, columns, stride},
-              work);
+          launch(DerivativeKernel<Function, T>{function, region, out, saved, stride}, work);
         },
         d.derivative);
   });
@@ -75,9 +73,7 @@ template <class Launch>
 void lower_bias_gradient(const op::Matmul& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(ColumnSumsKernel<T>{at.template address<T>(d.b), at.template address<T>(d.bias_gradient),
-                               d.b.shape[0], d.b.shape[1], d.b.strides[0]},
-           Work{Work::elements, d.b.shape[1]});
+    lower_sums_of_rows<T>(d.b, d.bias_gradient, at, launch);
   });
 }
 
@@ -115,20 +111,6 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
   });
 }
 
-/// out (columns,) = sums of what lies as a matrix (rows, columns).
-template <class T, class Launch>
-void lower_sums(const View& matrix, const View& out, const Bindings& at, Launch&& launch) {
-  const std::int64_t columns = last_of(matrix), rows = matrix.elements() / columns;
-  launch(SumRowsKernel<T>{at.template address<T>(matrix), at.template address<T>(out), rows, columns},
-         Work{Work::tiles, columns, rows});
-}
-
-template <class Launch>
-void lower(const op::SumRows& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.in.dtype,
-                 [&](auto type) { lower_sums<typename decltype(type)::type>(d.in, d.out, at, launch); });
-}
-
 template <class Launch>
 void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.weights_gradient.dtype, [&](auto type) {
@@ -137,7 +119,7 @@ void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch)
                                        at.template address<T>(d.x), at.template address<T>(d.out_gradient),
                                        at.template address<T>(d.weights_gradient)},
            work_by_rows(d.weights_gradient));
-    if (d.bias_gradient) lower_sums<T>(d.out_gradient, d.bias_gradient, at, launch);
+    if (d.bias_gradient) lower_sums_of_rows<T>(d.out_gradient.matrix(), d.bias_gradient, at, launch);
   });
 }
 
@@ -145,7 +127,8 @@ template <class Launch>
 void lower(const op::Round& d, const Bindings& at, Launch&& launch) {
   const std::int64_t n = d.in.elements();
   const auto round = [&]<class In, class Out>(const In* in, Out* out) {
-    launch(RoundKernel<In, Out>{in, out, n}, Work{Work::elements, n});
+    const bool packed = are_aligned(in, out);
+    launch(RoundKernel<In, Out>{in, out, n, packed}, elements_work<float>(n, packed));
   };
   const float* const in = at.template address<float>(d.in);
   if (d.in.dtype == DType::bfloat16)

@@ -57,9 +57,10 @@ void lower(const op::Accumulate& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.gradients.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.gradients.elements();
-    launch(AccumulateKernel<T>{at.state, at.template address<T>(d.gradients), at.template address<T>(d.sums),
-                               n, d.steps},
-           Work{Work::elements, n});
+    T* const gradients = at.template address<T>(d.gradients);
+    T* const sums = at.template address<T>(d.sums);
+    const bool packed = are_aligned(gradients, sums);
+    launch(AccumulateKernel<T>{at.state, gradients, sums, n, d.steps, packed}, elements_work<T>(n, packed));
   });
 }
 
@@ -89,9 +90,11 @@ void lower(const op::RescaleToNorm& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.values.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.values.elements();
-    launch(RescaleToNormKernel<T>{at.template address<T>(d.values), at.template address<double>(d.partials),
-                                  n, d.partials.elements(), d.limit},
-           Work{Work::elements, n});
+    T* const values = at.template address<T>(d.values);
+    const bool packed = are_aligned(values);
+    launch(RescaleToNormKernel<T>{values, at.template address<double>(d.partials), n, d.partials.elements(), d.limit,
+                                  packed},
+           elements_work<T>(n, packed));
   });
 }
 
@@ -101,14 +104,16 @@ void lower(const op::Optimize& d, const Bindings& at, Launch&& launch) {
     select(
         [&](const auto& optimizer) {
           using T = typename decltype(type)::type;
-          const std::int64_t n = d.gradients.elements();
-          launch(
-              OptimizeKernel<std::decay_t<decltype(optimizer)>, T>{
-                  optimizer, advance_kernel(d.advance, at), at.template address<T>(d.parameters),
-                  at.template address<T>(d.gradients), at.template address<T>(d.slots), n,
-                  d.slots ? d.slots.strides[0] : 0, d.steps, optimizer.slots(), d.weight_decay,
-                  at.template address<WeightSpan>(d.spans), d.spans ? d.spans.shape[0] : 0},
-              Work{Work::elements, n > 0 ? n : 1});
+          const std::int64_t n = d.gradients.elements(), slot_stride = d.slots ? d.slots.strides[0] : 0;
+          T* const parameters = at.template address<T>(d.parameters);
+          const T* const gradients = at.template address<T>(d.gradients);
+          T* const slots = at.template address<T>(d.slots);
+          const bool packed = slot_stride % pack_size<T> == 0 && are_aligned(parameters, gradients, slots);
+          launch(OptimizeKernel<std::decay_t<decltype(optimizer)>, T>{
+                     optimizer, advance_kernel(d.advance, at), parameters, gradients, slots, n, slot_stride, d.steps,
+                     optimizer.slots(), d.weight_decay, at.template address<WeightSpan>(d.spans),
+                     d.spans ? d.spans.shape[0] : 0, packed},
+                 elements_work<T>(n > 0 ? n : 1, packed));
         },
         d.optimizer);
   });
@@ -119,10 +124,12 @@ void lower(const op::MovingAverage& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.parameters.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.averages.elements();
-    launch(AverageKernel<T>{at.state, at.template address<T>(d.parameters),
-                            at.template address<T>(d.averages), n, d.steps, d.overwrite_every, d.momentum,
-                            at.template address<WeightSpan>(d.spans), d.spans ? d.spans.shape[0] : 0},
-           Work{Work::elements, n});
+    T* const parameters = at.template address<T>(d.parameters);
+    T* const averages = at.template address<T>(d.averages);
+    const bool packed = are_aligned(parameters, averages);
+    launch(AverageKernel<T>{at.state, parameters, averages, n, d.steps, d.overwrite_every, d.momentum,
+                            at.template address<WeightSpan>(d.spans), d.spans ? d.spans.shape[0] : 0, packed},
+           elements_work<T>(n, packed));
   });
 }
 
@@ -131,8 +138,12 @@ void lower_constraint(const Constraint& constraint, const op::Constrain& d, cons
                       Launch&& launch) {
   if constexpr (!std::is_same_v<Constraint, NoConstraint>) {
     const std::int64_t rows = d.weight.shape[0], columns = d.weight.shape[1];
-    launch(ConstrainKernel<Constraint, T>{constraint, at.template address<T>(d.weight), rows, columns},
-           Work{Work::elements, std::is_same_v<Constraint, NonNeg> ? rows * columns : columns});
+    T* const weight = at.template address<T>(d.weight);
+    const Patches<T> patches(rows, columns, rows, are_aligned(weight));
+    const std::int64_t strips = (columns + SerialBlock::tile - 1) / SerialBlock::tile;
+    launch(ConstrainKernel<Constraint, T>{constraint, patches, weight},
+           std::is_same_v<Constraint, NonNeg> ? Work{Work::elements, rows * columns}
+                                              : patches.work(Work::rows, strips, rows * SerialBlock::tile));
   }
 }
 
@@ -149,10 +160,12 @@ void lower(const op::Momentum& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.out.elements();
-    launch(
-        MomentumKernel<T>{at.state, at.template address<T>(d.gradients), at.template address<T>(d.momentum),
-                          at.template address<T>(d.out), n, d.steps, d.mu, d.clipvalue, d.nesterov},
-        Work{Work::elements, n});
+    const T* const gradients = at.template address<T>(d.gradients);
+    T* const momentum = at.template address<T>(d.momentum);
+    T* const out = at.template address<T>(d.out);
+    const bool packed = are_aligned(gradients, momentum, out);
+    launch(MomentumKernel<T>{at.state, gradients, momentum, out, n, d.steps, d.mu, d.clipvalue, d.nesterov, packed},
+           elements_work<T>(n, packed));
   });
 }
 
@@ -161,9 +174,11 @@ void lower(const op::Combine& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.out.elements();
-    launch(CombineKernel<T>{at.template address<T>(d.a), at.template address<T>(d.b),
-                            at.template address<T>(d.out), n, d.alpha, d.beta},
-           Work{Work::elements, n});
+    const T* const a = at.template address<T>(d.a);
+    const T* const b = at.template address<T>(d.b);
+    T* const out = at.template address<T>(d.out);
+    const bool packed = are_aligned(a, b, out);
+    launch(CombineKernel<T>{a, b, out, n, d.alpha, d.beta, packed}, elements_work<T>(n, packed));
   });
 }
 
@@ -172,9 +187,11 @@ void lower(const op::Descend& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.parameters.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const std::int64_t n = d.parameters.elements();
-    launch(DescendKernel<T>{at.state, at.template address<T>(d.parameters), at.template address<T>(d.step), n,
-                            d.steps, d.scale, d.decay},
-           Work{Work::elements, n});
+    T* const parameters = at.template address<T>(d.parameters);
+    const T* const step = at.template address<T>(d.step);
+    const bool packed = are_aligned(parameters, step);
+    launch(DescendKernel<T>{at.state, parameters, step, n, d.steps, d.scale, d.decay, packed},
+           elements_work<T>(n, packed));
   });
 }
 

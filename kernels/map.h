@@ -3,7 +3,7 @@
 #pragma once
 
 #include <glia/math/bfloat16.h>
-#include <kernels/block.h>
+#include <kernels/patches.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -15,11 +15,15 @@ struct MapKernel {
   const T* in;
   T* out;
   std::int64_t n;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) out[i] = function.forward(in[i]);
+    each_element<T, 4>(
+        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(in + i); },
+        [&](const auto& strip, std::int64_t i, const auto& x) {
+          strip.store(out + i, [&](auto j) { return function.forward(x[j]); });
+        });
   }
 };
 
@@ -29,12 +33,15 @@ struct RoundKernel {
   const In* in;
   Out* out;
   std::int64_t n;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      out[i] = static_cast<Out>(BFloat16(static_cast<float>(in[i])));
+    each_element<float, 4>(
+        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(in + i); },
+        [&](const auto& strip, std::int64_t i, const auto& x) {
+          strip.store(out + i, [&](auto j) { return static_cast<Out>(BFloat16(static_cast<float>(x[j]))); });
+        });
   }
 };
 
@@ -46,55 +53,70 @@ struct MapGradientKernel {
   const T* out_gradient;
   T* in_gradient;
   std::int64_t n;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      in_gradient[i] = function.backward(out_gradient[i], saved[i]);
+    each_element<T>(
+        block, n, packed,
+        [&](const auto& strip, std::int64_t i) {
+          return Both{strip.load(out_gradient + i), strip.load(saved + i)};
+        },
+        [&](const auto& strip, std::int64_t i, const auto& v) {
+          strip.store(in_gradient + i, [&](auto j) { return function.backward(v.first[j], v.second[j]); });
+        });
   }
 };
 
-/// out = function(out + bias), in place in a (rows, columns) region of a matrix with `stride` elements a row;
-/// bias (columns,) or null.
+/// out = function(out + bias), in place in a region of a matrix with `stride` elements a row; bias (columns,) or null.
 template <class Function, class T>
 struct BiasActivationKernel {
   Function function;
+  Patches<T> region;
   T* out;
   const T* bias;
-  std::int64_t rows, columns, stride;
+  std::int64_t stride;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.rows(rows);
-    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
-      T* const o = out + row * stride;
-      if (bias)
-        for (std::int64_t c = block.rank(); c < columns; c += block.size())
-          o[c] = function.forward(o[c] + bias[c]);
-      else
-        for (std::int64_t c = block.rank(); c < columns; c += block.size()) o[c] = function.forward(o[c]);
-    }
+    region.each_place(block, [&](const auto& strip, const Place& place) {
+      T* const o = out + place.column;
+      const auto load = [&](std::int64_t row) { return strip.load(o + row * stride); };
+      if (bias) {
+        const auto b = strip.load(bias + place.column);
+        each_row(strip, place, load, [&](std::int64_t row, const auto& x) {
+          strip.store(o + row * stride, [&](auto j) { return function.forward(x[j] + b[j]); });
+        });
+      } else {
+        each_row(strip, place, load, [&](std::int64_t row, const auto& x) {
+          strip.store(o + row * stride, [&](auto j) { return function.forward(x[j]); });
+        });
+      }
+    });
   }
 };
 
-/// out *= function'(saved), in place in a (rows, columns) region; both matrices have `stride` elements a row.
+/// out *= function'(saved), in place in a region; both matrices have `stride` elements a row.
 template <class Function, class T>
 struct DerivativeKernel {
   Function function;
+  Patches<T> region;
   T* out;
   const T* saved;
-  std::int64_t rows, columns, stride;
+  std::int64_t stride;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.rows(rows);
-    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
-      T* const o = out + row * stride;
-      const T* const s = saved + row * stride;
-      for (std::int64_t c = block.rank(); c < columns; c += block.size())
-        o[c] = function.backward(o[c], s[c]);
-    }
+    region.each_place(block, [&](const auto& strip, const Place& place) {
+      T* const o = out + place.column;
+      const T* const s = saved + place.column;
+      each_row(
+          strip, place,
+          [&](std::int64_t row) { return Both{strip.load(o + row * stride), strip.load(s + row * stride)}; },
+          [&](std::int64_t row, const auto& v) {
+            strip.store(o + row * stride, [&](auto j) { return function.backward(v.first[j], v.second[j]); });
+          });
+    });
   }
 };
 

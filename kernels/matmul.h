@@ -1,5 +1,4 @@
-// Matrix product by plain loops: the float64 path, and the fallback where a library has no algorithm. And the
-// column sums that are a bias's gradient.
+// Matrix product by plain loops: the float64 path, and the fallback where a library has no algorithm.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -43,31 +42,6 @@ struct MatmulKernel {
         }
         for (int j = 0; j < width; ++j) to[first + j] = sum.total(j);
       }
-    }
-  }
-};
-
-/// out (columns,) = sum over the rows of in (rows, columns), row-major with `stride` elements a row.
-template <class T>
-struct ColumnSumsKernel {
-  const T* in;
-  T* out;
-  std::int64_t rows, columns, stride;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    const std::int64_t tiles = (columns + tile - 1) / tile;
-    const std::int64_t first_tile = block.index() * block.size() + block.rank();
-    for (std::int64_t t = first_tile; t < tiles; t += block.count() * block.size()) {
-      const std::int64_t first = t * tile;
-      const std::int64_t width = columns - first < tile ? columns - first : tile;
-      Sums<T, tile> sum(width);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        for (int j = 0; j < width; ++j) sum[j] += in[row * stride + first + j];
-        sum.next(width);
-      }
-      for (int j = 0; j < width; ++j) out[first + j] = sum.total(j);
     }
   }
 };

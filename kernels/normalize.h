@@ -2,36 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/sum.h>  // defines: row_sum, sum_columns
+#include <kernels/patches.h>
+#include <kernels/sum.h>  // defines: row_sum
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-template <class T>
-struct ColumnElement {
-  const T* x;
-  std::int64_t columns;
-  GLIA_HD T operator()(std::int64_t row, int j) const { return x[row * columns + j]; }
-};
-/// out (columns,) = sums over the rows of x (rows, columns).
-template <class T>
-struct SumRowsKernel {
-  const T* x;
-  T* out;
-  std::int64_t rows, columns;
-
-  template <class Block>
-  GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    for (std::int64_t first = block.index() * tile; first < columns; first += block.count() * tile) {
-      const std::int64_t width = columns - first < tile ? columns - first : tile;
-      T sum[tile];
-      sum_columns(block, rows, width, sum, ColumnElement<T>{x + first, columns});
-      if (block.rank() == 0)
-        for (int j = 0; j < width; ++j) out[first + j] = sum[j];
-    }
-  }
-};
 
 /// x - mean, the mean in two parts: a rounded one is as far from the true as a row may spread that lies far from 0.
 template <class T>
@@ -131,63 +106,74 @@ struct LayerNormGradientKernel {
   }
 };
 
-/// dgamma = sum over rows of dy x_hat, dbeta = sum of dy (=); each null where not wanted.
+/// partials (chunks, 2, columns): of each chunk's rows the sums of dy, and of dy x_hat. ChunkTotalsKernel adds them.
 template <class T>
 struct LayerNormWeightsKernel {
+  Patches<T> chunks;
   const T* x;
   const T* dy;
   const T* saved;
-  T* dgamma;
-  T* dbeta;
-  std::int64_t rows, columns;
+  T* partials;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    for (std::int64_t first = block.index() * tile; first < columns; first += block.count() * tile) {
-      const std::int64_t width = columns - first < tile ? columns - first : tile;
-      T dot[tile], sum[tile];
-      sum_columns(block, rows, width, dot, Product{x + first, dy + first, saved, columns});
-      sum_columns(block, rows, width, sum, ColumnElement<T>{dy + first, columns});
-      if (block.rank() != 0) continue;
-      for (int j = 0; j < width; ++j) {
-        if (dgamma) dgamma[first + j] = dot[j];
-        if (dbeta) dbeta[first + j] = sum[j];
-      }
-    }
+    chunks.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { sum(block, strip, place); });
   }
 
  private:
-  struct Product {
-    const T* x;
-    const T* dy;
-    const T* saved;
-    std::int64_t columns;
-    GLIA_HD T operator()(std::int64_t row, int j) const {
-      const T d = (x[row * columns + j] - saved[3 * row]) - saved[3 * row + 2];
-      return dy[row * columns + j] * (d * saved[3 * row + 1]);
-    }
+  struct SavedRow {
+    T mean, inverse, rest;
   };
+
+  template <class Block, class Strip>
+  GLIA_HD void sum(Block& block, const Strip& strip, const Place& place) const {
+    constexpr int most = Strip::most;
+    const std::int64_t columns = chunks.columns(), column = place.column;
+    double sums[2 * most];
+    sum_rows<T, 2>(
+        block, strip, place, sums,
+        [&](std::int64_t row) {
+          const std::int64_t i = row * columns + column;
+          const T* const s = saved + 3 * row;
+          return Both{Both{strip.load(dy + i), strip.load(x + i)}, SavedRow{s[0], s[1], s[2]}};
+        },
+        [](auto& leaf, const auto& v, auto j) {
+          const T d = (v.first.second[j] - v.second.mean) - v.second.rest;
+          leaf[0][j] += v.first.first[j];
+          leaf[1][j] += v.first.first[j] * (d * v.second.inverse);
+        });
+    if (!place.writes()) return;
+    T* const out = partials + place.piece * 2 * columns + column;
+    strip.store(out, [&](auto j) { return static_cast<T>(sums[j]); });
+    strip.store(out + columns, [&](auto j) { return static_cast<T>(sums[most + j]); });
+  }
 };
 
 /// y = (x - mean) / max(sqrt(variance), 1e-7) of each column: Keras's Normalization layer. And dx = dy / that.
 template <class T>
 struct StandardizeKernel {
+  Patches<T> patches;
   const T* x;
   const T* mean;
   const T* variance;
   T* y;
-  std::int64_t rows, columns;
   bool backward;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(rows * columns);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-      const std::int64_t c = i % columns;
-      const T deviation = math::max_nan(math::sqrt(variance[c]), T(1e-7));
-      y[i] = (backward ? x[i] : x[i] - mean[c]) / deviation;
-    }
+    patches.each_place(block, [&](const auto& strip, const Place& place) {
+      const std::int64_t columns = patches.columns(), column = place.column;
+      const auto m = strip.load(mean + column), v = strip.load(variance + column);
+      each_row(
+          strip, place, [&](std::int64_t row) { return strip.load(x + row * columns + column); },
+          [&](std::int64_t row, const auto& in) {
+            strip.store(y + row * columns + column, [&](auto j) {
+              const T deviation = math::max_nan(math::sqrt(v[j]), T(1e-7));
+              return (backward ? in[j] : in[j] - m[j]) / deviation;
+            });
+          });
+    });
   }
 };
 

@@ -24,10 +24,11 @@ struct OptimizeKernel {
   double weight_decay;
   const WeightSpan* spans;
   std::int64_t span_count;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    if (advance.state->iteration % steps == 0) {
+    if (steps == 1 || advance.state->iteration % steps == 0) {
       if (weight_decay != 0 || optimizer.clipvalue != 0)
         update_slots<true>(block);
       else
@@ -52,41 +53,46 @@ struct OptimizeKernel {
     if constexpr (most >= 3) update_all<3, extras>(block);
   }
 
-  /// The number of slots is a constant of the loop, so that it touches no more memory than it must and
-  /// vectorises.
   template <int used, bool extras, class Block>
   GLIA_HD void update_all(Block& block) const {
-    typename Optimizer::template Update<T> update = {};
     const double rate = advance.state->learning_rate;
-    if (block.rank() == 0)  // powers and roots in double: once a block is enough
-      update = optimizer.template update<T>(advance.state->iteration / steps, rate);
-    update = block.broadcast(update);
+    const auto update = optimizer.template update<T>(advance.state->powers, rate);
     const T decay = static_cast<T>(weight_decay * rate);
     const T limit = optimizer.clipvalue > 0 ? static_cast<T>(optimizer.clipvalue) : T(HUGE_VALF);
-    for_each_span(block.elements(n), parameters, spans, span_count, [&](T* weights, const auto& range) {
-      update_range<used, extras>(weights, range, update, decay, limit);
-    });
+    const auto load = [&](const auto& strip, T* weights, std::int64_t i) { return loaded<used>(strip, weights, i); };
+    const auto use = [&](const auto& strip, T* weights, std::int64_t i, auto& v) {
+      strip.for_each([&](auto j) {
+        [[maybe_unused]] T none = 0;
+        T gradient = v.gradient[j];
+        if constexpr (extras) {
+          gradient = math::clip(gradient, -limit, limit);
+          v.weight[j] -= v.weight[j] * decay;
+        }
+        if constexpr (used == 0) update(v.weight[j], gradient, none, none, none);
+        if constexpr (used == 1) update(v.weight[j], gradient, v.slots[0][j], none, none);
+        if constexpr (used == 2) update(v.weight[j], gradient, v.slots[0][j], v.slots[1][j], none);
+        if constexpr (used == 3) update(v.weight[j], gradient, v.slots[0][j], v.slots[1][j], v.slots[2][j]);
+      });
+      strip.put(weights + i, v.weight);
+      for (int s = 0; s < used; ++s) strip.put(slots + s * slot_stride + i, v.slots[s]);
+    };
+    each_weight<T, used <= 1 ? 2 : 1>(block, n, packed, parameters, spans, span_count, load, use);
   }
 
-  template <int used, bool extras, class Range, class Update>
-  GLIA_HD void update_range(T* weights, const Range& range, const Update& update, T decay, T limit) const {
-    T* const __restrict__ w = weights;
-    const T* const __restrict__ g = gradients;
-    T* const __restrict__ s0 = slots;
-    T* const __restrict__ s1 = slots + slot_stride;
-    T* const __restrict__ s2 = slots + 2 * slot_stride;
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-      T none = 0;
-      T gradient = g[i];
-      if constexpr (extras) {
-        gradient = math::clip(gradient, -limit, limit);
-        w[i] -= w[i] * decay;
-      }
-      if constexpr (used == 0) update(w[i], gradient, none, none, none);
-      if constexpr (used == 1) update(w[i], gradient, s0[i], none, none);
-      if constexpr (used == 2) update(w[i], gradient, s0[i], s1[i], none);
-      if constexpr (used == 3) update(w[i], gradient, s0[i], s1[i], s2[i]);
-    }
+  /// The number of slots is a constant, so that no more memory is touched than must be.
+  template <class W, class G, int used>
+  struct Element {
+    W weight;
+    G gradient;
+    W slots[used == 0 ? 1 : used];
+  };
+  template <int used, class Strip>
+  GLIA_HD auto loaded(const Strip& strip, T* weights, std::int64_t i) const {
+    const T* const g = gradients + i;
+    Element<decltype(strip.load(weights)), decltype(strip.load(g)), used> v = {strip.load(weights + i),
+                                                                              strip.load(g), {}};
+    for (int s = 0; s < used; ++s) v.slots[s] = strip.load(slots + s * slot_stride + i);
+    return v;
   }
 };
 

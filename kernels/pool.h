@@ -1,10 +1,12 @@
 // Pools over images (n, height, width, channels): the greatest of each window, or the mean of what lies in the image. A
-// row is a pixel, whose channels a thread takes Block::tile at a time; what is divided is divided once a pixel.
+// row is a pixel; what is divided is divided once a pixel, by multiplication.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/image_descriptors.h>  // defines: Window
 #include <kernels/convolution.h>     // defines: ImageSize
+#include <kernels/patches.h>
+#include <kernels/strided.h>  // defines: Divider
 
 #include <cmath>
 
@@ -20,7 +22,10 @@ struct Span {
 /// Along one axis: a window of `size`, from output to output `stride` apart, over `in` elements behind `before` of
 /// padding.
 struct PoolAxis {
+  PoolAxis(std::int64_t in_size, std::int64_t out_size, std::int64_t window, std::int64_t step, std::int64_t padding)
+      : in(in_size), out(out_size), size(window), stride(step), before(padding), by_stride(step) {}
   std::int64_t in, out, size, stride, before;
+  WideDivider by_stride;
 
   /// The elements in the image that the window for `output` has.
   GLIA_HD Span elements(std::int64_t output) const {
@@ -30,7 +35,8 @@ struct PoolAxis {
   /// The outputs whose windows have `element`.
   GLIA_HD Span outputs(std::int64_t element) const {
     const std::int64_t from = element + before;
-    const std::int64_t first = from < size ? 0 : (from - size) / stride + 1, last = from / stride + 1;
+    const std::int64_t first = from < size ? 0 : by_stride.quotient(from - size) + 1;
+    const std::int64_t last = by_stride.quotient(from) + 1;
     return {first, last < out ? last : out};
   }
 };
@@ -40,84 +46,101 @@ struct PoolShape {
   PoolAxis rows, columns;
 };
 
-/// Where a pixel lies.
-struct Pixel {
-  std::int64_t image, row, column;
-  GLIA_HD Pixel(std::int64_t index, std::int64_t height, std::int64_t width) {
-    const std::int64_t line = index / width;
-    column = index - line * width;
-    image = line / height;
-    row = line - image * height;
+/// Images of so many rows and columns, whose pixels are counted through.
+class Pixels {
+ public:
+  Pixels(std::int64_t height, std::int64_t width) : height_(height), width_(width) {}
+
+  struct Pixel {
+    std::int64_t image, row, column;
+  };
+  GLIA_HD Pixel at(std::int64_t index) const {
+    const std::int64_t line = width_.quotient(index), image = height_.quotient(line);
+    return {image, line - image * height_.divisor(), index - line * width_.divisor()};
   }
+
+ private:
+  WideDivider height_, width_;
 };
 
-/// Channels that a thread takes at a time: one where its neighbours take the next. Else so many that loops over them are
-/// worth their start; their number is not told to the compiler, which would unroll them instead of making vectors.
-template <class Block>
-constexpr int channel_tile = Block::tile > 1 ? 64 : 1;
+/// Channels that a processor takes at a time: so many that loops over them are worth their start; their number is not told to
+/// the compiler, which would unroll them instead of making vectors.
+constexpr int channel_tile = 64;
+
+/// use(load(row, column)) for the elements of a window, row by row; of a GPU's thread the loads of four before the first is used.
+template <class Strip, class Load, class Use>
+GLIA_HD void each_of_window(const Strip&, Span rows, Span columns, const Load& load, const Use& use) {
+  if constexpr (Strip::is_packed) {
+    constexpr int flight = 4;
+    std::int64_t row = rows.begin, column = columns.begin, left = rows.length() * columns.length();
+    const auto next = [&] {
+      auto loaded = load(row, column);
+      if (++column == columns.end) column = columns.begin, ++row;
+      return loaded;
+    };
+    for (; left >= flight; left -= flight) {
+      decltype(load(row, column)) loaded[flight];
+      GLIA_UNROLL
+      for (int k = 0; k < flight; ++k) loaded[k] = next();
+      GLIA_UNROLL
+      for (int k = 0; k < flight; ++k) use(loaded[k]);
+    }
+    for (; left > 0; --left) use(next());
+  } else {
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+      for (std::int64_t column = columns.begin; column < columns.end; ++column) use(load(row, column));
+  }
+}
 
 /// y = the greatest of each window of x, or the mean.
 template <class T>
 struct PoolKernel {
   PoolShape shape;
+  Pixels pixels;       ///< of y
+  Patches<T> patches;  ///< of its pixels and channels
   const T* x;
   T* y;
   bool average;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = channel_tile<Block>;
-    const std::int64_t pixels = shape.images * shape.rows.out * shape.columns.out;
-    const auto range = block.rows(pixels);
-    for (std::int64_t index = range.begin; index < range.end; index += range.stride) {
-      const Pixel pixel(index, shape.rows.out, shape.columns.out);
-      const Span rows = shape.rows.elements(pixel.row), columns = shape.columns.elements(pixel.column);
-      for (std::int64_t c = block.rank() * tile; c < shape.channels; c += block.size() * tile)
-        Body<tile>{*this, pixel.image, rows, columns, c, y + index * shape.channels + c}(
-            static_cast<int>(shape.channels - c < tile ? shape.channels - c : tile));
-    }
+    patches.template each_strip<channel_tile>(
+        block, [&](const auto& strip, std::int64_t index, std::int64_t channel) {
+          const Pixels::Pixel pixel = pixels.at(index);
+          const Span rows = shape.rows.elements(pixel.row), columns = shape.columns.elements(pixel.column);
+          const auto load = [&](std::int64_t row, std::int64_t column) {
+            const std::int64_t at = (pixel.image * shape.rows.in + row) * shape.columns.in + column;
+            return strip.load(x + at * shape.channels + channel);
+          };
+          T* const out = y + index * shape.channels + channel;
+          if (average)
+            mean(strip, rows, columns, load, out);
+          else
+            greatest(strip, rows, columns, load, out);
+        });
   }
 
  private:
-  template <int tile>
-  struct Body {
-    const PoolKernel& k;
-    std::int64_t image;
-    Span rows, columns;
-    std::int64_t channel;
-    T* out;
+  template <class Strip, class Load>
+  GLIA_HD void greatest(const Strip& strip, Span rows, Span columns, const Load& load, T* out) const {
+    T result[Strip::most];
+    strip.for_each([&](auto j) { result[j] = T(-HUGE_VALF); });
+    each_of_window(strip, rows, columns, load, [&](const auto& in) {
+      strip.for_each([&](auto j) { result[j] = math::max_nan(result[j], in[j]); });
+    });
+    strip.store(out, [&](auto j) { return result[j]; });
+  }
 
-    GLIA_HD void operator()(int width) const {
-      if (k.average) return average(width);
-      T result[tile];
-      for (int j = 0; j < width; ++j) result[j] = T(-HUGE_VALF);
-      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        const T* in = begin_of(row);
-        for (std::int64_t column = columns.begin; column < columns.end; ++column, in += k.shape.channels)
-          for (int j = 0; j < width; ++j) result[j] = math::max_nan(result[j], in[j]);
-      }
-      for (int j = 0; j < width; ++j) out[j] = result[j];
-    }
-
-    GLIA_HD void average(int width) const {
-      Sums<T, tile> sums(width);
-      for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-        const T* in = begin_of(row);
-        for (std::int64_t column = columns.begin; column < columns.end; ++column, in += k.shape.channels) {
-          for (int j = 0; j < width; ++j) sums[j] += in[j];
-          sums.next(width);
-        }
-      }
-      const T share = T(1) / static_cast<T>(rows.length() * columns.length());
-      for (int j = 0; j < width; ++j) out[j] = sums.total(j) * share;
-    }
-
-    /// The window's first element in a row of the image.
-    GLIA_HD const T* begin_of(std::int64_t row) const {
-      return k.x + ((image * k.shape.rows.in + row) * k.shape.columns.in + columns.begin) * k.shape.channels +
-             channel;
-    }
-  };
+  template <class Strip, class Load>
+  GLIA_HD void mean(const Strip& strip, Span rows, Span columns, const Load& load, T* out) const {
+    Sums<T, Strip::most> sums(strip.width);
+    each_of_window(strip, rows, columns, load, [&](const auto& in) {
+      strip.for_each([&](auto j) { sums[static_cast<int>(j)] += in[j]; });
+      sums.next(strip.width);
+    });
+    const T share = T(1) / static_cast<T>(rows.length() * columns.length());
+    strip.store(out, [&](auto j) { return sums.total(static_cast<int>(j)) * share; });
+  }
 };
 
 /// Whether a is greater than b; NaN is the greatest.
@@ -132,6 +155,8 @@ GLIA_HD int beats(T a, T b) {
 template <class T>
 struct PoolGradientKernel {
   PoolShape shape;
+  Pixels pixels;       ///< of x
+  Patches<T> patches;  ///< of its pixels and channels
   const T* x;
   const T* dy;
   T* dx;
@@ -140,68 +165,67 @@ struct PoolGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = channel_tile<Block>;
-    const std::int64_t pixels = shape.images * shape.rows.in * shape.columns.in;
-    const auto range = block.rows(pixels);
-    for (std::int64_t index = range.begin; index < range.end; index += range.stride) {
-      const Pixel pixel(index, shape.rows.in, shape.columns.in);
-      const Span rows = shape.rows.outputs(pixel.row), columns = shape.columns.outputs(pixel.column);
-      for (std::int64_t c = block.rank() * tile; c < shape.channels; c += block.size() * tile)
-        Body<tile>{*this, pixel, rows, columns, c, index * shape.channels + c}(
-            static_cast<int>(shape.channels - c < tile ? shape.channels - c : tile));
-    }
+    patches.template each_strip<channel_tile>(
+        block, [&](const auto& strip, std::int64_t index, std::int64_t channel) {
+          const Pixels::Pixel pixel = pixels.at(index);
+          const Span rows = shape.rows.outputs(pixel.row), columns = shape.columns.outputs(pixel.column);
+          const std::int64_t at = index * shape.channels + channel;
+          const auto gradient = [&](std::int64_t row, std::int64_t column) {
+            const std::int64_t window = (pixel.image * shape.rows.out + row) * shape.columns.out + column;
+            return strip.load(dy + window * shape.channels + channel);
+          };
+          if (average)
+            of_means(strip, rows, columns, gradient, dx + at);
+          else
+            of_greatest(strip, pixel, rows, columns, gradient, at);
+        });
   }
 
  private:
-  template <int tile>
-  struct Body {
-    const PoolGradientKernel& k;
-    Pixel pixel;
-    Span rows, columns;  ///< the outputs it went into
-    std::int64_t channel, at;
+  template <class Strip, class Gradient>
+  GLIA_HD void of_means(const Strip& strip, Span rows, Span columns, const Gradient& gradient, T* out) const {
+    Sums<T, Strip::most> result(strip.width);
+    each_of_window(
+        strip, rows, columns,
+        [&](std::int64_t row, std::int64_t column) {
+          const std::int64_t n = shape.rows.elements(row).length() * shape.columns.elements(column).length();
+          return Both{gradient(row, column), T(1) / static_cast<T>(n)};
+        },
+        [&](const auto& window) {
+          strip.for_each([&](auto j) { result[static_cast<int>(j)] += window.first[j] * window.second; });
+          result.next(strip.width);
+        });
+    strip.store(out, [&](auto j) { return result.total(static_cast<int>(j)); });
+  }
 
-    GLIA_HD void operator()(int width) const {
-      Sums<T, tile> result(width);
-      for (std::int64_t row = rows.begin; row < rows.end; ++row)
-        for (std::int64_t column = columns.begin; column < columns.end; ++column) {
-          const Span window_rows = k.shape.rows.elements(row),
-                     window_columns = k.shape.columns.elements(column);
-          const T* const dy =
-              k.dy +
-              ((pixel.image * k.shape.rows.out + row) * k.shape.columns.out + column) * k.shape.channels +
-              channel;
-          if (k.average) {
-            const T share = T(1) / static_cast<T>(window_rows.length() * window_columns.length());
-            for (int j = 0; j < width; ++j) result[j] += dy[j] * share;
-          } else {
-            add(result, window_rows, window_columns, dy, width);
-          }
-          result.next(width);
-        }
-      if (k.average)
-        for (int j = 0; j < width; ++j) k.dx[at + j] = result.total(j);
-      else
-        for (int j = 0; j < width; ++j) k.dx[at + j] = k.x[at + j] <= k.floor ? T(0) : result.total(j);
-    }
-
-    /// The gradient of one window where the element wins in it.
-    GLIA_HD void add(Sums<T, tile>& result, Span window_rows, Span window_columns, const T* dy,
-                     int width) const {
-      const T* const mine = k.x + at;
-      int wins[tile];
-      for (int j = 0; j < width; ++j) wins[j] = 1;
-      for (std::int64_t row = window_rows.begin; row < window_rows.end; ++row)
-        for (std::int64_t column = window_columns.begin; column < window_columns.end; ++column) {
-          const std::int64_t away = (row - pixel.row) * k.shape.columns.in + column - pixel.column;
-          const T* const other = mine + away * k.shape.channels;
-          if (away < 0)
-            for (int j = 0; j < width; ++j) wins[j] &= beats(mine[j], other[j]);
-          else if (away > 0)
-            for (int j = 0; j < width; ++j) wins[j] &= 1 - beats(other[j], mine[j]);
-        }
-      for (int j = 0; j < width; ++j) result[j] += wins[j] ? dy[j] : T(0);
-    }
-  };
+  template <class Strip, class Gradient>
+  GLIA_HD void of_greatest(const Strip& strip, const Pixels::Pixel& pixel, Span rows, Span columns,
+                           const Gradient& gradient, std::int64_t at) const {
+    const auto mine = strip.load(x + at);
+    Sums<T, Strip::most> result(strip.width);
+    for (std::int64_t row = rows.begin; row < rows.end; ++row)
+      for (std::int64_t column = columns.begin; column < columns.end; ++column) {
+        const auto window = gradient(row, column);
+        int wins[Strip::most];
+        strip.for_each([&](auto j) { wins[j] = 1; });
+        each_of_window(
+            strip, shape.rows.elements(row), shape.columns.elements(column),
+            [&](std::int64_t other_row, std::int64_t other_column) {
+              const std::int64_t away =
+                  (other_row - pixel.row) * shape.columns.in + other_column - pixel.column;
+              return Both{strip.load(x + at + away * shape.channels), away};
+            },
+            [&](const auto& other) {
+              if (other.second < 0)
+                strip.for_each([&](auto j) { wins[j] &= beats(mine[j], other.first[j]); });
+              else if (other.second > 0)
+                strip.for_each([&](auto j) { wins[j] &= 1 - beats(other.first[j], mine[j]); });
+            });
+        strip.for_each([&](auto j) { result[static_cast<int>(j)] += wins[j] ? window[j] : T(0); });
+        result.next(strip.width);
+      }
+    strip.store(dx + at, [&](auto j) { return mine[j] <= floor ? T(0) : result.total(static_cast<int>(j)); });
+  }
 };
 
 /// The same for maxima of windows of 2 x 2 that neither overlap nor leave the image, which is what most networks have:
@@ -209,6 +233,8 @@ struct PoolGradientKernel {
 template <class T>
 struct PairsGradientKernel {
   PoolShape shape;
+  Pixels windows;
+  Patches<T> patches;  ///< of windows and channels
   const T* x;
   const T* dy;
   T* dx;
@@ -216,67 +242,53 @@ struct PairsGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t windows = shape.images * shape.rows.out * shape.columns.out;
-    const auto range = block.rows(windows);
-    for (std::int64_t index = range.begin; index < range.end; index += range.stride) {
-      const Pixel window(index, shape.rows.out, shape.columns.out);
-      const std::int64_t first = at(window.image, 2 * window.row, 2 * window.column);
-      const std::int64_t below = first + shape.columns.in * shape.channels;
-      split(block, dy + index * shape.channels, x + first, x + below, dx + first, dx + below);
-      const bool last_row = window.row + 1 == shape.rows.out && shape.rows.in > 2 * shape.rows.out;
-      const bool last_column =
-          window.column + 1 == shape.columns.out && shape.columns.in > 2 * shape.columns.out;
-      if (last_column) {
-        clear(block, first + 2 * shape.channels, 1);
-        clear(block, below + 2 * shape.channels, 1);
-      }
-      if (last_row) clear(block, at(window.image, shape.rows.in - 1, 2 * window.column), last_column ? 3 : 2);
-    }
+    patches.template each_strip<channel_tile>(
+        block, [&](const auto& strip, std::int64_t index, std::int64_t channel) {
+          const Pixels::Pixel window = windows.at(index);
+          const std::int64_t n = shape.channels, line = shape.columns.in * n;
+          const std::int64_t above =
+              ((window.image * shape.rows.in + 2 * window.row) * shape.columns.in + 2 * window.column) * n + channel;
+          split(strip, dy + index * n + channel, above, above + line);
+          const bool last_row = window.row + 1 == shape.rows.out && shape.rows.in > 2 * shape.rows.out;
+          const bool last_column =
+              window.column + 1 == shape.columns.out && shape.columns.in > 2 * shape.columns.out;
+          if (last_column) clear(strip, above + 2 * n), clear(strip, above + line + 2 * n);
+          if (!last_row) return;
+          const std::int64_t last =
+              above + (shape.rows.in - 1 - 2 * window.row) * line;  // of this column
+          for (int i = 0; i < (last_column ? 3 : 2); ++i) clear(strip, last + i * n);
+        });
   }
 
  private:
-  GLIA_HD std::int64_t at(std::int64_t image, std::int64_t row, std::int64_t column) const {
-    return ((image * shape.rows.in + row) * shape.columns.in + column) * shape.channels;
-  }
-
-  template <class Block>
-  GLIA_HD void clear(Block& block, std::int64_t first, std::int64_t pixels) const {
-    for (std::int64_t c = block.rank(); c < pixels * shape.channels; c += block.size()) dx[first + c] = 0;
+  template <class Strip>
+  GLIA_HD void clear(const Strip& strip, std::int64_t at) const {
+    strip.store(dx + at, [](auto) { return T(0); });
   }
 
   /// A window's upper two pixels lie beside each other, and so the lower two. In short passes: together they would be
   /// branches, and no vectors.
-  template <class Block>
-  GLIA_HD void split(Block& block, const T* gradient, const T* above, const T* below, T* to_above,
-                     T* to_below) const {
-    constexpr int tile = channel_tile<Block>;
+  template <class Strip>
+  GLIA_HD void split(const Strip& strip, const T* dy_of_window, std::int64_t above, std::int64_t below) const {
     const std::int64_t n = shape.channels;
-    for (std::int64_t c = block.rank() * tile; c < n; c += block.size() * tile) {
-      const int width = static_cast<int>(n - c < tile ? n - c : tile);
-      T most[tile];
-      int left[tile];  // whether the gradient is there still
-      for (int j = 0; j < width; ++j) {
-        most[j] = math::max_nan(above[c + j], above[n + c + j]);
-        left[j] = 1;
-      }
-      for (int j = 0; j < width; ++j) most[j] = math::max_nan(most[j], below[c + j]);
-      for (int j = 0; j < width; ++j) most[j] = math::max_nan(most[j], below[n + c + j]);
-      take(above + c, most, left, gradient + c, to_above + c, width);
-      take(above + n + c, most, left, gradient + c, to_above + n + c, width);
-      take(below + c, most, left, gradient + c, to_below + c, width);
-      take(below + n + c, most, left, gradient + c, to_below + n + c, width);
-    }
-  }
-
-  /// A pixel takes the gradient of the channels of which it is the greatest; NaN equals NaN.
-  GLIA_HD void take(const T* __restrict pixel, const T* __restrict most, int* __restrict left,
-                    const T* __restrict gradient, T* __restrict to, int width) const {
+    const auto gradient = strip.load(dy_of_window);
+    const auto a = strip.load(x + above), b = strip.load(x + above + n);
+    const auto c = strip.load(x + below), d = strip.load(x + below + n);
+    T most[Strip::most];
+    int left[Strip::most];  // whether the gradient is there still
+    strip.for_each([&](auto j) { most[j] = math::max_nan(a[j], b[j]), left[j] = 1; });
+    strip.for_each([&](auto j) { most[j] = math::max_nan(most[j], c[j]); });
+    strip.for_each([&](auto j) { most[j] = math::max_nan(most[j], d[j]); });
+    // A pixel takes the gradient of the channels of which it is the greatest; NaN equals NaN.
     const T least = floor;
-    for (int j = 0; j < width; ++j) {
-      const int takes = left[j] & ((pixel[j] == most[j]) | ((pixel[j] != pixel[j]) & (most[j] != most[j])));
-      to[j] = (takes & !(pixel[j] <= least)) ? gradient[j] : T(0);
-      left[j] -= takes;
-    }
+    const auto take = [&](const auto& pixel, std::int64_t to) {
+      strip.store(dx + to, [&](auto j) {
+        const int takes = left[j] & ((pixel[j] == most[j]) | ((pixel[j] != pixel[j]) & (most[j] != most[j])));
+        left[j] -= takes;
+        return (takes & !(pixel[j] <= least)) ? gradient[j] : T(0);
+      });
+    };
+    take(a, above), take(b, above + n), take(c, below), take(d, below + n);
   }
 };
 

@@ -32,17 +32,37 @@ class Divider {
   Number divisor_, factor_, shift_;
 };
 
-/// Of any.
+/// The same of numbers below 2^63.
 class WideDivider {
+  __extension__ typedef unsigned __int128 Wide;
+
  public:
   using Number = std::int64_t;
   WideDivider() = default;
-  GLIA_HD explicit WideDivider(std::int64_t divisor) : divisor_(divisor) {}
+  GLIA_HD explicit WideDivider(std::int64_t divisor) : divisor_(divisor), shift_(0) {
+    while (std::uint64_t{1} << shift_ < static_cast<std::uint64_t>(divisor)) ++shift_;
+    const Wide rest = (Wide{1} << shift_) - static_cast<Wide>(divisor);
+    factor_ = static_cast<std::uint64_t>((rest << 64) / static_cast<Wide>(divisor) + 1);
+  }
   GLIA_HD Number divisor() const { return divisor_; }
-  GLIA_HD Number quotient(Number n) const { return n / divisor_; }
+  GLIA_HD Number quotient(Number n) const {
+    const auto number = static_cast<std::uint64_t>(n);
+    return static_cast<Number>((upper(number) + number) >> shift_);
+  }
 
  private:
+  /// The upper half of n times the factor.
+  GLIA_HD std::uint64_t upper(std::uint64_t n) const {
+#if defined(__CUDA_ARCH__)
+    return __umul64hi(n, factor_);
+#else
+    return static_cast<std::uint64_t>(static_cast<Wide>(n) * factor_ >> 64);
+#endif
+  }
+
   Number divisor_;
+  int shift_;
+  std::uint64_t factor_;
 };
 
 /// An axis that `views` tensors have in common: its size, and the elements from one of its steps to the next in each.

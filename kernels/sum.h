@@ -68,21 +68,6 @@ class Sums {
   bool folded_ = false;
 };
 
-/// sums[j] of f(row, j) over all rows, by the threads of a block together: each has the leaves rank, rank + size, ...
-/// Every thread gets the sums.
-template <class T, int tile, class Block, class F>
-GLIA_HD void sum_columns(Block& block, std::int64_t rows, std::int64_t width, T (&sums)[tile], const F& f) {
-  double totals[tile] = {};
-  for (std::int64_t first = block.rank() * leaf_terms; first < rows; first += block.size() * leaf_terms) {
-    const std::int64_t last = first + leaf_terms < rows ? first + leaf_terms : rows;
-    T leaf[tile] = {};
-    for (std::int64_t row = first; row < last; ++row)
-      for (int j = 0; j < width; ++j) leaf[j] += f(row, j);
-    for (int j = 0; j < width; ++j) totals[j] += static_cast<double>(leaf[j]);
-  }
-  for (int j = 0; j < tile; ++j) sums[j] = static_cast<T>(block.sum(totals[j]));
-}
-
 /// The sum of f(c) over the columns of a row; every lane of the group gets it. A lane asks for c = lane, lane + lanes, ...
 /// and sums tiles of leaves, so that long rows are a vector's.
 template <class T, class Block, class F>

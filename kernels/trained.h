@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <kernels/patches.h>
 #include <kernels/sum.h>  // defines: Sums
 
 namespace glia::kernels {
@@ -10,43 +11,60 @@ inline namespace GLIA_ISA {
 /// out = x above 0, else alpha x; x (rows, columns), alpha (columns,).
 template <class T>
 struct PreluKernel {
+  Patches<T> patches;
   const T* x;
   const T* alpha;
   T* out;
-  std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(rows * columns);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      out[i] = x[i] < T(0) ? alpha[i % columns] * x[i] : x[i];
+    patches.each_place(block, [&](const auto& strip, const Place& place) {
+      const std::int64_t columns = patches.columns(), column = place.column;
+      const auto a = strip.load(alpha + column);
+      each_row(
+          strip, place, [&](std::int64_t row) { return strip.load(x + row * columns + column); },
+          [&](std::int64_t row, const auto& in) {
+            strip.store(out + row * columns + column, [&](auto j) { return in[j] < T(0) ? a[j] * in[j] : in[j]; });
+          });
+    });
   }
 };
 
-/// dx = dy above 0, else alpha dy (null: not wanted), and dalpha (columns,) = sum over rows of dy x below 0. A
-/// thread has whole columns.
+/// dx = dy above 0, else alpha dy (null: not wanted), and dalpha (columns,) = sum over rows of dy x below 0.
 template <class T>
 struct PreluGradientKernel {
+  Patches<T> patches;  ///< one piece
   const T* x;
   const T* alpha;
   const T* dy;
   T* dx;
   T* dalpha;
-  std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(columns);
-    for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      Sums<T> sum(1);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const std::int64_t i = row * columns + c;
-        const bool below = x[i] <= T(0);
-        sum.add(below ? dy[i] * x[i] : T(0));
-        if (dx) dx[i] = below ? alpha[c] * dy[i] : dy[i];
-      }
-      dalpha[c] = sum.total();
-    }
+    patches.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { gradients(block, strip, place); });
+  }
+
+ private:
+  template <class Block, class Strip>
+  GLIA_HD void gradients(Block& block, const Strip& strip, const Place& place) const {
+    const std::int64_t columns = patches.columns(), column = place.column;
+    const auto load = [&](std::int64_t row) {
+      const std::int64_t i = row * columns + column;
+      return Both{strip.load(dy + i), strip.load(x + i)};
+    };
+    double sums[Strip::most];
+    sum_rows<T, 1>(block, strip, place, sums, load, [](auto& leaf, const auto& v, auto j) {
+      leaf[0][j] += v.second[j] <= T(0) ? v.first[j] * v.second[j] : T(0);
+    });
+    if (place.writes()) strip.store(dalpha + column, [&](auto j) { return static_cast<T>(sums[j]); });
+    if (!dx) return;
+    const auto a = strip.load(alpha + column);
+    each_row(strip, place, load, [&](std::int64_t row, const auto& v) {
+      strip.store(dx + row * columns + column,
+                  [&](auto j) { return v.second[j] <= T(0) ? a[j] * v.first[j] : v.first[j]; });
+    });
   }
 };
 

@@ -5,7 +5,7 @@
 
 #include <glia/step_state.h>          // defines: StepState
 #include <glia/update_descriptors.h>  // defines: op::summed_elements
-#include <kernels/block.h>
+#include <kernels/patches.h>
 #include <kernels/spans.h>
 
 namespace glia::kernels {
@@ -92,6 +92,7 @@ struct RescaleToNormKernel {
   const double* partials;
   std::int64_t n, blocks;
   double limit;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -100,9 +101,11 @@ struct RescaleToNormKernel {
     // A large norm's reciprocal is below the least normal float: two factors are not.
     const double whole = limit > 0 ? limit / norm : 1 / (norm + 1e-7), half = whole < 0x1p-64 ? 0x1p-64 : 1;
     const T first = static_cast<T>(half), second = static_cast<T>(whole / half);
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      values[i] = values[i] * first * second;
+    each_element<T, 4>(
+        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(values + i); },
+        [&](const auto& strip, std::int64_t i, const auto& x) {
+          strip.store(values + i, [&](auto j) { return x[j] * first * second; });
+        });
   }
 };
 
@@ -113,17 +116,23 @@ struct AccumulateKernel {
   T* gradients;
   T* sums;
   std::int64_t n, steps;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const bool updates = state->iteration % steps == 0;
     const T share = T(1) / static_cast<T>(steps);
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-      const T sum = gradients[i] + sums[i];
-      sums[i] = updates ? T(0) : sum;
-      if (updates) gradients[i] = sum * share;
-    }
+    each_element<T>(
+        block, n, packed,
+        [&](const auto& strip, std::int64_t i) { return Both{strip.load(gradients + i), strip.load(sums + i)}; },
+        [&](const auto& strip, std::int64_t i, auto& v) {
+          strip.for_each([&](auto j) {
+            const T sum = v.first[j] + v.second[j];
+            v.second[j] = updates ? T(0) : sum;
+            if (updates) v.first[j] = sum * share;
+          });
+          strip.put(gradients + i, v.first), strip.put(sums + i, v.second);
+        });
   }
 };
 
@@ -138,6 +147,7 @@ struct AverageKernel {
   double momentum;
   const WeightSpan* spans;
   std::int64_t span_count;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -145,48 +155,62 @@ struct AverageKernel {
     const std::int64_t updates = (state->iteration - 1) / steps;
     const T keep = updates == 0 ? T(0) : static_cast<T>(momentum);
     const bool overwrites = overwrite_every > 0 && (updates + 1) % overwrite_every == 0;
-    for_each_span(block.elements(n), parameters, spans, span_count, [&](T* weights, const auto& range) {
-      for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-        averages[i] = keep * averages[i] + (T(1) - keep) * weights[i];
-        if (overwrites) weights[i] = averages[i];
-      }
-    });
+    each_weight<T, 2>(
+        block, n, packed, parameters, spans, span_count,
+        [&](const auto& strip, T* weights, std::int64_t i) {
+          return Both{strip.load(averages + i), strip.load(weights + i)};
+        },
+        [&](const auto& strip, T* weights, std::int64_t i, auto& v) {
+          strip.for_each([&](auto j) {
+            v.first[j] = keep * v.first[j] + (T(1) - keep) * v.second[j];
+            if (overwrites) v.second[j] = v.first[j];
+          });
+          strip.put(averages + i, v.first);
+          if (overwrites) strip.put(weights + i, v.second);
+        });
   }
 };
 
-/// Each column of weights (rows, columns) times constraint.scale(its norm), in place, norm and scale in float64: squares are
+/// Each column of weights times constraint.scale(its norm), in place, norm and scale in float64: squares are
 /// beyond float32 where weights are not.
 template <class Constraint, class T>
 struct ConstrainKernel {
   Constraint constraint;
+  Patches<T> patches;  ///< one piece
   T* weights;
-  std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(columns);
-    for (std::int64_t c = range.begin; c < range.end; c += range.stride) {
-      double sum = 0;
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const double weight = static_cast<double>(weights[row * columns + c]);
-        sum += weight * weight;
-      }
-      const double scale = constraint.scale(math::sqrt(sum));
-      for (std::int64_t row = 0; row < rows; ++row)
-        weights[row * columns + c] = static_cast<T>(static_cast<double>(weights[row * columns + c]) * scale);
-    }
+    patches.template each_piece<Block::tile>(
+        block, [&](const auto& strip, const Place& place) { scale(block, strip, place); });
+  }
+
+ private:
+  template <class Block, class Strip>
+  GLIA_HD void scale(Block& block, const Strip& strip, const Place& place) const {
+    T* const w = weights + place.column;
+    const std::int64_t columns = patches.columns();
+    const auto load = [&](std::int64_t row) { return strip.load(w + row * columns); };
+    double factors[Strip::most];
+    sum_rows<double, 1>(block, strip, place, factors, load, [](auto& leaf, const auto& v, auto j) {
+      leaf[0][j] += static_cast<double>(v[j]) * static_cast<double>(v[j]);
+    });
+    strip.for_each([&](auto j) { factors[j] = constraint.scale(math::sqrt(factors[j])); });
+    each_row(strip, place, load, [&](std::int64_t row, const auto& v) {
+      strip.store(w + row * columns, [&](auto j) { return static_cast<T>(static_cast<double>(v[j]) * factors[j]); });
+    });
   }
 };
 
 template <class T>
 struct ConstrainKernel<NonNeg, T> {
   NonNeg constraint;
+  Patches<T> patches;
   T* weights;
-  std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(rows * columns);
+    const auto range = block.elements(patches.rows() * patches.columns());
     for (std::int64_t i = range.begin; i < range.end; i += range.stride)
       if (weights[i] < T(0)) weights[i] = 0;
   }
@@ -202,23 +226,23 @@ struct MomentumKernel {
   T* out;
   std::int64_t n, steps;
   double mu, clipvalue;
-  bool nesterov;
+  bool nesterov, packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const bool updates = state->iteration % steps == 0;
     const T m = static_cast<T>(mu), limit = clipvalue > 0 ? static_cast<T>(clipvalue) : T(HUGE_VALF);
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
-      if (!updates) {
-        out[i] = T(0);
-        continue;
-      }
-      const T gradient = math::clip(gradients[i], -limit, limit);
-      const T grown = m * momentum[i] + gradient;
-      momentum[i] = grown;
-      out[i] = nesterov ? gradient + m * grown : grown;
-    }
+    each_element<T>(
+        block, n, packed,
+        [&](const auto& strip, std::int64_t i) { return Both{strip.load(gradients + i), strip.load(momentum + i)}; },
+        [&](const auto& strip, std::int64_t i, auto& v) {
+          if (!updates) return strip.store(out + i, [](auto) { return T(0); });
+          strip.for_each([&](auto j) { v.second[j] = m * v.second[j] + math::clip(v.first[j], -limit, limit); });
+          strip.put(momentum + i, v.second);
+          strip.store(out + i, [&](auto j) {
+            return nesterov ? math::clip(v.first[j], -limit, limit) + m * v.second[j] : v.second[j];
+          });
+        });
   }
 };
 
@@ -230,12 +254,17 @@ struct CombineKernel {
   T* out;
   std::int64_t n;
   double alpha, beta;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const T x = static_cast<T>(alpha), y = static_cast<T>(beta);
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride) out[i] = x * a[i] + y * b[i];
+    each_element<T>(
+        block, n, packed,
+        [&](const auto& strip, std::int64_t i) { return Both{strip.load(a + i), strip.load(b + i)}; },
+        [&](const auto& strip, std::int64_t i, const auto& v) {
+          strip.store(out + i, [&](auto j) { return x * v.first[j] + y * v.second[j]; });
+        });
   }
 };
 
@@ -247,15 +276,20 @@ struct DescendKernel {
   const T* step;
   std::int64_t n, steps;
   double scale, decay;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     if (state->iteration % steps != 0) return;
     const T shrink = static_cast<T>(decay * state->learning_rate);
     const T factor = static_cast<T>(scale * state->learning_rate);
-    const auto range = block.elements(n);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      parameters[i] = parameters[i] - parameters[i] * shrink - factor * step[i];
+    each_element<T>(
+        block, n, packed,
+        [&](const auto& strip, std::int64_t i) { return Both{strip.load(parameters + i), strip.load(step + i)}; },
+        [&](const auto& strip, std::int64_t i, const auto& v) {
+          strip.store(parameters + i,
+                      [&](auto j) { return v.first[j] - v.first[j] * shrink - factor * v.second[j]; });
+        });
   }
 };
 

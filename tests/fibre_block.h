@@ -59,6 +59,17 @@ class FibreBlock {
     sync();
     return total;
   }
+  template <int n>
+  void sum_down(double (&x)[n], std::int64_t across) {
+    for (double& number : x) {
+      fibres_.shared(rank_).number = number;
+      sync();
+      number = 0;
+      for (auto r = static_cast<int>(rank_ % across); r < fibres_.threads(); r += static_cast<int>(across))
+        number += fibres_.shared(r).number;
+      sync();
+    }
+  }
   template <class T>
   T group_sum(T x) {
     return over_group<T>(x, 0, [](const auto& slots) {

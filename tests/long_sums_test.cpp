@@ -109,11 +109,6 @@ std::vector<Sum> sums_of(float c) {
   std::vector<Sum> sums;
   {
     Layout at;
-    const View in = at.add({n, 1}), out = at.add({1});
-    sums.push_back({"SumRows", op::SumRows{in, out}, {{in, c}}, out, count * wide});
-  }
-  {
-    Layout at;
     const View a = at.add({1, n}), b = at.add({n, 1}), out = at.add({1, 1}), bias = at.add({1});
     op::Matmul product;
     product.a = a, product.b = b, product.out = out, product.bias_gradient = bias;
@@ -191,7 +186,8 @@ std::vector<Sum> sums_of(float c) {
     Layout at;
     const View x = at.add({n, 1}), dy = at.add({n, 1}), saved = at.add({n, 3});
     const View dgamma = at.add({1}), dbeta = at.add({1});
-    const op::LayerNormWeights d{x, dy, saved, dgamma, dbeta};  // x_hat = 0.75 again
+    const View partials = at.add({op::chunks_of(n), 2, 1});
+    const op::LayerNormWeights d{x, dy, saved, partials, dgamma, dbeta};  // x_hat = 0.75 again
     const std::vector<Fill> operands{{x, 2.5f}, {dy, c}, {saved, 0.5f}};
     sums.push_back({"LayerNormWeights, gamma", d, operands, dgamma, 0.75 * count * wide});
     sums.push_back({"LayerNormWeights, beta", d, operands, dbeta, count * wide});
@@ -219,6 +215,16 @@ std::vector<Sum> sums_of(float c) {
     const View partials = at.add(op::Reduce::partials_for(in), DType::float64);
     sums.push_back({"Reduce", op::Reduce{in, out, 0.75, partials}, {{in, c}}, out, 0.75 * count * wide});
     sums.push_back({"Reduce, without room", op::Reduce{in, out, 0.75}, {{in, c}}, out, 0.75 * count * wide});
+  }
+  {
+    constexpr std::int64_t columns = 20;  // by patches
+    Layout at;
+    const View in = at.add({1, n / columns, columns}), out = at.add({1, columns});
+    const View partials = at.add(op::Reduce::partials_for(in), DType::float64);
+    const double expected = count / static_cast<double>(columns) * wide;
+    sums.push_back({"Reduce, of rows", op::Reduce{in, out, 1, partials}, {{in, c}}, element(out, 7), expected});
+    sums.push_back(
+        {"Reduce, of rows without room", op::Reduce{in, out}, {{in, c}}, element(out, 7), expected});
   }
   {
     Layout at;

@@ -163,7 +163,7 @@ TEST_P(MixedPrecisionOn, Each_factor_is_rounded_once_a_step) {
   // Three products forward, three of weights' gradients, two of gradients of what lies between layers.
   EXPECT_EQ(count_of("mixed_bfloat16", train), 3 + 3 + 2) << train;
   EXPECT_EQ(count_of("bias gradient", train), 0) << train;
-  EXPECT_EQ(count_of("SumRows", train), 2) << train;
+  EXPECT_EQ(count_of("Reduce ", train), 2) << train;
   EXPECT_EQ(count_of("Round ", infer), 3 + 3) << infer;
 }
 

@@ -98,6 +98,7 @@ class OperandRules {
   void operator()(const op::LayerNormGradient& d) { alike(d.x, d.out_gradient), alike(d.x, d.in_gradient); }
   void operator()(const op::LayerNormWeights& d) {
     alike(d.x, d.out_gradient);
+    require(d.partials.shape == Shape({op::chunks_of(d.x.shape[0]), 2, d.x.shape[1]}), "no room for chunks");
     for (const View& one : {d.gamma_gradient, d.beta_gradient})
       if (one) vector(one, d.x.shape.back(), "a gradient");
   }
@@ -136,9 +137,6 @@ class OperandRules {
     kernel(d.weights_gradient, d.window, d.x.shape.back() / d.groups, d.out_gradient.shape.back());
     if (d.bias_gradient) vector(d.bias_gradient, d.out_gradient.shape.back(), "bias_gradient");
     factors(d, d.x, d.out_gradient, d.weights_gradient, static_cast<bool>(d.bias_gradient));
-  }
-  void operator()(const op::SumRows& d) {
-    require(d.in.shape.rank() == 2, "in is no matrix"), vector(d.out, d.in.shape.back(), "out");
   }
   void operator()(const op::Pool& d) { images(d.in, d.out), same_channels(d.in, d.out); }
   void operator()(const op::PoolGradient& d) {

@@ -112,6 +112,10 @@ class ConvolutionWeightsOp final : public Op {
     bias_sums_ = std::make_unique<HostMemory>(static_cast<std::size_t>(sums.bytes()));
     Bindings with_sums = at;
     with_sums.base[static_cast<std::size_t>(Buffer::slots)] = bias_sums_->data();
+    const auto sum_of_rows = [&](const View& rows, const View& sum) {
+      const auto no_room = [](const Shape&) { return View{}; };
+      return kernels.elementary(op::Reduce::of_rows(rows, sum, no_room), with_sums).kernels[0];
+    };
     for (std::int64_t slice = 0; slice < convolution_.slices(); ++slice) {
       const std::int64_t count = std::min(images, batch - slice * images);
       View rows = pixels, sum = sums;
@@ -119,9 +123,9 @@ class ConvolutionWeightsOp final : public Op {
       rows.offset += slice * images * (pixels.shape[0] / batch) * filters * size_of(rows.dtype);
       sum.shape = {filters}, sum.strides = {1};
       sum.offset += slice * filters * size_of(sum.dtype);
-      bias_of_slices_.push_back(kernels.elementary(op::SumRows{rows, sum}, with_sums).kernels[0]);
+      bias_of_slices_.push_back(sum_of_rows(rows, sum));
     }
-    bias_ = kernels.elementary(op::SumRows{sums, d.bias_gradient}, with_sums).kernels[0];
+    bias_ = sum_of_rows(sums, d.bias_gradient);
   }
 
   ThreadPool& pool_;

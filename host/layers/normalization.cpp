@@ -133,7 +133,10 @@ class LayerNormalizationNode final : public SimpleLayer {
     return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
               const View dgamma = gamma ? e.gradient(*gamma) : View{};
               const View dbeta = beta ? e.gradient(*beta) : View{};
-              if (dgamma || dbeta) e.add(op::LayerNormWeights{in, gradient.matrix(), saved, dgamma, dbeta});
+              if (dgamma || dbeta) {
+                const View partials = e.temporary({op::chunks_of(in.shape[0]), 2, in.shape[1]});
+                e.add(op::LayerNormWeights{in, gradient.matrix(), saved, partials, dgamma, dbeta});
+              }
               if (!wanted) return View{};
               op::LayerNormGradient back = gradients;
               const View dx = e.temporary(shape);

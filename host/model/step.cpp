@@ -38,11 +38,20 @@ void emit_schedule(Emitter& e, const Optimizers& optimizer) {
       optimizer);
 }
 
+/// Makes a Gather count the step, and compute what the update wants of its number.
+void count_step(op::Gather& gather, const Optimizers& optimizer) {
+  gather.advance_iteration = true;
+  std::visit(
+      [&](const auto& o) { gather.powers = powers_of(o), gather.steps = o.gradient_accumulation_steps; },
+      optimizer);
+}
+
 /// The end of a training step, with what counts it.
 void emit_update_alone(Emitter& e, const StepParts& parts) {
   emit_schedule(e, parts.trainer->optimizer());
   op::Gather count{{}, {}, parts.dtype, parts.dtype};
-  count.updates = count.advance_iteration = true;
+  count.updates = true;
+  count_step(count, parts.trainer->optimizer());
   e.add(count);
   emit_update(e, parts.trainer->update(parts.places));
   e.add(op::Advance{{}, {}, 1, 0});
@@ -79,7 +88,7 @@ Batch emit_gathers(Emitter& e, const StepParts& parts, const ProgramKey& key) {
       batch.targets.push_back({gather.y, gather.weights});
     }
     gather.updates = key.mode == Mode::train;
-    gather.advance_iteration = key.mode == Mode::train && i == 0;
+    if (key.mode == Mode::train && i == 0) count_step(gather, parts.trainer->optimizer());
     if (i == 0) batch.first = gather;
     e.add(gather);
   }

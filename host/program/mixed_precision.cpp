@@ -55,7 +55,9 @@ class Rounding {
       View summed;
       d.factors([&](View& factor) { summed = factor; });  // the second
       if (d.bias_gradient)
-        result_.push_back(op::SumRows{summed.matrix(), std::exchange(d.bias_gradient, {})});
+        result_.push_back(op::Reduce::of_rows(
+            summed.matrix(), std::exchange(d.bias_gradient, {}),
+            [&](const Shape& room) { return temporary(room, DType::float64); }));
     }
     Product asked = d;
     asked.factors([](View& factor) { factor.dtype = DType::bfloat16; });
@@ -76,8 +78,7 @@ class Rounding {
       return c.of.same_place(of) && c.of.shape == of.shape && c.rounded.dtype == to;
     });
     if (copy == copies_.end()) {
-      View out = View::contiguous(Buffer::arena, to, of.shape);
-      out.temporary = temporaries_++;
+      const View out = temporary(of.shape, to);
       result_.push_back(op::Round{of, out});
       copy = copies_.insert(copies_.end(), {of, out});
     }
@@ -85,6 +86,12 @@ class Rounding {
     result.buffer = Buffer::arena, result.dtype = to, result.offset = 0;
     result.temporary = copy->rounded.temporary, result.block = 0;
     return result;
+  }
+
+  View temporary(const Shape& shape, DType dtype) {
+    View view = View::contiguous(Buffer::arena, dtype, shape);
+    view.temporary = temporaries_++;
+    return view;
   }
 
   /// Drops copies of what is written, be it in part.

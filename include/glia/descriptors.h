@@ -50,8 +50,8 @@ struct Schedule {
 
 /// The step's rows, shuffled and scaled, into a batch: x (batch, ...), y (batch,) labels int32 or (batch,
 /// ...) targets, weights (batch,), each of the source of its number; what is empty is not read. With `advance_iteration` also
-/// makes state.iteration the number of this update; `updates` says that the step is one. The rows of x go through the
-/// augmentation on their way.
+/// makes state.iteration the number of this step and, every steps-th time, state.powers those of its update; `updates` says that
+/// the step is one of training. The rows of x go through the augmentation on their way.
 struct Gather {
   static constexpr auto name = "Gather";
   View x, y;  ///< y is empty in inference
@@ -60,6 +60,8 @@ struct Gather {
   int x_source = 0, y_source = 0, weights_source = 0;
   bool updates = false, advance_iteration = false;
   Augmentation augmentation = {};
+  Powers powers = {};
+  std::int64_t steps = 1;
   template <class F>
   void operands(F&& f) {
     f(x, Access::write), f(y, Access::write), f(weights, Access::write), augmentation.operands(f);
@@ -252,14 +254,14 @@ struct LayerNormGradient {
   }
 };
 
-/// Gradients of a LayerNorm's gamma and beta; either may be empty.
+/// Gradients of a LayerNorm's gamma and beta; either may be empty. `partials` (chunks_of(rows), 2, columns) is room to work in.
 struct LayerNormWeights {
   static constexpr auto name = "LayerNormWeights";
-  View x, out_gradient, saved, gamma_gradient, beta_gradient;
+  View x, out_gradient, saved, partials, gamma_gradient, beta_gradient;
   template <class F>
   void operands(F&& f) {
     f(x, Access::read), f(out_gradient, Access::read), f(saved, Access::read);
-    f(gamma_gradient, Access::write), f(beta_gradient, Access::write);
+    f(gamma_gradient, Access::write), f(beta_gradient, Access::write), f(partials, Access::write);
   }
 };
 
@@ -324,7 +326,7 @@ struct LookupGradient {
 /// `judged`, shaped as the predictions; where it is empty the predictions themselves.
 struct Loss {
   static constexpr auto name = "Loss";
-  static constexpr std::int64_t rows_per_block = 32;
+  static constexpr std::int64_t rows_per_block = 8;
   Losses function;
   View predictions, targets, partials;
   View gradient = {};
@@ -386,7 +388,7 @@ using Descriptor =
                  op::MapGradient, op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm,
                  op::BatchNormGradient, op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights,
                  op::Standardize, op::Prelu, op::PreluGradient, op::Lookup, op::LookupGradient,
-                 op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::SumRows, op::Pool,
+                 op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
                  op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty,
                  op::Scatter, op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm,
                  op::Optimize, op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend,

@@ -93,16 +93,6 @@ struct ConvolutionWeights {
   }
 };
 
-/// out (columns,) = sum over the rows of in (rows, columns).
-struct SumRows {
-  static constexpr auto name = "SumRows";
-  View in, out;
-  template <class F>
-  void operands(F&& f) {
-    f(in, Access::read), f(out, Access::write);
-  }
-};
-
 /// The greatest element of each window, channel by channel, or the mean of those in the image.
 /// in (n, h, w, c), out (n, out h, out w, c). A NaN is the greatest.
 struct Pool {

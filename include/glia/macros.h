@@ -1,6 +1,7 @@
 // GLIA_HD marks scalar mathematics that runs on the host and on a CUDA device. It is always inlined: kernels
 // are compiled once for each instruction set, and an out-of-line copy would be merged by the linker across
-// them.
+// them. Before a loop, GLIA_UNROLL says that its few turns are to be written out, and GLIA_INDEPENDENT that no turn reads what
+// another writes.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -8,4 +9,20 @@
 #define GLIA_HD __host__ __device__ __forceinline__
 #else
 #define GLIA_HD inline __attribute__((always_inline))
+#endif
+
+#if defined(__CUDA_ARCH__) || (defined(__clang__) && !defined(__CUDACC__))
+#define GLIA_UNROLL _Pragma("unroll")
+#elif defined(__CUDACC__)  // what nvcc gives to the host's compiler
+#define GLIA_UNROLL
+#else
+#define GLIA_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#if defined(__CUDACC__)
+#define GLIA_INDEPENDENT
+#elif defined(__clang__)
+#define GLIA_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define GLIA_INDEPENDENT _Pragma("GCC ivdep")
 #endif

@@ -50,8 +50,10 @@ struct Reduce {
   /// How many terms each of the chunks has, all but the last, that the sums of `in` are cut into; all of them where there are
   /// enough sums to share out, or they are short.
   GLIA_HD static std::int64_t terms_of_chunk(const View& in) {
-    constexpr std::int64_t many_sums = 16384, least_terms = 4096, most_chunks = 1024, alignment = 512;
+    constexpr std::int64_t many_sums = 16384, most_chunks = 1024, alignment = 512;
+    constexpr std::int64_t few_terms = 512, many_terms = 4096, wide = 16;  // of many columns a chunk has its numbers sooner
     const std::int64_t reduced = in.shape[1], terms = (reduced + most_chunks - 1) / most_chunks;
+    const std::int64_t least_terms = in.shape[2] > wide ? few_terms : many_terms;
     if (in.shape[0] * in.shape[2] >= many_sums || reduced <= 2 * least_terms) return reduced;
     return terms < least_terms ? least_terms : (terms + alignment - 1) / alignment * alignment;
   }
@@ -60,6 +62,13 @@ struct Reduce {
     const std::int64_t terms = terms_of_chunk(in);
     if (terms == in.shape[1]) return {};
     return {in.shape[0], in.shape[2], (in.shape[1] + terms - 1) / terms};
+  }
+  /// out (columns,) = the sums over the rows of in (rows, columns); make_room(shape) gives its partials.
+  template <class MakeRoom>
+  static Reduce of_rows(const View& in, const View& out, const MakeRoom& make_room) {
+    Reduce reduce{in.reshaped(in.shape.prepend(1)), out.reshaped(out.shape.prepend(1))};
+    if (const Shape room = partials_for(reduce.in); !room.empty()) reduce.partials = make_room(room);
+    return reduce;
   }
 };
 

@@ -32,7 +32,7 @@ struct Feed {
 
 /// Each member is advanced by a kernel that does not otherwise read it: `order` and feed.pass by Begin, which
 /// also zeroes `cursor`, `rows`, `loss` and the counters behind the state; `learning_rate` by Schedule, which reads the iteration;
-/// `iteration` by Gather, which reads the cursor and `finished`; `cursor`, `finished`, `rows` and `loss` by Advance (alone or
+/// `iteration` and `powers` by Gather, which reads the cursor and `finished`; `cursor`, `finished`, `rows` and `loss` by Advance (alone or
 /// within Optimize), which reads the iteration.
 struct StepState {
   Feed feed;
@@ -42,6 +42,7 @@ struct StepState {
   double loss = 0;             ///< sum over rows
   std::int64_t iteration = 0;  ///< training steps made, this one included while it runs
   std::int64_t finished = 0;   ///< `iteration` as the step before left it
+  double powers[3] = {};       ///< of this update: Optimizer::Powers
   double learning_rate = 0;    ///< of this step
 };
 

@@ -7,7 +7,8 @@
 namespace glia {
 
 /// `count` weights from `weights` on, whose gradients, and rows of slots, begin at element `first`. Lies on the device in tables,
-/// sorted by `first`: weights of several layers, of several blocks, are then updated in one pass.
+/// sorted by `first`: weights of several layers, of several blocks, are then updated in one pass. Where it begins, in both, and how
+/// long it is are multiples of 16 bytes.
 struct WeightSpan {
   void* weights;
   std::int64_t first, count;

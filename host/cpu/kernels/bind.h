@@ -19,14 +19,10 @@ constexpr std::int64_t slice_elements = 8192;
 constexpr std::int64_t max_slices = 64;
 
 inline std::int64_t slices_for(const kernels::Work& work) {
-  using kernels::SerialBlock, kernels::Work;
+  using kernels::Work;
   if (work.kind == Work::exactly) return work.count;
   const std::int64_t wanted = (work.count * work.columns + slice_elements - 1) / slice_elements;
-  // Neither a row nor a tile of columns is cut.
-  const std::int64_t pieces = work.kind == Work::tiles
-                                  ? (work.count + SerialBlock::tile - 1) / SerialBlock::tile
-                              : work.kind == Work::rows ? work.count
-                                                        : max_slices;
+  const std::int64_t pieces = work.kind == Work::elements ? max_slices : work.count;  // no row is cut
   const std::int64_t most = pieces < max_slices ? pieces : max_slices;
   return wanted < 1 ? 1 : (wanted < most ? wanted : (most < 1 ? 1 : most));
 }

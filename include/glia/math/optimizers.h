@@ -5,6 +5,7 @@
 
 #include <glia/error.h>           // defines: detail::with_got
 #include <glia/math/functions.h>  // defines: math::sqrt
+#include <glia/math/powers.h>
 #include <glia/math/schedules.h>  // defines: LearningRate
 
 #include <cmath>
@@ -21,9 +22,9 @@ inline constexpr int max_slots = 3;
 //   name                    what compile's string says
 //   slots()                 how many numbers it keeps for each parameter, fewest_slots to most_slots
 //   first_slot()            what slot 0 starts at, where not 0; the others start at 0
-//   update<T>(t, rate)      what a step needs, computed once: t is the number of this update, from 1; rate
-//   the learning rate Update<T>::operator()   (w, g, s0, s1, s2): the parameter and its slots, changed in
-//   place; g its gradient
+//   powers()                what of an update depends on its number, where anything does
+//   update<T>(powers, rate) what an update needs: powers as Powers::at() gives them; rate the learning rate
+//   Update<T>::operator()   (w, g, s0, s1, s2): the parameter and its slots, changed in place; g its gradient
 // and the options that all have in Keras, in every struct anew, since an aggregate that inherits cannot be
 // written with designated initialisers:
 //   weight_decay            w -= weight_decay * rate * w before each update, biases included
@@ -69,7 +70,7 @@ struct SGD {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t, double rate) const {
+  GLIA_HD Update<T> update(const double*, double rate) const {
     return {static_cast<T>(rate), static_cast<T>(momentum), nesterov};
   }
 };
@@ -113,7 +114,7 @@ struct RMSprop {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t, double rate) const {
+  GLIA_HD Update<T> update(const double*, double rate) const {
     return {static_cast<T>(rate), static_cast<T>(rho), static_cast<T>(momentum), static_cast<T>(epsilon),
             centered};
   }
@@ -146,10 +147,7 @@ struct AdamUpdate {
   }
 };
 template <class T>
-GLIA_HD AdamUpdate<T> adam_update(std::int64_t t, double rate, double beta_1, double beta_2, double epsilon,
-                                  bool amsgrad) {
-  const double steps = static_cast<double>(t);
-  const double alpha = rate * std::sqrt(1 - std::pow(beta_2, steps)) / (1 - std::pow(beta_1, steps));
+GLIA_HD AdamUpdate<T> adam_update(double alpha, double beta_1, double beta_2, double epsilon, bool amsgrad) {
   return {static_cast<T>(alpha), static_cast<T>(1 - beta_1), static_cast<T>(1 - beta_2),
           static_cast<T>(epsilon), amsgrad};
 }
@@ -176,9 +174,10 @@ struct Adam {
   template <class T>
   using Update = detail::AdamUpdate<T>;
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t t, double rate) const {
-    return detail::adam_update<T>(t, rate, beta_1, beta_2, epsilon, amsgrad);
+  GLIA_HD Update<T> update(const double* powers, double rate) const {
+    return detail::adam_update<T>(rate * powers[0], beta_1, beta_2, epsilon, amsgrad);
   }
+  Powers powers() const { return {Powers::adam, beta_1, beta_2}; }
 };
 
 /// Adam with the weight decay beside the gradient (Loshchilov and Hutter 2019).
@@ -201,9 +200,10 @@ struct AdamW {
   template <class T>
   using Update = detail::AdamUpdate<T>;
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t t, double rate) const {
-    return detail::adam_update<T>(t, rate, beta_1, beta_2, epsilon, amsgrad);
+  GLIA_HD Update<T> update(const double* powers, double rate) const {
+    return detail::adam_update<T>(rate * powers[0], beta_1, beta_2, epsilon, amsgrad);
   }
+  Powers powers() const { return {Powers::adam, beta_1, beta_2}; }
 };
 
 /// Adam by the greatest absolute gradient (Kingma and Ba, section 7): w -= lr m / ((1 - b1^t) (u + epsilon)).
@@ -232,10 +232,11 @@ struct Adamax {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t t, double rate) const {
-    return {static_cast<T>(rate / (1 - std::pow(beta_1, static_cast<double>(t)))), static_cast<T>(1 - beta_1),
-            static_cast<T>(beta_2), static_cast<T>(epsilon)};
+  GLIA_HD Update<T> update(const double* powers, double rate) const {
+    return {static_cast<T>(rate * powers[0]), static_cast<T>(1 - beta_1), static_cast<T>(beta_2),
+            static_cast<T>(epsilon)};
   }
+  Powers powers() const { return {Powers::adamax, beta_1, beta_2}; }
 };
 
 /// Adam with Nesterov momentum (Dozat 2016): mu_t = b1 (1 - 0.96^t / 2), and the products of mu in place of
@@ -265,29 +266,11 @@ struct Nadam {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t t, double rate) const {
-    // The product of all mu so far. Once it is below 1e-18, 1 minus it is 1; 0.96^t is 0 beside 1 after 900.
-    double product = 1, power = 1, mu = 0;
-    std::int64_t i = 0;
-    for (; i < t && i < 900 && product > 1e-18; ++i) {
-      power *= 0.96;
-      mu = beta_1 * (1 - 0.5 * power);
-      product *= mu;
-    }
-    if (i < t) {
-      product *= std::pow(beta_1, static_cast<double>(t - i));
-      power = std::pow(0.96, static_cast<double>(t));
-      mu = beta_1 * (1 - 0.5 * power);
-    }
-    const double next = beta_1 * (1 - 0.5 * power * 0.96);
-    const double variance = 1 - std::pow(beta_2, static_cast<double>(t));
-    return {static_cast<T>(rate * next / (1 - product * next)),
-            static_cast<T>(rate * (1 - mu) / (1 - product)),
-            static_cast<T>(1 - beta_1),
-            static_cast<T>(1 - beta_2),
-            static_cast<T>(1 / variance),
-            static_cast<T>(epsilon)};
+  GLIA_HD Update<T> update(const double* powers, double rate) const {
+    return {static_cast<T>(rate * powers[0]), static_cast<T>(rate * powers[1]), static_cast<T>(1 - beta_1),
+            static_cast<T>(1 - beta_2),       static_cast<T>(powers[2]),        static_cast<T>(epsilon)};
   }
+  Powers powers() const { return {Powers::nadam, beta_1, beta_2}; }
 };
 
 /// Adagrad (Duchi et al. 2011); epsilon inside the root, as in Keras.
@@ -320,7 +303,7 @@ struct Adagrad {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t, double rate) const {
+  GLIA_HD Update<T> update(const double*, double rate) const {
     return {static_cast<T>(rate), static_cast<T>(epsilon)};
   }
 };
@@ -354,7 +337,7 @@ struct Adadelta {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t, double rate) const {
+  GLIA_HD Update<T> update(const double*, double rate) const {
     return {static_cast<T>(rate), static_cast<T>(rho), static_cast<T>(epsilon)};
   }
 };
@@ -386,7 +369,7 @@ struct Lion {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t, double rate) const {
+  GLIA_HD Update<T> update(const double*, double rate) const {
     return {static_cast<T>(rate), static_cast<T>(beta_1), static_cast<T>(beta_2)};
   }
 };
@@ -435,7 +418,7 @@ struct Ftrl {
     }
   };
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t, double rate) const {
+  GLIA_HD Update<T> update(const double*, double rate) const {
     return {static_cast<T>(rate), static_cast<T>(-learning_rate_power),
             static_cast<T>(l1_regularization_strength),
             static_cast<T>(2 * l2_regularization_strength + beta / rate),
@@ -479,9 +462,10 @@ struct Muon {
   template <class T>
   using Update = detail::AdamUpdate<T>;
   template <class T>
-  GLIA_HD Update<T> update(std::int64_t t, double rate) const {
-    return detail::adam_update<T>(t, rate * adam_lr_ratio, adam_beta_1, adam_beta_2, epsilon, false);
+  GLIA_HD Update<T> update(const double* powers, double rate) const {
+    return detail::adam_update<T>(rate * adam_lr_ratio * powers[0], adam_beta_1, adam_beta_2, epsilon, false);
   }
+  Powers powers() const { return {Powers::adam, adam_beta_1, adam_beta_2}; }
 };
 
 using Optimizers =
