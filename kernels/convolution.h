@@ -4,7 +4,8 @@
 #pragma once
 
 #include <glia/image_descriptors.h>  // defines: Window
-#include <kernels/sum.h>             // defines: Sums
+#include <kernels/patches.h>
+#include <kernels/sum.h>  // defines: Sums
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -36,6 +37,21 @@ struct ConvolutionShape {
     row = row * window.stride_height - window.top + i * window.dilation_height;
     column = column * window.stride_width - window.left + j * window.dilation_width;
     return row >= 0 && row < x.height && column >= 0 && column < x.width;
+  }
+  GLIA_HD bool meets_column(std::int64_t column, std::int64_t j) const {
+    const std::int64_t at = column * window.stride_width - window.left + j * window.dilation_width;
+    return at >= 0 && at < x.width;
+  }
+  /// f(channel_of) for a strip of filters from `first` on: channel_of(j) is the first channel that the j-th of them reads.
+  template <class Strip, class F>
+  GLIA_HD void with_channels(const Strip&, std::int64_t first, const F& f) const {
+    if (groups == 1) return f([](auto) { return std::int64_t{0}; });
+    if constexpr (Strip::is_packed) {  // of one group
+      const std::int64_t channel = first / filters_of_group() * channels_of_group();
+      f([&](auto) { return channel; });
+    } else {
+      f([&](auto j) { return (first + j) / filters_of_group() * channels_of_group(); });
+    }
   }
   /// The other way: from an element of x to the output whose tap (i, j) meets it.
   GLIA_HD bool is_met(std::int64_t& row, std::int64_t& column, std::int64_t i, std::int64_t j) const {
@@ -77,48 +93,49 @@ void copy_patches(const ConvolutionShape& shape, const T* x, std::int64_t first,
   }
 }
 
-/// y = convolution of x. A thread computes Block::tile filters of a pixel together; each is summed in the order of the
-/// weights.
+/// y = convolution of x. A thread computes a strip of a pixel's filters; each is summed in the order of the weights.
 template <class T>
 struct ConvolutionKernel {
   ConvolutionShape shape;
+  Patches<T> patches;  ///< of y's pixels and filters
   const T* x;
   const T* weights;
   T* y;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    const std::int64_t filters = shape.y.channels, pixels = shape.images * shape.y.pixels();
-    const auto range = block.rows(pixels);
-    for (std::int64_t pixel = range.begin; pixel < range.end; pixel += range.stride) {
-      for (std::int64_t first = block.rank() * tile; first < filters; first += block.size() * tile) {
-        const int width = static_cast<int>(filters - first < tile ? filters - first : tile);
-        Sums<T, tile> sum(width);
-        for (std::int64_t tap = 0; tap < shape.taps(); ++tap) add(sum, pixel, tap, first, width);
-        for (int f = 0; f < width; ++f) y[pixel * filters + first + f] = sum.total(f);
-      }
-    }
+    patches.template each_strip<Block::tile>(
+        block, [&](const auto& strip, std::int64_t pixel, std::int64_t filter) {
+          with_full_strip(strip, [&](const auto& some) { convolve(some, pixel, filter); });
+        });
   }
 
  private:
-  template <int tile>
-  GLIA_HD void add(Sums<T, tile>& sum, std::int64_t pixel, std::int64_t tap, std::int64_t first,
-                   int width) const {
-    const std::int64_t in_image = pixel % shape.y.pixels(), channels = shape.channels_of_group();
-    std::int64_t row = in_image / shape.y.width, column = in_image % shape.y.width;
-    if (!shape.meets(row, column, tap / shape.window.width, tap % shape.window.width)) return;
-    const T* const from =
-        x + (pixel / shape.y.pixels() * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels;
-    const T* const w = weights + tap * channels * shape.y.channels + first;
-    for (std::int64_t c = 0; c < channels; ++c) {
-      if (shape.groups == 1 && width == tile)
-        for (int f = 0; f < tile; ++f) sum[f] += from[c] * w[c * shape.y.channels + f];
-      else
-        for (int f = 0; f < width; ++f)
-          sum[f] += from[(first + f) / shape.filters_of_group() * channels + c] * w[c * shape.y.channels + f];
-      sum.next(width);
+  template <class Strip>
+  GLIA_HD void convolve(const Strip& strip, std::int64_t pixel, std::int64_t first) const {
+    const std::int64_t in_image = pixel % shape.y.pixels(), image = pixel / shape.y.pixels();
+    const std::int64_t channels = shape.channels_of_group();
+    Sums<T, Strip::most> sum(strip.width);
+    for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
+      std::int64_t row = in_image / shape.y.width, column = in_image % shape.y.width;
+      if (!shape.meets(row, column, tap / shape.window.width, tap % shape.window.width)) continue;
+      const T* const from = x + (image * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels;
+      const T* const w = weights + tap * channels * shape.y.channels + first;
+      shape.with_channels(strip, first, [&](const auto& channel_of) {
+        stream<Strip::is_packed ? 4 : 1>(
+            0, channels, 1,
+            [&](std::int64_t c) { return Both{from[channel_of(0) + c], strip.load(w + c * shape.y.channels)}; },
+            [&](std::int64_t c, const auto& v) {
+              strip.for_each([&](auto j) {
+                sum[static_cast<int>(j)] +=
+                    (Strip::is_packed ? v.first : from[channel_of(j) + c]) * v.second[j];
+              });
+              sum.next(strip.width);
+            });
+      });
     }
+    strip.store(y + pixel * shape.y.channels + first,
+                [&](auto j) { return sum.total(static_cast<int>(j)); });
   }
 };
 
@@ -126,17 +143,17 @@ struct ConvolutionKernel {
 template <class T>
 struct ConvolutionTransposeKernel {
   ConvolutionShape shape;
+  Patches<T> patches;  ///< of x's pixels and channels, one at a time
   const T* y;
   const T* weights;
   T* x;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const std::int64_t channels = shape.x.channels, pixels = shape.images * shape.x.pixels();
-    const auto range = block.rows(pixels);
-    for (std::int64_t pixel = range.begin; pixel < range.end; pixel += range.stride)
-      for (std::int64_t c = block.rank(); c < channels; c += block.size())
-        x[pixel * channels + c] = at(pixel, c);
+    patches.template each_strip<1>(block, [&](const auto& strip, std::int64_t pixel, std::int64_t channel) {
+      const T sum = at(pixel, channel);
+      strip.store(x + pixel * shape.x.channels + channel, [&](auto) { return sum; });
+    });
   }
 
  private:
@@ -151,7 +168,9 @@ struct ConvolutionTransposeKernel {
       const T* const dy = y + from * shape.y.channels + group * filters;
       const T* const w =
           weights + (tap * shape.channels_of_group() + channel) * shape.y.channels + group * filters;
-      for (std::int64_t f = 0; f < filters; ++f) sum.add(dy[f] * w[f]);
+      stream<4>(
+          0, filters, 1, [&](std::int64_t f) { return Both{dy[f], w[f]}; },
+          [&](std::int64_t, const auto& v) { sum.add(v.first * v.second); });
     }
     return sum.total();
   }
@@ -161,43 +180,52 @@ struct ConvolutionTransposeKernel {
 template <class T>
 struct ConvolutionWeightsKernel {
   ConvolutionShape shape;
+  Patches<T> patches;  ///< of rows and filters
   const T* x;
   const T* dy;
   T* dw;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    constexpr int tile = Block::tile;
-    const std::int64_t filters = shape.y.channels, rows = shape.taps() * shape.channels_of_group();
-    const auto range = block.rows(rows);
-    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
-      for (std::int64_t first = block.rank() * tile; first < filters; first += block.size() * tile) {
-        const int width = static_cast<int>(filters - first < tile ? filters - first : tile);
-        Sums<T, tile> sum(width);
-        for (std::int64_t pixel = 0; pixel < shape.images * shape.y.pixels(); ++pixel)
-          add(sum, pixel, row, first, width);
-        for (int f = 0; f < width; ++f) dw[row * filters + first + f] = sum.total(f);
-      }
-    }
+    patches.template each_strip<Block::tile>(
+        block, [&](const auto& strip, std::int64_t row, std::int64_t filter) {
+          with_full_strip(strip, [&](const auto& some) { sum_pixels(some, row, filter); });
+        });
   }
 
  private:
-  template <int tile>
-  GLIA_HD void add(Sums<T, tile>& sum, std::int64_t pixel, std::int64_t tap_channel, std::int64_t first,
-                   int width) const {
-    const std::int64_t in_image = pixel % shape.y.pixels(), channels = shape.channels_of_group();
+  /// A row of the image at a time, of which the pixels that meet the tap lie one behind the other.
+  template <class Strip>
+  GLIA_HD void sum_pixels(const Strip& strip, std::int64_t tap_channel, std::int64_t first) const {
+    const std::int64_t channels = shape.channels_of_group(), filters = shape.y.channels;
     const std::int64_t tap = tap_channel / channels, c = tap_channel % channels;
-    std::int64_t row = in_image / shape.y.width, column = in_image % shape.y.width;
-    if (!shape.meets(row, column, tap / shape.window.width, tap % shape.window.width)) return;
-    const T* const from =
-        x + (pixel / shape.y.pixels() * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels;
-    const T* const gradient = dy + pixel * shape.y.channels + first;
-    if (shape.groups == 1 && width == tile)
-      for (int f = 0; f < tile; ++f) sum[f] += from[c] * gradient[f];
-    else
-      for (int f = 0; f < width; ++f)
-        sum[f] += from[(first + f) / shape.filters_of_group() * channels + c] * gradient[f];
-    sum.next(width);
+    const std::int64_t i = tap / shape.window.width, j = tap % shape.window.width;
+    std::int64_t begin = 0, end = shape.y.width;  // columns of y that meet it
+    while (begin < end && !shape.meets_column(begin, j)) ++begin;
+    while (begin < end && !shape.meets_column(end - 1, j)) --end;
+    Sums<T, Strip::most> sum(strip.width);
+    shape.with_channels(strip, first, [&](const auto& channel_of) {
+      for (std::int64_t image = 0; image < shape.images; ++image)
+        for (std::int64_t line = 0; line < shape.y.height; ++line) {
+          std::int64_t row = line, column = begin;
+          if (begin == end || !shape.meets(row, column, i, j)) continue;
+          const std::int64_t step = shape.window.stride_width * shape.x.channels;
+          const T* const from =
+              x + (image * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels + c;
+          const T* const gradient = dy + ((image * shape.y.height + line) * shape.y.width + begin) * filters + first;
+          stream<Strip::is_packed ? 4 : 1>(
+              0, end - begin, 1,
+              [&](std::int64_t p) { return Both{from[channel_of(0) + p * step], strip.load(gradient + p * filters)}; },
+              [&](std::int64_t p, const auto& v) {
+                strip.for_each([&](auto f) {
+                  sum[static_cast<int>(f)] +=
+                      (Strip::is_packed ? v.first : from[channel_of(f) + p * step]) * v.second[f];
+                });
+                sum.next(strip.width);
+              });
+        }
+    });
+    strip.store(dw + tap_channel * filters + first, [&](auto f) { return sum.total(static_cast<int>(f)); });
   }
 };
 

@@ -50,21 +50,23 @@ void lower_product(const op::Matmul& d, const Bindings& at, std::int64_t row, st
     using T = typename decltype(type)::type;
     const bool batched = d.out.shape.rank() == 3;
     const int r = batched ? 1 : 0, c = r + 1;  // the axes of rows and columns
-    MatmulKernel<T> kernel{at.template address<T>(d.a) + row * d.a.strides[r],
-                           at.template address<T>(d.b) + column * d.b.strides[c],
-                           at.template address<T>(d.out) + row * d.out.strides[r] + column,
-                           rows,
-                           columns,
-                           d.a.shape[c],
-                           d.a.strides[r],
-                           d.a.strides[c],
-                           d.b.strides[r],
-                           d.b.strides[c],
+    const T* const a = at.template address<T>(d.a) + row * d.a.strides[r];
+    const T* const b = at.template address<T>(d.b) + column * d.b.strides[c];
+    T* const out = at.template address<T>(d.out) + row * d.out.strides[r] + column;
+    const std::int64_t batch = batched ? d.out.shape[0] : 1, whole = pack_size<T>;
+    bool packed = d.b.strides[c] == 1 && d.b.strides[r] % whole == 0 && d.out.strides[r] % whole == 0;
+    if (batched) packed = packed && d.b.strides[0] % whole == 0 && d.out.strides[0] % whole == 0;
+    const Patches<T> patches(batch * rows, columns, packed && are_aligned(b, out));
+    MatmulKernel<T> kernel{patches,        a,
+                           b,              out,
+                           rows,           d.a.shape[c],
+                           d.a.strides[r], d.a.strides[c],
+                           d.b.strides[r], d.b.strides[c],
                            d.out.strides[r]};
     if (batched)
-      kernel.batch = d.out.shape[0], kernel.a_matrix = d.a.strides[0], kernel.b_matrix = d.b.strides[0],
+      kernel.batch = batch, kernel.a_matrix = d.a.strides[0], kernel.b_matrix = d.b.strides[0],
       kernel.out_matrix = d.out.strides[0];
-    launch(kernel, Work{Work::rows, kernel.batch * rows, columns});
+    launch(kernel, patches.work(Work::rows, batch * rows, columns));
   });
 }
 
@@ -83,16 +85,24 @@ inline ConvolutionShape convolution_shape(const View& x, const View& y, const Wi
   return {x.shape[0], size_of_image(x), size_of_image(y), window, groups};
 }
 
+/// Whether rows of filters are read in packs that are of one group each.
+template <class T, class... Pointers>
+bool are_packs_of_filters(const ConvolutionShape& shape, const Pointers*... pointers) {
+  return (shape.groups == 1 || shape.filters_of_group() % pack_size<T> == 0) && are_aligned(pointers...);
+}
+
 template <class Launch>
 void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const op::Epilogue epilogue = op::epilogue_of(d);
     const std::int64_t pixels = epilogue.rows, filters = epilogue.columns;
-    launch(
-        ConvolutionKernel<T>{convolution_shape(d.x, d.out, d.window, d.groups), at.template address<T>(d.x),
-                             at.template address<T>(d.weights), at.template address<T>(d.out)},
-        Work{Work::rows, pixels, filters});
+    const ConvolutionShape shape = convolution_shape(d.x, d.out, d.window, d.groups);
+    const T* const weights = at.template address<T>(d.weights);
+    T* const out = at.template address<T>(d.out);
+    const Patches<T> patches(pixels, filters, are_packs_of_filters<T>(shape, weights, out));
+    launch(ConvolutionKernel<T>{shape, patches, at.template address<T>(d.x), weights, out},
+           patches.work(Work::rows, pixels, filters));
     lower_epilogue(epilogue, at, 0, pixels, 0, filters, launch);
   });
 }
@@ -103,10 +113,11 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
     using T = typename decltype(type)::type;
     const op::Epilogue epilogue = op::epilogue_of(d);
     const std::int64_t pixels = epilogue.rows, channels = epilogue.columns;
-    launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups),
+    const Patches<T> patches(pixels, channels, false);
+    launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups), patches,
                                          at.template address<T>(d.x), at.template address<T>(d.weights),
                                          at.template address<T>(d.out)},
-           Work{Work::rows, pixels, channels});
+           patches.work(Work::rows, pixels, channels));
     lower_epilogue(epilogue, at, 0, pixels, 0, channels, launch);
   });
 }
@@ -115,10 +126,13 @@ template <class Launch>
 void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.weights_gradient.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(ConvolutionWeightsKernel<T>{convolution_shape(d.x, d.out_gradient, d.window, d.groups),
-                                       at.template address<T>(d.x), at.template address<T>(d.out_gradient),
-                                       at.template address<T>(d.weights_gradient)},
-           work_by_rows(d.weights_gradient));
+    const ConvolutionShape shape = convolution_shape(d.x, d.out_gradient, d.window, d.groups);
+    const T* const dy = at.template address<T>(d.out_gradient);
+    T* const dw = at.template address<T>(d.weights_gradient);
+    const std::int64_t filters = shape.y.channels, rows = d.weights_gradient.elements() / filters;
+    const Patches<T> patches(rows, filters, are_packs_of_filters<T>(shape, dy, dw));
+    launch(ConvolutionWeightsKernel<T>{shape, patches, at.template address<T>(d.x), dy, dw},
+           patches.work(Work::rows, rows, filters));
     if (d.bias_gradient) lower_sums_of_rows<T>(d.out_gradient.matrix(), d.bias_gradient, at, launch);
   });
 }

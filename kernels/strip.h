@@ -63,6 +63,34 @@ struct WideStrip {
   }
 };
 
+/// A processor's of a width that the compiler knows, so that sums stay in registers.
+template <int n>
+struct FullStrip {
+  static constexpr bool is_packed = false;
+  static constexpr int most = n;
+  static constexpr std::int64_t width = n;
+
+  template <class F>
+  GLIA_HD void for_each(const F& f) const {
+    for (int j = 0; j < n; ++j) f(j);
+  }
+  template <class T>
+  GLIA_HD T* load(T* at) const {
+    return at;
+  }
+  template <class T, class F>
+  GLIA_HD void store(T* at, const F& f) const {
+    for (int j = 0; j < n; ++j) at[j] = f(j);
+  }
+};
+/// f(strip), the strip as a FullStrip where it is one.
+template <class Strip, class F>
+GLIA_HD void with_full_strip(const Strip& strip, const F& f) {
+  if constexpr (!Strip::is_packed)
+    if (strip.width == Strip::most) return f(FullStrip<Strip::most>{});
+  f(strip);
+}
+
 /// A GPU's strip: a pack, or one element where packs do not fit.
 template <int n>
 struct PackStrip {

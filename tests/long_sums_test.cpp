@@ -301,7 +301,7 @@ TEST(EveryDescriptor, Is_tried_here_or_known_to_have_no_long_sums) {
 /// Memory for the largest of the sums.
 class LongSums : public ::testing::Test {
  protected:
-  LongSums() : arena_(5 * n + 4096) {
+  LongSums() : arena_(5 * n + 2 * op::chunks_of(n) + 4096) {
     bindings_.base[static_cast<std::size_t>(Buffer::arena)] = reinterpret_cast<std::byte*>(arena_.data());
   }
   void fill(const Sum& sum) {
