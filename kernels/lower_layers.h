@@ -77,10 +77,16 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
         [&](const auto& function) {
           using T = typename decltype(type)::type;
           using Function = std::decay_t<decltype(function)>;
-          launch(NoiseKernel<Function, T>{function, at.state, at.template address<T>(d.in),
-                                          at.template address<T>(d.out), d.out.elements(), d.seed, d.backward,
-                                          d.positions, d.channels},
-                 Work{Work::elements, d.out.elements() / d.positions});
+          const T* const in = at.template address<T>(d.in);
+          T* const out = at.template address<T>(d.out);
+          constexpr std::uintptr_t bytes = 4 / Function::words * sizeof(T);
+          const bool packed = d.positions == 1 && reinterpret_cast<std::uintptr_t>(in) % bytes == 0 &&
+                              reinterpret_cast<std::uintptr_t>(out) % bytes == 0;
+          Work work{Work::elements, d.out.elements() / d.positions};
+          work.elements_of_thread = 4 / Function::words;
+          launch(NoiseKernel<Function, T>{function, at.state, in, out, d.out.elements(), d.seed, d.backward,
+                                          d.positions, d.channels, packed},
+                 work);
         },
         d.function);
   });

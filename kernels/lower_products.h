@@ -75,7 +75,7 @@ template <class Launch>
 void lower_bias_gradient(const op::Matmul& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    lower_sums_of_rows<T>(d.b, d.bias_gradient, at, launch);
+    lower_sums_of_rows<T>(d.b, d.b.strides[0], d.bias_gradient, at, launch);
   });
 }
 
@@ -133,7 +133,7 @@ void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch)
     const Patches<T> patches(rows, filters, are_packs_of_filters<T>(shape, dy, dw));
     launch(ConvolutionWeightsKernel<T>{shape, patches, at.template address<T>(d.x), dy, dw},
            patches.work(Work::rows, rows, filters));
-    if (d.bias_gradient) lower_sums_of_rows<T>(d.out_gradient.matrix(), d.bias_gradient, at, launch);
+    if (d.bias_gradient) lower_sums_of_rows<T>(d.out_gradient, filters, d.bias_gradient, at, launch);
   });
 }
 

@@ -44,12 +44,13 @@ void lower_reduction(const T* in, To* out, const Reduction& r, double scale, Lau
   });
 }
 
-/// out (columns,) = the sums over the rows of in (rows, columns), in one launch.
+/// out (columns,) = the sums over the rows of what lies as a matrix, its rows `row_step` apart, in one launch.
 template <class T, class Launch>
-void lower_sums_of_rows(const View& in, const View& out, const Bindings& at, Launch&& launch) {
-  const std::int64_t rows = in.shape[0];
-  lower_reduction(at.template address<T>(in), at.template address<T>(out),
-                  {1, rows, in.shape[1], in.strides[0], rows}, 1.0, launch);
+void lower_sums_of_rows(const View& in, std::int64_t row_step, const View& out, const Bindings& at,
+                        Launch&& launch) {
+  const std::int64_t columns = last_of(in), rows = in.elements() / columns;
+  lower_reduction(at.template address<T>(in), at.template address<T>(out), {1, rows, columns, row_step, rows},
+                  1.0, launch);
 }
 
 }  // namespace GLIA_ISA

@@ -139,11 +139,15 @@ void lower_constraint(const Constraint& constraint, const op::Constrain& d, cons
   if constexpr (!std::is_same_v<Constraint, NoConstraint>) {
     const std::int64_t rows = d.weight.shape[0], columns = d.weight.shape[1];
     T* const weight = at.template address<T>(d.weight);
-    const Patches<T> patches(rows, columns, rows, are_aligned(weight));
-    const std::int64_t strips = (columns + SerialBlock::tile - 1) / SerialBlock::tile;
-    launch(ConstrainKernel<Constraint, T>{constraint, patches, weight},
-           std::is_same_v<Constraint, NonNeg> ? Work{Work::elements, rows * columns}
-                                              : patches.work(Work::rows, strips, rows * SerialBlock::tile));
+    const bool packed = are_aligned(weight);
+    if constexpr (std::is_same_v<Constraint, NonNeg>) {
+      launch(NonNegKernel<T>{weight, rows * columns, packed}, elements_work<T>(rows * columns, packed));
+    } else {
+      const Patches<T> patches(rows, columns, rows, packed);
+      const std::int64_t strips = (columns + SerialBlock::tile - 1) / SerialBlock::tile;
+      launch(ConstrainKernel<Constraint, T>{constraint, patches, weight},
+             patches.work(Work::rows, strips, rows * SerialBlock::tile));
+    }
   }
 }
 

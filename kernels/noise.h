@@ -5,7 +5,7 @@
 
 #include <glia/math/noise.h>
 #include <glia/step_state.h>  // defines: StepState
-#include <kernels/block.h>
+#include <kernels/strip.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
@@ -22,6 +22,7 @@ struct NoiseKernel {
   std::uint64_t seed;
   bool backward;
   std::int64_t positions, channels;
+  bool packed;  ///< each element has a draw of its own, and those of a block of random numbers lie as one pack
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -31,11 +32,27 @@ struct NoiseKernel {
     const auto range = block.elements((draws + each - 1) / each);
     for (std::int64_t b = range.begin; b < range.end; b += range.stride) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
+      if constexpr (Block::tile == 1) {
+        if (packed && (b + 1) * each <= draws) {
+          apply_pack<each>(b * each, random.word);
+          continue;
+        }
+      }
       for (int j = 0; j < each && b * each + j < draws; ++j) apply(b * each + j, random.word + j * words);
     }
   }
 
  private:
+  template <int each>
+  GLIA_HD void apply_pack(std::int64_t i, const std::uint32_t* word) const {
+    const PackStrip<each> strip;
+    const auto x = strip.load(in + i);
+    strip.store(out + i, [&](auto j) {
+      return backward ? function.backward(x[j], word + j * Function::words)
+                      : function.forward(x[j], word + j * Function::words);
+    });
+  }
+
   /// To the elements that share draw `draw`.
   GLIA_HD void apply(std::int64_t draw, const std::uint32_t* word) const {
     const std::int64_t first =

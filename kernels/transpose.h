@@ -2,23 +2,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <kernels/block.h>
+#include <kernels/patches.h>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-/// out (columns, rows) = in (rows, columns) transposed. For small matrices: reads go across the rows.
+/// out (columns, rows) = in (rows, columns) transposed, on a GPU: a thread turns a square of as many rows as its strip has columns.
 template <class T>
 struct TransposeKernel {
+  Patches<T> squares;  ///< a row is one of squares
   const T* in;
   T* out;
   std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(rows * columns);
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      out[i] = in[i % rows * columns + i / rows];
+    squares.template each_strip<Block::tile>(
+        block, [&](const auto& strip, std::int64_t row_of_squares, std::int64_t column) {
+          constexpr int side = std::decay_t<decltype(strip)>::most;
+          const std::int64_t row = row_of_squares * side;
+          decltype(strip.load(in)) square[side];
+          GLIA_UNROLL
+          for (int k = 0; k < side; ++k) square[k] = strip.load(in + (row + k) * columns + column);
+          GLIA_UNROLL
+          for (int j = 0; j < side; ++j)
+            strip.store(out + (column + j) * rows + row, [&](auto k) { return square[k][j]; });
+        });
   }
 };
 

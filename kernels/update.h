@@ -202,17 +202,20 @@ struct ConstrainKernel {
   }
 };
 
+/// No weight below 0.
 template <class T>
-struct ConstrainKernel<NonNeg, T> {
-  NonNeg constraint;
-  Patches<T> patches;
+struct NonNegKernel {
   T* weights;
+  std::int64_t n;
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const auto range = block.elements(patches.rows() * patches.columns());
-    for (std::int64_t i = range.begin; i < range.end; i += range.stride)
-      if (weights[i] < T(0)) weights[i] = 0;
+    each_element<T, 4>(
+        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(weights + i); },
+        [&](const auto& strip, std::int64_t i, const auto& x) {
+          strip.store(weights + i, [&](auto j) { return x[j] < T(0) ? T(0) : x[j]; });
+        });
   }
 };
 

@@ -28,9 +28,13 @@ void collect_epilogue(const op::Epilogue& d, const Bindings& bindings, KernelLis
 void collect_transpose(const View& in, const View& out, const Bindings& at, KernelList& list) {
   kernels::visit_moved(in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    Collector{list}(kernels::TransposeKernel<T>{at.template address<T>(in), at.template address<T>(out),
-                                                in.shape[0], in.shape[1]},
-                    kernels::Work{kernels::Work::elements, in.elements()});
+    const T* const from = at.template address<T>(in);
+    T* const to = at.template address<T>(out);
+    const std::int64_t rows = in.shape[0], columns = in.shape[1], side = kernels::pack_size<T>;
+    const bool packed = rows % side == 0 && columns % side == 0 && kernels::are_aligned(from, to);
+    const kernels::Patches<T> squares(packed ? rows / side : rows, columns, packed);
+    Collector{list}(kernels::TransposeKernel<T>{squares, from, to, rows, columns},
+                    squares.work(kernels::Work::rows, squares.rows(), columns));
   });
 }
 

@@ -21,7 +21,7 @@ namespace glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 10;
+inline constexpr int backend_abi = 11;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
