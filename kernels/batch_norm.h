@@ -194,18 +194,35 @@ struct BatchNormKernel {
   }
 };
 
-/// partials (chunks, 2, columns): of each chunk's rows the sums of dy, and of dy x_hat.
+/// Where sums of dy and of dy x_hat go: of each chunk into partials (chunks, 2, columns); and of all chunks, once they are added,
+/// or there is but one, as dbeta and dgamma (=), each null where not wanted.
+template <class T>
+struct ChunkSums {
+  Patches<T> chunks;
+  T* partials;
+  T* dgamma;
+  T* dbeta;
+
+  template <class Strip, class Sum, class Dot>
+  GLIA_HD void store(const Strip& strip, const Place& place, const Sum& sum, const Dot& dot) const {
+    T* const to = partials + place.piece * 2 * chunks.columns() + place.column;
+    strip.store(to, sum), strip.store(to + chunks.columns(), dot);
+    if (chunks.pieces() > 1) return;
+    if (dbeta) strip.store(dbeta + place.column, sum);
+    if (dgamma) strip.store(dgamma + place.column, dot);
+  }
+};
+
 template <class T>
 struct BatchNormSumsKernel {
-  Patches<T> chunks;
+  ChunkSums<T> to;
   const T* x;
   const T* dy;
   const T* saved;
-  T* partials;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.template each_piece<Block::tile>(
+    to.chunks.template each_piece<Block::tile>(
         block, [&](const auto& strip, const Place& place) { sum(block, strip, place); });
   }
 
@@ -213,7 +230,7 @@ struct BatchNormSumsKernel {
   template <class Block, class Strip>
   GLIA_HD void sum(Block& block, const Strip& strip, const Place& place) const {
     constexpr int most = Strip::most;
-    const std::int64_t columns = chunks.columns(), column = place.column;
+    const std::int64_t columns = to.chunks.columns(), column = place.column;
     const auto m = strip.load(saved + column);
     T mean[most];
     strip.for_each([&](auto j) { mean[j] = m[j]; });
@@ -230,26 +247,22 @@ struct BatchNormSumsKernel {
         });
     if (!place.writes()) return;
     const auto inverse = strip.load(saved + columns + column), rest = strip.load(saved + 2 * columns + column);
-    T* const out = partials + place.piece * 2 * columns + column;
-    strip.store(out, [&](auto j) { return static_cast<T>(sums[j]); });
-    strip.store(out + columns, [&](auto j) {
-      return (static_cast<T>(sums[most + j]) - rest[j] * static_cast<T>(sums[j])) * inverse[j];
-    });
+    to.store(
+        strip, place, [&](auto j) { return static_cast<T>(sums[j]); },
+        [&](auto j) {
+          return (static_cast<T>(sums[most + j]) - rest[j] * static_cast<T>(sums[j])) * inverse[j];
+        });
   }
 };
 
-/// Adds the chunks' sums, partials (chunks, 2, columns): into the first chunk's place, and as dbeta and dgamma (=), each null
-/// where not wanted.
+/// Adds the sums of several chunks, into the first one's place too.
 template <class T>
 struct ChunkTotalsKernel {
-  Patches<T> parts;
-  T* partials;
-  T* dgamma;
-  T* dbeta;
+  ChunkSums<T> sums;  ///< its chunks as one piece, of a row each
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    parts.template each_piece<Block::tile>(
+    sums.chunks.template each_piece<Block::tile>(
         block, [&](const auto& strip, const Place& place) { fold(block, strip, place); });
   }
 
@@ -257,24 +270,22 @@ struct ChunkTotalsKernel {
   template <class Block, class Strip>
   GLIA_HD void fold(Block& block, const Strip& strip, const Place& place) const {
     constexpr int most = Strip::most;
-    const std::int64_t columns = parts.columns(), column = place.column;
-    double sums[2 * most];
+    const std::int64_t columns = sums.chunks.columns();
+    double totals[2 * most];
     sum_rows<double, 2, 4>(
-        block, strip, place, sums,
+        block, strip, place, totals,
         [&](std::int64_t chunk) {
-          const T* const at = partials + chunk * 2 * columns + column;
+          const T* const at = sums.partials + chunk * 2 * columns + place.column;
           return Both{strip.load(at), strip.load(at + columns)};
         },
         [](auto& leaf, const auto& v, auto j) {
           leaf[0][j] += static_cast<double>(v.first[j]);
           leaf[1][j] += static_cast<double>(v.second[j]);
         });
-    if (!place.writes()) return;
-    const auto sum = [&](auto j) { return static_cast<T>(sums[j]); };
-    const auto dot = [&](auto j) { return static_cast<T>(sums[most + j]); };
-    strip.store(partials + column, sum), strip.store(partials + columns + column, dot);
-    if (dbeta) strip.store(dbeta + column, sum);
-    if (dgamma) strip.store(dgamma + column, dot);
+    if (place.writes())
+      sums.store(
+          strip, place, [&](auto j) { return static_cast<T>(totals[j]); },
+          [&](auto j) { return static_cast<T>(totals[most + j]); });
   }
 };
 

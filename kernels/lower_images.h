@@ -98,10 +98,6 @@ template <class T>
 Patches<T> patches_of(const View& images, bool packed) {
   return {images.elements() / last_of(images), last_of(images), packed};
 }
-template <class T>
-Work work_of(const Patches<T>& patches) {
-  return patches.work(Work::rows, patches.rows(), patches.columns());
-}
 
 template <class Launch>
 void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
@@ -112,7 +108,7 @@ void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
     const Patches<T> patches = patches_of<T>(d.out, are_aligned(in, out));
     launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), Pixels(d.out.shape[1], d.out.shape[2]), patches, in, out,
                          d.average},
-           work_of(patches));
+           patches.rows_work());
   });
 }
 
@@ -138,9 +134,9 @@ void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
     const Pixels counted(pixels.shape[1], pixels.shape[2]);
     const Patches<T> patches = patches_of<T>(pixels, are_aligned(x, dy, dx));
     if (pairs)
-      launch(PairsGradientKernel<T>{shape, counted, patches, x, dy, dx, floor}, work_of(patches));
+      launch(PairsGradientKernel<T>{shape, counted, patches, x, dy, dx, floor}, patches.rows_work());
     else
-      launch(PoolGradientKernel<T>{shape, counted, patches, x, dy, dx, d.average, floor}, work_of(patches));
+      launch(PoolGradientKernel<T>{shape, counted, patches, x, dy, dx, d.average, floor}, patches.rows_work());
   });
 }
 

@@ -92,19 +92,27 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
   });
 }
 
-/// What sums over chunks takes: a GPU's threads behind each other have a leaf of a chunk each.
+/// What goes over chunks takes: a processor's threads share out strips of them. Where they are summed, a GPU's threads behind each
+/// other have a leaf each.
 template <class T>
 Work sums_work(const Patches<T>& chunks) {
-  return chunks.work(Work::rows, chunks.pieces(), chunks.columns(), 128);
+  return chunks.pieces_work(op::chunk_rows, 128);
 }
 template <class T>
 Work rows_work(const Patches<T>& chunks) {
-  return chunks.work(Work::rows, chunks.pieces(), chunks.columns());
+  return chunks.pieces_work(op::chunk_rows);
 }
 /// What folds what the chunks found.
 template <class T>
 Work fold_work(const Patches<T>& parts) {
-  return parts.work(Work::elements, parts.columns(), 1);
+  return parts.pieces_work(parts.rows());
+}
+
+template <class T, class Launch>
+void lower_totals(const Patches<T>& chunks, bool packed, T* partials, T* dgamma, T* dbeta, Launch&& launch) {
+  if (chunks.pieces() < 2) return;
+  const Patches<T> parts = chunks_as_rows(chunks, packed);
+  launch(ChunkTotalsKernel<T>{{parts, partials, dgamma, dbeta}}, fold_work(parts));
 }
 
 template <class Launch>
@@ -148,9 +156,8 @@ void lower(const op::BatchNormGradient& d, const Bindings& at, Launch&& launch) 
     T* const dbeta = at.template address<T>(d.beta_gradient);
     const bool packed = are_aligned(x, dy, gamma, saved, partials, dx, dgamma, dbeta);
     const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
-    const Patches<T> parts = chunks_as_rows(chunks, packed);
-    launch(BatchNormSumsKernel<T>{chunks, x, dy, saved, partials}, sums_work(chunks));
-    launch(ChunkTotalsKernel<T>{parts, partials, dgamma, dbeta}, fold_work(parts));
+    launch(BatchNormSumsKernel<T>{{chunks, partials, dgamma, dbeta}, x, dy, saved}, sums_work(chunks));
+    lower_totals(chunks, packed, partials, dgamma, dbeta, launch);
     if (dx)
       launch(BatchNormGradientKernel<T>{chunks, x, dy, gamma, saved, partials, dx}, rows_work(chunks));
   });
@@ -191,9 +198,9 @@ void lower(const op::LayerNormWeights& d, const Bindings& at, Launch&& launch) {
     T* const dbeta = at.template address<T>(d.beta_gradient);
     const bool packed = are_aligned(x, dy, partials, dgamma, dbeta);
     const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
-    const Patches<T> parts = chunks_as_rows(chunks, packed);
-    launch(LayerNormWeightsKernel<T>{chunks, x, dy, at.template address<T>(d.saved), partials}, sums_work(chunks));
-    launch(ChunkTotalsKernel<T>{parts, partials, dgamma, dbeta}, fold_work(parts));
+    const T* const saved = at.template address<T>(d.saved);
+    launch(LayerNormWeightsKernel<T>{{chunks, partials, dgamma, dbeta}, x, dy, saved}, sums_work(chunks));
+    lower_totals(chunks, packed, partials, dgamma, dbeta, launch);
   });
 }
 
@@ -207,7 +214,7 @@ void lower(const op::Standardize& d, const Bindings& at, Launch&& launch) {
     T* const out = at.template address<T>(d.out);
     const Patches<T> patches(d.in.shape[0], d.in.shape[1], are_aligned(in, mean, variance, out));
     launch(StandardizeKernel<T>{patches, in, mean, variance, out, d.backward},
-           patches.work(Work::rows, patches.rows(), patches.columns()));
+           patches.rows_work());
   });
 }
 
@@ -219,7 +226,7 @@ void lower(const op::Prelu& d, const Bindings& at, Launch&& launch) {
     const T* const alpha = at.template address<T>(d.alpha);
     T* const out = at.template address<T>(d.out);
     const Patches<T> patches(d.in.shape[0], d.in.shape[1], are_aligned(in, alpha, out));
-    launch(PreluKernel<T>{patches, in, alpha, out}, patches.work(Work::rows, patches.rows(), patches.columns()));
+    launch(PreluKernel<T>{patches, in, alpha, out}, patches.rows_work());
   });
 }
 
@@ -235,7 +242,7 @@ void lower(const op::PreluGradient& d, const Bindings& at, Launch&& launch) {
     const std::int64_t rows = d.in.shape[0], columns = d.in.shape[1];
     const Patches<T> patches(rows, columns, rows, are_aligned(in, alpha, dy, dx, dalpha));
     launch(PreluGradientKernel<T>{patches, in, alpha, dy, dx, dalpha},
-           patches.work(Work::rows, (columns + SerialBlock::tile - 1) / SerialBlock::tile, rows * SerialBlock::tile));
+           patches.pieces_work(rows));
   });
 }
 

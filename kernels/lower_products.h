@@ -23,7 +23,7 @@ void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row,
     const T* const bias = d.bias ? at.template address<T>(d.bias) + column : nullptr;
     const T* const saved = d.saved ? at.template address<T>(d.saved) + first : nullptr;
     const Patches<T> region(rows, columns, stride % pack_size<T> == 0 && are_aligned(out, bias, saved));
-    const Work work = region.work(Work::rows, rows, columns);
+    const Work work = region.rows_work();
     select(
         [&](const auto& function) {
           using Function = std::decay_t<decltype(function)>;
@@ -66,7 +66,7 @@ void lower_product(const op::Matmul& d, const Bindings& at, std::int64_t row, st
     if (batched)
       kernel.batch = batch, kernel.a_matrix = d.a.strides[0], kernel.b_matrix = d.b.strides[0],
       kernel.out_matrix = d.out.strides[0];
-    launch(kernel, patches.work(Work::rows, batch * rows, columns));
+    launch(kernel, patches.rows_work());
   });
 }
 
@@ -102,7 +102,7 @@ void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
     T* const out = at.template address<T>(d.out);
     const Patches<T> patches(pixels, filters, are_packs_of_filters<T>(shape, weights, out));
     launch(ConvolutionKernel<T>{shape, patches, at.template address<T>(d.x), weights, out},
-           patches.work(Work::rows, pixels, filters));
+           patches.rows_work());
     lower_epilogue(epilogue, at, 0, pixels, 0, filters, launch);
   });
 }
@@ -117,7 +117,7 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
     launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups), patches,
                                          at.template address<T>(d.x), at.template address<T>(d.weights),
                                          at.template address<T>(d.out)},
-           patches.work(Work::rows, pixels, channels));
+           patches.rows_work());
     lower_epilogue(epilogue, at, 0, pixels, 0, channels, launch);
   });
 }
@@ -132,7 +132,7 @@ void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch)
     const std::int64_t filters = shape.y.channels, rows = d.weights_gradient.elements() / filters;
     const Patches<T> patches(rows, filters, are_packs_of_filters<T>(shape, dy, dw));
     launch(ConvolutionWeightsKernel<T>{shape, patches, at.template address<T>(d.x), dy, dw},
-           patches.work(Work::rows, rows, filters));
+           patches.rows_work());
     if (d.bias_gradient) lower_sums_of_rows<T>(d.out_gradient, filters, d.bias_gradient, at, launch);
   });
 }

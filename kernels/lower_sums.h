@@ -29,9 +29,8 @@ void lower_reduction(const T* in, To* out, const Reduction& r, double scale, Lau
   if (is_countable && r.terms >= many_terms && r.inner > 1) {
     const bool packed = r.row_step % pack_size<T> == 0 && are_aligned(in) && (chunks > 1 || are_aligned(out));
     const Patches<T> pieces(sums, r.inner, 1, packed);
-    const std::int64_t strips = (r.inner + SerialBlock::tile - 1) / SerialBlock::tile;
     return launch(ReducePatchesKernel<T, To>{pieces, in, out, r.reduced, r.row_step, chunks, r.terms, scale},
-                  pieces.work(Work::rows, sums * strips, r.terms * SerialBlock::tile));
+                  pieces.pieces_work(r.terms));
   }
   AxisList<3> places;
   places.push({r.inner, {1, chunks, 0}});

@@ -144,9 +144,8 @@ void lower_constraint(const Constraint& constraint, const op::Constrain& d, cons
       launch(NonNegKernel<T>{weight, rows * columns, packed}, elements_work<T>(rows * columns, packed));
     } else {
       const Patches<T> patches(rows, columns, rows, packed);
-      const std::int64_t strips = (columns + SerialBlock::tile - 1) / SerialBlock::tile;
       launch(ConstrainKernel<Constraint, T>{constraint, patches, weight},
-             patches.work(Work::rows, strips, rows * SerialBlock::tile));
+             patches.pieces_work(rows));
     }
   }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <kernels/batch_norm.h>  // defines: ChunkSums
 #include <kernels/patches.h>
 #include <kernels/sum.h>  // defines: row_sum
 
@@ -106,18 +107,17 @@ struct LayerNormGradientKernel {
   }
 };
 
-/// partials (chunks, 2, columns): of each chunk's rows the sums of dy, and of dy x_hat. ChunkTotalsKernel adds them.
+/// Of each chunk's rows the sums of dy, and of dy x_hat.
 template <class T>
 struct LayerNormWeightsKernel {
-  Patches<T> chunks;
+  ChunkSums<T> to;
   const T* x;
   const T* dy;
   const T* saved;
-  T* partials;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.template each_piece<Block::tile>(
+    to.chunks.template each_piece<Block::tile>(
         block, [&](const auto& strip, const Place& place) { sum(block, strip, place); });
   }
 
@@ -129,7 +129,7 @@ struct LayerNormWeightsKernel {
   template <class Block, class Strip>
   GLIA_HD void sum(Block& block, const Strip& strip, const Place& place) const {
     constexpr int most = Strip::most;
-    const std::int64_t columns = chunks.columns(), column = place.column;
+    const std::int64_t columns = to.chunks.columns(), column = place.column;
     double sums[2 * most];
     sum_rows<T, 2>(
         block, strip, place, sums,
@@ -143,10 +143,10 @@ struct LayerNormWeightsKernel {
           leaf[0][j] += v.first.first[j];
           leaf[1][j] += v.first.first[j] * (d * v.second.inverse);
         });
-    if (!place.writes()) return;
-    T* const out = partials + place.piece * 2 * columns + column;
-    strip.store(out, [&](auto j) { return static_cast<T>(sums[j]); });
-    strip.store(out + columns, [&](auto j) { return static_cast<T>(sums[most + j]); });
+    if (place.writes())
+      to.store(
+          strip, place, [&](auto j) { return static_cast<T>(sums[j]); },
+          [&](auto j) { return static_cast<T>(sums[most + j]); });
   }
 };
 

@@ -72,12 +72,12 @@ class Patches {
     return left < piece_rows_ ? left : piece_rows_;
   }
 
-  /// What a GPU's launch of blocks of so many threads takes; a processor's cuts `count` rows or elements.
-  Work work(Work::Kind kind, std::int64_t count, std::int64_t columns, unsigned threads = most_threads) const {
-    Work work{kind, count, columns};
-    work.threads = threads;
-    work.blocks = pieces_ * lines(strip_width(), threads);
-    return work;
+  /// What each_strip() and each_place() take, where a processor cuts rows.
+  Work rows_work() const { return with_blocks({Work::rows, rows_, columns_}, most_threads); }
+  /// What each_piece() takes, where a processor cuts strips of pieces of `rows_of_piece` rows; a GPU's blocks have so many threads.
+  Work pieces_work(std::int64_t rows_of_piece, unsigned threads = most_threads) const {
+    constexpr std::int64_t strip = SerialBlock::tile;
+    return with_blocks({Work::rows, pieces_ * ((columns_ + strip - 1) / strip), rows_of_piece * strip}, threads);
   }
 
   /// f(strip, place) for each piece, and of its columns those of the thread; a processor's thread has `most` at a time. Every
@@ -129,6 +129,11 @@ class Patches {
   }
 
  private:
+  Work with_blocks(Work work, unsigned threads) const {
+    work.threads = threads;
+    work.blocks = pieces_ * lines(strip_width(), threads);
+    return work;
+  }
   int strip_width() const { return packed_ ? pack_size<T> : 1; }
   /// How many lines a row is, as wide as the threads beside each other reach.
   GLIA_HD std::int64_t lines(int width, std::int64_t threads) const {

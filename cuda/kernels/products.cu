@@ -34,7 +34,7 @@ void collect_transpose(const View& in, const View& out, const Bindings& at, Kern
     const bool packed = rows % side == 0 && columns % side == 0 && kernels::are_aligned(from, to);
     const kernels::Patches<T> squares(packed ? rows / side : rows, columns, packed);
     Collector{list}(kernels::TransposeKernel<T>{squares, from, to, rows, columns},
-                    squares.work(kernels::Work::rows, squares.rows(), columns));
+                    squares.rows_work());
   });
 }
 
