@@ -64,7 +64,7 @@ endif()
 set(GLIA_CUDA_SOURCES check.cpp current_device.cpp gpu.cpp transfer.cpp kernels.cpp cublaslt.cpp convolutions.cpp prepare.cpp backend.cpp
   library.cpp)
 if(GLIA_HAS_CUDNN)
-  list(APPEND GLIA_CUDA_SOURCES cudnn.cpp)
+  list(APPEND GLIA_CUDA_SOURCES cudnn.cpp cudnn_engines.cpp cudnn_graph.cpp cudnn_legacy.cpp)
 else()
   list(APPEND GLIA_CUDA_SOURCES cudnn_absent.cpp)
 endif()

@@ -42,7 +42,7 @@ class ConvolutionOp final : public Op {
                           "): explain() shows which; cuDNN 9 must be where the loader finds it");
   }
 
-  std::unique_ptr<CudnnConvolution> convolution;
+  std::shared_ptr<const CudnnConvolution> convolution;
   ConvolutionOperands operands = {};
   std::shared_ptr<Memory> scratch;  // of the operands
   Kernels before, after;
@@ -59,6 +59,8 @@ struct Convolved {
   Window window;
   std::int64_t groups;
   Precisions precision;
+  ConvolutionProblem::Fused fused = ConvolutionProblem::nothing;
+  View bias = {};
 
   View& result_view() {
     return result == ConvolutionProblem::x ? x : result == ConvolutionProblem::y ? y : weights;
@@ -66,8 +68,16 @@ struct Convolved {
   DType type_of_factors() const { return result == ConvolutionProblem::x ? y.dtype : x.dtype; }
 };
 
+/// The epilogue, where it may be an engine's: not of bfloat16, whose sums it would round before the bias is added.
+ConvolutionProblem::Fused fused_of(const op::Convolution& d) {
+  if (!d.bias || d.saved || d.x.dtype != d.out.dtype) return ConvolutionProblem::nothing;
+  if (std::holds_alternative<Linear>(d.activation)) return ConvolutionProblem::bias;
+  return std::holds_alternative<Relu>(d.activation) ? ConvolutionProblem::bias_relu
+                                                    : ConvolutionProblem::nothing;
+}
+
 Convolved convolved(const op::Convolution& d) {
-  return {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision};
+  return {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision, fused_of(d), d.bias};
 }
 Convolved convolved(const op::ConvolutionTranspose& d) {
   return {ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision};
@@ -120,7 +130,8 @@ ConvolutionProblem problem_of(const Convolved& c) {
                              c.y.shape,
                              c.window,
                              c.groups,
-                             !std::holds_alternative<Float32>(c.precision)};
+                             !std::holds_alternative<Float32>(c.precision),
+                             c.fused};
   if (!is_padded_alike(c)) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
   return problem;
 }
@@ -149,7 +160,7 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved
 
   const bool transposes = !planted("untransposed_filter");
   op->operands = {at.address<>(covered), at.address<>(transposes ? transposed : matrix), at.address<>(c.y),
-                  op->scratch->data() + workspace};
+                  op->scratch->data() + workspace, at.address<>(c.bias)};
   const unsigned most = gpu.most_blocks();
   if (transposes && c.result == ConvolutionProblem::weights)
     op->after.push_back(transpose_kernel(transposed, matrix, at, most));
@@ -190,7 +201,8 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
                                         const Bindings& at) {
   auto op = prepare_product(gpu, cudnn, convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
-  append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
+  if (op->convolution->fused() == ConvolutionProblem::nothing)
+    append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
   return op;
 }
 

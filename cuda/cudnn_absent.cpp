@@ -9,7 +9,7 @@ struct Cudnn::Library {};
 Cudnn::Cudnn(Gpu& gpu, bool deterministic)
     : gpu_(gpu), deterministic_(deterministic), why_not_("built without cuDNN") {}
 Cudnn::~Cudnn() = default;
-std::unique_ptr<CudnnConvolution> Cudnn::find(const ConvolutionProblem&) {
+std::shared_ptr<const CudnnConvolution> Cudnn::find(const ConvolutionProblem&) {
   looked_for_ = true;
   return nullptr;
 }
