@@ -1,7 +1,7 @@
 // Ops of convolutions. cuDNN wants weights as (filters, height, width, channels) where Glia, as Keras, has them the other way
-// round, and the same padding on both sides: weights are transposed before or after, and where padding differs an image is
-// copied into one that holds it.
+// round: they are transposed before or after. Where padding differs an image is copied into one that holds it.
 // SPDX-License-Identifier: Apache-2.0
+#include <cuda/convolution_problem.h>
 #include <cuda/convolutions.h>
 #include <cuda/faults.h>
 #include <cuda/kernels.h>
@@ -52,60 +52,6 @@ class ConvolutionOp final : public Op {
   const Gpu& gpu_;
 };
 
-/// A convolution of x with weights to y, one of which is the result of the other two, its factors.
-struct Convolved {
-  ConvolutionProblem::Result result;
-  View x, weights, y;
-  Window window;
-  std::int64_t groups;
-  Precisions precision;
-  ConvolutionProblem::Fused fused = ConvolutionProblem::nothing;
-  View bias = {};
-
-  View& result_view() {
-    return result == ConvolutionProblem::x ? x : result == ConvolutionProblem::y ? y : weights;
-  }
-  DType type_of_factors() const { return result == ConvolutionProblem::x ? y.dtype : x.dtype; }
-};
-
-/// The epilogue, where it may be an engine's: not of bfloat16, whose sums it would round before the bias is added.
-ConvolutionProblem::Fused fused_of(const op::Convolution& d) {
-  if (!d.bias || d.saved || d.x.dtype != d.out.dtype) return ConvolutionProblem::nothing;
-  if (std::holds_alternative<Linear>(d.activation)) return ConvolutionProblem::bias;
-  return std::holds_alternative<Relu>(d.activation) ? ConvolutionProblem::bias_relu
-                                                    : ConvolutionProblem::nothing;
-}
-
-Convolved convolved(const op::Convolution& d) {
-  return {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision, fused_of(d), d.bias};
-}
-Convolved convolved(const op::ConvolutionTranspose& d) {
-  return {ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision};
-}
-Convolved convolved(const op::ConvolutionWeights& d) {
-  return {
-      ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision};
-}
-
-/// Whether an axis of n elements padded by `pad` on both sides has `windows` windows.
-bool is_padded_alike(std::int64_t n, std::int64_t pad, std::int64_t span, std::int64_t stride,
-                     std::int64_t windows) {
-  return pad >= 0 && n + 2 * pad >= span && (n + 2 * pad - span) / stride + 1 == windows;
-}
-
-bool is_padded_alike(const Convolved& c) {
-  const Window& w = c.window;
-  return is_padded_alike(c.x.shape[1], w.top, w.span_height(), w.stride_height, c.y.shape[1]) &&
-         is_padded_alike(c.x.shape[2], w.left, w.span_width(), w.stride_width, c.y.shape[2]);
-}
-
-/// Of an image that the windows cover exactly.
-Shape covered_shape(const Convolved& c) {
-  const Window& w = c.window;
-  return {c.x.shape[0], (c.y.shape[1] - 1) * w.stride_height + w.span_height(),
-          (c.y.shape[2] - 1) * w.stride_width + w.span_width(), c.x.shape[3]};
-}
-
 /// Hands out views of the scratch memory, in a buffer where no operand of a convolution lies.
 class ScratchViews {
  public:
@@ -121,20 +67,6 @@ class ScratchViews {
  private:
   std::int64_t bytes_ = 0;
 };
-
-/// As cuDNN is asked for it. TF32 keeps all of a float32 that was rounded to bfloat16.
-ConvolutionProblem problem_of(const Convolved& c) {
-  ConvolutionProblem problem{c.result,
-                             c.type_of_factors(),
-                             c.x.shape,
-                             c.y.shape,
-                             c.window,
-                             c.groups,
-                             !std::holds_alternative<Float32>(c.precision),
-                             c.fused};
-  if (!is_padded_alike(c)) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
-  return problem;
-}
 
 /// The product itself; null where cuDNN has none.
 std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved c,

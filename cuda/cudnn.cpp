@@ -94,6 +94,7 @@ std::shared_ptr<const CudnnConvolution> Cudnn::find(const ConvolutionProblem& pr
 }
 
 std::unique_ptr<CudnnConvolution> Cudnn::look_for(ConvolutionProblem problem) {
+  GLIA_CUDNN(library_->api, SetStream, library_->handle, gpu_.stream());  // of trials
   const auto by = [&](const auto& find) {
     return find(gpu_, library_->api, library_->handle, problem, deterministic_);
   };

@@ -59,7 +59,6 @@ std::unique_ptr<CudnnConvolution> find_engine(Gpu& gpu, const CudnnApi& api, cud
   const auto serves = [&](const ConvolutionPlan& plan) {
     Trial trial(gpu, problem);
     const bool works = trial.works(plan.workspace_bytes(), execute, [&](const ConvolutionOperands& operands) {
-      GLIA_CUDNN(api, SetStream, handle, gpu.stream());
       return plan.run(handle, problem, operands);
     });
     // cuDNN does not say what a fused ReLU makes of NaN.

@@ -213,11 +213,9 @@ class Convolution final : public CudnnConvolution {
     algorithm_ = candidate.algo;
     const cudnnStatus_t status = Kind::workspace(api_, handle_, description_, algorithm_, &workspace_bytes_);
     if (status != CUDNN_STATUS_SUCCESS) return give_up(question("WorkspaceSize").c_str());
-    Trial trial(gpu_, problem_);
-    return trial.works(workspace_bytes_, Kind::call, [&](const ConvolutionOperands& operands) {
-      GLIA_CUDNN(api_, SetStream, handle_, gpu_.stream());
-      return launch(operands);
-    });
+    return Trial(gpu_, problem_)
+        .works(workspace_bytes_, Kind::call,
+               [&](const ConvolutionOperands& operands) { return launch(operands); });
   }
 
   cudnnStatus_t launch(const ConvolutionOperands& operands) const {
