@@ -52,7 +52,7 @@ struct Cudnn::Library {
   OwnedHandle handle;
 };
 
-Cudnn::Cudnn(Gpu& gpu, bool deterministic) : gpu_(gpu), deterministic_(deterministic) {}
+Cudnn::Cudnn(Gpu& gpu, const ConvolutionRules& rules) : gpu_(gpu), rules_(rules) {}
 Cudnn::~Cudnn() = default;
 
 /// What is not there at the first convolution is not looked for again.
@@ -96,7 +96,7 @@ std::shared_ptr<const CudnnConvolution> Cudnn::find(const ConvolutionProblem& pr
 std::unique_ptr<CudnnConvolution> Cudnn::look_for(ConvolutionProblem problem) {
   GLIA_CUDNN(library_->api, SetStream, library_->handle, gpu_.stream());  // of trials
   const auto by = [&](const auto& find) {
-    return find(gpu_, library_->api, library_->handle, problem, deterministic_);
+    return find(gpu_, library_->api, library_->handle, problem, rules_);
   };
   if (auto fused = by(find_engine)) return fused;
   if (std::exchange(problem.fused, ConvolutionProblem::nothing) != ConvolutionProblem::nothing)

@@ -68,10 +68,16 @@ class CudnnConvolution {
   virtual std::string name() const = 0;
 };
 
+/// What a context wants of all its convolutions (ContextOptions).
+struct ConvolutionRules {
+  bool deterministic = true;
+  bool propagate_nan = true;
+};
+
 /// cuDNN of a context, opened at the first convolution.
 class Cudnn {
  public:
-  Cudnn(Gpu& gpu, bool deterministic);
+  Cudnn(Gpu& gpu, const ConvolutionRules& rules);
   ~Cudnn();
 
   /// The heuristics' first engine that rounds as sums of products do and, where that is wanted, gives the same bits in every
@@ -94,7 +100,7 @@ class Cudnn {
   std::unique_ptr<CudnnConvolution> look_for(ConvolutionProblem problem);
 
   Gpu& gpu_;
-  bool deterministic_;
+  ConvolutionRules rules_;
   std::unique_ptr<Library> library_;
   bool looked_for_ = false;
   std::string missing_, why_not_;

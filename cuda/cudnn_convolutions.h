@@ -14,19 +14,21 @@ namespace glia::cuda {
 
 /// By the legacy interface, which fuses nothing. Null where it has no algorithm.
 std::unique_ptr<CudnnConvolution> find_algorithm(Gpu& gpu, const CudnnApi& api, cudnnHandle_t handle,
-                                                 const ConvolutionProblem& problem, bool deterministic);
+                                                 const ConvolutionProblem& problem,
+                                                 const ConvolutionRules& rules);
 /// As a graph, with all that the problem wants fused. Null where it has no engine.
 std::unique_ptr<CudnnConvolution> find_engine(Gpu& gpu, const CudnnApi& api, cudnnHandle_t handle,
-                                              const ConvolutionProblem& problem, bool deterministic);
+                                              const ConvolutionProblem& problem,
+                                              const ConvolutionRules& rules);
 
 /// False, for the next candidate; but an error that stays is no candidate's.
 bool give_up(const char* call);
 
 /// One run of a convolution on memory of its own, before any is captured: heuristics have been seen to name what then refuses.
 /// It also loads kernels.
-class Trial {
+class ConvolutionTrial {
  public:
-  Trial(Gpu& gpu, const ConvolutionProblem& problem) : gpu_(gpu), problem_(problem) {}
+  ConvolutionTrial(Gpu& gpu, const ConvolutionProblem& problem) : gpu_(gpu), problem_(problem) {}
 
   /// Whether launch(operands) succeeds within the workspace that a convolution may have. What it reads is NaN where a ReLU is
   /// fused, else zero.

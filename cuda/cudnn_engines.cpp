@@ -55,18 +55,20 @@ class Engine final : public CudnnConvolution {
 }  // namespace
 
 std::unique_ptr<CudnnConvolution> find_engine(Gpu& gpu, const CudnnApi& api, cudnnHandle_t handle,
-                                              const ConvolutionProblem& problem, bool deterministic) {
+                                              const ConvolutionProblem& problem,
+                                              const ConvolutionRules& rules) {
   const auto serves = [&](const ConvolutionPlan& plan) {
-    Trial trial(gpu, problem);
+    ConvolutionTrial trial(gpu, problem);
     const bool works = trial.works(plan.workspace_bytes(), execute, [&](const ConvolutionOperands& operands) {
       return plan.run(handle, problem, operands);
     });
     // cuDNN does not say what a fused ReLU makes of NaN.
-    return works && (problem.fused != ConvolutionProblem::bias_relu || trial.gave_nan());
+    const bool may_hide_nan = rules.propagate_nan && problem.fused == ConvolutionProblem::bias_relu;
+    return works && (!may_hide_nan || trial.gave_nan());
   };
   try {
     auto graph = std::make_unique<ConvolutionGraph>(api, CudnnTarget{.handle = handle}, problem);
-    std::optional<ConvolutionPlan> plan = graph->plan(deterministic, serves);
+    std::optional<ConvolutionPlan> plan = graph->plan(rules.deterministic, serves);
     if (plan) return std::make_unique<Engine>(gpu, api, handle, problem, std::move(graph), std::move(*plan));
   } catch (const DeviceError&) {  // a graph that it does not take: there is another interface
     give_up(execute);
@@ -80,7 +82,7 @@ bool give_up(const char* call) {
   return false;
 }
 
-bool Trial::gave_nan() const {
+bool ConvolutionTrial::gave_nan() const {
   const std::size_t element = static_cast<std::size_t>(size_of(problem_.dtype));
   const PageLocked seen = gpu_.page_locked(element);
   GLIA_CUDA(cudaMemcpyAsync(seen.data(), y_->data(), element, cudaMemcpyDeviceToHost, gpu_.stream()));
@@ -92,12 +94,12 @@ bool Trial::gave_nan() const {
   return problem_.dtype == DType::float64 ? is_nan(0.0) : is_nan(0.0f);
 }
 
-std::size_t Trial::most_workspace_bytes() const {
+std::size_t ConvolutionTrial::most_workspace_bytes() const {
   return std::min(workspace_limit(problem_.x_bytes() + problem_.y_bytes() + problem_.weights_bytes()),
                   gpu_.free_bytes() / 4);
 }
 
-ConvolutionOperands Trial::operands(std::size_t workspace_bytes) {
+ConvolutionOperands ConvolutionTrial::operands(std::size_t workspace_bytes) {
   const auto filled = [&](std::unique_ptr<Memory>& memory, std::size_t bytes, int byte) -> void* {
     memory = gpu_.allocate(bytes);
     // Not to be read before it is written.

@@ -9,6 +9,10 @@
 namespace glia::cuda {
 namespace {
 
+// CUDNN_ATTR_ENGINEHEUR_DEVICEPROP and CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, which headers before cuDNN 9.8 have not.
+constexpr auto heuristics_properties = static_cast<cudnnBackendAttributeName_t>(204);
+constexpr auto plan_properties = static_cast<cudnnBackendAttributeName_t>(407);
+
 /// The tensors of a graph, as their names in it.
 enum Tensor : std::int64_t { x = 1, weights, y, bias, convolved, biased };
 
@@ -246,7 +250,7 @@ std::vector<BackendDescriptor> ConvolutionGraph::configurations(cudnnBackendHeur
   BackendDescriptor heuristics(api_, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph_);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
-  if (target_.properties) heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, target_.properties);
+  if (target_.properties) heuristics.set(heuristics_properties, target_.properties);
   std::vector<BackendDescriptor> all;
   if (!heuristics.try_to_finalize()) return all;
   std::int64_t count = 0;
@@ -271,7 +275,7 @@ std::optional<ConvolutionPlan> ConvolutionGraph::plan_of(BackendDescriptor confi
   BackendDescriptor plan(api_, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
   if (target_.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &target_.handle);
-  if (target_.properties) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, target_.properties);
+  if (target_.properties) plan.set(plan_properties, target_.properties);
   if (!plan.try_to_finalize()) return {};
   const auto number = engine.values<std::int64_t>(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1);
   return ConvolutionPlan(api_, std::move(configuration), std::move(plan), number.at(0));

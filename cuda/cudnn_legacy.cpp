@@ -213,7 +213,7 @@ class Convolution final : public CudnnConvolution {
     algorithm_ = candidate.algo;
     const cudnnStatus_t status = Kind::workspace(api_, handle_, description_, algorithm_, &workspace_bytes_);
     if (status != CUDNN_STATUS_SUCCESS) return give_up(question("WorkspaceSize").c_str());
-    return Trial(gpu_, problem_)
+    return ConvolutionTrial(gpu_, problem_)
         .works(workspace_bytes_, Kind::call,
                [&](const ConvolutionOperands& operands) { return launch(operands); });
   }
@@ -243,11 +243,12 @@ std::unique_ptr<CudnnConvolution> find_by(Gpu& gpu, const CudnnApi& api, cudnnHa
 }  // namespace
 
 std::unique_ptr<CudnnConvolution> find_algorithm(Gpu& gpu, const CudnnApi& api, cudnnHandle_t handle,
-                                                 const ConvolutionProblem& problem, bool deterministic) {
+                                                 const ConvolutionProblem& problem,
+                                                 const ConvolutionRules& rules) {
   const auto find = problem.result == ConvolutionProblem::y   ? find_by<ForY>
                     : problem.result == ConvolutionProblem::x ? find_by<ForX>
                                                               : find_by<ForWeights>;
-  return find(gpu, api, handle, problem, deterministic);
+  return find(gpu, api, handle, problem, rules.deterministic);
 }
 
 }  // namespace glia::cuda

@@ -194,7 +194,7 @@ std::vector<Engine> engines_of(const Meaning& m, cudnnBackendHeurMode_t mode) {
                           {15},
                           {16},
                           {17},
-                                              {47, {}, {CUDNN_BEHAVIOR_NOTE_SUPPORTS_CUDA_GRAPH_NATIVE_API}}};
+                          {47, {}, {CUDNN_BEHAVIOR_NOTE_SUPPORTS_CUDA_GRAPH_NATIVE_API}}};
   if (m.has_relu) all.insert(all.end() - 1, Engine{18});
   for (Engine& one : all) {
     one.manner.in_tf32 = one.index == 70 && in_tf32;
