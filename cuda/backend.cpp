@@ -93,7 +93,7 @@ class CudaBackend final : public Backend {
   explicit CudaBackend(const ContextOptions& options)
       : gpu_(options.device.index(), options.stream),
         lt_(gpu_, options.propagate_nan),
-        cudnn_(gpu_, options.deterministic),
+        cudnn_(gpu_, {options.deterministic, options.propagate_nan}),
         transfer_(gpu_) {}
 
   Device device() const override { return Device::cuda(gpu_.index()); }

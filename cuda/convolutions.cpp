@@ -1,7 +1,7 @@
 // Ops of convolutions. cuDNN wants weights as (filters, height, width, channels) where Glia, as Keras, has them the other way
-// round, and the same padding on both sides: weights are transposed before or after, and where padding differs an image is
-// copied into one that holds it.
+// round: they are transposed before or after. Where padding differs an image is copied into one that holds it.
 // SPDX-License-Identifier: Apache-2.0
+#include <cuda/convolution_problem.h>
 #include <cuda/convolutions.h>
 #include <cuda/faults.h>
 #include <cuda/kernels.h>
@@ -43,7 +43,7 @@ class ConvolutionOp final : public Op {
                           "): explain() shows which; cuDNN 9 must be where the loader finds it");
   }
 
-  std::unique_ptr<CudnnConvolution> convolution;
+  std::shared_ptr<const CudnnConvolution> convolution;
   ConvolutionOperands operands = {};
   std::shared_ptr<Memory> scratch, sums;  // of the operands; of a bias's gradient
   Kernels before, after;
@@ -52,50 +52,6 @@ class ConvolutionOp final : public Op {
  private:
   const Gpu& gpu_;
 };
-
-/// A convolution of x with weights to y, one of which is the result of the other two, its factors.
-struct Convolved {
-  ConvolutionProblem::Result result;
-  View x, weights, y;
-  Window window;
-  std::int64_t groups;
-  Precisions precision;
-
-  View& result_view() {
-    return result == ConvolutionProblem::x ? x : result == ConvolutionProblem::y ? y : weights;
-  }
-  DType type_of_factors() const { return result == ConvolutionProblem::x ? y.dtype : x.dtype; }
-};
-
-Convolved convolved(const op::Convolution& d) {
-  return {ConvolutionProblem::y, d.x, d.weights, d.out, d.window, d.groups, d.precision};
-}
-Convolved convolved(const op::ConvolutionTranspose& d) {
-  return {ConvolutionProblem::x, d.out, d.weights, d.x, d.window, d.groups, d.precision};
-}
-Convolved convolved(const op::ConvolutionWeights& d) {
-  return {
-      ConvolutionProblem::weights, d.x, d.weights_gradient, d.out_gradient, d.window, d.groups, d.precision};
-}
-
-/// Whether an axis of n elements padded by `pad` on both sides has `windows` windows.
-bool is_padded_alike(std::int64_t n, std::int64_t pad, std::int64_t span, std::int64_t stride,
-                     std::int64_t windows) {
-  return pad >= 0 && n + 2 * pad >= span && (n + 2 * pad - span) / stride + 1 == windows;
-}
-
-bool is_padded_alike(const Convolved& c) {
-  const Window& w = c.window;
-  return is_padded_alike(c.x.shape[1], w.top, w.span_height(), w.stride_height, c.y.shape[1]) &&
-         is_padded_alike(c.x.shape[2], w.left, w.span_width(), w.stride_width, c.y.shape[2]);
-}
-
-/// Of an image that the windows cover exactly.
-Shape covered_shape(const Convolved& c) {
-  const Window& w = c.window;
-  return {c.x.shape[0], (c.y.shape[1] - 1) * w.stride_height + w.span_height(),
-          (c.y.shape[2] - 1) * w.stride_width + w.span_width(), c.x.shape[3]};
-}
 
 /// Hands out views of the scratch memory, in a buffer where no operand of a convolution lies.
 class ScratchViews {
@@ -112,19 +68,6 @@ class ScratchViews {
  private:
   std::int64_t bytes_ = 0;
 };
-
-/// As cuDNN is asked for it. TF32 keeps all of a float32 that was rounded to bfloat16.
-ConvolutionProblem problem_of(const Convolved& c) {
-  ConvolutionProblem problem{c.result,
-                             c.type_of_factors(),
-                             c.x.shape,
-                             c.y.shape,
-                             c.window,
-                             c.groups,
-                             !std::holds_alternative<Float32>(c.precision)};
-  if (!is_padded_alike(c)) problem.x_shape = covered_shape(c), problem.window.top = problem.window.left = 0;
-  return problem;
-}
 
 /// The product itself; null where cuDNN has none.
 std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved c,
@@ -150,7 +93,7 @@ std::unique_ptr<ConvolutionOp> prepare_product(Gpu& gpu, Cudnn& cudnn, Convolved
 
   const bool transposes = !planted("untransposed_filter");
   op->operands = {at.address<>(covered), at.address<>(transposes ? transposed : matrix), at.address<>(c.y),
-                  op->scratch->data() + workspace};
+                  op->scratch->data() + workspace, at.address<>(c.bias)};
   const unsigned most = gpu.most_blocks();
   if (transposes && c.result == ConvolutionProblem::weights)
     op->after.push_back(transpose_kernel(transposed, matrix, at, most));
@@ -191,7 +134,8 @@ std::unique_ptr<Op> prepare_convolution(Gpu& gpu, Cudnn& cudnn, const op::Convol
                                         const Bindings& at) {
   auto op = prepare_product(gpu, cudnn, convolved(d), at);
   if (!op) return prepare_loops(gpu, cudnn, d, at);
-  append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
+  if (op->convolution->fused() == ConvolutionProblem::nothing)
+    append(op->after, epilogue_kernels(op::epilogue_of(d), at, gpu.most_blocks()));
   return op;
 }
 

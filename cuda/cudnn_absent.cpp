@@ -6,10 +6,10 @@ namespace glia::cuda {
 
 struct Cudnn::Library {};
 
-Cudnn::Cudnn(Gpu& gpu, bool deterministic)
-    : gpu_(gpu), deterministic_(deterministic), why_not_("built without cuDNN") {}
+Cudnn::Cudnn(Gpu& gpu, const ConvolutionRules& rules)
+    : gpu_(gpu), rules_(rules), why_not_("built without cuDNN") {}
 Cudnn::~Cudnn() = default;
-std::unique_ptr<CudnnConvolution> Cudnn::find(const ConvolutionProblem&) {
+std::shared_ptr<const CudnnConvolution> Cudnn::find(const ConvolutionProblem&) {
   looked_for_ = true;
   return nullptr;
 }

@@ -36,7 +36,13 @@ namespace glia::cuda {
   EACH(ConvolutionBackwardData)                   \
   EACH(GetConvolutionBackwardFilterAlgorithm_v7)  \
   EACH(GetConvolutionBackwardFilterWorkspaceSize) \
-  EACH(ConvolutionBackwardFilter)
+  EACH(ConvolutionBackwardFilter)                 \
+  EACH(BackendCreateDescriptor)                   \
+  EACH(BackendDestroyDescriptor)                  \
+  EACH(BackendSetAttribute)                       \
+  EACH(BackendGetAttribute)                       \
+  EACH(BackendFinalize)                           \
+  EACH(BackendExecute)
 
 struct CudnnApi {
 #define GLIA_MEMBER(name) decltype(&cudnn##name) name;

@@ -138,6 +138,7 @@ TEST_P(CudaConvolutionLimitsOnTheDouble, Loops_serve_where_cudnn_has_no_algorith
 }
 
 TEST_P(CudaConvolutionLimitsOnTheDouble, An_algorithm_that_refuses_when_it_runs_is_not_used) {
+  controls().settings().refuses_graphs = true;
   controls().fail("cudnnConvolutionForward", 1, cudaErrorNotSupported);
   controls().fail("cudnnConvolutionBackwardData", 1, cudaErrorNotSupported);
   controls().fail("cudnnGetConvolutionBackwardFilterWorkspaceSize", 1, cudaErrorNotSupported);
@@ -162,10 +163,12 @@ TEST_P(CudaConvolutionLimits, Sizes_beyond_cudnns_are_left_to_loops) {
 TEST_P(CudaConvolutionLimitsOnTheDouble,
        Without_an_algorithm_that_repeats_its_bits_or_takes_float64_loops_serve) {
   const Geometry g = geometries()[4];
-  controls().settings().refuses_float64_images = true;
+  controls().settings().refuses_graphs = controls().settings().refuses_float64_images = true;
   Step wide(context().backend(), DType::float64, g, small_integer);
+  EXPECT_EQ(wide.algorithms()[0], "loops (cuDNN has no algorithm)");
   EXPECT_EQ(wide.run().take(), expected(g, small_integer));
 
+  controls().settings().refuses_graphs = false;
   controls().settings().repeats_no_bits = true;
   for (const bool deterministic : {true, false}) {
     const Context fresh({.device = "cuda", .deterministic = deterministic});
@@ -176,7 +179,9 @@ TEST_P(CudaConvolutionLimitsOnTheDouble,
   }
 }
 
-TEST_P(CudaConvolutionLimitsOnTheDouble, Every_call_of_cudnn_may_fail_and_each_is_told_by_name) {
+TEST_P(CudaConvolutionLimitsOnTheDouble,
+       Every_call_of_the_legacy_interface_may_fail_and_each_is_told_by_name) {
+  controls().settings().refuses_graphs = true;
   const Geometry g = geometries()[4];
   const std::vector<std::string> functions{"cudnnCreate",
                                            "cudnnSetStream",
@@ -220,6 +225,7 @@ TEST_P(CudaConvolutionLimitsOnTheDouble,
         for (const int times : {1, 100}) {
           SCOPED_TRACE(detail::concat(function, ", error ", error, ", ", times, " times"));
           controls().reset();
+          controls().settings().refuses_graphs = true;
           const Context fresh({.device = "cuda"});
           controls().fail(function, 1, error, false, times);
           Step step(fresh.backend(), DType::float32, g, small_integer);
@@ -229,10 +235,19 @@ TEST_P(CudaConvolutionLimitsOnTheDouble,
 }
 
 TEST_P(CudaConvolutionLimitsOnTheDouble, A_failure_in_a_step_run_one_by_one_is_told_by_name) {
-  Step step(context().backend(), DType::float32, geometries()[2], small_integer);
-  controls().fail("cudnnConvolutionForward", 1, cudaErrorInvalidValue);
-  EXPECT_THROW(step.sequence().run_one_by_one(), DeviceError);
-  EXPECT_EQ(step.run().take(), expected(geometries()[2], small_integer));
+  for (const bool by_graph : {true, false}) {
+    controls().settings().refuses_graphs = !by_graph;
+    const std::string function = by_graph ? "cudnnBackendExecute" : "cudnnConvolutionForward";
+    Step step(context().backend(), DType::float32, geometries()[2], small_integer);
+    controls().fail(function, 1, cudaErrorInvalidValue);
+    try {
+      step.sequence().run_one_by_one();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const DeviceError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(function));
+    }
+    EXPECT_EQ(step.run().take(), expected(geometries()[2], small_integer));
+  }
 }
 
 }  // namespace

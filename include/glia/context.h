@@ -23,7 +23,7 @@ struct ContextOptions {
   /// CUDA: only what gives the same bits in every run. Without it cuDNN may take algorithms that add in an order of chance,
   /// where it thinks them faster; the CPU's bits are always the same.
   bool deterministic = true;
-  /// CUDA: NaN passes a ReLU, as it does on the CPU and in Keras, so that a diverged training shows. Without it cuBLASLt's own
+  /// CUDA: NaN passes a ReLU, as it does on the CPU and in Keras, so that a diverged training shows. Without it a library's own
   /// ReLU, which may make 0 of NaN, is used in any case: fewer kernels a step where it does.
   bool propagate_nan = true;
 };

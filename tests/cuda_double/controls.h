@@ -29,12 +29,13 @@ struct Settings {
   int epilogue_nodes = 0;     ///< more that a product with an epilogue becomes, as float32's do
   int refusing_candidates = 0;     ///< and so many after them refuse when they run
   std::set<int> refused_computes;  ///< cublasComputeType_t without one
-  bool relu_hides_nan = false;     ///< cuBLASLt does not say; both must be lived with
+  bool relu_hides_nan = false;     ///< cuBLASLt and cuDNN do not say; both must be lived with
   bool has_cudnn = true;
   std::size_t cudnn_version = 91900;
   /// "forward", "backward data", "backward filter": convolutions that cuDNN refuses.
   std::set<std::string> refused_convolutions;
   bool refuses_algorithms = false;        ///< cuDNN's heuristics then name none that works
+  bool refuses_graphs = false;            ///< cuDNN's graphs have no engine: the legacy interface serves
   bool refuses_float64_images = false;    ///< as the legacy interface may
   bool repeats_no_bits = false;           ///< every algorithm that works adds in an order of chance
   std::size_t convolution_workspace = 0;  ///< bytes that each algorithm wants beside what it always wants
