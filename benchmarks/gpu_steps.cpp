@@ -22,47 +22,17 @@
 #include <string>
 #include <vector>
 
+#include "benchmarks/networks.h"  // defines: Network, networks, make
 #include "benchmarks/random_bytes.h"
-#include "samples/fashion_mnist_models.h"
 
 namespace {
 
 using Options = std::map<std::string, std::string>;
 
-struct Network {
-  const char* name;
-  const char* title;
-  std::int64_t batch;
-  std::function<samples::Layers()> layers;
-};
-
-/// Those that samples/fashion_mnist trains.
-const std::vector<Network>& networks() {
-  static const std::vector<Network> all{
-      {"mlp", "784-128-10", 32,
-       [] {
-         return samples::Layers{glia::Flatten(), glia::Dense(128, "relu"), glia::Dense(10, "softmax")};
-       }},
-      {"cnn", "A textbook's convolutional network", 64, samples::cnn},
-      {"resnet", "Nine residual layers", 128, samples::resnet},
-  };
-  return all;
-}
-
 const Network& network(const std::string& name) {
   for (const Network& one : networks())
     if (name == one.name) return one;
   throw std::invalid_argument("no network " + name + ", expected mlp, cnn or resnet");
-}
-
-glia::Sequential make(const Network& network, const std::string& precision, const glia::Context& context) {
-  glia::Sequential model{glia::Input({28, 28, 1})};
-  for (const glia::Layer& layer : network.layers()) model.add(layer);
-  model.compile({.optimizer = "adam",
-                 .loss = "sparse_categorical_crossentropy",
-                 .context = context,
-                 .precision = precision});
-  return model;
 }
 
 std::int64_t batch_of(const Network& network, const Options& options) {

@@ -146,12 +146,15 @@ setup() {
   say "Set-up is complete"
 }
 
-# CI reads the GPU code that was built. cuobjdump is a part of the toolkit that need not be installed with the compiler.
+# CI reads the GPU code that was built. cuobjdump and its disassembler are parts of the toolkit that need not be installed with
+# the compiler.
 install_cuobjdump() {
-  if ! find_nvcc || command -v cuobjdump >/dev/null || [[ -x $glia_root/build/tools/nvidia/cu13/bin/cuobjdump ]]; then return; fi
-  quietly "$glia_root/build/setup_cuobjdump.log" \
-    python3 -m pip install --quiet --no-deps --target "$glia_root/build/tools" nvidia-cuda-cuobjdump &&
-    chmod +x "$glia_root/build/tools/nvidia/cu13/bin/cuobjdump" || say "no cuobjdump: the test cuda.no_spills is left out" >&2
+  local bin=$glia_root/build/tools/nvidia/cu13/bin
+  if ! find_nvcc || { command -v cuobjdump && command -v nvdisasm; } >/dev/null || [[ -x $bin/nvdisasm ]]; then return; fi
+  rm -rf "$glia_root/build/tools" # pip adds nothing to a folder that is there
+  quietly "$glia_root/build/setup_cuobjdump.log" python3 -m pip install --quiet --no-deps --target "$glia_root/build/tools" \
+    nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm && chmod +x "$bin/cuobjdump" "$bin/nvdisasm" ||
+    say "no cuobjdump: the tests cuda.no_spills and cuda.loads are left out" >&2
 }
 
 case ${1:-test} in

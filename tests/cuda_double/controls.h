@@ -19,6 +19,7 @@ struct Settings {
   int devices = 1;
   std::size_t device_bytes = std::size_t{4} << 30;
   int compute_capability = 90;      ///< major * 10 + minor
+  int multiprocessors = 2;          ///< few: blocks take turns, and loops over blocks go round more than once
   std::set<int> without_kernels;    ///< devices that the library has no kernels for
   int driver_version = 13000;       ///< 0: there is no driver
   bool has_pools = true;            ///< fractional virtual GPUs have none
@@ -42,6 +43,23 @@ struct Settings {
   /// Units in the last place by which exp, log, ... of a kernel differ from the host's, at most and no more than CUDA
   /// documents of each: another number for each argument. 4 in the watched double, which alone can, or $GLIA_CUDA_DOUBLE_ULPS.
   int ulps = 0;
+  bool counts_traffic = false;  ///< of kernels; the watched double alone can
+};
+
+/// What a launch of a kernel moved between its threads and the device's memory. An access is one of a warp: what its lanes
+/// touch at one place of the code in the same turn of the loops around it, whatever lanes leave out a turn. What a lane touches
+/// of 16 aligned bytes, piece behind piece, is one: nvcc makes it so where a struct says that it is aligned.
+struct Traffic {
+  std::string kernel;                ///< as BatchNormKernel<float>
+  unsigned blocks = 0, threads = 0;  ///< threads of a block
+  std::int64_t accesses = 0;
+  std::int64_t sectors = 0;        ///< of 32 bytes, that the accesses touched, each by itself
+  std::int64_t least_sectors = 0;  ///< that would hold each access's bytes
+  /// How often a warp, the one that does most, waited for loads, if each turn of a loop waits once for all that are in it and
+  /// not in a loop within, and for the turn before. Loads that lead to the addresses of others are taken for one wait.
+  std::int64_t longest_chain = 0;
+  /// Threads that one multiprocessor of an H100 holds of this launch at a time, if registers do not limit them.
+  unsigned held_threads = 0;
 };
 
 /// One node of the graph captured last.
@@ -80,6 +98,9 @@ class Controls {
   virtual std::int64_t nondeterministic_convolutions() const = 0;
   /// Devices on which anything made a context, since reset().
   virtual std::set<int> contexts() const = 0;
+  /// The kernels that ran since clear_traffic(), where settings().counts_traffic; the libraries' are not among them.
+  virtual const std::vector<Traffic>& traffic() const = 0;
+  virtual void clear_traffic() = 0;
   /// The graph that was captured last.
   virtual std::vector<GraphNode> last_graph() const = 0;
 };

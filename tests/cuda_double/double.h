@@ -127,10 +127,25 @@ void forget_pages(const void* begin, std::size_t bytes);
 void mark_written(const void* address, std::size_t bytes);
 /// As never written: new, or of no meaning to whoever reads it.
 void mark_fresh(const void* address, std::size_t bytes);
+/// Whether what is written there is watched: whether it may be the device's.
+bool is_watched(const void* address);
 /// Traps unless all of it was written. `what` reads it; null is the kernel that runs.
 void expect_written(const void* address, std::size_t bytes, const char* what);
 /// The name of the kernel that runs, where the library exports it.
 std::string running_kernel();
+
+// --- what is moved (traffic.cpp): counted where the kernels tell it and a test wants to know
+
+/// Whether a block runs and counts. Functions of the host, compiled with the kernels, tell what they do, too.
+extern bool counts_now;
+/// Where it does. Of the thread that runs: `place` is where in the code. Steps come in an order that tells loops.
+void note_step(const void* place);
+void note_access(const void* address, std::size_t bytes, const void* place, bool loads);
+void begin_block_of_traffic(unsigned threads_of_block);
+void end_block_of_traffic();
+void end_launch_of_traffic(unsigned blocks, unsigned threads_of_block);
+const std::vector<Traffic>& all_traffic();
+void forget_traffic();
 
 }  // namespace glia::cuda_double
 

@@ -78,6 +78,8 @@ class TheControls final : public Controls {
   std::map<std::string, std::int64_t> live_objects() const override { return objects; }
   std::int64_t nondeterministic_convolutions() const override { return nondeterministic; }
   std::set<int> contexts() const override { return touched_devices; }
+  const std::vector<Traffic>& traffic() const override { return all_traffic(); }
+  void clear_traffic() override { forget_traffic(); }
   std::vector<GraphNode> last_graph() const override { return last_captured(); }
 };
 
@@ -105,11 +107,14 @@ void run_kernel(Kernel kernel, unsigned blocks, unsigned threads, const cuda::Ke
   try {
     for (const unsigned block : order) {
       running_block = {block, 0, 0};
+      begin_block_of_traffic(threads);
       fibres().run(static_cast<int>(threads), 32, random_order(), [&](int) { kernel(parameter); });
+      end_block_of_traffic();
     }
   } catch (const std::logic_error& error) {
     trap(cudaErrorLaunchFailure, error.what());
   }
+  end_launch_of_traffic(blocks, threads);
 }
 
 }  // namespace
@@ -291,13 +296,12 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 
-// Few multiprocessors: blocks then take turns, and loops over blocks go round more than once.
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   GLIA_DOUBLE_ENTER();
   if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount:
-      *value = 2;
+      *value = settings().multiprocessors;
       return cudaSuccess;
     case cudaDevAttrMemoryPoolsSupported:
       *value = settings().has_pools ? 1 : 0;
@@ -320,7 +324,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   std::snprintf(properties->name, sizeof properties->name, "double of a CUDA device");
   properties->major = settings().compute_capability / 10;
   properties->minor = settings().compute_capability % 10;
-  properties->multiProcessorCount = 2;
+  properties->multiProcessorCount = settings().multiprocessors;
   properties->totalGlobalMem = settings().device_bytes;
   return cudaSuccess;
 }

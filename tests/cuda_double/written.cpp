@@ -28,6 +28,8 @@ std::byte* shadow_of(const void* address) {
 // watched.cpp says true.
 __attribute__((weak)) bool has_watched_kernels() { return false; }
 
+bool is_watched(const void* address) { return shadow_of(address) != nullptr; }
+
 void watch_region(const void* begin, std::size_t bytes) {
   if (!has_watched_kernels()) return;
   region = reinterpret_cast<std::uintptr_t>(begin);
