@@ -5,31 +5,40 @@
 
 #include <glia/image_descriptors.h>  // defines: Window
 #include <kernels/patches.h>
+#include <kernels/pixels.h>
 #include <kernels/sum.h>  // defines: Sums
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-struct ImageSize {
-  std::int64_t height, width, channels;
-
-  GLIA_HD std::int64_t pixels() const { return height * width; }
-};
-
-inline ImageSize size_of_image(const View& images) {
-  return {images.shape[1], images.shape[2], images.shape[3]};
-}
-
 /// A convolution's shapes: of its input `x`, its output `y` and what lies between.
 struct ConvolutionShape {
+  ConvolutionShape(std::int64_t count, const ImageSize& in, const ImageSize& out, const Window& w,
+                   std::int64_t group_count)
+      : images(count),
+        x(in),
+        y(out),
+        window(w),
+        groups(group_count),
+        channels_of_group(in.channels / group_count),
+        filters_of_group(out.channels / group_count),
+        x_pixels(in.height, in.width),
+        y_pixels(out.height, out.width),
+        by_window_width(w.width),
+        by_channels(channels_of_group),
+        by_filters(filters_of_group),
+        by_stride_height(w.stride_height),
+        by_stride_width(w.stride_width) {}
   std::int64_t images;
   ImageSize x, y;
   Window window;
-  std::int64_t groups;
+  std::int64_t groups, channels_of_group, filters_of_group;
+  Pixels x_pixels, y_pixels;
+  WideDivider by_window_width, by_channels, by_filters, by_stride_height, by_stride_width;
 
-  GLIA_HD std::int64_t channels_of_group() const { return x.channels / groups; }
-  GLIA_HD std::int64_t filters_of_group() const { return y.channels / groups; }
   GLIA_HD std::int64_t taps() const { return window.height * window.width; }
+  /// The row of the window that a tap is in.
+  GLIA_HD std::int64_t window_row(std::int64_t tap) const { return by_window_width.quotient(tap); }
 
   /// The element (row, column) of x that tap (i, j) of the window for output (row, column) meets; false where that is
   /// padding.
@@ -47,19 +56,20 @@ struct ConvolutionShape {
   GLIA_HD void with_channels(const Strip&, std::int64_t first, const F& f) const {
     if (groups == 1) return f([](auto) { return std::int64_t{0}; });
     if constexpr (Strip::is_packed) {  // of one group
-      const std::int64_t channel = first / filters_of_group() * channels_of_group();
+      const std::int64_t channel = by_filters.quotient(first) * channels_of_group;
       f([&](auto) { return channel; });
     } else {
-      f([&](auto j) { return (first + j) / filters_of_group() * channels_of_group(); });
+      f([&](auto j) { return by_filters.quotient(first + j) * channels_of_group; });
     }
   }
   /// The other way: from an element of x to the output whose tap (i, j) meets it.
   GLIA_HD bool is_met(std::int64_t& row, std::int64_t& column, std::int64_t i, std::int64_t j) const {
     row += window.top - i * window.dilation_height;
     column += window.left - j * window.dilation_width;
-    if (row < 0 || column < 0 || row % window.stride_height != 0 || column % window.stride_width != 0)
-      return false;
-    row /= window.stride_height, column /= window.stride_width;
+    if (row < 0 || column < 0) return false;
+    const std::int64_t in_row = row, in_column = column;
+    row = by_stride_height.quotient(row), column = by_stride_width.quotient(column);
+    if (row * window.stride_height != in_row || column * window.stride_width != in_column) return false;
     return row < y.height && column < y.width;
   }
 };
@@ -113,14 +123,16 @@ struct ConvolutionKernel {
  private:
   template <class Strip>
   GLIA_HD void convolve(const Strip& strip, std::int64_t pixel, std::int64_t first) const {
-    const std::int64_t in_image = pixel % shape.y.pixels(), image = pixel / shape.y.pixels();
-    const std::int64_t channels = shape.channels_of_group();
+    const Pixels::Pixel out = shape.y_pixels.at(pixel);
+    const std::int64_t channels = shape.channels_of_group;
+    const T* w = weights + first;
     Sums<T, Strip::most> sum(strip.width);
-    for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
-      std::int64_t row = in_image / shape.y.width, column = in_image % shape.y.width;
-      if (!shape.meets(row, column, tap / shape.window.width, tap % shape.window.width)) continue;
-      const T* const from = x + (image * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels;
-      const T* const w = weights + tap * channels * shape.y.channels + first;
+    for (std::int64_t tap = 0; tap < shape.taps(); ++tap, w += channels * shape.y.channels) {
+      const std::int64_t i = shape.window_row(tap);
+      std::int64_t row = out.row, column = out.column;
+      if (!shape.meets(row, column, i, tap - i * shape.window.width)) continue;
+      const T* const from =
+          x + (out.image * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels;
       shape.with_channels(strip, first, [&](const auto& channel_of) {
         stream<Strip::is_packed ? 4 : 1>(
             0, channels, 1,
@@ -158,16 +170,18 @@ struct ConvolutionTransposeKernel {
 
  private:
   GLIA_HD T at(std::int64_t pixel, std::int64_t c) const {
-    const std::int64_t in_image = pixel % shape.x.pixels(), filters = shape.filters_of_group();
-    const std::int64_t group = c / shape.channels_of_group(), channel = c % shape.channels_of_group();
+    const Pixels::Pixel in = shape.x_pixels.at(pixel);
+    const std::int64_t filters = shape.filters_of_group, group = shape.by_channels.quotient(c);
+    const std::int64_t channel = c - group * shape.channels_of_group;
     Sums<T> sum(1);
     for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
-      std::int64_t row = in_image / shape.x.width, column = in_image % shape.x.width;
-      if (!shape.is_met(row, column, tap / shape.window.width, tap % shape.window.width)) continue;
-      const std::int64_t from = pixel / shape.x.pixels() * shape.y.pixels() + row * shape.y.width + column;
+      const std::int64_t i = shape.window_row(tap);
+      std::int64_t row = in.row, column = in.column;
+      if (!shape.is_met(row, column, i, tap - i * shape.window.width)) continue;
+      const std::int64_t from = in.image * shape.y.pixels() + row * shape.y.width + column;
       const T* const dy = y + from * shape.y.channels + group * filters;
       const T* const w =
-          weights + (tap * shape.channels_of_group() + channel) * shape.y.channels + group * filters;
+          weights + (tap * shape.channels_of_group + channel) * shape.y.channels + group * filters;
       stream<4>(
           0, filters, 1, [&](std::int64_t f) { return Both{dy[f], w[f]}; },
           [&](std::int64_t, const auto& v) { sum.add(v.first * v.second); });
@@ -197,9 +211,9 @@ struct ConvolutionWeightsKernel {
   /// A row of the image at a time, of which the pixels that meet the tap lie one behind the other.
   template <class Strip>
   GLIA_HD void sum_pixels(const Strip& strip, std::int64_t tap_channel, std::int64_t first) const {
-    const std::int64_t channels = shape.channels_of_group(), filters = shape.y.channels;
-    const std::int64_t tap = tap_channel / channels, c = tap_channel % channels;
-    const std::int64_t i = tap / shape.window.width, j = tap % shape.window.width;
+    const std::int64_t filters = shape.y.channels, tap = shape.by_channels.quotient(tap_channel);
+    const std::int64_t c = tap_channel - tap * shape.channels_of_group;
+    const std::int64_t i = shape.window_row(tap), j = tap - i * shape.window.width;
     std::int64_t begin = 0, end = shape.y.width;  // columns of y that meet it
     while (begin < end && !shape.meets_column(begin, j)) ++begin;
     while (begin < end && !shape.meets_column(end - 1, j)) --end;

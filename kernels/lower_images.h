@@ -145,9 +145,12 @@ void lower(const op::Shift& d, const Bindings& at, Launch&& launch) {
   visit_moved(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const ImageSize to = size_of_image(d.out);
-    launch(ShiftKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), d.out.shape[0],
-                          size_of_image(d.in), to, d.top, d.left},
-           Work{Work::rows, d.out.shape[0] * to.height, to.width * to.channels});
+    const T* const in = at.template address<T>(d.in);
+    T* const out = at.template address<T>(d.out);
+    const Patches<T> patches(d.out.shape[0] * to.height, to.width * to.channels,
+                             to.channels % pack_size<T> == 0 && are_aligned(in, out));
+    launch(ShiftKernel<T>{in, out, patches, WideDivider(to.height), size_of_image(d.in), to, d.top, d.left},
+           patches.rows_work());
   });
 }
 
@@ -156,9 +159,14 @@ void lower(const op::Upsample& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const ImageSize in = size_of_image(d.in), out = size_of_image(d.out);
-    launch(UpsampleKernel<T>{at.template address<T>(d.in), at.template address<T>(d.out), d.out.shape[0],
-                             d.backward ? out : in, d.backward ? in : out, d.bilinear, d.backward},
-           work_by_rows(d.out));
+    const ImageSize &small = d.backward ? out : in, &large = d.backward ? in : out;
+    const T* const from = at.template address<T>(d.in);
+    T* const to = at.template address<T>(d.out);
+    const Patches<T> patches = patches_of<T>(d.out, are_aligned(from, to));
+    launch(UpsampleKernel<T>{patches, Pixels(out.height, out.width), from, to, small, large,
+                             EnlargedAxis(small.height, large.height / small.height),
+                             EnlargedAxis(small.width, large.width / small.width), d.bilinear, d.backward},
+           patches.rows_work());
   });
 }
 

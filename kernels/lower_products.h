@@ -88,7 +88,7 @@ inline ConvolutionShape convolution_shape(const View& x, const View& y, const Wi
 /// Whether rows of filters are read in packs that are of one group each.
 template <class T, class... Pointers>
 bool are_packs_of_filters(const ConvolutionShape& shape, const Pointers*... pointers) {
-  return (shape.groups == 1 || shape.filters_of_group() % pack_size<T> == 0) && are_aligned(pointers...);
+  return (shape.groups == 1 || shape.filters_of_group % pack_size<T> == 0) && are_aligned(pointers...);
 }
 
 template <class Launch>

@@ -5,6 +5,8 @@
 #include <kernels/patches.h>
 #include <kernels/sum.h>  // defines: Sums
 
+#include <type_traits>
+
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
@@ -30,9 +32,9 @@ struct MatmulKernel {
           const T* const right = b + matrix * b_matrix + column * b_column;
           T* const to = out + matrix * out_matrix + row * out_row + column;
           with_full_strip(strip, [&](const auto& some) {
-            if (b_column == 1)
+            if (some.is_packed || b_column == 1)  // what is loaded of b is one column, or lies together
               multiply(some, left, right, to, [](auto j) { return j; });
-            else
+            else if constexpr (!std::decay_t<decltype(some)>::is_packed)
               multiply(some, left, right, to, [&](auto j) { return j * b_column; });
           });
         });

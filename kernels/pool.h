@@ -4,20 +4,13 @@
 #pragma once
 
 #include <glia/image_descriptors.h>  // defines: Window
-#include <kernels/convolution.h>     // defines: ImageSize
 #include <kernels/patches.h>
-#include <kernels/strided.h>  // defines: Divider
+#include <kernels/pixels.h>
 
 #include <cmath>
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-/// begin .. end - 1.
-struct Span {
-  std::int64_t begin, end;
-  GLIA_HD std::int64_t length() const { return end - begin; }
-};
 
 /// Along one axis: a window of `size`, from output to output `stride` apart, over `in` elements behind `before` of
 /// padding.
@@ -46,51 +39,9 @@ struct PoolShape {
   PoolAxis rows, columns;
 };
 
-/// Images of so many rows and columns, whose pixels are counted through.
-class Pixels {
- public:
-  Pixels(std::int64_t height, std::int64_t width) : height_(height), width_(width) {}
-
-  struct Pixel {
-    std::int64_t image, row, column;
-  };
-  GLIA_HD Pixel at(std::int64_t index) const {
-    const std::int64_t line = width_.quotient(index), image = height_.quotient(line);
-    return {image, line - image * height_.divisor(), index - line * width_.divisor()};
-  }
-
- private:
-  WideDivider height_, width_;
-};
-
 /// Channels that a processor takes at a time: so many that loops over them are worth their start; their number is not told to
 /// the compiler, which would unroll them instead of making vectors.
 constexpr int channel_tile = 64;
-
-/// use(load(row, column)) for the elements of a window, row by row; of a GPU's thread the loads of four before the first is used.
-template <class Strip, class Load, class Use>
-GLIA_HD void each_of_window(const Strip&, Span rows, Span columns, const Load& load, const Use& use) {
-  if constexpr (Strip::is_packed) {
-    constexpr int flight = 4;
-    std::int64_t row = rows.begin, column = columns.begin, left = rows.length() * columns.length();
-    const auto next = [&] {
-      auto loaded = load(row, column);
-      if (++column == columns.end) column = columns.begin, ++row;
-      return loaded;
-    };
-    for (; left >= flight; left -= flight) {
-      decltype(load(row, column)) loaded[flight];
-      GLIA_UNROLL
-      for (int k = 0; k < flight; ++k) loaded[k] = next();
-      GLIA_UNROLL
-      for (int k = 0; k < flight; ++k) use(loaded[k]);
-    }
-    for (; left > 0; --left) use(next());
-  } else {
-    for (std::int64_t row = rows.begin; row < rows.end; ++row)
-      for (std::int64_t column = columns.begin; column < columns.end; ++column) use(load(row, column));
-  }
-}
 
 /// y = the greatest of each window of x, or the mean.
 template <class T>

@@ -14,14 +14,24 @@ kernels='
 stores BatchNormKernel<float>
 stores BatchNormGradientKernel<float>
 stores BiasActivationKernel<.*float>
+stores CombineKernel<float>
+stores DerivativeKernel<(Relu|Sigmoid|Tanh), float>
+stores MapGradientKernel<(Relu|Sigmoid|Tanh), float>
+stores MapKernel<.*float>
 stores OptimizeKernel<.*float>
 stores PairsGradientKernel<float>
+stores PlainBinaryKernel<.*float>
 stores PoolKernel<float>
+stores ^TransposeKernel<float>
 adds BatchNormSumsKernel<float>
 adds BatchStatisticsKernel<float>
-adds ColumnSumsKernel<float
+adds ChunkTotalsKernel<float>
+adds LayerNormWeightsKernel<float>
 adds MomentsKernel<float>
-adds SumRowsKernel<float>
+adds PreluGradientKernel<float>
+adds ReduceColumnsKernel<float
+adds ReducePatchesKernel<float
+adds ReduceRowsKernel<float
 '
 
 PATH=$PATH:$(dirname "$1") # for its disassembler, where neither is installed
