@@ -171,7 +171,8 @@ bool is_wanted(const BackendDescriptor& engine, const ConvolutionProblem& proble
     switch (note) {
       case CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP:
         return true;
-      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
+      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:  // which multiply float64 as it is
+        return rounds || problem.dtype == DType::float64;
       case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
         return rounds;
       case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:

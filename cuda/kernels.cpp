@@ -27,10 +27,10 @@ unsigned blocks_for(const Work& work, unsigned most_blocks) {
     return static_cast<unsigned>(planted("off_by_one_grid") && work.count > 1 ? work.count - 1 : work.count);
   const auto rounded_up = [](std::int64_t n, std::int64_t each) { return (n + each - 1) / each; };
   const std::int64_t wanted =
-      work.blocks > 0                ? work.blocks
-      : work.kind == Work::elements  ? rounded_up(work.count, most_threads * work.elements_of_thread)
-      : work.kind == Work::groups    ? rounded_up(work.count, threads_for(work) / warp_threads)
-                                     : work.count;
+      work.blocks > 0               ? work.blocks
+      : work.kind == Work::elements ? rounded_up(work.count, most_threads * work.elements_of_thread)
+      : work.kind == Work::groups   ? rounded_up(work.count, threads_for(work) / warp_threads)
+                                    : work.count;
   return static_cast<unsigned>(std::clamp<std::int64_t>(wanted, 1, most_blocks));
 }
 

@@ -44,15 +44,6 @@ class CudaBlock {
   __device__ void sync() const { __syncthreads(); }
 
   template <class T>
-  __device__ T broadcast(const T& x) const {
-    __shared__ T value;
-    if (threadIdx.x == 0) value = x;
-    __syncthreads();
-    const T result = value;
-    __syncthreads();  // the next broadcast writes there again
-    return result;
-  }
-  template <class T>
   __device__ T sum(T x) const {
     __shared__ T sums[most_threads / warp_threads];
     x = group_sum(x);
@@ -64,19 +55,19 @@ class CudaBlock {
     return total;
   }
   /// Those of a warp by a butterfly, and what the warps have in their order.
-  template <int n>
+  template <int most, int n>
   __device__ void sum_down(double (&x)[n], std::int64_t across) const {
-    // Threads beside each other have strips of up to 128 bytes together: the numbers of up to 32 columns.
-    __shared__ double sums[most_threads / warp_threads][warp_threads * n];
+    constexpr int widest = warp_threads / most;  // across, at most
+    __shared__ double sums[most_threads / warp_threads][widest * n];
     for (unsigned distance = static_cast<unsigned>(across); distance < warp_threads; distance *= 2)
       for (int k = 0; k < n; ++k) x[k] += __shfl_xor_sync(whole_warp, x[k], distance);
     const std::int64_t column = lane() & (across - 1);
     if (lane() < across)
-      for (int k = 0; k < n; ++k) sums[group()][k * warp_threads + column] = x[k];
+      for (int k = 0; k < n; ++k) sums[group()][k * widest + column] = x[k];
     __syncthreads();
     for (int k = 0; k < n; ++k) {
       x[k] = 0;
-      for (std::int64_t g = 0; g < groups(); ++g) x[k] += sums[g][k * warp_threads + column];
+      for (std::int64_t g = 0; g < groups(); ++g) x[k] += sums[g][k * widest + column];
     }
     __syncthreads();  // the next sum writes there again
   }

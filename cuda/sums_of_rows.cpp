@@ -14,7 +14,8 @@ std::shared_ptr<Memory> append_sums_of_rows(std::vector<KernelLaunch>& kernels, 
     at.base[static_cast<std::size_t>(buffer)] = room->data();
     return partials;
   });
-  for (const KernelLaunch& kernel : elementary_kernels(sums, at, gpu.most_blocks())) kernels.push_back(kernel);
+  for (const KernelLaunch& kernel : elementary_kernels(sums, at, gpu.most_blocks()))
+    kernels.push_back(kernel);
   return room;
 }
 

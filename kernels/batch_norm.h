@@ -64,7 +64,8 @@ struct MomentsKernel {
       sums[most + j] -= by * sums[j];
     });
     strip.store(out, [&](auto j) { return mean[j]; });
-    strip.store(out + columns, [&](auto j) { return sums[most + j] < 0 ? T(0) : static_cast<T>(sums[most + j]); });
+    strip.store(out + columns,
+                [&](auto j) { return sums[most + j] < 0 ? T(0) : static_cast<T>(sums[most + j]); });
     strip.store(out + 2 * columns, [&](auto j) { return rest[j]; });
   }
 };
@@ -98,7 +99,9 @@ struct BatchStatisticsKernel {
     GLIA_HD double mean_at(std::int64_t j) const {
       return static_cast<double>(mean[static_cast<int>(j)]) + static_cast<double>(rest[static_cast<int>(j)]);
     }
-    GLIA_HD double squares_at(std::int64_t j) const { return static_cast<double>(squares[static_cast<int>(j)]); }
+    GLIA_HD double squares_at(std::int64_t j) const {
+      return static_cast<double>(squares[static_cast<int>(j)]);
+    }
   };
 
   template <class Block, class Strip>
@@ -108,7 +111,8 @@ struct BatchStatisticsKernel {
     const double rows = static_cast<double>(chunks.rows());
     const auto load = [&](std::int64_t chunk) {
       const T* const at = partials + chunk * 3 * columns + place.column;
-      return Part<decltype(strip.load(at))>{strip.load(at), strip.load(at + 2 * columns), strip.load(at + columns),
+      return Part<decltype(strip.load(at))>{strip.load(at), strip.load(at + 2 * columns),
+                                            strip.load(at + columns),
                                             static_cast<double>(chunks.rows_of(chunk))};
     };
     const auto first = load(0);
@@ -138,9 +142,8 @@ struct BatchStatisticsKernel {
     if (!moves) return;
     const auto old_mean = strip.load(moving_mean + column);
     const auto old_variance = strip.load(moving_variance + column);
-    strip.store(moving_mean + column, [&](auto j) {
-      return old_mean[j] * momentum + static_cast<T>(mean[j]) * (T(1) - momentum);
-    });
+    strip.store(moving_mean + column,
+                [&](auto j) { return old_mean[j] * momentum + static_cast<T>(mean[j]) * (T(1) - momentum); });
     strip.store(moving_variance + column, [&](auto j) {
       return old_variance[j] * momentum + static_cast<T>(squares[j] / rows) * (T(1) - momentum);
     });
@@ -173,8 +176,10 @@ struct BatchNormKernel {
   GLIA_HD void normalize(const Strip& strip, const Place& place) const {
     const std::int64_t columns = chunks.columns(), column = place.column;
     const T least = floor;
-    const T* const means = (saved ? saved : moving_mean) + column;  // and what stands for operands that are not there
-    const auto m = strip.load(means), inverse = strip.load((saved ? saved + columns : moving_variance) + column);
+    const T* const means =
+        (saved ? saved : moving_mean) + column;  // and what stands for operands that are not there
+    const auto m = strip.load(means),
+               inverse = strip.load((saved ? saved + columns : moving_variance) + column);
     const auto rest = strip.load(saved ? means + 2 * columns : means);
     const auto g = strip.load(gamma ? gamma + column : means), b = strip.load(beta ? beta + column : means);
     T mean[Strip::most], scale[Strip::most], shift[Strip::most];
@@ -246,7 +251,8 @@ struct BatchNormSumsKernel {
           leaf[1][j] += v.first[j] * (v.second[j] - mean[j]);
         });
     if (!place.writes()) return;
-    const auto inverse = strip.load(saved + columns + column), rest = strip.load(saved + 2 * columns + column);
+    const auto inverse = strip.load(saved + columns + column),
+               rest = strip.load(saved + 2 * columns + column);
     to.store(
         strip, place, [&](auto j) { return static_cast<T>(sums[j]); },
         [&](auto j) {

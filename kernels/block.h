@@ -13,10 +13,9 @@
 //   sync()                barrier of the block; every thread must come
 //   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets it
 //   group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i of a greatest x
-//   sum_down(x, across)   sums over the threads whose ranks are alike modulo `across`, a power of two of at most 32, of each of
-//                         the numbers in the array x, in an order fixed by the block's size; every thread must come and gets
-//                         its own in x
-//   broadcast(x)          the x of rank 0; every thread must come
+//   sum_down<most>(x, across)   sums over the threads whose ranks are alike modulo `across`, a power of two of at most 32 / most, of
+//                         each of the numbers in the array x, in an order fixed by the block's size; every thread must come and
+//                         gets its own in x
 //   tile                  how many neighbouring outputs a thread should compute together
 #pragma once
 
@@ -78,14 +77,10 @@ class SerialBlock {
 
   GLIA_HD void sync() const {}
   template <class T>
-  GLIA_HD T broadcast(const T& x) const {
-    return x;
-  }
-  template <class T>
   GLIA_HD T sum(T x) const {
     return x;
   }
-  template <int n>
+  template <int most, int n>
   GLIA_HD void sum_down(double (&)[n], std::int64_t) const {}
   template <class T>
   GLIA_HD T group_sum(T x) const {

@@ -136,7 +136,9 @@ struct ConvolutionKernel {
       shape.with_channels(strip, first, [&](const auto& channel_of) {
         stream<Strip::is_packed ? 4 : 1>(
             0, channels, 1,
-            [&](std::int64_t c) { return Both{from[channel_of(0) + c], strip.load(w + c * shape.y.channels)}; },
+            [&](std::int64_t c) {
+              return Both{from[channel_of(0) + c], strip.load(w + c * shape.y.channels)};
+            },
             [&](std::int64_t c, const auto& v) {
               strip.for_each([&](auto j) {
                 sum[static_cast<int>(j)] +=
@@ -146,8 +148,7 @@ struct ConvolutionKernel {
             });
       });
     }
-    strip.store(y + pixel * shape.y.channels + first,
-                [&](auto j) { return sum.total(static_cast<int>(j)); });
+    strip.store(y + pixel * shape.y.channels + first, [&](auto j) { return sum.total(static_cast<int>(j)); });
   }
 };
 
@@ -183,7 +184,10 @@ struct ConvolutionTransposeKernel {
       const T* const w =
           weights + (tap * shape.channels_of_group + channel) * shape.y.channels + group * filters;
       stream<4>(
-          0, filters, 1, [&](std::int64_t f) { return Both{dy[f], w[f]}; },
+          0, filters, 1,
+          [&](std::int64_t f) {
+            return Both{dy[f], w[f]};
+          },
           [&](std::int64_t, const auto& v) { sum.add(v.first * v.second); });
     }
     return sum.total();
@@ -226,10 +230,13 @@ struct ConvolutionWeightsKernel {
           const std::int64_t step = shape.window.stride_width * shape.x.channels;
           const T* const from =
               x + (image * shape.x.pixels() + row * shape.x.width + column) * shape.x.channels + c;
-          const T* const gradient = dy + ((image * shape.y.height + line) * shape.y.width + begin) * filters + first;
+          const T* const gradient =
+              dy + ((image * shape.y.height + line) * shape.y.width + begin) * filters + first;
           stream<Strip::is_packed ? 4 : 1>(
               0, end - begin, 1,
-              [&](std::int64_t p) { return Both{from[channel_of(0) + p * step], strip.load(gradient + p * filters)}; },
+              [&](std::int64_t p) {
+                return Both{from[channel_of(0) + p * step], strip.load(gradient + p * filters)};
+              },
               [&](std::int64_t p, const auto& v) {
                 strip.for_each([&](auto f) {
                   sum[static_cast<int>(f)] +=

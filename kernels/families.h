@@ -24,8 +24,7 @@ struct Family {
 };
 
 /// kernels/lower_products.h. A Matmul is done in parts, by functions of its own, where no library does it.
-using ProductFamily =
-    Family<op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Round>;
+using ProductFamily = Family<op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Round>;
 
 /// kernels/lower_images.h: images, and the rows of a batch.
 using ImageFamily =

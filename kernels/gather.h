@@ -25,7 +25,8 @@ GLIA_HD void copy_row(Block& block, const From* from, To* to, std::int64_t colum
   const auto copy = [&](const auto& strip) {
     constexpr std::int64_t width = std::decay_t<decltype(strip)>::most;
     stream<4>(
-        block.rank(), columns / width, block.size(), [&](std::int64_t i) { return strip.load(from + i * width); },
+        block.rank(), columns / width, block.size(),
+        [&](std::int64_t i) { return strip.load(from + i * width); },
         [&](std::int64_t i, const auto& v) {
           strip.store(to + i * width, [&](auto j) { return static_cast<To>(v[j]) * scale; });
         });

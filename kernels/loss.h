@@ -47,7 +47,7 @@ GLIA_HD double metric_of_row(const RowMetric& metric, Block& block, const LossRo
 
 /// predictions (rows, columns), targets (rows, columns) of T or int32 labels (rows,), `judged` (rows, columns) what metrics
 /// take for predictions, weights (rows / positions,) or null, gradient (rows, columns) or null, partials
-/// (blocks, 1 + metric_count). A label outside 0..columns-1 gives a loss of NaN, and such a gradient.
+/// (pieces, 1 + metric_count). A label outside 0..columns-1 gives a loss of NaN, and such a gradient.
 template <class Loss, class T>
 struct LossKernel {
   Loss loss;
@@ -79,8 +79,7 @@ struct LossKernel {
     const std::int64_t last = first + rows_of_piece < rows ? first + rows_of_piece : rows;
     double sums[1 + max_row_metrics] = {};
     for (std::int64_t r = first + block.group(); r < last; r += block.groups()) {
-      const double weight =
-          weights ? static_cast<double>(weights[positions == 1 ? r : r / positions]) : 1;
+      const double weight = weights ? static_cast<double>(weights[positions == 1 ? r : r / positions]) : 1;
       LossRow<T> row = row_at(r, static_cast<T>(weight * share / static_cast<double>(rows)));
       if (ignored(row.label)) {
         for (std::int64_t c = block.lane(); row.gradient && c < columns; c += block.lanes())

@@ -96,7 +96,7 @@ inline PoolShape pool_shape(const View& x, const View& y, const Window& w) {
 /// The pixels of images, as rows of channels.
 template <class T>
 Patches<T> patches_of(const View& images, bool packed) {
-  return {images.elements() / last_of(images), last_of(images), packed};
+  return Patches<T>::of_threads(images.elements() / last_of(images), last_of(images), 1, packed);
 }
 
 template <class Launch>
@@ -106,8 +106,8 @@ void lower(const op::Pool& d, const Bindings& at, Launch&& launch) {
     const T* const in = at.template address<T>(d.in);
     T* const out = at.template address<T>(d.out);
     const Patches<T> patches = patches_of<T>(d.out, are_aligned(in, out));
-    launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), Pixels(d.out.shape[1], d.out.shape[2]), patches, in, out,
-                         d.average},
+    launch(PoolKernel<T>{pool_shape(d.in, d.out, d.window), Pixels(d.out.shape[1], d.out.shape[2]), patches,
+                         in, out, d.average},
            patches.rows_work());
   });
 }
@@ -136,7 +136,8 @@ void lower(const op::PoolGradient& d, const Bindings& at, Launch&& launch) {
     if (pairs)
       launch(PairsGradientKernel<T>{shape, counted, patches, x, dy, dx, floor}, patches.rows_work());
     else
-      launch(PoolGradientKernel<T>{shape, counted, patches, x, dy, dx, d.average, floor}, patches.rows_work());
+      launch(PoolGradientKernel<T>{shape, counted, patches, x, dy, dx, d.average, floor},
+             patches.rows_work());
   });
 }
 
@@ -147,8 +148,9 @@ void lower(const op::Shift& d, const Bindings& at, Launch&& launch) {
     const ImageSize to = size_of_image(d.out);
     const T* const in = at.template address<T>(d.in);
     T* const out = at.template address<T>(d.out);
-    const Patches<T> patches(d.out.shape[0] * to.height, to.width * to.channels,
-                             to.channels % pack_size<T> == 0 && are_aligned(in, out));
+    const bool packed = to.channels % pack_size<T> == 0 && are_aligned(in, out);
+    const auto patches =
+        Patches<T>::of_threads(d.out.shape[0] * to.height, to.width * to.channels, 1, packed);
     launch(ShiftKernel<T>{in, out, patches, WideDivider(to.height), size_of_image(d.in), to, d.top, d.left},
            patches.rows_work());
   });

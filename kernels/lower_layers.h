@@ -85,7 +85,7 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
           Work work{Work::elements, d.out.elements() / d.positions};
           work.elements_of_thread = 4 / Function::words;
           launch(NoiseKernel<Function, T>{function, at.state, in, out, d.out.elements(), d.seed, d.backward,
-                                          d.positions, d.channels, packed},
+                                          d.positions, WideDivider(d.channels), packed},
                  work);
         },
         d.function);
@@ -133,7 +133,8 @@ void lower(const op::BatchNorm& d, const Bindings& at, Launch&& launch) {
     if (saved) {
       launch(MomentsKernel<T>{chunks, x, partials}, sums_work(chunks));
       const Patches<T> parts = chunks_as_rows(chunks, packed);
-      launch(BatchStatisticsKernel<T>{chunks, parts, partials, saved, mean, variance, momentum, epsilon, d.moves},
+      launch(BatchStatisticsKernel<T>{chunks, parts, partials, saved, mean, variance, momentum, epsilon,
+                                      d.moves},
              fold_work(parts));
     }
     launch(BatchNormKernel<T>{chunks, x, gamma, beta, saved, mean, variance, out, epsilon,
@@ -158,8 +159,7 @@ void lower(const op::BatchNormGradient& d, const Bindings& at, Launch&& launch) 
     const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
     launch(BatchNormSumsKernel<T>{{chunks, partials, dgamma, dbeta}, x, dy, saved}, sums_work(chunks));
     lower_totals(chunks, packed, partials, dgamma, dbeta, launch);
-    if (dx)
-      launch(BatchNormGradientKernel<T>{chunks, x, dy, gamma, saved, partials, dx}, rows_work(chunks));
+    if (dx) launch(BatchNormGradientKernel<T>{chunks, x, dy, gamma, saved, partials, dx}, rows_work(chunks));
   });
 }
 
@@ -212,9 +212,9 @@ void lower(const op::Standardize& d, const Bindings& at, Launch&& launch) {
     const T* const mean = at.template address<T>(d.mean);
     const T* const variance = at.template address<T>(d.variance);
     T* const out = at.template address<T>(d.out);
-    const Patches<T> patches(d.in.shape[0], d.in.shape[1], are_aligned(in, mean, variance, out));
-    launch(StandardizeKernel<T>{patches, in, mean, variance, out, d.backward},
-           patches.rows_work());
+    const bool packed = are_aligned(in, mean, variance, out);
+    const auto patches = Patches<T>::of_threads(d.in.shape[0], d.in.shape[1], 4, packed);
+    launch(StandardizeKernel<T>{patches, in, mean, variance, out, d.backward}, patches.rows_work());
   });
 }
 
@@ -225,7 +225,7 @@ void lower(const op::Prelu& d, const Bindings& at, Launch&& launch) {
     const T* const in = at.template address<T>(d.in);
     const T* const alpha = at.template address<T>(d.alpha);
     T* const out = at.template address<T>(d.out);
-    const Patches<T> patches(d.in.shape[0], d.in.shape[1], are_aligned(in, alpha, out));
+    const auto patches = Patches<T>::of_threads(d.in.shape[0], d.in.shape[1], 4, are_aligned(in, alpha, out));
     launch(PreluKernel<T>{patches, in, alpha, out}, patches.rows_work());
   });
 }
@@ -241,8 +241,7 @@ void lower(const op::PreluGradient& d, const Bindings& at, Launch&& launch) {
     T* const dalpha = at.template address<T>(d.alpha_gradient);
     const std::int64_t rows = d.in.shape[0], columns = d.in.shape[1];
     const Patches<T> patches(rows, columns, rows, are_aligned(in, alpha, dy, dx, dalpha));
-    launch(PreluGradientKernel<T>{patches, in, alpha, dy, dx, dalpha},
-           patches.pieces_work(rows));
+    launch(PreluGradientKernel<T>{patches, in, alpha, dy, dx, dalpha}, patches.pieces_work(rows));
   });
 }
 

@@ -22,7 +22,8 @@ void lower_epilogue(const op::Epilogue& d, const Bindings& at, std::int64_t row,
     T* const out = at.template address<T>(d.out) + first;
     const T* const bias = d.bias ? at.template address<T>(d.bias) + column : nullptr;
     const T* const saved = d.saved ? at.template address<T>(d.saved) + first : nullptr;
-    const Patches<T> region(rows, columns, stride % pack_size<T> == 0 && are_aligned(out, bias, saved));
+    const Patches<T> region =
+        Patches<T>::of_threads(rows, columns, 4, stride % pack_size<T> == 0 && are_aligned(out, bias, saved));
     const Work work = region.rows_work();
     select(
         [&](const auto& function) {
@@ -56,12 +57,17 @@ void lower_product(const op::Matmul& d, const Bindings& at, std::int64_t row, st
     const std::int64_t batch = batched ? d.out.shape[0] : 1, whole = pack_size<T>;
     bool packed = d.b.strides[c] == 1 && d.b.strides[r] % whole == 0 && d.out.strides[r] % whole == 0;
     if (batched) packed = packed && d.b.strides[0] % whole == 0 && d.out.strides[0] % whole == 0;
-    const Patches<T> patches(batch * rows, columns, packed && are_aligned(b, out));
-    MatmulKernel<T> kernel{patches,        a,
-                           b,              out,
-                           rows,           d.a.shape[c],
-                           d.a.strides[r], d.a.strides[c],
-                           d.b.strides[r], d.b.strides[c],
+    const auto patches = Patches<T>::of_threads(batch * rows, columns, 1, packed && are_aligned(b, out));
+    MatmulKernel<T> kernel{patches,
+                           a,
+                           b,
+                           out,
+                           rows,
+                           d.a.shape[c],
+                           d.a.strides[r],
+                           d.a.strides[c],
+                           d.b.strides[r],
+                           d.b.strides[c],
                            d.out.strides[r]};
     if (batched)
       kernel.batch = batch, kernel.a_matrix = d.a.strides[0], kernel.b_matrix = d.b.strides[0],
@@ -100,7 +106,8 @@ void lower(const op::Convolution& d, const Bindings& at, Launch&& launch) {
     const ConvolutionShape shape = convolution_shape(d.x, d.out, d.window, d.groups);
     const T* const weights = at.template address<T>(d.weights);
     T* const out = at.template address<T>(d.out);
-    const Patches<T> patches(pixels, filters, are_packs_of_filters<T>(shape, weights, out));
+    const bool packed = are_packs_of_filters<T>(shape, weights, out);
+    const auto patches = Patches<T>::of_threads(pixels, filters, 1, packed);
     launch(ConvolutionKernel<T>{shape, patches, at.template address<T>(d.x), weights, out},
            patches.rows_work());
     lower_epilogue(epilogue, at, 0, pixels, 0, filters, launch);
@@ -113,7 +120,7 @@ void lower(const op::ConvolutionTranspose& d, const Bindings& at, Launch&& launc
     using T = typename decltype(type)::type;
     const op::Epilogue epilogue = op::epilogue_of(d);
     const std::int64_t pixels = epilogue.rows, channels = epilogue.columns;
-    const Patches<T> patches(pixels, channels, false);
+    const auto patches = Patches<T>::of_threads(pixels, channels, 1, false);
     launch(ConvolutionTransposeKernel<T>{convolution_shape(d.out, d.x, d.window, d.groups), patches,
                                          at.template address<T>(d.x), at.template address<T>(d.weights),
                                          at.template address<T>(d.out)},
@@ -130,7 +137,8 @@ void lower(const op::ConvolutionWeights& d, const Bindings& at, Launch&& launch)
     const T* const dy = at.template address<T>(d.out_gradient);
     T* const dw = at.template address<T>(d.weights_gradient);
     const std::int64_t filters = shape.y.channels, rows = d.weights_gradient.elements() / filters;
-    const Patches<T> patches(rows, filters, are_packs_of_filters<T>(shape, dy, dw));
+    // Each sums over all pixels: a thread for every one of them.
+    const auto patches = Patches<T>::of_threads(rows, filters, 1, false);
     launch(ConvolutionWeightsKernel<T>{shape, patches, at.template address<T>(d.x), dy, dw},
            patches.rows_work());
     if (d.bias_gradient) lower_sums_of_rows<T>(d.out_gradient, filters, d.bias_gradient, at, launch);

@@ -18,13 +18,13 @@ struct Reduction {
 /// out (outer, inner, chunks) = scale * the sums.
 template <class T, class To, class Launch>
 void lower_reduction(const T* in, To* out, const Reduction& r, double scale, Launch&& launch) {
-  constexpr std::int64_t narrow = ReduceRowsKernel<T, To>::widest, many_terms = 128;
+  constexpr std::int64_t narrow = ReduceRowsKernel<T, To>::widest, many_terms = 32;
   const std::int64_t chunks = r.chunks(), sums = r.outer * chunks;
   const bool is_contiguous = r.row_step == r.inner, is_countable = sums < std::int64_t{1} << 31;
   const bool by_groups = r.inner == 1 ? r.reduced > 32 : r.inner > 1 && r.inner <= narrow && r.reduced >= 512;
   if (is_contiguous && is_countable && by_groups)
-    return launch(ReduceRowsKernel<T, To>{in, out, r.outer, r.reduced, static_cast<int>(r.inner), chunks, r.terms,
-                                          scale},
+    return launch(ReduceRowsKernel<T, To>{in, out, r.outer, r.reduced, static_cast<int>(r.inner), chunks,
+                                          r.terms, scale},
                   Work{Work::groups, sums, r.terms * r.inner});
   if (is_countable && r.terms >= many_terms && r.inner > 1) {
     const bool packed = r.row_step % pack_size<T> == 0 && are_aligned(in) && (chunks > 1 || are_aligned(out));
@@ -37,8 +37,8 @@ void lower_reduction(const T* in, To* out, const Reduction& r, double scale, Lau
   places.push({chunks, {r.terms * r.row_step, 1, r.terms}});
   places.push({r.outer, {r.reduced * r.row_step, r.inner * chunks, 0}});
   visit_strided(places, [&](const auto& strided) {
-    launch(ReduceColumnsKernel<T, To, std::decay_t<decltype(strided)>>{in, out, strided, r.reduced, r.row_step,
-                                                                      r.terms, scale},
+    launch(ReduceColumnsKernel<T, To, std::decay_t<decltype(strided)>>{in, out, strided, r.reduced,
+                                                                       r.row_step, r.terms, scale},
            Work{Work::elements, places.elements, r.terms});
   });
 }

@@ -92,8 +92,8 @@ void lower(const op::RescaleToNorm& d, const Bindings& at, Launch&& launch) {
     const std::int64_t n = d.values.elements();
     T* const values = at.template address<T>(d.values);
     const bool packed = are_aligned(values);
-    launch(RescaleToNormKernel<T>{values, at.template address<double>(d.partials), n, d.partials.elements(), d.limit,
-                                  packed},
+    launch(RescaleToNormKernel<T>{values, at.template address<double>(d.partials), n, d.partials.elements(),
+                                  d.limit, packed},
            elements_work<T>(n, packed));
   });
 }
@@ -109,11 +109,12 @@ void lower(const op::Optimize& d, const Bindings& at, Launch&& launch) {
           const T* const gradients = at.template address<T>(d.gradients);
           T* const slots = at.template address<T>(d.slots);
           const bool packed = slot_stride % pack_size<T> == 0 && are_aligned(parameters, gradients, slots);
-          launch(OptimizeKernel<std::decay_t<decltype(optimizer)>, T>{
-                     optimizer, advance_kernel(d.advance, at), parameters, gradients, slots, n, slot_stride, d.steps,
-                     optimizer.slots(), d.weight_decay, at.template address<WeightSpan>(d.spans),
-                     d.spans ? d.spans.shape[0] : 0, packed},
-                 elements_work<T>(n > 0 ? n : 1, packed));
+          launch(
+              OptimizeKernel<std::decay_t<decltype(optimizer)>, T>{
+                  optimizer, advance_kernel(d.advance, at), parameters, gradients, slots, n, slot_stride,
+                  d.steps, optimizer.slots(), d.weight_decay, at.template address<WeightSpan>(d.spans),
+                  d.spans ? d.spans.shape[0] : 0, packed},
+              elements_work<T>(n > 0 ? n : 1, packed));
         },
         d.optimizer);
   });
@@ -144,8 +145,7 @@ void lower_constraint(const Constraint& constraint, const op::Constrain& d, cons
       launch(NonNegKernel<T>{weight, rows * columns, packed}, elements_work<T>(rows * columns, packed));
     } else {
       const Patches<T> patches(rows, columns, rows, packed);
-      launch(ConstrainKernel<Constraint, T>{constraint, patches, weight},
-             patches.pieces_work(rows));
+      launch(ConstrainKernel<Constraint, T>{constraint, patches, weight}, patches.pieces_work(rows));
     }
   }
 }
@@ -167,7 +167,8 @@ void lower(const op::Momentum& d, const Bindings& at, Launch&& launch) {
     T* const momentum = at.template address<T>(d.momentum);
     T* const out = at.template address<T>(d.out);
     const bool packed = are_aligned(gradients, momentum, out);
-    launch(MomentumKernel<T>{at.state, gradients, momentum, out, n, d.steps, d.mu, d.clipvalue, d.nesterov, packed},
+    launch(MomentumKernel<T>{at.state, gradients, momentum, out, n, d.steps, d.mu, d.clipvalue, d.nesterov,
+                             packed},
            elements_work<T>(n, packed));
   });
 }

@@ -112,7 +112,9 @@ struct DerivativeKernel {
       const T* const s = saved + place.column;
       each_row(
           strip, place,
-          [&](std::int64_t row) { return Both{strip.load(o + row * stride), strip.load(s + row * stride)}; },
+          [&](std::int64_t row) {
+            return Both{strip.load(o + row * stride), strip.load(s + row * stride)};
+          },
           [&](std::int64_t row, const auto& v) {
             strip.store(o + row * stride, [&](auto j) { return function.backward(v.first[j], v.second[j]); });
           });

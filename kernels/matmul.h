@@ -43,11 +43,14 @@ struct MatmulKernel {
  private:
   /// place(j) is where the j-th column lies behind the first.
   template <class Strip, class PlaceOf>
-  GLIA_HD void multiply(const Strip& strip, const T* left, const T* right, T* to, const PlaceOf& place) const {
+  GLIA_HD void multiply(const Strip& strip, const T* left, const T* right, T* to,
+                        const PlaceOf& place) const {
     Sums<T, Strip::most> sum(strip.width);
     stream<Strip::is_packed ? 4 : 1>(
         0, k, 1,
-        [&](std::int64_t l) { return Both{left[l * a_column], strip.load(right + l * b_row)}; },
+        [&](std::int64_t l) {
+          return Both{left[l * a_column], strip.load(right + l * b_row)};
+        },
         [&](std::int64_t, const auto& v) {
           strip.for_each([&](auto j) { sum[static_cast<int>(j)] += v.first * v.second[place(j)]; });
           sum.next(strip.width);

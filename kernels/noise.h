@@ -5,6 +5,7 @@
 
 #include <glia/math/noise.h>
 #include <glia/step_state.h>  // defines: StepState
+#include <kernels/strided.h>  // defines: WideDivider
 #include <kernels/strip.h>
 
 namespace glia::kernels {
@@ -21,8 +22,10 @@ struct NoiseKernel {
   std::int64_t n;
   std::uint64_t seed;
   bool backward;
-  std::int64_t positions, channels;
-  bool packed;  ///< each element has a draw of its own, and those of a block of random numbers lie as one pack
+  std::int64_t positions;
+  WideDivider channels;
+  bool
+      packed;  ///< each element has a draw of its own, and those of a block of random numbers lie as one pack
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -55,10 +58,13 @@ struct NoiseKernel {
 
   /// To the elements that share draw `draw`.
   GLIA_HD void apply(std::int64_t draw, const std::uint32_t* word) const {
-    const std::int64_t first =
-        positions == 1 ? draw : draw / channels * positions * channels + draw % channels;
+    std::int64_t first = draw;
+    if (positions > 1) {
+      const std::int64_t row = channels.quotient(draw), channel = draw - row * channels.divisor();
+      first = row * positions * channels.divisor() + channel;
+    }
     for (std::int64_t p = 0; p < positions; ++p) {
-      const std::int64_t i = first + p * channels;
+      const std::int64_t i = first + p * channels.divisor();
       out[i] = backward ? function.backward(in[i], word) : function.forward(in[i], word);
     }
   }

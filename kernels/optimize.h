@@ -59,7 +59,9 @@ struct OptimizeKernel {
     const auto update = optimizer.template update<T>(advance.state->powers, rate);
     const T decay = static_cast<T>(weight_decay * rate);
     const T limit = optimizer.clipvalue > 0 ? static_cast<T>(optimizer.clipvalue) : T(HUGE_VALF);
-    const auto load = [&](const auto& strip, T* weights, std::int64_t i) { return loaded<used>(strip, weights, i); };
+    const auto load = [&](const auto& strip, T* weights, std::int64_t i) {
+      return loaded<used>(strip, weights, i);
+    };
     const auto use = [&](const auto& strip, T* weights, std::int64_t i, auto& v) {
       strip.for_each([&](auto j) {
         [[maybe_unused]] T none = 0;
@@ -89,8 +91,8 @@ struct OptimizeKernel {
   template <int used, class Strip>
   GLIA_HD auto loaded(const Strip& strip, T* weights, std::int64_t i) const {
     const T* const g = gradients + i;
-    Element<decltype(strip.load(weights)), decltype(strip.load(g)), used> v = {strip.load(weights + i),
-                                                                              strip.load(g), {}};
+    Element<decltype(strip.load(weights)), decltype(strip.load(g)), used> v = {
+        strip.load(weights + i), strip.load(g), {}};
     for (int s = 0; s < used; ++s) v.slots[s] = strip.load(slots + s * slot_stride + i);
     return v;
   }

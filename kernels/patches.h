@@ -52,16 +52,22 @@ class Patches {
   Patches(std::int64_t rows, std::int64_t columns, std::int64_t piece_rows, bool packed)
       : rows_(rows),
         columns_(columns),
-        piece_rows_(piece_rows),
-        pieces_((rows + piece_rows - 1) / piece_rows),
+        piece_rows_(piece_rows > 0 ? piece_rows : 1),
+        pieces_((rows + piece_rows_ - 1) / piece_rows_),
         packed_(packed && columns % pack_size<T> == 0) {}
-  /// In pieces that keep a GPU's blocks busy, where no result depends on them.
-  Patches(std::int64_t rows, std::int64_t columns, bool packed) : Patches(rows, columns, 1, packed) {
-    piece_rows_ = rows_in_flight * most_threads >> log2_across<T>(strip_width(), columns, most_threads);
-    pieces_ = (rows + piece_rows_ - 1) / piece_rows_;
+  /// In pieces of which no result depends: of so many rows for each of a GPU's threads, or fewer where that makes more blocks.
+  static Patches of_threads(std::int64_t rows, std::int64_t columns, std::int64_t rows_of_thread,
+                            bool packed) {
+    constexpr std::int64_t many_blocks = 512;
+    const int width = packed && columns % pack_size<T> == 0 ? pack_size<T> : 1;
+    const std::int64_t down = most_threads >> log2_across<T>(width, columns, most_threads);
+    for (;; rows_of_thread /= 2) {
+      const Patches patches(rows, columns, rows_of_thread * down, packed);
+      if (rows_of_thread == 1 || patches.pieces_ * patches.lines(width, most_threads) >= many_blocks)
+        return patches;
+    }
   }
 
-  static constexpr int rows_in_flight = 4;
   static constexpr unsigned most_threads = 256;
 
   GLIA_HD std::int64_t rows() const { return rows_; }
@@ -77,21 +83,24 @@ class Patches {
   /// What each_piece() takes, where a processor cuts strips of pieces of `rows_of_piece` rows; a GPU's blocks have so many threads.
   Work pieces_work(std::int64_t rows_of_piece, unsigned threads = most_threads) const {
     constexpr std::int64_t strip = SerialBlock::tile;
-    return with_blocks({Work::rows, pieces_ * ((columns_ + strip - 1) / strip), rows_of_piece * strip}, threads);
+    return with_blocks({Work::rows, pieces_ * ((columns_ + strip - 1) / strip), rows_of_piece * strip},
+                       threads);
   }
 
   /// f(strip, place) for each piece, and of its columns those of the thread; a processor's thread has `most` at a time. Every
   /// thread of a block comes as often as the others.
   template <int most, class Block, class F>
   GLIA_HD void each_piece(Block& block, const F& f) const {
+    if (columns_ == 0 || pieces_ == 0) return;
     if constexpr (Block::tile > 1) {
       const std::int64_t strips = (columns_ + most - 1) / most;
       const auto range = block.rows(pieces_ * strips);
       std::int64_t piece = range.begin / strips, column = range.begin % strips * most;
       for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
         const std::int64_t begin = piece * piece_rows_;
-        f(WideStrip<most>{columns_ - column < most ? columns_ - column : most},
-          Place{piece, begin, begin + rows_of(piece), column});
+        visit_width<most>(columns_ - column, [&](const auto& strip) {
+          f(strip, Place{piece, begin, begin + rows_of(piece), column});
+        });
         column += most;
         if (column >= columns_) column = 0, ++piece;
       }
@@ -123,7 +132,7 @@ class Patches {
     if constexpr (Block::tile > 1) {
       const auto range = block.rows(rows_);
       f(WideStrip<0>{columns_}, Place{0, range.begin, range.end, 0});
-    } else {
+    } else if (columns_ > 0 && pieces_ > 0) {
       visit_strip<T>(packed_, [&](const auto& strip) { stand(block, strip, f); });
     }
   }
@@ -149,7 +158,8 @@ class Patches {
     const std::int64_t x = block.rank() & (across - 1), y = block.rank() >> log2, down = block.size() >> log2;
     // 32 bits do: a GPU divides no more of them by a dozen instructions.
     const auto lines = static_cast<std::uint32_t>((columns_ + across * width - 1) / (across * width));
-    const auto index = static_cast<std::uint32_t>(block.index()), count = static_cast<std::uint32_t>(block.count());
+    const auto index = static_cast<std::uint32_t>(block.index()),
+               count = static_cast<std::uint32_t>(block.count());
     std::int64_t piece = index / lines, line = index % lines;
     const std::int64_t more_pieces = count / lines, more_lines = count % lines;
     while (piece < pieces_) {
@@ -190,7 +200,7 @@ GLIA_HD void sum_rows(Block& block, const Strip& strip, const Place& p, double (
     for (int s = 0; s < terms; ++s)
       strip.for_each([&](auto j) { totals[s * most + j] += static_cast<double>(sums[s][j]); });
   }
-  block.sum_down(totals, p.across);
+  block.template sum_down<most>(totals, p.across);
 }
 
 }  // namespace GLIA_ISA

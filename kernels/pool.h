@@ -15,7 +15,8 @@ inline namespace GLIA_ISA {
 /// Along one axis: a window of `size`, from output to output `stride` apart, over `in` elements behind `before` of
 /// padding.
 struct PoolAxis {
-  PoolAxis(std::int64_t in_size, std::int64_t out_size, std::int64_t window, std::int64_t step, std::int64_t padding)
+  PoolAxis(std::int64_t in_size, std::int64_t out_size, std::int64_t window, std::int64_t step,
+           std::int64_t padding)
       : in(in_size), out(out_size), size(window), stride(step), before(padding), by_stride(step) {}
   std::int64_t in, out, size, stride, before;
   WideDivider by_stride;
@@ -198,15 +199,15 @@ struct PairsGradientKernel {
           const Pixels::Pixel window = windows.at(index);
           const std::int64_t n = shape.channels, line = shape.columns.in * n;
           const std::int64_t above =
-              ((window.image * shape.rows.in + 2 * window.row) * shape.columns.in + 2 * window.column) * n + channel;
+              ((window.image * shape.rows.in + 2 * window.row) * shape.columns.in + 2 * window.column) * n +
+              channel;
           split(strip, dy + index * n + channel, above, above + line);
           const bool last_row = window.row + 1 == shape.rows.out && shape.rows.in > 2 * shape.rows.out;
           const bool last_column =
               window.column + 1 == shape.columns.out && shape.columns.in > 2 * shape.columns.out;
           if (last_column) clear(strip, above + 2 * n), clear(strip, above + line + 2 * n);
           if (!last_row) return;
-          const std::int64_t last =
-              above + (shape.rows.in - 1 - 2 * window.row) * line;  // of this column
+          const std::int64_t last = above + (shape.rows.in - 1 - 2 * window.row) * line;  // of this column
           for (int i = 0; i < (last_column ? 3 : 2); ++i) clear(strip, last + i * n);
         });
   }
@@ -220,7 +221,8 @@ struct PairsGradientKernel {
   /// A window's upper two pixels lie beside each other, and so the lower two. In short passes: together they would be
   /// branches, and no vectors.
   template <class Strip>
-  GLIA_HD void split(const Strip& strip, const T* dy_of_window, std::int64_t above, std::int64_t below) const {
+  GLIA_HD void split(const Strip& strip, const T* dy_of_window, std::int64_t above,
+                     std::int64_t below) const {
     const std::int64_t n = shape.channels;
     const auto gradient = strip.load(dy_of_window);
     const auto a = strip.load(x + above), b = strip.load(x + above + n);

@@ -19,7 +19,9 @@ GLIA_HD double sum_apart(const T* x, std::int64_t n, std::int64_t step) {
   for (std::int64_t first = 0; first < n; first += leaf_terms) {
     const std::int64_t last = n - first < leaf_terms ? n : first + leaf_terms;
     T leaf = 0;
-    stream<4>(first, last, 1, [&](std::int64_t i) { return x[i * step]; }, [&](std::int64_t, T term) { leaf += term; });
+    stream<4>(
+        first, last, 1, [&](std::int64_t i) { return x[i * step]; },
+        [&](std::int64_t, T term) { leaf += term; });
     total += static_cast<double>(leaf);
   }
   return total;
@@ -32,7 +34,7 @@ struct ReduceColumnsKernel {
   const T* in;
   To* out;
   Places sums;
-  std::int64_t reduced, inner, terms_of_chunk;
+  std::int64_t reduced, row_step, terms_of_chunk;
   double scale;
 
   template <class Block>
@@ -47,10 +49,11 @@ struct ReduceColumnsKernel {
         // Neighbours that lie together have a chunk in common.
         const std::int64_t together = in_next == 1 && first_next == 0 ? Block::tile : 1;
         for (std::int64_t j = 0; j < count; j += together)
-          sum_together<Block::tile>(in + at[0] + j * in_next, terms(j), count - j < together ? count - j : together,
-                                    out + at[1] + j * out_next, out_next);
+          sum_together<Block::tile>(in + at[0] + j * in_next, terms(j),
+                                    count - j < together ? count - j : together, out + at[1] + j * out_next,
+                                    out_next);
       } else {
-        out[at[1]] = static_cast<To>(scale * sum_apart(in + at[0], terms(0), inner));
+        out[at[1]] = static_cast<To>(scale * sum_apart(in + at[0], terms(0), row_step));
       }
     });
   }
@@ -60,7 +63,7 @@ struct ReduceColumnsKernel {
   GLIA_HD void sum_together(const T* x, std::int64_t terms, std::int64_t width, To* to,
                             std::int64_t out_next) const {
     Sums<T, tile> sum(width);
-    for (std::int64_t term = 0; term < terms; ++term, x += inner) {
+    for (std::int64_t term = 0; term < terms; ++term, x += row_step) {
       for (int k = 0; k < width; ++k) sum[k] += x[k];
       sum.next(width);
     }

@@ -114,7 +114,8 @@ struct UpsampleKernel {
     const auto a = load(strip, small, p.image, y.low, x.low, c);
     if (!bilinear) return strip.store(to, [&](auto j) { return a[j]; });
     const auto b = load(strip, small, p.image, y.low, x.high, c);
-    const auto d = load(strip, small, p.image, y.high, x.low, c), e = load(strip, small, p.image, y.high, x.high, c);
+    const auto d = load(strip, small, p.image, y.high, x.low, c),
+               e = load(strip, small, p.image, y.high, x.high, c);
     strip.store(to, [&](auto j) {
       const T above = a[j] * (T(1) - x.share) + b[j] * x.share;
       const T below = d[j] * (T(1) - x.share) + e[j] * x.share;

@@ -40,13 +40,13 @@ struct ScheduleKernel {
   }
 };
 
-/// Folds partials (blocks, 1 + metrics) into the loss's total and the first counters, adds the penalties (penalty_blocks,) to the loss of
+/// Folds partials (pieces, 1 + metrics) into the loss's total and the first counters, adds the penalties (penalty_pieces,) to the loss of
 /// every row, and moves the cursor. Block 0 does it; others pass through.
 struct AdvanceKernel {
   StepState* state;
   const double* partials;   ///< null: only the cursor moves
   const double* penalties;  ///< null: none
-  std::int64_t blocks, columns, penalty_blocks;
+  std::int64_t pieces, columns, penalty_pieces;
   std::int64_t batch, loss_rows;
 
   template <class Block>
@@ -54,13 +54,13 @@ struct AdvanceKernel {
     if (block.index() != 0 || batch == 0) return;
     for (std::int64_t column = 0; partials && column < columns; ++column) {
       double sum = 0;
-      for (std::int64_t b = block.rank(); b < blocks; b += block.size())
+      for (std::int64_t b = block.rank(); b < pieces; b += block.size())
         sum += partials[b * columns + column];
       sum = block.sum(sum);
       if (block.rank() == 0) (column == 0 ? state->loss : counters_of(state)[column - 1]) += sum;
     }
     double penalty = 0;
-    for (std::int64_t b = block.rank(); penalties && b < penalty_blocks; b += block.size())
+    for (std::int64_t b = block.rank(); penalties && b < penalty_pieces; b += block.size())
       penalty += penalties[b];
     if (penalties) penalty = block.sum(penalty);
     if (block.rank() == 0) {

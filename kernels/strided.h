@@ -13,12 +13,13 @@
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
-/// Division of numbers below 2^31 by one of them, as Granlund and Montgomery 1994 do it: a multiplication and a shift.
+/// Division of numbers below 2^31 by one of them (0 counts as 1: of nothing), as Granlund and Montgomery 1994 do it: a multiplication and a shift.
 class Divider {
  public:
   using Number = std::uint32_t;
   Divider() = default;
-  GLIA_HD explicit Divider(std::int64_t divisor) : divisor_(static_cast<Number>(divisor)), shift_(0) {
+  GLIA_HD explicit Divider(std::int64_t divisor)
+      : divisor_(divisor > 0 ? static_cast<Number>(divisor) : 1), shift_(0) {
     while ((Number{1} << shift_) < divisor_) ++shift_;
     const std::uint64_t rest = (std::uint64_t{1} << shift_) - divisor_;
     factor_ = static_cast<Number>((rest << 32) / divisor_ + 1);
@@ -39,10 +40,10 @@ class WideDivider {
  public:
   using Number = std::int64_t;
   WideDivider() = default;
-  GLIA_HD explicit WideDivider(std::int64_t divisor) : divisor_(divisor), shift_(0) {
-    while (std::uint64_t{1} << shift_ < static_cast<std::uint64_t>(divisor)) ++shift_;
-    const Wide rest = (Wide{1} << shift_) - static_cast<Wide>(divisor);
-    factor_ = static_cast<std::uint64_t>((rest << 64) / static_cast<Wide>(divisor) + 1);
+  GLIA_HD explicit WideDivider(std::int64_t divisor) : divisor_(divisor > 0 ? divisor : 1), shift_(0) {
+    while (std::uint64_t{1} << shift_ < static_cast<std::uint64_t>(divisor_)) ++shift_;
+    const Wide rest = (Wide{1} << shift_) - static_cast<Wide>(divisor_);
+    factor_ = static_cast<std::uint64_t>((rest << 64) / static_cast<Wide>(divisor_) + 1);
   }
   GLIA_HD Number divisor() const { return divisor_; }
   GLIA_HD Number quotient(Number n) const {

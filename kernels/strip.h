@@ -80,9 +80,22 @@ struct FullStrip {
   }
   template <class T, class F>
   GLIA_HD void store(T* at, const F& f) const {
+    GLIA_INDEPENDENT
     for (int j = 0; j < n; ++j) at[j] = f(j);
   }
 };
+/// f(strip) with a processor's strip of up to `most` of so many columns: of widths that most have, the compiler is told.
+template <int most, class F>
+GLIA_HD void visit_width(std::int64_t columns, const F& f) {
+  if (columns >= most)
+    f(FullStrip<most>{});
+  else if (columns == most / 2)
+    f(FullStrip<most / 2>{});
+  else if (columns == most / 4)
+    f(FullStrip<most / 4>{});
+  else
+    f(WideStrip<most>{columns});
+}
 /// f(strip), the strip as a FullStrip where it is one.
 template <class Strip, class F>
 GLIA_HD void with_full_strip(const Strip& strip, const F& f) {

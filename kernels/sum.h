@@ -26,7 +26,9 @@ template <class T, int tile = 1>
 class Sums {
  public:
   GLIA_HD explicit Sums(std::int64_t width) {
-    for (int j = 0; j < (tile == 1 ? 1 : width); ++j) leaf_[j] = 0, total_[j] = 0;
+    for (int j = 0; j < (tile == 1 ? 1 : width); ++j) leaf_[j] = 0;
+    if constexpr (tile <= 16)  // of more the first fold does it, which costs short sums nothing
+      for (int j = 0; j < (tile == 1 ? 1 : width); ++j) total_[j] = 0;
   }
 
   GLIA_HD T& operator[](int j) { return leaf_[at(j)]; }
@@ -41,24 +43,30 @@ class Sums {
     leaf_[0] += term;
     next(1);
   }
-  GLIA_HD T total(int j = 0) const { return static_cast<T>(wide_total(j)); }
+  GLIA_HD T total(int j = 0) const {
+    return folded_ ? static_cast<T>(total_[at(j)] + static_cast<double>(leaf_[at(j)])) : leaf_[at(j)];
+  }
   /// The same before it is rounded to T.
-  GLIA_HD double wide_total(int j = 0) const { return total_[at(j)] + static_cast<double>(leaf_[at(j)]); }
+  GLIA_HD double wide_total(int j = 0) const {
+    return (folded_ ? total_[at(j)] : 0) + static_cast<double>(leaf_[at(j)]);
+  }
 
  private:
   /// One column is in registers, which cannot be indexed.
   GLIA_HD static constexpr int at(int j) { return tile == 1 ? 0 : j; }
   GLIA_HD void fold(std::int64_t width) {
     for (int j = 0; j < (tile == 1 ? 1 : width); ++j) {
-      total_[j] += static_cast<double>(leaf_[j]);
+      total_[j] = (folded_ ? total_[j] : 0) + static_cast<double>(leaf_[j]);
       leaf_[j] = 0;
     }
+    folded_ = true;
     terms_ = 0;
   }
 
   T leaf_[tile];
   double total_[tile];
   int terms_ = 0;
+  bool folded_ = false;
 };
 
 /// The sum of f(c) over the columns of a row; every lane of the group gets it. A lane asks for c = lane, lane + lanes, ...

@@ -24,7 +24,8 @@ struct PreluKernel {
       each_row(
           strip, place, [&](std::int64_t row) { return strip.load(x + row * columns + column); },
           [&](std::int64_t row, const auto& in) {
-            strip.store(out + row * columns + column, [&](auto j) { return in[j] < T(0) ? a[j] * in[j] : in[j]; });
+            strip.store(out + row * columns + column,
+                        [&](auto j) { return in[j] < T(0) ? a[j] * in[j] : in[j]; });
           });
     });
   }

@@ -124,7 +124,9 @@ struct AccumulateKernel {
     const T share = T(1) / static_cast<T>(steps);
     each_element<T>(
         block, n, packed,
-        [&](const auto& strip, std::int64_t i) { return Both{strip.load(gradients + i), strip.load(sums + i)}; },
+        [&](const auto& strip, std::int64_t i) {
+          return Both{strip.load(gradients + i), strip.load(sums + i)};
+        },
         [&](const auto& strip, std::int64_t i, auto& v) {
           strip.for_each([&](auto j) {
             const T sum = v.first[j] + v.second[j];
@@ -197,7 +199,8 @@ struct ConstrainKernel {
     });
     strip.for_each([&](auto j) { factors[j] = constraint.scale(math::sqrt(factors[j])); });
     each_row(strip, place, load, [&](std::int64_t row, const auto& v) {
-      strip.store(w + row * columns, [&](auto j) { return static_cast<T>(static_cast<double>(v[j]) * factors[j]); });
+      strip.store(w + row * columns,
+                  [&](auto j) { return static_cast<T>(static_cast<double>(v[j]) * factors[j]); });
     });
   }
 };
@@ -237,10 +240,13 @@ struct MomentumKernel {
     const T m = static_cast<T>(mu), limit = clipvalue > 0 ? static_cast<T>(clipvalue) : T(HUGE_VALF);
     each_element<T>(
         block, n, packed,
-        [&](const auto& strip, std::int64_t i) { return Both{strip.load(gradients + i), strip.load(momentum + i)}; },
+        [&](const auto& strip, std::int64_t i) {
+          return Both{strip.load(gradients + i), strip.load(momentum + i)};
+        },
         [&](const auto& strip, std::int64_t i, auto& v) {
           if (!updates) return strip.store(out + i, [](auto) { return T(0); });
-          strip.for_each([&](auto j) { v.second[j] = m * v.second[j] + math::clip(v.first[j], -limit, limit); });
+          strip.for_each(
+              [&](auto j) { v.second[j] = m * v.second[j] + math::clip(v.first[j], -limit, limit); });
           strip.put(momentum + i, v.second);
           strip.store(out + i, [&](auto j) {
             return nesterov ? math::clip(v.first[j], -limit, limit) + m * v.second[j] : v.second[j];
@@ -264,7 +270,9 @@ struct CombineKernel {
     const T x = static_cast<T>(alpha), y = static_cast<T>(beta);
     each_element<T>(
         block, n, packed,
-        [&](const auto& strip, std::int64_t i) { return Both{strip.load(a + i), strip.load(b + i)}; },
+        [&](const auto& strip, std::int64_t i) {
+          return Both{strip.load(a + i), strip.load(b + i)};
+        },
         [&](const auto& strip, std::int64_t i, const auto& v) {
           strip.store(out + i, [&](auto j) { return x * v.first[j] + y * v.second[j]; });
         });
@@ -288,7 +296,9 @@ struct DescendKernel {
     const T factor = static_cast<T>(scale * state->learning_rate);
     each_element<T>(
         block, n, packed,
-        [&](const auto& strip, std::int64_t i) { return Both{strip.load(parameters + i), strip.load(step + i)}; },
+        [&](const auto& strip, std::int64_t i) {
+          return Both{strip.load(parameters + i), strip.load(step + i)};
+        },
         [&](const auto& strip, std::int64_t i, const auto& v) {
           strip.store(parameters + i,
                       [&](auto j) { return v.first[j] - v.first[j] * shrink - factor * v.second[j]; });

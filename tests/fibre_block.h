@@ -43,14 +43,6 @@ class FibreBlock {
   void sync() { fibres_.block_barrier(); }
 
   template <class T>
-  T broadcast(const T& x) {
-    if (rank_ == 0) fibres_.shared(0).index = reinterpret_cast<std::intptr_t>(&x);
-    sync();
-    const T result = *reinterpret_cast<const T*>(fibres_.shared(0).index);
-    sync();
-    return result;
-  }
-  template <class T>
   T sum(T x) {
     fibres_.shared(rank_).number = static_cast<double>(x);
     sync();
@@ -59,7 +51,7 @@ class FibreBlock {
     sync();
     return total;
   }
-  template <int n>
+  template <int most, int n>
   void sum_down(double (&x)[n], std::int64_t across) {
     for (double& number : x) {
       fibres_.shared(rank_).number = number;

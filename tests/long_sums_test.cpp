@@ -222,7 +222,8 @@ std::vector<Sum> sums_of(float c) {
     const View in = at.add({1, n / columns, columns}), out = at.add({1, columns});
     const View partials = at.add(op::Reduce::partials_for(in), DType::float64);
     const double expected = count / static_cast<double>(columns) * wide;
-    sums.push_back({"Reduce, of rows", op::Reduce{in, out, 1, partials}, {{in, c}}, element(out, 7), expected});
+    sums.push_back(
+        {"Reduce, of rows", op::Reduce{in, out, 1, partials}, {{in, c}}, element(out, 7), expected});
     sums.push_back(
         {"Reduce, of rows without room", op::Reduce{in, out}, {{in, c}}, element(out, 7), expected});
   }

@@ -32,9 +32,8 @@ void collect_transpose(const View& in, const View& out, const Bindings& at, Kern
     T* const to = at.template address<T>(out);
     const std::int64_t rows = in.shape[0], columns = in.shape[1], side = kernels::pack_size<T>;
     const bool packed = rows % side == 0 && columns % side == 0 && kernels::are_aligned(from, to);
-    const kernels::Patches<T> squares(packed ? rows / side : rows, columns, packed);
-    Collector{list}(kernels::TransposeKernel<T>{squares, from, to, rows, columns},
-                    squares.rows_work());
+    const auto squares = kernels::Patches<T>::of_threads(packed ? rows / side : rows, columns, 1, packed);
+    Collector{list}(kernels::TransposeKernel<T>{squares, from, to, rows, columns}, squares.rows_work());
   });
 }
 

@@ -68,9 +68,8 @@ Emitted emit_transpose(Emitter& e, const View& x, const Shape& shape, const Part
         if (!e.trains(p.kernel)) return dx;
         e.add(op::ConvolutionWeights{dz, x, e.gradient(p.kernel).reshaped(p.weights), p.window, p.groups});
         if (p.bias)
-          e.add(op::Reduce::of_rows(dz.matrix(), e.gradient(*p.bias), [&](const Shape& room) {
-            return e.temporary(room, DType::float64);
-          }));
+          e.add(op::Reduce::of_rows(dz.matrix(), e.gradient(*p.bias),
+                                    [&](const Shape& room) { return e.temporary(room, DType::float64); }));
         return dx;
       }};
 }

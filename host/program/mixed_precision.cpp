@@ -55,9 +55,9 @@ class Rounding {
       View summed;
       d.factors([&](View& factor) { summed = factor; });  // the second
       if (d.bias_gradient)
-        result_.push_back(op::Reduce::of_rows(
-            summed.matrix(), std::exchange(d.bias_gradient, {}),
-            [&](const Shape& room) { return temporary(room, DType::float64); }));
+        result_.push_back(
+            op::Reduce::of_rows(summed.matrix(), std::exchange(d.bias_gradient, {}),
+                                [&](const Shape& room) { return temporary(room, DType::float64); }));
     }
     Product asked = d;
     asked.factors([](View& factor) { factor.dtype = DType::bfloat16; });

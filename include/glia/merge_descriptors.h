@@ -51,7 +51,8 @@ struct Reduce {
   /// enough sums to share out, or they are short.
   GLIA_HD static std::int64_t terms_of_chunk(const View& in) {
     constexpr std::int64_t many_sums = 16384, most_chunks = 1024, alignment = 512;
-    constexpr std::int64_t few_terms = 512, many_terms = 4096, wide = 16;  // of many columns a chunk has its numbers sooner
+    constexpr std::int64_t few_terms = 512, many_terms = 4096,
+                           wide = 16;  // of many columns a chunk has its numbers sooner
     const std::int64_t reduced = in.shape[1], terms = (reduced + most_chunks - 1) / most_chunks;
     const std::int64_t least_terms = in.shape[2] > wide ? few_terms : many_terms;
     if (in.shape[0] * in.shape[2] >= many_sums || reduced <= 2 * least_terms) return reduced;

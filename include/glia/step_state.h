@@ -42,7 +42,7 @@ struct StepState {
   double loss = 0;             ///< sum over rows
   std::int64_t iteration = 0;  ///< training steps made, this one included while it runs
   std::int64_t finished = 0;   ///< `iteration` as the step before left it
-  double powers[3] = {};       ///< of this update: Optimizer::Powers
+  double powers[3] = {};       ///< of this update: Powers::at()
   double learning_rate = 0;    ///< of this step
 };
 
