@@ -1,5 +1,5 @@
 // Plain models stay what they are: the Ops, the arena and the bits of the weights that training gives equal those in
-// tests/golden/plain_models.txt, which this program wrote (GLIA_WRITE_GOLDEN=1) before graphs came.
+// tests/golden/plain_models.txt. Where kernels are to round otherwise, this program writes it anew (GLIA_WRITE_GOLDEN=1).
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 #include <gtest/gtest.h>
