@@ -15,7 +15,7 @@ template <class T>
 Patches<T> in_chunks(std::int64_t rows, std::int64_t columns, bool packed) {
   return {rows, columns, op::chunk_rows, packed};
 }
-/// What `terms` sums of each of the chunks are folded by: a row is a chunk's.
+/// By what sums of each of the chunks are folded: a row is a chunk's.
 template <class T>
 Patches<T> chunks_as_rows(const Patches<T>& chunks, bool packed) {
   return {chunks.pieces(), chunks.columns(), chunks.pieces(), packed};
@@ -218,6 +218,7 @@ struct ChunkSums {
   }
 };
 
+/// Of each chunk's rows the sums of dy, and of dy x_hat.
 template <class T>
 struct BatchNormSumsKernel {
   ChunkSums<T> to;

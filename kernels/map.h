@@ -19,11 +19,7 @@ struct MapKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    each_element<T, 4>(
-        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(in + i); },
-        [&](const auto& strip, std::int64_t i, const auto& x) {
-          strip.store(out + i, [&](auto j) { return function.forward(x[j]); });
-        });
+    map_elements<T>(block, n, packed, in, out, [&](T x) { return function.forward(x); });
   }
 };
 
@@ -37,11 +33,8 @@ struct RoundKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    each_element<float, 4>(
-        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(in + i); },
-        [&](const auto& strip, std::int64_t i, const auto& x) {
-          strip.store(out + i, [&](auto j) { return static_cast<Out>(BFloat16(static_cast<float>(x[j]))); });
-        });
+    map_elements<float>(block, n, packed, in, out,
+                        [](In x) { return static_cast<Out>(BFloat16(static_cast<float>(x))); });
   }
 };
 
@@ -57,14 +50,8 @@ struct MapGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    each_element<T>(
-        block, n, packed,
-        [&](const auto& strip, std::int64_t i) {
-          return Both{strip.load(out_gradient + i), strip.load(saved + i)};
-        },
-        [&](const auto& strip, std::int64_t i, const auto& v) {
-          strip.store(in_gradient + i, [&](auto j) { return function.backward(v.first[j], v.second[j]); });
-        });
+    map_pairs(block, n, packed, out_gradient, saved, in_gradient,
+              [&](T dy, T at) { return function.backward(dy, at); });
   }
 };
 

@@ -53,14 +53,7 @@ struct PlainBinaryKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    each_element<T>(
-        block, n, packed,
-        [&](const auto& strip, std::int64_t i) {
-          return Both{strip.load(a + i), strip.load(b + i)};
-        },
-        [&](const auto& strip, std::int64_t i, const auto& v) {
-          strip.store(out + i, [&](auto j) { return function.forward(v.first[j], v.second[j]); });
-        });
+    map_pairs(block, n, packed, a, b, out, [&](T x, T y) { return function.forward(x, y); });
   }
 };
 

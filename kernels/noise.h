@@ -24,8 +24,8 @@ struct NoiseKernel {
   bool backward;
   std::int64_t positions;
   WideDivider channels;
-  bool
-      packed;  ///< each element has a draw of its own, and those of a block of random numbers lie as one pack
+  /// Each element has a draw of its own, and those of a block of random numbers lie as one pack.
+  bool packed;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {

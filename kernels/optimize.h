@@ -11,7 +11,7 @@ namespace glia::kernels {
 inline namespace GLIA_ISA {
 
 /// parameters, gradients (n,) and slots, `slot_stride` apart: one pass, every steps-th time. Reads
-/// state.iteration and state.learning_rate. Parameters that do not lie in one piece are where `spans` say.
+/// state.iteration, state.powers and state.learning_rate. Parameters that do not lie in one piece are where `spans` say.
 template <class Optimizer, class T>
 struct OptimizeKernel {
   Optimizer optimizer;

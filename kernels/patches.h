@@ -117,7 +117,7 @@ class Patches {
       const auto range = block.rows(rows_);
       for (std::int64_t row = range.begin; row < range.end; row += range.stride)
         for (std::int64_t c = 0; c < columns_; c += most)
-          f(WideStrip<most>{columns_ - c < most ? columns_ - c : most}, row, c);
+          f(WideStrip<most>{{}, columns_ - c < most ? columns_ - c : most}, row, c);
     } else {
       each_place(block, [&](const auto& strip, const Place& place) {
         for (std::int64_t row = place.begin + place.y; row < place.end; row += place.down)
@@ -131,7 +131,7 @@ class Patches {
   GLIA_HD void each_place(Block& block, const F& f) const {
     if constexpr (Block::tile > 1) {
       const auto range = block.rows(rows_);
-      f(WideStrip<0>{columns_}, Place{0, range.begin, range.end, 0});
+      f(WideStrip<0>{{}, columns_}, Place{0, range.begin, range.end, 0});
     } else if (columns_ > 0 && pieces_ > 0) {
       visit_strip<T>(packed_, [&](const auto& strip) { stand(block, strip, f); });
     }

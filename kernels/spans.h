@@ -34,7 +34,7 @@ GLIA_HD void each_weight(Block& block, std::int64_t n, bool packed, T* all, cons
                          std::int64_t count, const Load& load, const Use& use) {
   if constexpr (Block::tile > 1) {
     for_each_span(block.elements(n), 1, all, spans, count, [&](T* weights, const auto& range) {
-      const WideStrip<0> strip{range.end - range.begin};
+      const WideStrip<0> strip{{}, range.end - range.begin};
       auto loaded = load(strip, weights, range.begin);
       use(strip, weights, range.begin, loaded);
     });

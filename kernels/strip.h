@@ -36,10 +36,21 @@ bool are_aligned(const Pointers*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % pack_bytes == 0) && ...);
 }
 
-/// A processor's strip. A kernel that keeps something of each column has at most `most_columns` at a time; 0: it keeps nothing.
-template <int most_columns>
-struct WideStrip {
+/// A processor's strips: what is loaded is where it lies, and what is written there needs no put().
+struct StripInPlace {
   static constexpr bool is_packed = false;
+
+  template <class T>
+  GLIA_HD T* load(T* at) const {
+    return at;
+  }
+  template <class T>
+  GLIA_HD void put(T*, T*) const {}
+};
+
+/// A kernel that keeps something of each column has at most `most_columns` at a time; 0: it keeps nothing.
+template <int most_columns>
+struct WideStrip : StripInPlace {
   static constexpr int most = most_columns;
   std::int64_t width;
 
@@ -48,13 +59,6 @@ struct WideStrip {
     GLIA_INDEPENDENT
     for (std::int64_t j = 0; j < width; ++j) f(j);
   }
-  /// What is loaded is where it lies: what is written there needs no put().
-  template <class T>
-  GLIA_HD T* load(T* at) const {
-    return at;
-  }
-  template <class T>
-  GLIA_HD void put(T*, T*) const {}
   /// at[j] = f(j)
   template <class T, class F>
   GLIA_HD void store(T* at, const F& f) const {
@@ -65,18 +69,13 @@ struct WideStrip {
 
 /// A processor's of a width that the compiler knows, so that sums stay in registers.
 template <int n>
-struct FullStrip {
-  static constexpr bool is_packed = false;
+struct FullStrip : StripInPlace {
   static constexpr int most = n;
   static constexpr std::int64_t width = n;
 
   template <class F>
   GLIA_HD void for_each(const F& f) const {
     for (int j = 0; j < n; ++j) f(j);
-  }
-  template <class T>
-  GLIA_HD T* load(T* at) const {
-    return at;
   }
   template <class T, class F>
   GLIA_HD void store(T* at, const F& f) const {
@@ -94,7 +93,7 @@ GLIA_HD void visit_width(std::int64_t columns, const F& f) {
   else if (columns == most / 4)
     f(FullStrip<most / 4>{});
   else
-    f(WideStrip<most>{columns});
+    f(WideStrip<most>{{}, columns});
 }
 /// f(strip), the strip as a FullStrip where it is one.
 template <class Strip, class F>
@@ -168,7 +167,7 @@ template <class T, int flight = 2, class Block, class Load, class Use>
 GLIA_HD void each_element(Block& block, std::int64_t n, bool packed, const Load& load, const Use& use) {
   if constexpr (Block::tile > 1) {
     const auto range = block.elements(n);
-    const WideStrip<0> strip{range.end - range.begin};
+    const WideStrip<0> strip{{}, range.end - range.begin};
     auto loaded = load(strip, range.begin);
     use(strip, range.begin, loaded);
   } else {
@@ -185,6 +184,29 @@ GLIA_HD void each_element(Block& block, std::int64_t n, bool packed, const Load&
         rest.begin, rest.end, rest.stride, [&](std::int64_t i) { return load(one, first + i); },
         [&](std::int64_t i, auto& loaded) { use(one, first + i, loaded); });
   }
+}
+
+/// out[i] = f(a[i]) of n elements; out may be a.
+template <class T, class Block, class In, class Out, class F>
+GLIA_HD void map_elements(Block& block, std::int64_t n, bool packed, const In* a, Out* out, const F& f) {
+  each_element<T, 4>(
+      block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(a + i); },
+      [&](const auto& strip, std::int64_t i, const auto& x) {
+        strip.store(out + i, [&](auto j) { return f(x[j]); });
+      });
+}
+/// out[i] = f(a[i], b[i]) of n elements; out may be either.
+template <class T, class Block, class F>
+GLIA_HD void map_pairs(Block& block, std::int64_t n, bool packed, const T* a, const T* b, T* out,
+                       const F& f) {
+  each_element<T>(
+      block, n, packed,
+      [&](const auto& strip, std::int64_t i) {
+        return Both{strip.load(a + i), strip.load(b + i)};
+      },
+      [&](const auto& strip, std::int64_t i, const auto& v) {
+        strip.store(out + i, [&](auto j) { return f(v.first[j], v.second[j]); });
+      });
 }
 
 /// The work of each_element().

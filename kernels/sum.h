@@ -3,7 +3,7 @@
 // in their order, and adds those in float64: the relative error of equal addends stays below 3e-7, however many they are.
 // A leaf is the same numbers however a launch is cut; where one thread has a whole sum, so are the sum's bits. Where the
 // threads of a block share it, the block's size orders the leaves' addition, which float64 has 29 bits to spare for.
-// Sums below sixteen numbers are what plain loops make of them; float64 is summed plainly where one thread does it.
+// Sums below sixteen numbers are what plain loops make of them; Sums adds float64 plainly.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -101,11 +101,7 @@ struct RescaleToNormKernel {
     // A large norm's reciprocal is below the least normal float: two factors are not.
     const double whole = limit > 0 ? limit / norm : 1 / (norm + 1e-7), half = whole < 0x1p-64 ? 0x1p-64 : 1;
     const T first = static_cast<T>(half), second = static_cast<T>(whole / half);
-    each_element<T, 4>(
-        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(values + i); },
-        [&](const auto& strip, std::int64_t i, const auto& x) {
-          strip.store(values + i, [&](auto j) { return x[j] * first * second; });
-        });
+    map_elements<T>(block, n, packed, values, values, [&](T x) { return x * first * second; });
   }
 };
 
@@ -214,11 +210,7 @@ struct NonNegKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    each_element<T, 4>(
-        block, n, packed, [&](const auto& strip, std::int64_t i) { return strip.load(weights + i); },
-        [&](const auto& strip, std::int64_t i, const auto& x) {
-          strip.store(weights + i, [&](auto j) { return x[j] < T(0) ? T(0) : x[j]; });
-        });
+    map_elements<T>(block, n, packed, weights, weights, [](T w) { return w < T(0) ? T(0) : w; });
   }
 };
 
@@ -268,14 +260,7 @@ struct CombineKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const T x = static_cast<T>(alpha), y = static_cast<T>(beta);
-    each_element<T>(
-        block, n, packed,
-        [&](const auto& strip, std::int64_t i) {
-          return Both{strip.load(a + i), strip.load(b + i)};
-        },
-        [&](const auto& strip, std::int64_t i, const auto& v) {
-          strip.store(out + i, [&](auto j) { return x * v.first[j] + y * v.second[j]; });
-        });
+    map_pairs(block, n, packed, a, b, out, [&](T of_a, T of_b) { return x * of_a + y * of_b; });
   }
 };
 
@@ -294,15 +279,8 @@ struct DescendKernel {
     if (state->iteration % steps != 0) return;
     const T shrink = static_cast<T>(decay * state->learning_rate);
     const T factor = static_cast<T>(scale * state->learning_rate);
-    each_element<T>(
-        block, n, packed,
-        [&](const auto& strip, std::int64_t i) {
-          return Both{strip.load(parameters + i), strip.load(step + i)};
-        },
-        [&](const auto& strip, std::int64_t i, const auto& v) {
-          strip.store(parameters + i,
-                      [&](auto j) { return v.first[j] - v.first[j] * shrink - factor * v.second[j]; });
-        });
+    map_pairs(block, n, packed, parameters, step, parameters,
+              [&](T w, T d) { return w - w * shrink - factor * d; });
   }
 };
 
