@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/math/augmentation.h>  // defines: AugmentStep
 #include <glia/view.h>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Steps, the first first. Images are (n, height, width, channels); where all steps are of numbers, (n, ...,
 /// channels).

@@ -6,11 +6,12 @@
 
 #include <glia/image_layers.h>  // defines: Size2D
 #include <glia/layers.h>
+#include <glia/macros.h>
 #include <glia/named.h>  // defines: FlipModeName, FillModeName
 
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 // All of them: what is drawn follows the model's seed, the update's number, the layer's place and the image's row of
 // the batch, the same on every device; predict, evaluate and validation see images as they are. When built they throw

@@ -7,6 +7,7 @@
 #include <glia/descriptors.h>
 #include <glia/device.h>
 #include <glia/in_use.h>
+#include <glia/macros.h>
 #include <glia/step_state.h>
 
 #include <array>
@@ -17,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.

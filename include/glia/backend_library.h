@@ -4,8 +4,9 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <glia/macros.h>
 
-namespace glia {
+namespace GLIA_API glia {
 
 struct BackendLibrary {
   int abi;  ///< backend_abi as the library was compiled; nothing else is read where it differs

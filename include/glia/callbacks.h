@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/history.h>  // defines: Logs
+#include <glia/macros.h>
 #include <glia/tensor.h>
 
 #include <cstdint>
@@ -17,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 class Model;
 class Progress;

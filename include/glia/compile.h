@@ -4,6 +4,7 @@
 
 #include <glia/context.h>
 #include <glia/device.h>
+#include <glia/macros.h>
 #include <glia/named.h>
 
 #include <cstddef>
@@ -15,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The name a metric's numbers get where it is given as an object: "auc"; a loss's own.
 std::string name_of(const Metrics& metric);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/device.h>
+#include <glia/macros.h>
 
 #include <memory>
 #include <optional>
@@ -10,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 class Backend;
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/tensor.h>
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// What becomes of a cell whose text is one of CsvOptions::missing_values.
 enum class Missing {

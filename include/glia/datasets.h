@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/tensor.h>
 #include <glia/tensors.h>
 
@@ -10,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Inputs and targets, row by row: what fit and evaluate take. For a model with several inputs or outputs, `xs`, `ys` and
 /// `sample_weights` hold them, by name, or in the model's order where names are empty.

@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 // Every descriptor lists its operands: operands(f) calls f(view, access) for each view, empty ones included. A product also
 // lists its factors(f), the two that are multiplied; both float32 or float64 as the result is, or bfloat16 where that is

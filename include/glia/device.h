@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
+
 #include <ostream>
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The CPU, or one CUDA GPU. A value; making one neither starts a device nor allocates.
 ///

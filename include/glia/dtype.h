@@ -10,7 +10,7 @@
 #include <ostream>
 #include <type_traits>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Tensors hold all but bfloat16, which only products within a step read.
 enum class DType : std::uint8_t { float32, float64, uint8, int32, int64, bfloat16 };

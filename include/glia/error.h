@@ -3,12 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/text.h>  // defines: concat
 
 #include <stdexcept>
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Where in Glia's sources an error was raised; filled in by the default argument of Error's constructor.
 struct SourceLocation {

@@ -4,6 +4,7 @@
 
 #include <glia/callbacks.h>
 #include <glia/datasets.h>  // defines: Dataset
+#include <glia/macros.h>
 #include <glia/tensor.h>
 #include <glia/tensors.h>  // defines: Tensors
 
@@ -11,7 +12,7 @@
 #include <map>
 #include <optional>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Batches made on demand, for data that is generated or does not fit memory. fit asks for them on a thread of
 /// its own, one ahead of the training step; the very first, which tells the shapes, on the caller's thread. So a source may not

@@ -2,13 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/math/activations.h>
 #include <glia/math/precision.h>
 #include <glia/view.h>
 
 #include <cstdint>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A window that goes over an image: of height x width elements that lie `dilation` apart. For output (i, j) its
 /// first element is image element (i * stride_height - top, j * stride_width - left); what lies outside is padding.

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <glia/layers.h>
+#include <glia/macros.h>
 #include <glia/named.h>  // defines: PaddingName, InterpolationName
 
 #include <string>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A height and a width; one number stands for both: 3, {3, 5}.
 struct Size2D {

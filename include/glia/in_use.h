@@ -3,10 +3,12 @@
 #pragma once
 
 #include <glia/error.h>
+#include <glia/macros.h>
 
 #include <atomic>
 
-namespace glia::detail {
+namespace GLIA_API glia {
+namespace detail {
 
 /// Free, or held by one thread, which may take it again within its hold. Nobody waits: it costs an exchange.
 class InUse {
@@ -44,4 +46,5 @@ class InUse {
   int depth_ = 0;  // the holder's alone
 };
 
-}  // namespace glia::detail
+}  // namespace detail
+}  // namespace glia

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/named.h>  // defines: ActivationName, InitializerName
 #include <glia/shape.h>
 #include <glia/symbol.h>
@@ -14,7 +15,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 class LayerNode;  // what a layer does when a model is built; host/layers/layer_node.h
 class Model;

@@ -1,7 +1,8 @@
 // GLIA_HD marks scalar mathematics that runs on the host and on a CUDA device. It is always inlined: kernels
 // are compiled once for each instruction set, and an out-of-line copy would be merged by the linker across
 // them. Before a loop, GLIA_UNROLL says that its few turns are to be written out, and GLIA_INDEPENDENT that no turn reads what
-// another writes.
+// another writes. GLIA_API, before the name of a namespace, makes what is declared there part of the shared library's interface,
+// whatever the visibility of symbols that it or its user is compiled with.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -25,4 +26,8 @@
 #define GLIA_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define GLIA_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+#if !defined(GLIA_API)
+#define GLIA_API [[gnu::visibility("default")]]
 #endif

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <glia/layers.h>
+#include <glia/macros.h>
 #include <glia/symbol.h>
 
 #include <array>
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Sum, difference, product, mean, maximum and minimum, element by element, of two or more symbols (a difference of two). Rows of
 /// shapes that are not the same are repeated as in Keras: axes of length 1 along the others', those that are missing in front.

@@ -7,6 +7,7 @@
 #include <glia/fit.h>
 #include <glia/history.h>  // defines: History, Logs
 #include <glia/layers.h>
+#include <glia/macros.h>
 #include <glia/program.h>  // defines: Program, Mode
 #include <glia/symbol.h>
 #include <glia/tensors.h>
@@ -18,7 +19,7 @@
 #include <string>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 class Core;
 

@@ -5,6 +5,7 @@
 
 #include <glia/error.h>
 #include <glia/initializers.h>
+#include <glia/macros.h>
 #include <glia/math/activations.h>
 #include <glia/math/augmentation.h>
 #include <glia/math/losses.h>
@@ -18,7 +19,7 @@
 #include <type_traits>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A member of a closed family (a std::variant), given as an object or by its name. The constructors from a
 /// name throw ValueError for one that is not known, with the nearest that is: unknown activation "relux": did

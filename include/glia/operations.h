@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/layers.h>
+#include <glia/macros.h>
 #include <glia/shape.h>
 #include <glia/symbol.h>
 
@@ -12,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Element by element; shapes that are not the same are repeated as by Add.
 ///

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/datasets.h>
+#include <glia/macros.h>
 #include <glia/tensor.h>
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 enum class LineStyle { solid, dashed, none };
 

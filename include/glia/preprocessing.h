@@ -6,6 +6,7 @@
 #pragma once
 
 #include <glia/datasets.h>  // defines: Dataset, TrainTest
+#include <glia/macros.h>
 #include <glia/tensor.h>
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// One-hot rows as Keras makes them: labels of any dtype and shape (...,) or (..., 1) become float32 (...,
 /// num_classes); 0 classes means the highest label + 1. Throws ValueError for a label that is no whole number from 0

@@ -4,13 +4,14 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <glia/macros.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// What a Program does with a batch.
 enum class Mode {

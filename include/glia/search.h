@@ -4,7 +4,8 @@
 
 #include <glia/callbacks.h>  // defines: Monitor
 #include <glia/datasets.h>   // defines: Dataset
-#include <glia/named.h>      // defines: OptimizerName
+#include <glia/macros.h>
+#include <glia/named.h>  // defines: OptimizerName
 #include <glia/sequential.h>
 
 #include <cstdint>
@@ -16,7 +17,7 @@
 #include <variant>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A number or a text that a trial tries.
 class ParameterValue {

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/model.h>
 
 #include <initializer_list>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A linear stack of layers.
 ///

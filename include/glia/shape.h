@@ -10,7 +10,7 @@
 #include <ostream>
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Dimensions, outermost first (row-major). Rank 0 is a scalar with one element.
 ///

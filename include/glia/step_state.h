@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Rows that a pass reads, or, in inference, stores: in device memory.
 struct Source {

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/shape.h>
 
 #include <initializer_list>
@@ -10,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 struct Application;  // a layer applied to symbols; host/layers/application.h
 class Input;

@@ -4,6 +4,7 @@
 
 #include <glia/device.h>
 #include <glia/dtype.h>
+#include <glia/macros.h>
 #include <glia/shape.h>
 
 #include <cstddef>
@@ -16,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 class Context;  // a device in use; <glia/context.h>
 class Memory;   // an owned allocation on a device; <glia/backend.h>

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <glia/callbacks.h>
+#include <glia/macros.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 namespace io {
 class EventFile;

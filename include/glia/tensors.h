@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/tensor.h>
 
 #include <cstddef>
@@ -12,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A tensor with the name of an input or output.
 struct NamedTensor {

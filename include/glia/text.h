@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
+
 #include <locale.h>
 
 #include <limits>
@@ -11,7 +13,8 @@
 #include <string>
 #include <type_traits>
 
-namespace glia::detail {
+namespace GLIA_API glia {
+namespace detail {
 
 /// An std::ostringstream that writes numbers as the "C" locale does: 12345.5, nowhere grouped. A plain one would take
 /// the global locale.
@@ -59,4 +62,5 @@ constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 constexpr char to_lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 constexpr char to_upper(char c) { return is_lower(c) ? static_cast<char>(c - 'a' + 'A') : c; }
 
-}  // namespace glia::detail
+}  // namespace detail
+}  // namespace glia

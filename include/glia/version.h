@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-namespace glia {
+#include <glia/macros.h>
+
+namespace GLIA_API glia {
 
 inline constexpr const char* version = "0.1.0";
 

@@ -4,11 +4,12 @@
 #pragma once
 
 #include <glia/dtype.h>  // defines: DType
+#include <glia/macros.h>
 #include <glia/shape.h>  // defines: Shape
 
 #include <cstdint>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The memory of a model: blocks of parameters, its Trainer's gradients, slots and table of spans, its state, and the arena,
 /// which the temporaries of its Programs share.

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
+
 #include <functional>
 #include <string>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Gets a warning's text, without a line end, on the thread that met it. It must not throw.
 using WarningHandler = std::function<void(const std::string& message)>;

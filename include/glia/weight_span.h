@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
+
 #include <cstdint>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// `count` weights from `weights` on, whose gradients, and rows of slots, begin at element `first`. Lies on the device in tables,
 /// sorted by `first`: weights of several layers, of several blocks, are then updated in one pass. Where it begins, in both, and how
