@@ -39,16 +39,69 @@ class CudaSequence final : public Sequence {
 
  private:
   ExecutableGraph captured(std::int64_t times) {
-    Gpu::Recording recording(gpu_);
-    for (; times > 0; --times) Sequence::run_one_by_one();
-    const Graph graph = recording.finish();
-    ExecutableGraph executable;
-    GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
-    return executable;
+    return gpu_.recorded([&] {
+      for (; times > 0; --times) Sequence::run_one_by_one();
+    });
   }
 
   Gpu& gpu_;
   ExecutableGraph one_, many_;
+};
+
+/// A list whose rows each run gives. What reads or writes them is launched by itself, with their addresses as arguments: an
+/// application that captures a run can change them as those of any kernel. What lies between is launched as graphs.
+class GivenSequence final : public Sequence {
+ public:
+  GivenSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
+      : Sequence(std::move(all)), gpu_(gpu) {
+    for (std::size_t i = 0; i < descriptors.size(); ++i) {
+      if (!has_sources(descriptors[i])) {
+        if (pieces_.empty() || pieces_.back().given) pieces_.push_back({i, i, false, {}});
+        pieces_.back().end = i + 1;
+      } else {
+        pieces_.push_back({i, i + 1, true, {}});
+      }
+    }
+    for (Piece& piece : pieces_)
+      if (piece.end - piece.begin > 1) piece.graph = captured(piece);
+  }
+
+  void run(std::int64_t times) override {
+    for (; times > 0; --times) run_one_by_one();
+  }
+  void run_one_by_one() override {
+    const CurrentDevice current(gpu_.index());
+    Sequence::run_one_by_one();
+  }
+  void run_given(const Given& given) override {
+    const CurrentDevice current(gpu_.index());
+    for (const Piece& piece : pieces_)
+      if (piece.given) ops()[piece.begin]->give(given);
+    std::optional<bool> captures;  // asked once, and only where it matters
+    for (const Piece& piece : pieces_) {
+      if (piece.graph && !captures) captures = gpu_.is_captured();
+      if (piece.graph && !*captures)
+        GLIA_CUDA(cudaGraphLaunch(piece.graph, gpu_.stream()));
+      else
+        run_ops(piece);
+    }
+  }
+
+ private:
+  struct Piece {
+    std::size_t begin, end;  // of the Ops
+    bool given;
+    ExecutableGraph graph;  // of two Ops and more between those that are given rows
+  };
+  void run_ops(const Piece& piece) const {
+    for (std::size_t i = piece.begin; i < piece.end; ++i) ops()[i]->run();
+  }
+  ExecutableGraph captured(const Piece& piece) const {
+    return gpu_.recorded([&] { run_ops(piece); });
+  }
+
+  Gpu& gpu_;
+  std::vector<Piece> pieces_;
 };
 
 /// "13.0" of 13000.
@@ -88,6 +141,14 @@ void expect_kernel_image(int index) {
   GLIA_CUDA(cudaFuncGetAttributes(&attributes, elementary_kernels(op::Begin{}, {}, 1).front().function));
 }
 
+class CudaEvent final : public OwnedEvent {
+ public:
+  explicit CudaEvent(Event event) : owner_(std::move(event)) { event_ = static_cast<cudaEvent_t>(owner_); }
+
+ private:
+  Event owner_;
+};
+
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const ContextOptions& options)
@@ -124,6 +185,10 @@ class CudaBackend final : public Backend {
     gpu_.expect_no_capture("results were read");
     transfer_.download(to, from, bytes);
   }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    const CurrentDevice current(gpu_.index());
+    if (bytes > 0) GLIA_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, gpu_.stream()));
+  }
   void clear(void* at, std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
     if (bytes > 0) GLIA_CUDA(cudaMemsetAsync(at, 0, bytes, gpu_.stream()));
@@ -140,6 +205,19 @@ class CudaBackend final : public Backend {
   void record(void* event) override {
     const CurrentDevice current(gpu_.index());
     GLIA_CUDA(cudaEventRecord(static_cast<cudaEvent_t>(event), gpu_.stream()));
+  }
+  std::unique_ptr<OwnedEvent> event() override {
+    const CurrentDevice current(gpu_.index());
+    return std::make_unique<CudaEvent>(gpu_.event());
+  }
+  void enqueue_on(std::optional<void*> stream) override {
+    if (gpu_.is_on(stream)) return;
+    const CurrentDevice current(gpu_.index());
+    gpu_.enqueue_on(stream);
+  }
+  bool is_captured() override {
+    const CurrentDevice current(gpu_.index());
+    return gpu_.is_captured();
   }
   void trim() override {
     const CurrentDevice current(gpu_.index());
@@ -166,7 +244,9 @@ class CudaBackend final : public Backend {
                                     const Bindings& bindings) override {
     const CurrentDevice current(gpu_.index());
     gpu_.expect_no_capture("a model was prepared");
-    return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings));
+    std::vector<std::unique_ptr<Op>> ops = prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings);
+    if (bindings.given) return std::make_unique<GivenSequence>(gpu_, std::move(ops), descriptors);
+    return std::make_unique<CudaSequence>(gpu_, std::move(ops));
   }
 
   BackendCounters counters() const override { return gpu_.counters(); }

@@ -54,8 +54,9 @@ Gpu::Gpu(int index, std::optional<void*> stream)
       own_stream_(stream ? Stream() : make_stream()),
       copies_(make_stream()),
       recorded_(make_stream()),
-      stream_(stream ? static_cast<cudaStream_t>(*stream) : static_cast<cudaStream_t>(own_stream_)),
-      target_(stream_),
+      home_(stream ? static_cast<cudaStream_t>(*stream) : static_cast<cudaStream_t>(own_stream_)),
+      stream_(home_),
+      target_(home_),
       pool_(make_pool(index)),
       compute_capability_(10 * attribute(index, cudaDevAttrComputeCapabilityMajor) +
                           attribute(index, cudaDevAttrComputeCapabilityMinor)),
@@ -72,11 +73,39 @@ PageLocked::~PageLocked() {
 /// No work may be left that uses the pool.
 Gpu::~Gpu() { settle(); }
 
-bool Gpu::application_captures() const {
-  if (own_stream_) return false;
+namespace {
+
+/// Throws where a stream is another device's.
+void expect_here(cudaStream_t stream, int index) {
+#if CUDART_VERSION >= 12080  // before, nothing tells: launching fails
+  int device = index;
+  GLIA_CUDA(cudaStreamGetDevice(stream, &device));
+  GLIA_CHECK(device == index, DeviceError, "got a stream of cuda:", device, ", expected one of cuda:", index,
+             ", where the weights are: make it while that device is current");
+#endif
+}
+
+bool is_captured(cudaStream_t stream) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  GLIA_CUDA(cudaStreamIsCapturing(stream_, &status));
+  GLIA_CUDA(cudaStreamIsCapturing(stream, &status));
   return status != cudaStreamCaptureStatusNone;
+}
+
+}  // namespace
+
+bool Gpu::application_captures() const { return stream_ != own_stream_ && is_captured(); }
+bool Gpu::is_captured() const { return cuda::is_captured(stream_); }
+
+void Gpu::enqueue_on(std::optional<void*> stream) {
+  if (is_on(stream)) return;
+  const cudaStream_t wanted = stream_of(stream);
+  expect_here(wanted, index_);
+  if (!cuda::is_captured(wanted) && !is_captured()) {
+    if (!switched_) switched_ = event();
+    GLIA_CUDA(cudaEventRecord(switched_, stream_));
+    GLIA_CUDA(cudaStreamWaitEvent(wanted, switched_, cudaEventWaitDefault));
+  }
+  stream_ = target_ = wanted;
 }
 
 void Gpu::expect_no_capture(const char* what) const {
@@ -154,6 +183,13 @@ void Gpu::wait(const Event& event) {
   GLIA_CUDA(cudaEventSynchronize(event));
 }
 
+bool Gpu::is_over(const Event& event) {
+  const cudaError_t error = cudaEventQuery(event);
+  if (error == cudaErrorNotReady) return false;
+  GLIA_CUDA(error);
+  return true;
+}
+
 void Gpu::settle() noexcept {
   try {
     const CurrentDevice current(index_);
@@ -178,6 +214,12 @@ Graph Gpu::Recording::finish() {
   Graph graph;
   GLIA_CUDA(cudaStreamEndCapture(gpu_.recorded_, graph.made_here()));
   return graph;
+}
+
+ExecutableGraph Gpu::instantiated(const Graph& graph) {
+  ExecutableGraph executable;
+  GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
+  return executable;
 }
 
 Gpu::Recording::~Recording() {

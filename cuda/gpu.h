@@ -45,12 +45,18 @@ class Gpu {
   Gpu& operator=(const Gpu&) = delete;
 
   int index() const { return index_; }
+  /// What work is enqueued on: the context's stream, but for what a call gives another.
   cudaStream_t stream() const { return stream_; }
+  /// Enqueues on this stream from now on, or on the context's, in order after what was enqueued on the one before, unless either
+  /// is being captured. Throws DeviceError for one of another device.
+  void enqueue_on(std::optional<void*> stream);
+  bool is_on(std::optional<void*> stream) const { return stream_ == stream_of(stream); }
+  bool is_captured() const;
   /// A second stream, for copies beside the work.
   cudaStream_t copies() const { return copies_; }
   /// Where Ops launch: stream(), or the one that a Recording captures.
   cudaStream_t target() const { return target_; }
-  /// Whether the application captures its stream just now.
+  /// Whether the application captures the stream just now.
   bool application_captures() const;
   /// Throws StateError where it does, for `what`, which cannot be part of a graph.
   void expect_no_capture(const char* what) const;
@@ -73,6 +79,8 @@ class Gpu {
   void wait();
   /// The host waits for an event.
   void wait(const Event& event);
+  /// Whether it is over.
+  static bool is_over(const Event& event);
   /// The host waits for all work on both streams; errors are for others to find. For destructors.
   void settle() noexcept;
 
@@ -92,12 +100,25 @@ class Gpu {
     bool recording_ = true;
   };
 
+  /// What `enqueue()` enqueues, as a graph.
+  template <class Enqueue>
+  ExecutableGraph recorded(const Enqueue& enqueue) {
+    Recording recording(*this);
+    enqueue();
+    return instantiated(recording.finish());
+  }
+
  private:
   cudaError_t allocate(void** data, std::size_t bytes) const;
+  cudaStream_t stream_of(std::optional<void*> stream) const {
+    return stream ? static_cast<cudaStream_t>(*stream) : home_;
+  }
+  static ExecutableGraph instantiated(const Graph& graph);
 
   int index_;
   Stream own_stream_, copies_, recorded_;
-  cudaStream_t stream_, target_;
+  cudaStream_t home_, stream_, target_;  ///< of the context; and of a call
+  Event switched_;                       ///< the end of what was enqueued on the stream before
   Pool pool_;  ///< none where the device has no pools, as shares of one may: plain allocations then
   int compute_capability_ = 0;
   unsigned most_blocks_ = 0;

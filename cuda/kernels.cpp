@@ -40,14 +40,21 @@ void KernelList::add(const void* function, const Work& work, const KernelParamet
   launches.push_back({function, blocks_for(work, most_blocks), threads_for(work), parameter});
 }
 
-std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
-                                             unsigned most_blocks) {
-  KernelList list{most_blocks, {}};
+void append_elementary_kernels(const Descriptor& descriptor, const Bindings& bindings, unsigned most_blocks,
+                               std::vector<KernelLaunch>& launches) {
+  KernelList list{most_blocks, std::move(launches)};
   static_cast<void>(
       collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
       collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
       collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list));
-  return std::move(list.launches);
+  launches = std::move(list.launches);
+}
+
+std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
+                                             unsigned most_blocks) {
+  std::vector<KernelLaunch> launches;
+  append_elementary_kernels(descriptor, bindings, most_blocks, launches);
+  return launches;
 }
 
 KernelLaunch product_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks) {

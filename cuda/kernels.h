@@ -16,7 +16,7 @@ constexpr unsigned most_threads = 256;  ///< of a block
 /// A kernel functor as bytes. Every GPU function takes exactly one of these, so that launching needs to know
 /// no type.
 struct KernelParameter {
-  alignas(16) std::byte bytes[512];
+  alignas(16) std::byte bytes[576];
 };
 
 /// A GPU function with its arguments, ready for cudaLaunchKernel.
@@ -29,6 +29,9 @@ struct KernelLaunch {
 /// The kernels of any descriptor but a product, in order. `most_blocks` is what fills the device.
 std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const Bindings& bindings,
                                              unsigned most_blocks);
+/// The same, behind those that are there; allocates only where there is no room for them.
+void append_elementary_kernels(const Descriptor& descriptor, const Bindings& bindings, unsigned most_blocks,
+                               std::vector<KernelLaunch>& launches);
 
 /// A product by plain loops, its bias gradient by sums in one launch, and its epilogue: where no library algorithm is.
 KernelLaunch product_kernel(const op::Matmul& matmul, const Bindings& bindings, unsigned most_blocks);

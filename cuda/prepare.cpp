@@ -34,6 +34,32 @@ class KernelOp final : public Op {
   std::vector<KernelLaunch> kernels_;
 };
 
+/// One that reads or writes sources, which each run gives: its kernels are made anew with those, in the same memory.
+class GivenKernelOp final : public Op {
+ public:
+  GivenKernelOp(const Gpu& gpu, const Descriptor& descriptor, const Bindings& at)
+      : gpu_(gpu), descriptor_(descriptor), at_(at) {
+    at_.given = &given_;
+    give(*at.given);
+  }
+  void give(const Given& given) override {
+    given_ = given;
+    kernels_.clear();
+    append_elementary_kernels(descriptor_, at_, gpu_.most_blocks(), kernels_);
+  }
+  void run() override {
+    for (const KernelLaunch& kernel : kernels_) launch(kernel, gpu_);
+  }
+  std::string algorithm() const override { return "kernel, " + in_words(kernels_.front()); }
+
+ private:
+  const Gpu& gpu_;
+  Descriptor descriptor_;
+  Given given_;
+  Bindings at_;
+  std::vector<KernelLaunch> kernels_;
+};
+
 /// A call of cuBLASLt, out = a b.
 struct LtCall {
   LtProduct product;
@@ -203,6 +229,7 @@ class Preparation {
       return prepare_convolution(gpu_, cudnn_, *d, at_);
     if (const auto* d = std::get_if<op::ConvolutionWeights>(&descriptor))
       return prepare_convolution(gpu_, cudnn_, *d, at_);
+    if (at_.given && has_sources(descriptor)) return std::make_unique<GivenKernelOp>(gpu_, descriptor, at_);
     return std::make_unique<KernelOp>(gpu_, elementary_kernels(descriptor, at_, gpu_.most_blocks()));
   }
 

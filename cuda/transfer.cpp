@@ -65,6 +65,10 @@ class CudaReader final : public Reader {
     GLIA_CUDA(cudaMemcpyAsync(memory_.data(), from, bytes_, cudaMemcpyDeviceToHost, gpu_.stream()));
     GLIA_CUDA(cudaEventRecord(done_, gpu_.stream()));
   }
+  bool is_done() override {
+    const CurrentDevice current(gpu_.index());
+    return gpu_.is_over(done_);
+  }
   const std::byte* wait() override {
     const CurrentDevice current(gpu_.index());
     gpu_.wait(done_);

@@ -13,6 +13,14 @@
 namespace glia::kernels {
 inline namespace GLIA_ISA {
 
+/// A source of a step: where its state says, or as the caller of the run gave it.
+struct SourceAt {
+  const Source* stated;
+  Source given;
+
+  GLIA_HD const Source& operator*() const { return stated ? *stated : given; }
+};
+
 /// Whether a pack of n elements may lie there.
 template <class T, int n>
 GLIA_HD bool is_pack(const T* at) {
@@ -84,9 +92,8 @@ struct GatherKernel {
   T* weights;
   std::int64_t rows, x_columns, y_columns;
   DType x_from, y_from;
-  const Source* x_source;
-  const Source* y_source;
-  const Source* weights_source;
+  SourceAt x_source, y_source, weights_source;
+  std::int64_t given_rows;  ///< of sources that were given; else below 0
   bool updates, advance_iteration;
   Powers powers;
   std::int64_t steps;
@@ -94,28 +101,39 @@ struct GatherKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    const Feed& feed = state->feed;
     const auto range = block.rows(rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
-      const std::int64_t position = state->cursor + row;
-      const std::int64_t source =
-          feed.shuffled ? static_cast<std::int64_t>(state->order(static_cast<std::uint64_t>(position)))
-                        : position;
+      if (given_rows >= 0 && row >= given_rows) {
+        clear_row(block, x + row * x_columns);
+        continue;
+      }
+      const std::int64_t source = given_rows >= 0 ? row : in_order(state->cursor + row);
       if (x)
-        load_row(block, x_from, x_source->data, source, x + row * x_columns, x_columns,
-                 static_cast<T>(x_source->scale), images.image(state->finished + updates, row));
+        load_row(block, x_from, (*x_source).data, source, x + row * x_columns, x_columns,
+                 static_cast<T>((*x_source).scale), images.image(state->finished + updates, row));
       if (labels)
-        load_row(block, y_from, y_source->data, source, labels + row * y_columns, y_columns, std::int32_t{1});
+        load_row(block, y_from, (*y_source).data, source, labels + row * y_columns, y_columns,
+                 std::int32_t{1});
       if (targets)
-        load_row(block, y_from, y_source->data, source, targets + row * y_columns, y_columns,
-                 static_cast<T>(y_source->scale));
+        load_row(block, y_from, (*y_source).data, source, targets + row * y_columns, y_columns,
+                 static_cast<T>((*y_source).scale));
       if (weights && block.rank() == 0)
-        weights[row] = static_cast<T>(static_cast<const float*>(weights_source->data)[source]);
+        weights[row] = static_cast<T>(static_cast<const float*>((*weights_source).data)[source]);
     }
     if (advance_iteration && block.index() + 1 == block.count() && block.rank() == 0) count_step();
   }
 
  private:
+  /// The row of the sources at a position of the pass.
+  GLIA_HD std::int64_t in_order(std::int64_t position) const {
+    if (!state->feed.shuffled) return position;
+    return static_cast<std::int64_t>(state->order(static_cast<std::uint64_t>(position)));
+  }
+  /// Where inference has fewer rows than it was prepared for: numbers that any layer takes.
+  template <class Block>
+  GLIA_HD void clear_row(Block& block, T* to) const {
+    for (std::int64_t c = block.rank(); c < x_columns; c += block.size()) to[c] = 0;
+  }
   /// By the last block, which a GPU has besides those with rows.
   GLIA_HD void count_step() const {
     const std::int64_t iteration = state->iteration + 1;
@@ -127,18 +145,20 @@ struct GatherKernel {
   }
 };
 
-/// The source, rows cursor.. of it, = in (rows, columns).
+/// The source, rows cursor.. of it or, where it was given, its first rows, = in (rows, columns).
 template <class T>
 struct ScatterKernel {
   const StepState* state;
-  const Source* source;
+  SourceAt source;
+  std::int64_t given_rows;  ///< of a source that was given; else below 0
   const T* in;
   std::int64_t rows, columns;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    T* const out = static_cast<T*>(source->data) + state->cursor * columns;
-    const auto range = block.rows(rows);
+    const bool given = given_rows >= 0;
+    T* const out = static_cast<T*>((*source).data) + (given ? 0 : state->cursor * columns);
+    const auto range = block.rows(given && given_rows < rows ? given_rows : rows);
     for (std::int64_t row = range.begin; row < range.end; row += range.stride)
       copy_row(block, in + row * columns, out + row * columns, columns, T(1));
   }

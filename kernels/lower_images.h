@@ -26,10 +26,12 @@ AugmentedImages<T> augmented_images(const Augmentation& a, const View& x, const 
   return result;
 }
 
-/// The source of this number; its address alone.
-inline const Source* source_at(const Bindings& at, int number) {
-  return reinterpret_cast<const Source*>(at.state) - 1 - number;
+/// The source of this number.
+inline SourceAt source_at(const Bindings& at, int number) {
+  if (!at.given) return {reinterpret_cast<const Source*>(at.state) - 1 - number, {}};
+  return {nullptr, at.given->sources ? at.given->sources[number] : Source{}};
 }
+inline std::int64_t given_rows(const Bindings& at) { return at.given ? at.given->rows : -1; }
 
 /// A GPU's block a row, and one that counts the step meanwhile.
 inline Work gather_work(std::int64_t rows, std::int64_t columns) {
@@ -55,8 +57,8 @@ void lower(const op::Gather& d, const Bindings& at, Launch&& launch) {
               labels ? at.template address<std::int32_t>(d.y) : nullptr,
               labels ? nullptr : at.template address<T>(d.y), at.template address<T>(d.weights), any.shape[0],
               columns_of(d.x), columns_of(d.y), d.x_from, d.y_from, source_at(at, d.x_source),
-              source_at(at, d.y_source), source_at(at, d.weights_source), d.updates, d.advance_iteration,
-              d.powers, d.steps, images},
+              source_at(at, d.y_source), source_at(at, d.weights_source), given_rows(at), d.updates,
+              d.advance_iteration, d.powers, d.steps, images},
           any ? gather_work(any.shape[0], columns_of(any)) : Work{Work::exactly, 1});
     };
     if (d.augmentation)
@@ -80,8 +82,8 @@ template <class Launch>
 void lower(const op::Scatter& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.in.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch(ScatterKernel<T>{at.state, source_at(at, d.source), at.template address<T>(d.in), d.in.shape[0],
-                            columns_of(d.in)},
+    launch(ScatterKernel<T>{at.state, source_at(at, d.source), given_rows(at), at.template address<T>(d.in),
+                            d.in.shape[0], columns_of(d.in)},
            Work{Work::rows, d.in.shape[0], columns_of(d.in)});
   });
 }

@@ -44,6 +44,39 @@ class KernelOp final : public Op {
   std::vector<BoundKernel> kernels_;
 };
 
+/// One that reads or writes sources, which each run gives.
+class GivenKernelOp final : public Op {
+ public:
+  GivenKernelOp(ThreadPool& pool, const KernelTable& table, const Descriptor& descriptor, const Bindings& at)
+      : pool_(pool),
+        table_(table),
+        descriptor_(descriptor),
+        at_(at),
+        bound_(table.elementary(descriptor, at)) {
+    at_.given = &given_;
+  }
+
+  void give(const Given& given) override {
+    given_ = given;
+    bound_ = table_.elementary(descriptor_, at_);
+  }
+  void run() override {
+    for (int k = 0; k < bound_.count; ++k) {
+      const BoundKernel& kernel = bound_.kernels[k];
+      pool_.run(kernel.slices, [&kernel](std::int64_t i, int) { kernel.run(i, kernel.slices); });
+    }
+  }
+  std::string algorithm() const override { return "kernel, " + slices_in_words(bound_.kernels[0].slices); }
+
+ private:
+  ThreadPool& pool_;
+  const KernelTable& table_;
+  Descriptor descriptor_;
+  Given given_;
+  Bindings at_;
+  BoundKernels bound_;
+};
+
 // A product is cut where a slice has at least this much work, two operations for each multiply-add, and then
 // into at most this many slices: small enough to share out, large enough that oneDNN packs its operands once
 // for many uses.
@@ -94,10 +127,11 @@ std::vector<PartOfProduct> parts_of(const op::Matmul& d) {
   return parts;
 }
 
-std::string no_events(const char* call) {
-  return detail::concat("context.", call,
-                        " got an event, but a context on the CPU has no stream to order: every call "
-                        "returns when its work is done; leave it out where context.device().is_cpu()");
+[[noreturn]] void refuse(const char* got) {
+  throw StateError(
+      detail::concat("got ", got,
+                     ", but a context on the CPU has no stream to order: every call returns when "
+                     "its work is done; leave it out where context.device().is_cpu()"));
 }
 
 /// A product: each slice by oneDNN (float32) or plain loops (float64), and its epilogue while it is in the
@@ -188,6 +222,7 @@ class CpuReader final : public Reader {
  public:
   explicit CpuReader(std::size_t bytes) : memory_(bytes) {}
   void start(const void* from) override { std::memcpy(memory_.data(), from, memory_.bytes()); }
+  bool is_done() override { return true; }
   const std::byte* wait() override { return memory_.data(); }
 
  private:
@@ -232,12 +267,20 @@ class CpuBackend final : public Backend {
     ++counters_.synchronizations;
     if (bytes) std::memcpy(to, from, bytes);
   }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    if (bytes) std::memmove(to, from, bytes);
+  }
   void clear(void* at, std::size_t bytes) override {
     if (bytes) std::memset(at, 0, bytes);
   }
   void synchronize() override { ++counters_.synchronizations; }
-  void wait_for(void*) override { throw StateError(no_events("wait")); }
-  void record(void*) override { throw StateError(no_events("record")); }
+  void wait_for(void*) override { refuse("an event to wait for"); }
+  void record(void*) override { refuse("an event to record"); }
+  std::unique_ptr<OwnedEvent> event() override { return nullptr; }
+  void enqueue_on(std::optional<void*> stream) override {
+    if (stream) refuse("a stream");
+  }
+  bool is_captured() override { return false; }
   void trim() override {}
 
   std::unique_ptr<Reader> reader(std::size_t bytes) override { return std::make_unique<CpuReader>(bytes); }
@@ -285,6 +328,8 @@ class CpuBackend final : public Backend {
                      prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(convolution));
         leaves_the_stack = true;
+      } else if (bindings.given && has_sources(descriptor)) {
+        ops.push_back(std::make_unique<GivenKernelOp>(pool_, *kernels_.table, descriptor, bindings));
       } else {
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
       }

@@ -14,7 +14,7 @@ namespace glia::cpu {
 struct BoundKernel {
   void (*function)(const void* kernel, std::int64_t index, std::int64_t count) = nullptr;
   std::int64_t slices = 0;  ///< fixed by the shape, never by the number of threads
-  alignas(16) std::byte kernel[512] = {};
+  alignas(16) std::byte kernel[576] = {};
 
   void run(std::int64_t index, std::int64_t count) const { function(kernel, index, count); }
 };

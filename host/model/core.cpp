@@ -135,7 +135,7 @@ void Core::compile(const CompileOptions& options) {
   reset_optimizer();
 }
 
-Core::Use::Use(Core& core)
+Core::Use::Use(Core& core, Stream stream)
     : core_(core.in_use_, [&core] {
         return detail::concat(
             "model \"", core.network_.name,
@@ -148,6 +148,10 @@ Core::Use::Use(Core& core)
   else
     for (const Variable* variable : core.weights_.variables())  // of layers that another model built
       if (variable->block) hold(variable->block->context());
+  if (stream == Stream::home) {
+    if (first_) first_->context.backend().enqueue_on({});
+    for (const Held& other : others_) other.context.backend().enqueue_on({});
+  }
   if (others_.empty()) return;
   // What other models still do with weights that are shared comes first.
   first_->context.backend().synchronize();

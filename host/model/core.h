@@ -6,6 +6,7 @@
 #include <glia/context.h>
 #include <glia/in_use.h>
 #include <glia/model.h>
+#include <glia/mutable_tensor_view.h>
 #include <host/model/model_weights.h>
 #include <host/model/network.h>
 #include <host/model/passes.h>
@@ -21,6 +22,9 @@
 #include <vector>
 
 namespace glia {
+
+/// The blocks in which variables lie, bound; nothing else yet.
+Bindings bind_blocks(const VariablePlaces& places);
 
 class Core final : public Builder, public std::enable_shared_from_this<Core> {
  public:
@@ -57,6 +61,10 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   Backend& backend() const { return context().backend(); }
 
   // ---- steps: core_steps.cpp
+  /// Runs steps of a Program of this model. Where they change weights, waits for predictors that are just now reading those on
+  /// the CPU; on a GPU they are put in order by events.
+  void run(const Program& program, std::int64_t steps);
+  void run_given(const Program& program, const Given& given);
   /// The Program for a batch of rows, from the cache or new. Shared, so that the cache may drop it.
   std::shared_ptr<const Program> program(const ProgramKey& key);
   /// What the descriptors of its steps are made of.
@@ -68,8 +76,11 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   /// Training steps since compile; updates are fewer where gradients are accumulated.
   std::int64_t steps() const { return built() ? passes_.iteration() : 0; }
   void set_learning_rate(const LearningRate& rate);
-  /// Updates by the gradients that were computed last.
+  /// Updates by the gradients that were computed last; the second waits for that.
+  void enqueue_apply_gradients();
   void apply_gradients();
+  /// Where they lie, one a weight that is not frozen, once training has its memory; of shape (0,) where no loss depends on it.
+  std::vector<MutableTensorView> gradient_views();
   /// Notes that gradients were computed.
   void keep_gradients() { has_gradients_ = true; }
   /// Sets them. Throws ShapeError.
@@ -79,9 +90,11 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
 
   /// While it lives, the calling thread alone uses the model and the contexts of its weights. Throws StateError where
   /// another thread does.
+  /// What is enqueued goes to the contexts' own streams, or stays on that of the last call.
+  enum class Stream { home, stays };
   class Use {
    public:
-    explicit Use(Core& core);
+    explicit Use(Core& core, Stream stream = Stream::home);
 
    private:
     /// A context, which a compile may put another in the place of, and its mark.

@@ -6,16 +6,20 @@
 
 namespace glia {
 
-Bindings Core::bindings(Mode mode) const {
+Bindings bind_blocks(const VariablePlaces& places) {
   Bindings result;
-  result.state = passes_.state(mode);
-  const auto& blocks = weights_.places().blocks;
-  for (const std::shared_ptr<WeightBlock>& block : blocks) {
-    if (block == blocks.front())
+  for (const std::shared_ptr<WeightBlock>& block : places.blocks) {
+    if (block == places.blocks.front())
       result.base[static_cast<std::size_t>(Buffer::parameters)] = block->data();
     else
       result.more_blocks.push_back(block->data());
   }
+  return result;
+}
+
+Bindings Core::bindings(Mode mode) const {
+  Bindings result = bind_blocks(weights_.places());
+  result.state = passes_.state(mode);
   if (trainer_) trainer_->bind_memory(result);
   return result;
 }
@@ -39,6 +43,18 @@ std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
   return programs_.add(key, emit_step(parts(), key), backend(), bindings(mode));
 }
 
+void Core::run(const Program& program, std::int64_t steps) {
+  if (program.mode() != Mode::train && program.mode() != Mode::update) return program.run(steps);
+  const WritingBlocks writing(weights_.places().blocks, backend(), WeightGate::IfRead::wait);
+  program.run(steps);
+}
+
+void Core::run_given(const Program& program, const Given& given) {
+  if (program.mode() != Mode::train) return program.run_given(given);
+  const WritingBlocks writing(weights_.places().blocks, backend(), WeightGate::IfRead::wait);
+  program.run_given(given);
+}
+
 void Core::set_learning_rate(const LearningRate& rate) {
   const bool was_constant = trainer_->has_constant_rate();
   trainer_->set_learning_rate(rate);
@@ -50,12 +66,21 @@ void Core::set_learning_rate(const LearningRate& rate) {
 }
 
 void Core::apply_gradients() {
+  enqueue_apply_gradients();
+  backend().synchronize();
+}
+
+std::vector<MutableTensorView> Core::gradient_views() {
+  make_training_memory();
+  return trainer_->gradient_views(context().device());
+}
+
+void Core::enqueue_apply_gradients() {
   const Interlude interlude(*this, Mode::train);  // the cursor of a fit that is running stays
   GLIA_CHECK(has_gradients_, StateError,
              "apply_gradients has no gradients to apply: call backward first, or give some");
-  program({Mode::update, 1, {}, {}})->run(1);
+  run(*program({Mode::update, 1, {}, {}}), 1);
   has_gradients_ = false;  // what clips or accumulates them has changed them
-  backend().synchronize();
 }
 
 void Core::set_gradients(const std::vector<Tensor>& gradients) {
@@ -68,7 +93,9 @@ void Core::take_averages() {
   if (steps() == 0) return;
   const std::vector<Descriptor> copies = trainer_->averages_to_weights(weights_.places());
   if (copies.empty()) return;
-  backend().prepare(copies, bindings(Mode::train))->run(1);
+  const std::unique_ptr<Sequence> sequence = backend().prepare(copies, bindings(Mode::train));
+  const WritingBlocks writing(weights_.places().blocks, backend(), WeightGate::IfRead::wait);
+  sequence->run(1);
   backend().synchronize();
 }
 

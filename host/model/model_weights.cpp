@@ -69,7 +69,8 @@ void ModelWeights::move(const Context& target, const std::shared_ptr<const void>
     if (is_shared && block->context().device() == target.device()) continue;
     GLIA_CHECK(!is_shared, StateError, "model \"", network_.name, "\" is to compute on ", target.device(),
                ", but another model computes with its layers' weights on ", block->context().device(),
-               ": compile both for one device before they are first used, or destroy the other");
+               ", or a predictor does: compile both for one device before they are first used, or destroy "
+               "the other");
     moving.push_back(block);
   }
   std::vector<std::unique_ptr<Memory>> copies;

@@ -19,15 +19,14 @@ Passes::Passes(Backend& backend, std::int64_t sources, std::int64_t counters)
     of_[number_of(mode)].begin = backend.prepare({op::Begin{counters}}, at);
   }
   for (std::unique_ptr<Reader>& reader : readers_)
-    reader = backend.reader(sizeof(StepState) + sizeof(double) * static_cast<std::size_t>(counters));
+    reader = backend.reader(bytes_of_read());
 }
 
 std::size_t Passes::before() const {
   return static_cast<std::size_t>(align_up(sources_ * static_cast<std::int64_t>(sizeof(Source))));
 }
 std::size_t Passes::behind() const {
-  const auto bytes = sizeof(StepState) + sizeof(double) * static_cast<std::size_t>(counters_);
-  return static_cast<std::size_t>(align_up(static_cast<std::int64_t>(bytes)));
+  return static_cast<std::size_t>(align_up(static_cast<std::int64_t>(bytes_of_read())));
 }
 std::byte* Passes::address(Mode mode) const {
   if (!memory_) return nullptr;
@@ -60,6 +59,20 @@ void Passes::begin(Mode mode, const Fed& fed, std::int64_t first) {
   read_early_.clear();
 }
 
+void Passes::begin_given(Mode mode) {
+  OfState& pass = of_[number_of(mode)];
+  pass.begin->run(1);
+  if (pass.fed) pass.fed->feed.pass += 1;  // as the device does
+}
+
+PassState Passes::parsed(const std::byte* read) const {
+  PassState pass{{}, std::vector<double>(static_cast<std::size_t>(counters_))};
+  std::memcpy(&pass.state, read, sizeof pass.state);
+  if (!pass.counters.empty())
+    std::memcpy(pass.counters.data(), read + sizeof pass.state, pass.counters.size() * sizeof(double));
+  return pass;
+}
+
 /// The order, which Begin makes, is made here: the totals stay.
 void Passes::go_on(Mode mode, const Fed& fed) {
   upload(mode, fed);
@@ -79,12 +92,7 @@ PassState Passes::take() {
     read_early_.erase(read_early_.begin());
     return pass;
   }
-  const std::byte* const read = readers_[reads_taken_++ % max_reads]->wait();
-  PassState pass{{}, std::vector<double>(static_cast<std::size_t>(counters_))};
-  std::memcpy(&pass.state, read, sizeof pass.state);
-  if (!pass.counters.empty())
-    std::memcpy(pass.counters.data(), read + sizeof pass.state, pass.counters.size() * sizeof(double));
-  return pass;
+  return parsed(readers_[reads_taken_++ % max_reads]->wait());
 }
 
 std::int64_t Passes::iteration() const {

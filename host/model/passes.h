@@ -53,6 +53,14 @@ class Passes {
     Passes& passes_;
     Mode mode_;
   };
+  /// Sets the totals of a mode to zero, in order, for steps that are given their rows.
+  void begin_given(Mode mode);
+  /// Starts reading the step state of `mode`, as bytes_of_read() bytes, after the work enqueued so far; and what was read.
+  std::size_t bytes_of_read() const {
+    return sizeof(StepState) + sizeof(double) * static_cast<std::size_t>(counters_);
+  }
+  void start(Reader& reader, Mode mode) const { reader.start(address(mode)); }
+  PassState parsed(const std::byte* read) const;
   /// Goes on with other rows in the same pass: the totals stay.
   void go_on(Mode mode, const Fed& fed);
   /// Starts reading the step state of `mode` as it is after the work enqueued so far. At most two reads are

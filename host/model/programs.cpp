@@ -21,16 +21,21 @@ std::shared_ptr<const Program> Programs::find(const ProgramKey& key) {
   return nullptr;
 }
 
-std::shared_ptr<const Program> Programs::add(const ProgramKey& key, std::vector<Descriptor> step,
-                                             Backend& backend, Bindings bindings) {
+Program make_program(const ProgramKey& key, std::vector<Descriptor> step, Backend& backend, Bindings bindings,
+                     std::shared_ptr<Memory>& arena) {
   fuse(step);
   round_factors(step, backend);
   const std::int64_t bytes = place(step);
-  if (!arena_ || static_cast<std::int64_t>(arena_->bytes()) < bytes)
-    arena_ = backend.allocate(static_cast<std::size_t>(bytes));
-  bindings.base[static_cast<std::size_t>(Buffer::arena)] = arena_->data();
-  auto built = std::make_shared<Plan::Built>(
-      Plan::Built{arena_, Program(backend, key.mode, key.batch, std::move(step), bindings, bytes)});
+  if (!arena || static_cast<std::int64_t>(arena->bytes()) < bytes)
+    arena = backend.allocate(static_cast<std::size_t>(bytes));
+  bindings.base[static_cast<std::size_t>(Buffer::arena)] = arena->data();
+  return Program(backend, key.mode, key.batch, std::move(step), bindings, bytes);
+}
+
+std::shared_ptr<const Program> Programs::add(const ProgramKey& key, std::vector<Descriptor> step,
+                                             Backend& backend, Bindings bindings) {
+  Program program = make_program(key, std::move(step), backend, std::move(bindings), arena_);
+  auto built = std::make_shared<Plan::Built>(Plan::Built{arena_, std::move(program)});
   plans_.push_front({key, built});
   if (plans_.size() > max_plans) plans_.pop_back();
   return {built, &built->program};

@@ -12,12 +12,16 @@
 
 namespace glia {
 
+/// Makes a Program of a step's descriptors: fused, rounded, placed, and prepared by the backend. It computes in `arena`, in place of
+/// which comes a larger one where that is too small. Throws OutOfMemoryError, and what the backend throws.
+Program make_program(const ProgramKey& key, std::vector<Descriptor> step, Backend& backend, Bindings bindings,
+                     std::shared_ptr<Memory>& arena);
+
 class Programs {
  public:
   /// The one for this key, or null. Shared, so that the cache may drop it.
   std::shared_ptr<const Program> find(const ProgramKey& key);
-  /// Makes one of a step's descriptors: fused, rounded, placed, and prepared by the backend. Throws OutOfMemoryError, and what the
-  /// backend throws.
+  /// Makes one, as make_program does.
   std::shared_ptr<const Program> add(const ProgramKey& key, std::vector<Descriptor> step, Backend& backend,
                                      Bindings bindings);
   void clear() { plans_.clear(); }

@@ -174,7 +174,7 @@ void emit_rows(Emitter& e, const StepParts& parts, const ProgramKey& key) {
   if (key.mode != Mode::infer) return emit_training(e, parts, key, batch.targets, layers, outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     e.add(op::Scatter{outputs[i], static_cast<int>(parts.sources().output(i))});
-  e.add(op::Advance{{}, {}, key.batch, 0});
+  if (!key.given) e.add(op::Advance{{}, {}, key.batch, 0});
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ struct ProgramKey {
   std::vector<bool> weighted = {};
   bool flip_average = false;  ///< outputs are means over images and mirrored images
   bool of_inputs = false;     ///< gradients of the inputs too
+  bool given = false;         ///< rows are given to each run, in place of a pass over rows
 
   friend bool operator==(const ProgramKey&, const ProgramKey&) = default;
 };

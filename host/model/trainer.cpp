@@ -132,19 +132,30 @@ UpdateOf Trainer::update(const VariablePlaces& places) const {
   return update;
 }
 
-TensorList Trainer::gradients(Backend& backend) const {
-  TensorList result;
+std::vector<MutableTensorView> Trainer::gradient_views(const Device& device) const {
+  std::vector<MutableTensorView> views;
   std::int64_t offset = 0;
   std::size_t next = 0;  // of trained_
   for (const auto& [layer, variable] : listed_) {
-    if (next == trained_.size() || trained_[next].second != variable) {
-      result.push_back(Tensor::zeros(variable->shape, dtype_));
-      continue;
-    }
-    Tensor tensor = Tensor::uninitialized(variable->shape, dtype_);
-    backend.download(tensor.raw(), gradients_->data() + offset, static_cast<std::size_t>(tensor.bytes()));
-    offset += align_up(tensor.bytes()), ++next;
-    result.push_back(std::move(tensor));
+    const bool is_left_out = next == trained_.size() || trained_[next].second != variable;
+    const Shape shape = is_left_out ? Shape{0} : variable->shape;
+    views.push_back(MutableTensorView::of(gradients_->data() + offset, shape, dtype_, device));
+    if (is_left_out) continue;
+    offset += align_up(shape.elements() * size_of(dtype_)), ++next;
+  }
+  return views;
+}
+
+TensorList Trainer::gradients(Backend& backend) const {
+  TensorList result;
+  const std::vector<MutableTensorView> views = gradient_views(backend.device());
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const Variable& variable = *listed_[i].second;
+    const bool is_left_out = views[i].shape() != variable.shape;
+    result.push_back(is_left_out ? Tensor::zeros(variable.shape, dtype_)
+                                 : Tensor::uninitialized(variable.shape, dtype_));
+    if (!is_left_out)
+      backend.download(result.back().raw(), views[i].raw(), static_cast<std::size_t>(result.back().bytes()));
   }
   return result;
 }
@@ -153,21 +164,25 @@ void Trainer::set_gradients(Backend& backend, const std::vector<Tensor>& gradien
   GLIA_CHECK(gradients.size() == listed_.size(), ShapeError, "got ", gradients.size(),
              " gradients, expected ", listed_.size(), ": one for each weight that is trained");
   std::vector<Tensor> cast;
-  std::size_t next = 0;  // of trained_
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const auto& [layer, variable] = listed_[i];
     GLIA_CHECK(gradients[i].shape() == variable->shape, ShapeError, "the gradient of \"", layer->name, "/",
                variable->name, "\" has shape ", variable->shape, ", got ", gradients[i].shape());
-    GLIA_CHECK(gradients[i].device().is_cpu(), DeviceError,
-               "gradients are set from the CPU, got a tensor on ", gradients[i].device(),
-               ": move it with to(\"cpu\")");
-    if (next == trained_.size() || trained_[next].second != variable) continue;
-    cast.push_back(gradients[i].cast(dtype_)), ++next;
+    const bool is_here = gradients[i].device() == backend.device() && gradients[i].dtype() == dtype_;
+    GLIA_CHECK(is_here || gradients[i].device().is_cpu(), DeviceError, "the gradient of \"", layer->name, "/",
+               variable->name, "\" is of ", gradients[i].dtype(), " on ", gradients[i].device(),
+               ", expected ", dtype_, " on ", backend.device(),
+               ", or any on the CPU: move it with to(\"cpu\")");
+    cast.push_back(is_here ? Tensor() : gradients[i].cast(dtype_));
   }
-  std::int64_t offset = 0;
-  for (const Tensor& tensor : cast) {
-    backend.upload(gradients_->data() + offset, tensor.raw(), static_cast<std::size_t>(tensor.bytes()));
-    offset += align_up(tensor.bytes());
+  const std::vector<MutableTensorView> places = gradient_views(backend.device());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i].shape() != gradients[i].shape()) continue;  // no loss depends on it
+    if (cast[i].empty())
+      backend.copy(places[i].raw(), gradients[i].raw(),
+                   static_cast<std::size_t>(places[i].shape().elements() * size_of(dtype_)));
+    else
+      backend.upload(places[i].raw(), cast[i].raw(), static_cast<std::size_t>(cast[i].bytes()));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <glia/compile.h>
 #include <glia/history.h>       // defines: Logs
+#include <glia/mutable_tensor_view.h>
 #include <host/model/passes.h>  // defines: PassState
 #include <host/program/heads.h>
 #include <host/program/update.h>
@@ -65,6 +66,8 @@ class Trainer {
   UpdateOf update(const VariablePlaces& places) const;
   /// One a weight that is not frozen, on the CPU; zeros for those that were left out.
   TensorList gradients(Backend& backend) const;
+  /// Where they lie; of shape (0,) for those that were left out.
+  std::vector<MutableTensorView> gradient_views(const Device& device) const;
   /// The same, set. Throws ShapeError for other numbers or shapes.
   void set_gradients(Backend& backend, const std::vector<Tensor>& gradients) const;
   /// Copies of moving averages into the weights' place; none where the optimizer keeps none.

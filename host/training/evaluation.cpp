@@ -144,7 +144,7 @@ Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, co
   build.keep();
   const Passes::End end(model.passes(), mode);
   model.passes().begin(mode, feeder->next()->fed);
-  program->run(1);
+  model.run(*program, 1);
   model.passes().request(mode);
   Logs logs = model.trainer().logs(model.passes().take());
   for (std::size_t i = 0; i < memories.size(); ++i)

@@ -33,7 +33,7 @@ class Launcher {
       if (callbacks_) tell_of_begin();
       if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
       const std::int64_t count = std::min(steps, size_.steps());
-      program->run(count);
+      model_.run(*program, count);
       model_.passes().request(pass_.mode);
       steps -= count;
       if (waiting_ > 0) take();

@@ -3,7 +3,9 @@
 #include <glia/model.h>
 #include <host/data/checks.h>  // defines: check_compiled
 #include <host/model/core.h>
+#include <host/model/predictor_engine.h>
 #include <host/model/summary.h>
+#include <host/training/learner_engine.h>
 #include <host/training/training.h>
 #include <host/training/using.h>
 
@@ -166,6 +168,16 @@ Logs Model::test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sam
 Tensor Model::predict_on_batch(const Tensors& x) {
   const std::int64_t rows = x ? std::max<std::int64_t>(x[0].view.rows(), 1) : 1;
   return predict(x, {.batch_size = rows, .verbose = 0});
+}
+Predictor Model::predictor(const PredictorOptions& options) const {
+  const Using core(core_);
+  const Core& built = core.built("predictor");
+  built.backend().synchronize();  // what was last written to the weights is there
+  return Predictor(std::make_unique<Predictor::Engine>(built, options));
+}
+Learner Model::learner() {
+  const Using core(core_);
+  return Learner(std::make_unique<Learner::Engine>(core_));
 }
 Gradients Model::gradients(const Tensors& x, const Tensors& y, const GradientOptions& options) {
   const Using core(core_);

@@ -24,7 +24,8 @@ inline void copy_into(const std::shared_ptr<Core>& copy, const Core& core) {
 class Using {
  public:
   /// Throws StateError for one that was moved from, and where another thread uses it.
-  explicit Using(const std::shared_ptr<Core>& core) : core_(core), use_(expect_there(core)) {}
+  explicit Using(const std::shared_ptr<Core>& core, Core::Stream stream = Core::Stream::home)
+      : core_(core), use_(expect_there(core), stream) {}
 
   Core* operator->() const { return core_.get(); }
   Core& operator*() const { return *core_; }

@@ -3,7 +3,9 @@
 #include <host/base/memory.h>  // defines: checked_bytes
 #include <host/weights/variable.h>
 
+#include <algorithm>
 #include <cstring>
+#include <list>
 #include <new>
 #include <utility>
 
@@ -71,6 +73,13 @@ void write(const std::vector<const Variable*>& variables, const std::vector<Tens
                variables[i]->shape, ", got ", values[i].shape());
     cast.push_back(host_copy(values[i], variables[i]->block->dtype()));
   }
+  std::vector<std::shared_ptr<WeightBlock>> blocks;
+  for (const Variable* variable : variables)
+    if (std::find(blocks.begin(), blocks.end(), variable->block) == blocks.end())
+      blocks.push_back(variable->block);
+  std::list<WeightGate::Writing> writing;
+  for (const std::shared_ptr<WeightBlock>& block : blocks)
+    writing.emplace_back(block->gate(), block->context().backend(), WeightGate::IfRead::refuse);
   for (std::size_t i = 0; i < cast.size(); ++i)
     variables[i]->block->context().backend().upload(variables[i]->block->data() + variables[i]->offset,
                                                     cast[i].raw(), static_cast<std::size_t>(cast[i].bytes()));

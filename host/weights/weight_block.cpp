@@ -48,10 +48,10 @@ void WeightBlock::remove_user(const std::shared_ptr<const void>& user) {
 }
 
 bool WeightBlock::has_users_beside(const std::shared_ptr<const void>& user) const {
-  return std::any_of(users_.begin(), users_.end(), [&](const User& other) {
-    const std::shared_ptr<const void> alive = other.who.lock();
-    return alive && alive != user;
-  });
+  return gate_->has_readers() || std::any_of(users_.begin(), users_.end(), [&](const User& other) {
+           const std::shared_ptr<const void> alive = other.who.lock();
+           return alive && alive != user;
+         });
 }
 
 std::vector<Context> WeightBlock::contexts() const {

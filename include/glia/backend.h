@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ namespace GLIA_API glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 11;
+inline constexpr int backend_abi = 12;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -41,11 +42,13 @@ class Memory {
   std::size_t bytes_;
 };
 
-/// Where each flat buffer starts on the device, which turns a View into an address, and which step state counts.
+/// Where each flat buffer starts on the device, which turns a View into an address, and which step state counts. Where `given` is
+/// set, Sequence::run_given() names the rows, and what it points to is of Ops that were never told of any.
 struct Bindings {
   std::array<std::byte*, buffer_count> base = {};
   std::vector<std::byte*> more_blocks = {};  ///< of parameters, behind the first
   StepState* state = nullptr;
+  const Given* given = nullptr;
 
   template <class T = void>
   T* address(const View& view) const {
@@ -66,6 +69,8 @@ class Op {
   virtual std::string algorithm() const = 0;
   /// What a user should know of that, such as that it will be slow and why; mostly nothing.
   virtual std::string warning() const { return {}; }
+  /// Of one that reads or writes sources and was prepared with Bindings::given: those of the runs to come. Allocates nothing.
+  virtual void give(const Given&) {}
 };
 
 /// A list of Ops that is run as one: on a GPU a captured graph.
@@ -82,6 +87,12 @@ class Sequence {
   virtual void run_one_by_one() {
     for (const std::unique_ptr<Op>& op : ops_) op->run();
   }
+  /// Enqueues the list once for these rows, where it was prepared with Bindings::given: the same results. Neither allocates nor
+  /// synchronises.
+  virtual void run_given(const Given& given) {
+    for (const std::unique_ptr<Op>& op : ops_) op->give(given);
+    run_one_by_one();
+  }
   /// One for each descriptor.
   const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
 
@@ -95,8 +106,20 @@ class Reader {
   virtual ~Reader() = default;
   /// Enqueues the read, in order after what was enqueued before. Neither allocates nor waits.
   virtual void start(const void* device_from) = 0;
+  /// Whether that is over; does not wait.
+  virtual bool is_done() = 0;
   /// What the last start() read; waits for it.
   virtual const std::byte* wait() = 0;
+};
+
+/// An event of CUDA, as Backend::record() and wait_for() take it.
+class OwnedEvent {
+ public:
+  virtual ~OwnedEvent() = default;
+  void* get() const { return event_; }
+
+ protected:
+  void* event_ = nullptr;
 };
 
 /// Memory that the host fills for steps to read: two of them are the double buffers of a stream of data.
@@ -144,6 +167,8 @@ class Backend {
   virtual void upload(void* device_to, const void* host_from, std::size_t bytes) = 0;
   /// Waits for the work enqueued before.
   virtual void download(void* host_to, const void* device_from, std::size_t bytes) = 0;
+  /// Copies within the device, in order.
+  virtual void copy(void* device_to, const void* device_from, std::size_t bytes) = 0;
   /// Sets bytes to zero, in order.
   virtual void clear(void* device, std::size_t bytes) = 0;
   /// Waits for all the work enqueued before.
@@ -152,6 +177,13 @@ class Backend {
   /// where there are none.
   virtual void wait_for(void* event) = 0;
   virtual void record(void* event) = 0;
+  /// A new one; null where there are none. Throws DeviceError.
+  virtual std::unique_ptr<OwnedEvent> event() = 0;
+  /// What is enqueued from now on goes to this stream of CUDA, or where none is given to that of the context, in order after what was
+  /// enqueued before, unless either is being captured. Makes no call of CUDA where it is that already. Throws StateError where there are no streams, DeviceError for a stream of another device.
+  virtual void enqueue_on(std::optional<void*> stream) = 0;
+  /// Whether that stream is being captured just now.
+  virtual bool is_captured() = 0;
   /// Waits, and gives back the memory that is kept for reuse.
   virtual void trim() = 0;
   /// Throws OutOfMemoryError.

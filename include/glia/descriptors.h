@@ -392,6 +392,11 @@ using Descriptor = std::variant<
     op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
     op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce>;
 
+/// Whether it reads or writes sources, which the caller of a run may give.
+inline bool has_sources(const Descriptor& descriptor) {
+  return std::holds_alternative<op::Gather>(descriptor) || std::holds_alternative<op::Scatter>(descriptor);
+}
+
 /// Calls f(view, access) for each operand that is there.
 template <class F>
 void for_each_operand(Descriptor& descriptor, F&& f) {

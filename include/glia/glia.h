@@ -24,6 +24,7 @@
 #include <glia/named.h>
 #include <glia/operations.h>
 #include <glia/plots.h>
+#include <glia/predictor.h>
 #include <glia/preprocessing.h>
 #include <glia/program.h>
 #include <glia/search.h>

@@ -7,8 +7,10 @@
 #include <glia/fit.h>
 #include <glia/history.h>  // defines: History, Logs
 #include <glia/layers.h>
+#include <glia/learner.h>
 #include <glia/macros.h>
-#include <glia/program.h>  // defines: Program, Mode
+#include <glia/predictor.h>  // defines: Predictor, PredictorOptions
+#include <glia/program.h>    // defines: Program, Mode
 #include <glia/symbol.h>
 #include <glia/tensors.h>
 
@@ -126,11 +128,17 @@ class Model {
   Logs test_on_batch(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {});
   /// The outputs for one batch.
   Tensor predict_on_batch(const Tensors& x);
+  /// Inference on an application's streams and in its memory, on the device where the weights are. Allocates what its calls need,
+  /// and synchronises. Throws StateError where the shapes of the inputs are not known, ValueError for options that cannot be,
+  /// OutOfMemoryError.
+  Predictor predictor(const PredictorOptions& options = {}) const;
+  /// Training on an application's streams and on rows in its memory. Neither synchronises nor allocates.
+  Learner learner();
   /// The loss of one batch and its gradients, as tensors on the CPU, without an update.
   Gradients gradients(const Tensors& x, const Tensors& y, const GradientOptions& options = {});
   /// A training step in two halves, between which nothing leaves the device: backward() computes the gradients of one batch and
   /// returns its loss and metrics, apply_gradients() updates by them, once. Given gradients, in the order of
-  /// gradients().weights, on the CPU, are taken in their place. Throws StateError where none were computed since the last update
+  /// gradients().weights, on the CPU or of the model's dtype on its device, are taken in their place. Throws StateError where none were computed since the last update
   /// or the model is not compiled, ShapeError for other shapes, DeviceError for tensors elsewhere.
   ///
   ///     for (const Batch& batch : batches) {

@@ -44,6 +44,8 @@ class Program {
     const detail::InUse::Hold mark(backend_->in_use(), Backend::in_use_elsewhere);
     sequence_->run(steps);
   }
+  /// Enqueues one step over these rows, where it was made with Bindings::given. Neither synchronises nor allocates.
+  void run_given(const Given& given) const { sequence_->run_given(given); }
   /// Enqueues one step op by op, not as a captured sequence: the same results.
   void run_eagerly() const;
 

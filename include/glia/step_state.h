@@ -19,6 +19,13 @@ struct Source {
   friend bool operator==(const Source&, const Source&) = default;
 };
 
+/// What a run is told by its caller in place of its step state: sources by their numbers, in memory of the host, of which it reads
+/// and writes the first `rows` rows, in their order.
+struct Given {
+  const Source* sources = nullptr;
+  std::int64_t rows = 0;
+};
+
 /// The order in which a pass reads its rows, as the host says it. Row r of a step is row order(cursor + r) of each source, where
 /// order is the permutation (count, seed, pass) if shuffled.
 struct Feed {

@@ -41,6 +41,7 @@ void trap(cudaError_t error, const std::string& what);
 bool has_trapped();
 /// Said by what CUDA makes a context for, on the device that is current.
 void touch_device();
+int current_device();
 /// Counts live objects: a stream, an event, ...
 void count_object(const char* kind, int change);
 /// Counts a convolution whose bits are of chance.
@@ -79,6 +80,8 @@ cudaError_t enqueue(cudaStream_t stream, Kind kind, std::string name, std::funct
 void run_until(const NodePtr& node);
 /// Runs all work there is.
 void run_all();
+/// Lets something run that may, or nothing.
+void run_some();
 /// What a lost device had still to do is never done.
 void drop_work();
 bool is_stream(cudaStream_t stream);
@@ -154,6 +157,7 @@ struct CUstream_st {
   glia::cuda_double::NodePtr tail;
   std::shared_ptr<glia::cuda_double::Capture> capture;
   std::vector<int> captured_tail;
+  int device = 0;  // that was current when it was made
 };
 
 /// An event: the node it was recorded behind, or its place in a captured graph.

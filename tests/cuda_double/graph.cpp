@@ -176,6 +176,25 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   return cudaSuccess;
 }
 
+// The arguments of all nodes, where the other graph has the same nodes in the same order.
+cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph,
+                                cudaGraphExecUpdateResultInfo* info) {
+  GLIA_DOUBLE_ENTER();
+  if (!executable || !graph || !info) return report(cudaErrorInvalidValue);
+  *info = {};
+  const auto is_same = [](const CapturedNode& a, const CapturedNode& b) {
+    return a.told.kind == b.told.kind && a.told.name == b.told.name &&
+           a.told.dependencies == b.told.dependencies;
+  };
+  if (!std::equal(executable->nodes.begin(), executable->nodes.end(), graph->nodes.begin(),
+                  graph->nodes.end(), is_same)) {
+    info->result = cudaGraphExecUpdateErrorTopologyChanged;
+    return report(cudaErrorGraphExecUpdateFailure);
+  }
+  executable->nodes = graph->nodes;
+  return cudaSuccess;
+}
+
 // Its nodes run after all that is on the stream, and what comes on the stream runs after all of them; among themselves only
 // their dependencies order them.
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {

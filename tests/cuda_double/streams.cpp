@@ -118,6 +118,12 @@ void run_until(const NodePtr& node) {
   close_device_memory();
 }
 
+void run_some() {
+  open_device_memory();
+  if (!ready.empty()) run_one(true);
+  close_device_memory();
+}
+
 void run_all() {
   open_device_memory();
   drop_work();
@@ -139,8 +145,18 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   if (flags != cudaStreamNonBlocking) return report(cudaErrorInvalidValue);  // what Glia uses
   touch_device();
   *stream = new CUstream_st;
+  (*stream)->device = current_device();
   streams.insert(*stream);
   count_object("stream", 1);
+  return cudaSuccess;
+}
+
+// CUDA's own streams are those of the current device.
+cudaError_t cudaStreamGetDevice(cudaStream_t stream, int* device) {
+  GLIA_DOUBLE_ENTER();
+  const bool is_cuda_s = stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread;
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
+  *device = is_cuda_s ? current_device() : stream->device;
   return cudaSuccess;
 }
 
@@ -199,6 +215,16 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return report(enter(nullptr));
 }
 
+// Each question may find the device further on.
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  GLIA_DOUBLE_ENTER();
+  touch_device();
+  if (event->capture) return report(cudaErrorCapturedEvent);
+  if (event->node && !event->node->done) run_some();
+  if (const cudaError_t error = enter(nullptr); error != cudaSuccess) return report(error);
+  return event->node && !event->node->done ? cudaErrorNotReady : cudaSuccess;
+}
+
 // What the stream gets from now on runs after the event; the host does not wait.
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   GLIA_DOUBLE_ENTER();
@@ -209,11 +235,23 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   return cudaSuccess;
 }
 
+static cudaError_t copy_on_device(void* to, const void* from, std::size_t bytes, cudaStream_t stream) {
+  if (!is_device_memory(to, bytes) || !is_device_memory(from, bytes)) return cudaErrorInvalidValue;
+  return enqueue(stream, Kind::copy, "cudaMemcpyAsync", [=] {
+    if (!is_device_memory(to, bytes) || !is_device_memory(from, bytes))
+      return trap(cudaErrorIllegalAddress, "a copy met device memory that was freed");
+    expect_written(from, bytes, "a copy within the device");
+    mark_written(to, bytes);
+    std::memmove(to, from, bytes);
+  });
+}
+
 // Host memory must be page-locked: with other memory CUDA may wait for the stream, or may not, and Glia wants neither. It is
 // read or written when the copy runs.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
+  if (kind == cudaMemcpyDeviceToDevice) return report(copy_on_device(to, from, bytes, stream));
   const bool up = kind == cudaMemcpyHostToDevice;
   if (!up && kind != cudaMemcpyDeviceToHost) return report(cudaErrorInvalidMemcpyDirection);
   const void *on_device = up ? to : from, *on_host = up ? from : to;
