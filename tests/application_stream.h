@@ -109,6 +109,7 @@ class ApplicationCapture {
     call_cuda<decltype(cudaGraphGetNodes)>("cudaGraphGetNodes", graph_, nullptr, &nodes);
     return nodes;
   }
+  cudaGraph_t graph() const { return graph_; }
   /// What was recorded, on the same stream.
   void launch() {
     cudaGraphExec_t executable = nullptr;

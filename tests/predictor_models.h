@@ -26,7 +26,7 @@ inline Sequential classifier_of_six(const Context& context, std::uint64_t seed =
 }
 
 inline Sequential convolutional(const Context& context) {
-  Sequential model{Input({9, 7, 2}), Conv2D(4, 3, {.activation = "relu", .padding = "same"}), MaxPooling2D(2),
+  Sequential model{Input({9, 7, 2}), Conv2D(4, 3, {.padding = "same", .activation = "relu"}), MaxPooling2D(2),
                    Flatten(), Dense(3, "softmax")};
   model.set_seed(4);
   model.compile({.loss = "sparse_categorical_crossentropy", .context = context});

@@ -103,8 +103,8 @@ TEST_P(Predictors, Take_several_inputs_and_give_several_outputs) {
   const std::array<void*, 2> outputs{first.raw(), second.raw()};
   predictor.enqueue(inputs, outputs, 5);
   predictor.synchronize();
-  EXPECT_TRUE(all_close(first.to("cpu"), expected[0]));
-  EXPECT_TRUE(all_close(second.to("cpu"), expected[1]));
+  EXPECT_TRUE(all_close(first.to("cpu"), expected[0].tensor));
+  EXPECT_TRUE(all_close(second.to("cpu"), expected[1].tensor));
   expect_error<ValueError>([&] { predictor.enqueue(x_there.raw(), first.raw(), 5); },
                            {"got 1 inputs and 1 outputs", "expected 2 and 2"});
 }
