@@ -23,6 +23,14 @@ void Predictor::enqueue(std::span<const void* const> x, std::span<void* const> y
                         std::optional<void*> stream) {
   engine().enqueue(x, y, batch, stream);
 }
+void Predictor::enqueue(const TensorView& x, const MutableTensorView& y, std::optional<void*> stream) {
+  engine().enqueue({&x, 1}, {&y, 1}, stream);
+}
+void Predictor::enqueue(const std::vector<TensorView>& x, const std::vector<MutableTensorView>& y,
+                        std::optional<void*> stream) {
+  engine().enqueue(x, y, stream);
+}
+Tensor Predictor::predict(const TensorView& x) { return engine().predict(x); }
 void Predictor::update(const std::vector<TensorView>& weights, std::optional<void*> stream) {
   engine().update(weights, stream);
 }

@@ -108,31 +108,106 @@ const Program& Predictor::Engine::program_for(std::int64_t batch) const {
                        [&](const Program& program) { return program.batch() >= batch; });
 }
 
-void Predictor::Engine::check_rows(std::span<const void* const> x, std::span<void* const> y) const {
-  GLIA_CHECK(x.size() == input_shapes_.size() && y.size() == output_shapes_.size(), ValueError,
-             "a predictor's call got ", x.size(), " inputs and ", y.size(), " outputs, expected ",
+/// The calling thread alone uses the predictor while it lives.
+class Predictor::Engine::Using {
+ public:
+  explicit Using(const Engine& engine)
+      : mark_(engine.context_.backend().in_use(), [] {
+          return std::string(
+              "the predictor is in use by another thread: give each thread one of its own, "
+              "model.predictor(), or "
+              "take turns with a std::mutex");
+        }) {}
+
+ private:
+  detail::InUse::Hold mark_;
+};
+
+void Predictor::Engine::check_counts(std::size_t inputs, std::size_t outputs) const {
+  GLIA_CHECK(inputs == input_shapes_.size() && outputs == output_shapes_.size(), ValueError,
+             "a predictor's call got ", inputs, " inputs and ", outputs, " outputs, expected ",
              input_shapes_.size(), " and ", output_shapes_.size(), ", those of the model");
-  for (std::size_t i = 0; i < x.size(); ++i) check_pointer(x[i], input_dtype_, "input", i);
-  for (std::size_t i = 0; i < y.size(); ++i) check_pointer(y[i], dtype_, "output", i);
+}
+
+void Predictor::Engine::run(const Program& program, std::int64_t batch, std::optional<void*> stream) {
+  for (std::size_t i = 0; i < sources_.size(); ++i) {
+    const bool is_input = i < input_shapes_.size();
+    check_pointer(sources_[i].data, is_input ? input_dtype_ : dtype_, is_input ? "input" : "output",
+                  is_input ? i : i - input_shapes_.size());
+  }
+  context_.backend().enqueue_on(stream);
+  const ReadingBlocks reading(places_.blocks, context_.device().is_cpu());
+  program.run_given({sources_.data(), batch});
 }
 
 void Predictor::Engine::enqueue(std::span<const void* const> x, std::span<void* const> y, std::int64_t batch,
                                 std::optional<void*> stream) {
-  Backend& backend = context_.backend();
-  const detail::InUse::Hold mark(backend.in_use(), [] {
-    return std::string(
-        "the predictor is in use by another thread: give each thread one of its own, model.predictor(), or "
-        "take "
-        "turns with a std::mutex");
-  });
+  const Using use(*this);
   const Program& program = program_for(batch);
+  check_counts(x.size(), y.size());
   if (batch == 0) return;
-  check_rows(x, y);
-  backend.enqueue_on(stream);
   for (std::size_t i = 0; i < x.size(); ++i) sources_[i] = {const_cast<void*>(x[i]), scale_};
   for (std::size_t i = 0; i < y.size(); ++i) sources_[x.size() + i] = {y[i], 1};
-  const ReadingBlocks reading(places_.blocks, context_.device().is_cpu());
-  program.run_given({sources_.data(), batch});
+  run(program, batch, stream);
+}
+
+void Predictor::Engine::check_view(const TensorView& view, const Shape& row, std::int64_t rows, DType dtype,
+                                   const char* what, std::size_t number) const {
+  GLIA_CHECK(view.shape() == row.prepend(rows), ShapeError, what, ' ', number,
+             " of a predictor's call has shape ", view.shape(), ", expected ", row.prepend(rows));
+  GLIA_CHECK(view.dtype() == dtype, ValueError, what, ' ', number, " of a predictor's call is of ",
+             view.dtype(), ", expected ", dtype,
+             ": cast it, or make the predictor with .dtype for its inputs");
+  GLIA_CHECK(view.device() == context_.device(), DeviceError, what, ' ', number,
+             " of a predictor's call is on ", view.device(), ", expected ", context_.device(),
+             ", where the weights are");
+}
+
+void Predictor::Engine::enqueue(std::span<const TensorView> x, std::span<const MutableTensorView> y,
+                                std::optional<void*> stream) {
+  const Using use(*this);
+  check_counts(x.size(), y.size());
+  const std::int64_t batch = x[0].rows();
+  const Program& program = program_for(batch);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    check_view(x[i], input_shapes_[i], batch, input_dtype_, "input", i);
+    sources_[i] = {const_cast<void*>(x[i].raw()), x[i].scale()};
+  }
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    check_view(y[i], output_shapes_[i], batch, dtype_, "output", i);
+    sources_[x.size() + i] = {y[i].raw(), 1};
+  }
+  if (batch > 0) run(program, batch, stream);
+}
+
+Tensor Predictor::Engine::predict(const TensorView& x) {
+  const Using use(*this);
+  check_counts(1, 1);
+  Backend& backend = context_.backend();
+  const Shape &row = input_shapes_[0], &row_of_result = output_shapes_[0];
+  const bool is_here = x.device() == context_.device(), is_cpu = context_.device().is_cpu();
+  const std::int64_t rows = x.rows(), most = programs_.back().batch();
+  check_view(is_here || !x.device().is_cpu()
+                 ? x
+                 : TensorView::of(x.raw(), x.shape(), x.dtype(), context_.device(), x.scale()),
+             row, rows, input_dtype_, "input", 0);
+  Tensor result = Tensor::uninitialized(row_of_result.prepend(rows), dtype_);
+  const auto bytes = [&](const Shape& of, DType dtype, std::int64_t count) {
+    return static_cast<std::size_t>(count * of.elements() * size_of(dtype));
+  };
+  if (!is_here && !rows_in_) rows_in_ = backend.allocate(bytes(row, input_dtype_, most));
+  if (!is_cpu && !rows_out_) rows_out_ = backend.allocate(bytes(row_of_result, dtype_, most));
+  for (std::int64_t first = 0; first < rows; first += most) {
+    const std::int64_t batch = std::min(most, rows - first);
+    const TensorView part = x.rows(first, first + batch);
+    auto* const out = static_cast<std::byte*>(result.raw()) + bytes(row_of_result, dtype_, first);
+    if (!is_here) backend.upload(rows_in_->data(), part.raw(), bytes(row, input_dtype_, batch));
+    sources_[0] = {is_here ? const_cast<void*>(part.raw()) : rows_in_->data(), x.scale()};
+    sources_[1] = {is_cpu ? out : rows_out_->data(), 1};
+    run(program_for(batch), batch, {});
+    if (!is_cpu) backend.download(out, rows_out_->data(), bytes(row_of_result, dtype_, batch));
+  }
+  return result;
 }
 
 /// Those on the CPU of another dtype, converted; empty ones for those that are right.

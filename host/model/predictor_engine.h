@@ -25,6 +25,9 @@ class Predictor::Engine {
 
   void enqueue(std::span<const void* const> x, std::span<void* const> y, std::int64_t batch,
                std::optional<void*> stream);
+  void enqueue(std::span<const TensorView> x, std::span<const MutableTensorView> y,
+               std::optional<void*> stream);
+  Tensor predict(const TensorView& x);
   void update(const std::vector<TensorView>& weights, std::optional<void*> stream);
   void synchronize();
 
@@ -37,7 +40,13 @@ class Predictor::Engine {
   const Program& program_for(std::int64_t batch) const;
 
  private:
-  void check_rows(std::span<const void* const> x, std::span<void* const> y) const;
+  class Using;
+  /// Throws ValueError for another number of inputs and outputs than the model's.
+  void check_counts(std::size_t inputs, std::size_t outputs) const;
+  void check_view(const TensorView& view, const Shape& row, std::int64_t rows, DType dtype, const char* what,
+                  std::size_t number) const;
+  /// Enqueues what sources_ say.
+  void run(const Program& program, std::int64_t batch, std::optional<void*> stream);
   std::vector<Tensor> converted(const std::vector<TensorView>& weights) const;
 
   std::vector<Layer> layers_;  // whose variables these are
@@ -51,8 +60,9 @@ class Predictor::Engine {
   std::list<WeightGate::Reader> readers_;
   std::unique_ptr<Memory> state_;
   std::shared_ptr<Memory> arena_;
-  std::vector<Program> programs_;  // ascending
-  std::vector<Source> sources_;    // of the call that is made
+  std::vector<Program> programs_;               // ascending
+  std::vector<Source> sources_;                 // of the call that is made
+  std::unique_ptr<Memory> rows_in_, rows_out_;  // of rows that come from the host, once some did
 };
 
 }  // namespace glia

@@ -5,6 +5,7 @@
 #include <glia/context.h>
 #include <glia/dtype.h>
 #include <glia/macros.h>
+#include <glia/mutable_tensor_view.h>
 #include <glia/shape.h>
 #include <glia/tensor.h>
 
@@ -71,6 +72,15 @@ class Predictor {
   /// The same for several inputs and outputs, in the order of the model's.
   void enqueue(std::span<const void* const> x, std::span<void* const> y, std::int64_t batch,
                std::optional<void*> stream = {});
+
+  /// The same for views, whose rows are the batch, and whose scale counts in place of the options'. Throws, too, ShapeError for rows of other
+  /// shapes or numbers, ValueError for other dtypes, DeviceError for views elsewhere than device().
+  void enqueue(const TensorView& x, const MutableTensorView& y, std::optional<void*> stream = {});
+  void enqueue(const std::vector<TensorView>& x, const std::vector<MutableTensorView>& y,
+               std::optional<void*> stream = {});
+  /// The output for rows on the host or on device(), any number of them, in a new tensor on the host; waits for it. For a model of
+  /// one input and one output. Allocates the result and, at its first call on a GPU, room there for max_batch rows of each. Throws as the others.
+  Tensor predict(const TensorView& x);
 
   /// New weights, in the order of Model::get_weights(), in the old ones' place, for the model and all of its predictors: at once
   /// for those, and no call sees some old and some new. Enqueued on the predictor's stream, or on this one; weights of another
