@@ -74,7 +74,8 @@ class GivenSequence final : public Sequence {
     Sequence::run_one_by_one();
   }
   void run_given(const Given& given) override {
-    const CurrentDevice current(gpu_.index());
+    std::optional<CurrentDevice> current;  // which asks CUDA
+    if (!gpu_.is_only_device()) current.emplace(gpu_.index());
     for (const Piece& piece : pieces_)
       if (piece.given) ops()[piece.begin]->give(given);
     std::optional<bool> captures;  // asked once, and only where it matters

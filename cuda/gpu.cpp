@@ -15,6 +15,12 @@ int attribute(int device, cudaDeviceAttr which) {
   return value;
 }
 
+int device_count() {
+  int count = 0;
+  GLIA_CUDA(cudaGetDeviceCount(&count));
+  return count;
+}
+
 Stream make_stream() {
   Stream stream;
   // Not blocking: work of the application on stream 0 does not order ours.
@@ -51,6 +57,7 @@ class GpuMemory final : public Memory {
 
 Gpu::Gpu(int index, std::optional<void*> stream)
     : index_(index),
+      is_only_device_(device_count() == 1),
       own_stream_(stream ? Stream() : make_stream()),
       copies_(make_stream()),
       recorded_(make_stream()),

@@ -45,6 +45,8 @@ class Gpu {
   Gpu& operator=(const Gpu&) = delete;
 
   int index() const { return index_; }
+  /// Whether the machine has this device alone, so that it is current whoever calls.
+  bool is_only_device() const { return is_only_device_; }
   /// What work is enqueued on: the context's stream, but for what a call gives another.
   cudaStream_t stream() const { return stream_; }
   /// Enqueues on this stream from now on, or on the context's, in order after what was enqueued on the one before, unless either
@@ -116,6 +118,7 @@ class Gpu {
   static ExecutableGraph instantiated(const Graph& graph);
 
   int index_;
+  bool is_only_device_;
   Stream own_stream_, copies_, recorded_;
   cudaStream_t home_, stream_, target_;  ///< of the context; and of a call
   Event switched_;                       ///< the end of what was enqueued on the stream before

@@ -77,10 +77,8 @@ Predictor::Engine::Engine(const Core& model, const PredictorOptions& options)
   Backend& backend = context_.backend();
   state_ = backend.allocate(sizeof(StepState));
   backend.clear(state_->data(), state_->bytes());
-  const Given none;
   Bindings at = bind_blocks(places_);
   at.state = reinterpret_cast<StepState*>(state_->data());
-  at.given = &none;
   const StepParts parts = model.parts();
   ProgramKey key = plain_key(parts, Mode::infer, 0);
   key.x_from.assign(input_shapes_.size(), input_dtype_);
