@@ -46,7 +46,8 @@ std::vector<KernelLaunch> elementary_kernels(const Descriptor& descriptor, const
   static_cast<void>(
       collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
       collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
-      collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list));
+      collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list) ||
+      collect_few_rows(descriptor, bindings, list));
   return std::move(list.launches);
 }
 

@@ -26,11 +26,6 @@ AugmentedImages<T> augmented_images(const Augmentation& a, const View& x, const 
   return result;
 }
 
-/// The source of this number; its address alone.
-inline const Source* source_at(const Bindings& at, int number) {
-  return reinterpret_cast<const Source*>(at.state) - 1 - number;
-}
-
 /// A GPU's block a row, and one that counts the step meanwhile.
 inline Work gather_work(std::int64_t rows, std::int64_t columns) {
   Work work{Work::rows, rows, columns};

@@ -41,6 +41,11 @@ inline std::int64_t columns_of(const View& view) {
 }
 inline std::int64_t last_of(const View& view) { return view.shape.rank() ? view.shape.back() : 1; }
 
+/// The source of this number; its address alone.
+inline const Source* source_at(const Bindings& at, int number) {
+  return reinterpret_cast<const Source*>(at.state) - 1 - number;
+}
+
 /// A row for each pixel, or whatever it is that has a number for each of the last axis.
 inline Work work_by_rows(const View& view) {
   return {Work::rows, view.elements() / last_of(view), last_of(view)};

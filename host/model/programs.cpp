@@ -1,6 +1,7 @@
 // Programs: from the descriptors of a step to what a backend runs.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/model/programs.h>
+#include <host/program/few_rows.h>
 #include <host/program/fusion.h>
 #include <host/program/mixed_precision.h>
 #include <host/program/placement.h>
@@ -24,6 +25,7 @@ std::shared_ptr<const Program> Programs::find(const ProgramKey& key) {
 std::shared_ptr<const Program> Programs::add(const ProgramKey& key, std::vector<Descriptor> step,
                                              Backend& backend, Bindings bindings) {
   fuse(step);
+  if (key.mode == Mode::infer) fuse_few_rows(step);
   round_factors(step, backend);
   const std::int64_t bytes = place(step);
   if (!arena_ || static_cast<std::int64_t>(arena_->bytes()) < bytes)
