@@ -121,7 +121,7 @@ void register_all() {
                           {"784-512-512-10", wide, {128}},
                           {"cnn", cnn, {128}},
                           {"cnn-mixed_bfloat16", cnn, {128}, "mixed_bfloat16"}};
-  const Case asked[] = {{"784-128-10", narrow, {1, 1024}}};
+  const Case asked[] = {{"784-128-10", narrow, {1, 8, 1024}}};
 
   std::vector<int> thread_counts{1};
   const int cores = static_cast<int>(std::thread::hardware_concurrency());

@@ -46,7 +46,8 @@ void append_elementary_kernels(const Descriptor& descriptor, const Bindings& bin
   static_cast<void>(
       collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
       collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
-      collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list));
+      collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list) ||
+      collect_few_rows(descriptor, bindings, list));
   launches = std::move(list.launches);
 }
 

@@ -71,6 +71,23 @@ class CudaBlock {
     }
     __syncthreads();  // the next sum writes there again
   }
+  template <int most, class T, int n>
+  __device__ double sum_of(const T (&x)[n], std::int64_t across, std::int64_t i) const {
+    constexpr int widest = warp_threads / most;  // across, at most
+    __shared__ double sums[most_threads / warp_threads][widest * n];
+    T mine[n];
+    for (int k = 0; k < n; ++k) mine[k] = x[k];
+    for (unsigned distance = static_cast<unsigned>(across); distance < warp_threads; distance *= 2)
+      for (int k = 0; k < n; ++k) mine[k] += __shfl_xor_sync(whole_warp, mine[k], distance);
+    const std::int64_t column = lane() & (across - 1);
+    if (lane() < across)
+      for (int k = 0; k < n; ++k) sums[group()][k * widest + column] = static_cast<double>(mine[k]);
+    __syncthreads();
+    double total = 0;
+    for (std::int64_t g = 0; g < groups(); ++g) total += sums[g][i * widest + column];
+    __syncthreads();  // the next sum writes there again
+    return total;
+  }
   /// Butterfly: every lane adds the same pairs, so every lane has the same bits.
   template <class T>
   __device__ T group_sum(T x) const {

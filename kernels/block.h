@@ -16,6 +16,8 @@
 //   sum_down<most>(x, across)   sums over the threads whose ranks are alike modulo `across`, a power of two of at most 32 / most, of
 //                         each of the numbers in the array x, in an order fixed by the block's size; every thread must come and
 //                         gets its own in x
+//   sum_of<most>(x, across, i)   the same sum, in float64, of the one of those numbers that the thread asks for, which is less
+//                         work; those of a group are added in their own type first
 //   tile                  how many neighbouring outputs a thread should compute together
 #pragma once
 
@@ -82,6 +84,10 @@ class SerialBlock {
   }
   template <int most, int n>
   GLIA_HD void sum_down(double (&)[n], std::int64_t) const {}
+  template <int most, class T, int n>
+  GLIA_HD double sum_of(const T (&x)[n], std::int64_t, std::int64_t i) const {
+    return static_cast<double>(x[i]);
+  }
   template <class T>
   GLIA_HD T group_sum(T x) const {
     return x;

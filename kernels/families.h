@@ -47,6 +47,9 @@ using UpdateFamily = Family<op::Begin, op::Schedule, op::Advance, op::Penalty, o
 /// kernels/lower_merge.h: what merges, cuts and rearranges tensors, and formulas on them.
 using MergeFamily = Family<op::Copy, op::Binary, op::Reduce>;
 
+/// kernels/lower_few_rows.h: dense layers over a few rows.
+using FewRowsFamily = Family<op::FewRows>;
+
 namespace detail {
 template <class D, class... Families>
 constexpr bool has_one_family = (0 + ... + (Families::template has<D> ? 1 : 0)) == 1;
@@ -56,7 +59,7 @@ constexpr bool each_has_a_family(const std::variant<Members...>*) {
   return ((std::is_same_v<Members, op::Matmul> || has_one_family<Members, Families...>)&&...);
 }
 static_assert(each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily,
-                                MergeFamily>(static_cast<const Descriptor*>(nullptr)),
+                                MergeFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
               "a descriptor but Matmul belongs to exactly one family");
 }  // namespace detail
 

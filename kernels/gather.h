@@ -5,6 +5,7 @@
 #include <glia/dtype.h>  // defines: DType
 #include <glia/math/powers.h>
 #include <glia/step_state.h>  // defines: StepState
+#include <kernels/source_at.h>
 #include <kernels/strip.h>
 
 #include <cstdint>
@@ -12,14 +13,6 @@
 
 namespace glia::kernels {
 inline namespace GLIA_ISA {
-
-/// A source of a step: where its state says, or as the caller of the run gave it.
-struct SourceAt {
-  const Source* stated;
-  Source given;
-
-  GLIA_HD const Source& operator*() const { return stated ? *stated : given; }
-};
 
 /// Whether a pack of n elements may lie there.
 template <class T, int n>

@@ -26,13 +26,6 @@ AugmentedImages<T> augmented_images(const Augmentation& a, const View& x, const 
   return result;
 }
 
-/// The source of this number.
-inline SourceAt source_at(const Bindings& at, int number) {
-  if (!at.given) return {reinterpret_cast<const Source*>(at.state) - 1 - number, {}};
-  return {nullptr, at.given->sources ? at.given->sources[number] : Source{}};
-}
-inline std::int64_t given_rows(const Bindings& at) { return at.given ? at.given->rows : -1; }
-
 /// A GPU's block a row, and one that counts the step meanwhile.
 inline Work gather_work(std::int64_t rows, std::int64_t columns) {
   Work work{Work::rows, rows, columns};

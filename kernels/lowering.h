@@ -4,6 +4,7 @@
 
 #include <glia/backend.h>  // defines: Bindings
 #include <kernels/map.h>
+#include <kernels/source_at.h>
 
 #include <type_traits>
 #include <variant>
@@ -40,6 +41,14 @@ inline std::int64_t columns_of(const View& view) {
   return view.shape.rank() > 1 ? view.elements() / view.shape[0] : 1;
 }
 inline std::int64_t last_of(const View& view) { return view.shape.rank() ? view.shape.back() : 1; }
+
+/// The source of this number.
+inline SourceAt source_at(const Bindings& at, int number) {
+  if (!at.given) return {reinterpret_cast<const Source*>(at.state) - 1 - number, {}};
+  return {nullptr, at.given->sources ? at.given->sources[number] : Source{}};
+}
+/// How many rows of the sources there are, where the caller of the run gives them; else below 0.
+inline std::int64_t given_rows(const Bindings& at) { return at.given ? at.given->rows : -1; }
 
 /// A row for each pixel, or whatever it is that has a number for each of the last axis.
 inline Work work_by_rows(const View& view) {

@@ -16,7 +16,32 @@ GLIA_HD T row_max(Block& block, const T* row, std::int64_t columns) {
   return block.group_max(greatest);
 }
 
-/// out = e^(in - max) / sum, or its logarithm, (rows, columns) row-major. A row of NaN or with +Inf becomes NaN.
+/// y = e^(x - max) / sum, or its logarithm, of one row by a group; x may be y. A row of NaN or with +Inf becomes NaN.
+template <class T, class Block>
+GLIA_HD void softmax_row(Block& block, const T* x, T* y, std::int64_t columns, bool logarithm) {
+  if constexpr (Block::tile == 1) {
+    if (columns <= block.lanes()) {  // in registers: a row has one wait for memory
+      const bool has_column = block.lane() < columns;
+      const T mine = has_column ? x[block.lane()] : T(-HUGE_VALF), greatest = block.group_max(mine);
+      const T power = has_column ? math::exp(mine - greatest) : T(0), sum = block.group_sum(power);
+      const T result = logarithm ? (mine - greatest) - math::log(sum) : power * (T(1) / sum);
+      if (has_column) y[block.lane()] = result;
+      return;
+    }
+  }
+  const T greatest = row_max(block, x, columns);
+  if (logarithm) {  // the greatest goes first: beside a large one the logarithm would be lost
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = x[c] - greatest;
+    const T log_sum = math::log(row_sum<T>(block, columns, [&](std::int64_t c) { return math::exp(y[c]); }));
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] -= log_sum;
+  } else {
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp(x[c] - greatest);
+    const T scale = T(1) / row_sum<T>(block, columns, [&](std::int64_t c) { return y[c]; });
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] *= scale;
+  }
+}
+
+/// out = the softmax of the rows of in, or its logarithm; (rows, columns) row-major.
 template <class T>
 struct SoftmaxKernel {
   const T* in;
@@ -27,18 +52,8 @@ struct SoftmaxKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     const auto range = block.group_rows(rows);
-    for (std::int64_t row = range.begin; row < range.end; row += range.stride) {
-      const T* const x = in + row * columns;
-      T* const y = out + row * columns;
-      const T greatest = row_max(block, x, columns);
-      for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp(x[c] - greatest);
-      const T sum = row_sum<T>(block, columns, [&](std::int64_t c) { return y[c]; });
-      // The greatest goes first: beside a large one the logarithm would be lost.
-      const T scale = T(1) / sum, log_sum = logarithm ? math::log(sum) : T(0);
-      for (std::int64_t c = block.lane(); logarithm && c < columns; c += block.lanes())
-        y[c] = (x[c] - greatest) - log_sum;
-      for (std::int64_t c = block.lane(); !logarithm && c < columns; c += block.lanes()) y[c] *= scale;
-    }
+    for (std::int64_t row = range.begin; row < range.end; row += range.stride)
+      softmax_row(block, in + row * columns, out + row * columns, columns, logarithm);
   }
 };
 

@@ -218,14 +218,15 @@ TEST_P(CudaBackend, A_batch_source_may_make_its_batches_on_the_host_or_on_the_de
 std::string expect_that_nan_passes_a_relu() {
   Sequential model{Dense(4, "relu", {.input_dim = 3}), Dense(2, {.use_bias = false})};
   model.compile({.optimizer = "sgd", .loss = "mse", .device = "cuda"});
-  Tensor x = Tensor::ones({5, 3});
+  constexpr int rows = 12;  // of few there would be no product
+  Tensor x = Tensor::ones({rows, 3});
   x.set({2, 1}, std::nan(""));
   const Tensor out = model.predict(x, {.verbose = 0});
-  for (int r = 0; r < 5; ++r)
+  for (int r = 0; r < rows; ++r)
     for (int c = 0; c < 2; ++c) EXPECT_EQ(std::isnan(out(r, c)), r == 2) << r << c;
-  EXPECT_TRUE(std::isnan(model.fit(x, Tensor::zeros({5, 2}), {.epochs = 1, .verbose = 0})["loss"][0]));
+  EXPECT_TRUE(std::isnan(model.fit(x, Tensor::zeros({rows, 2}), {.epochs = 1, .verbose = 0})["loss"][0]));
   EXPECT_TRUE(std::isnan(model.get_weights()[2](0, 0)));  // the loss's gradient, through the layer after
-  return model.program(Mode::infer, 5).explain();
+  return model.program(Mode::infer, rows).explain();
 }
 
 TEST_P(CudaBackend, NaN_passes_a_relu) { expect_that_nan_passes_a_relu(); }
@@ -243,9 +244,9 @@ TEST_P(CudaBackendOnTheDouble, A_context_that_needs_no_nan_has_cublaslts_relu_in
   for (const bool propagate : {true, false}) {
     Sequential model{Dense(4, "relu", {.input_dim = 3}), Dense(2)};
     model.compile({.loss = "mse", .context = Context({.device = "cuda", .propagate_nan = propagate})});
-    EXPECT_EQ(model.program(Mode::infer, 5).explain().find("RELU_BIAS") == std::string::npos, propagate);
+    EXPECT_EQ(model.program(Mode::infer, 12).explain().find("RELU_BIAS") == std::string::npos, propagate);
     EXPECT_EQ(model.program(Mode::train, 5).explain().find("RELU_AUX_BIAS") == std::string::npos, propagate);
-    Tensor x = Tensor::ones({5, 3});
+    Tensor x = Tensor::ones({12, 3});
     x.set({2, 1}, std::nan(""));
     EXPECT_EQ(std::isnan(model.predict(x, {.verbose = 0})(2, 0)), propagate);
   }
@@ -253,8 +254,8 @@ TEST_P(CudaBackendOnTheDouble, A_context_that_needs_no_nan_has_cublaslts_relu_in
 
 /// A GPU may have none, or find it not worth while for a product so small.
 TEST_P(CudaBackend, TF32_is_used_where_it_is_asked_for_and_only_there) {
-  constexpr double more = 1 + 1.0 / 4096;  // 1 in TF32
-  Tensor x({{more}});
+  constexpr double more = 1 + 1.0 / 4096;        // 1 in TF32
+  const Tensor x = Tensor::full({12, 1}, more);  // few rows are multiplied exactly
   const auto predicted = [&](const char* precision) {
     Sequential model{Dense(1, {.use_bias = false, .kernel_initializer = "ones", .input_dim = 1})};
     model.compile({.loss = "mse", .device = "cuda", .precision = precision});

@@ -26,6 +26,7 @@ stores ^TransposeKernel<float>
 adds BatchNormSumsKernel<float>
 adds BatchStatisticsKernel<float>
 adds ChunkTotalsKernel<float>
+adds FewRowsKernel<float>
 adds LayerNormWeightsKernel<float>
 adds MomentsKernel<float>
 adds PreluGradientKernel<float>

@@ -95,6 +95,26 @@ TEST_P(CudaTrafficOnTheDouble, Of_the_residual_network_is_near_the_least) {
   EXPECT_GE(verdict.kernels.size(), 8u);
 }
 
+TEST_P(CudaTrafficOnTheDouble, Inference_of_the_dense_network_for_few_rows_is_two_kernels) {
+  controls().settings().seed = 3;
+  for (const std::int64_t batch : {1, 8}) {
+    std::vector<Traffic> launches = traffic_of_inference(networks()[0], batch, controls());
+    std::erase_if(launches, [](const Traffic& launch) { return launch.kernel == "BeginKernel"; });
+    ASSERT_EQ(launches.size(), 2u) << batch;
+    for (const Traffic& launch : launches) EXPECT_EQ(launch.kernel, "FewRowsKernel<float>");
+    const Verdict verdict = judge(launches);
+    EXPECT_THAT(verdict.told, IsEmpty());
+    EXPECT_EQ(verdict.kernels.size(), 1u);  // the first layer's, whose weights are many
+    // Weights are read by whole sectors, and once where it is one row; of a block each thread waits once or twice for them.
+    const std::int64_t weights = 784 * 128 * 4 / 32;
+    EXPECT_LE(launches[0].sectors, weights * (batch + 1));
+    EXPECT_GE(launches[0].blocks, 16u);
+    EXPECT_LE(launches[0].longest_chain, 4);
+    EXPECT_EQ(launches[1].blocks, 1u);
+    EXPECT_LE(launches[1].longest_chain, 8);
+  }
+}
+
 TEST_P(CudaTrafficOnTheDouble, Far_from_the_least_is_told_of_launches_that_matter) {
   EXPECT_FALSE(controls().settings().counts_traffic);
   const auto launch = [](std::int64_t sectors, std::int64_t least) {

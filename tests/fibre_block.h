@@ -62,6 +62,13 @@ class FibreBlock {
       sync();
     }
   }
+  template <int most, class T, int n>
+  double sum_of(const T (&x)[n], std::int64_t across, std::int64_t i) {
+    double all[n];
+    for (int k = 0; k < n; ++k) all[k] = static_cast<double>(x[k]);
+    sum_down<most>(all, across);
+    return all[i];
+  }
   template <class T>
   T group_sum(T x) {
     return over_group<T>(x, 0, [](const auto& slots) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/model/core.h"
+#include "host/program/few_rows.h"
 #include "host/program/fusion.h"
 #include "host/program/mixed_precision.h"
 #include "host/program/placement.h"

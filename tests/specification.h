@@ -213,8 +213,14 @@ class Specification {
     std::size_t last_advance = 0;
     for (std::size_t i = 0; i < list_.size(); ++i) {
       const auto* optimize = std::get_if<op::Optimize>(&list_[i]);
-      if (std::holds_alternative<op::Advance>(list_[i]) || (optimize && optimize->advance.batch > 0))
+      const auto* few = std::get_if<op::FewRows>(&list_[i]);
+      if (std::holds_alternative<op::Advance>(list_[i]) || (optimize && optimize->advance.batch > 0) ||
+          (few && few->advance.batch > 0))
         ++advances, last_advance = i;
+      if (few) {
+        gathers += few->x_source >= 0;
+        require(around_.infers, "few rows are made so where it is no inference");
+      }
       if (const auto* gather = std::get_if<op::Gather>(&list_[i])) {
         require(!gather->advance_iteration || gathers == 0, "a Gather behind the first counts the update");
         ++gathers, first_gathers += gather->advance_iteration;

@@ -210,6 +210,19 @@ class OperandRules {
     require(d.a.shape == d.out.shape && d.b.shape == d.out.shape, "a, b and out have other shapes");
     same_dtype(d.a, d.out), same_dtype(d.b, d.out), require(d.out.is_contiguous(), "out has gaps");
   }
+  void operator()(const op::FewRows& d) {
+    const std::int64_t k = d.weights.shape[0], n = d.weights.shape[1];
+    require(d.rows > 0, "no rows");
+    require(static_cast<bool>(d.x) == (d.x_source < 0), "x is a view, or else a source's rows");
+    require(static_cast<bool>(d.out) == (d.out_source < 0), "out is a view, or else a source's rows");
+    if (d.x) require(d.x.shape == Shape({d.rows, k}), "x is not (rows, k)"), same_dtype(d.x, d.weights);
+    if (d.out)
+      require(d.out.shape == Shape({d.rows, n}), "out is not (rows, n)"), same_dtype(d.out, d.weights);
+    for (const View& view : {d.x, d.weights, d.bias, d.out})
+      if (view) require(view.is_contiguous(), "an operand has gaps");
+    if (d.bias) vector(d.bias, n, "bias"), same_dtype(d.bias, d.weights);
+    require(!d.advance.partials && !d.advance.penalties, "it folds no losses");
+  }
   void operator()(const op::Reduce& d) {
     require(d.in.shape.rank() == 3 && d.in.is_contiguous() && d.out.is_contiguous(),
             "in is not (outer, reduced, inner)");

@@ -32,10 +32,14 @@ void expect_lists_to_be_right(Core& core, const ProgramKey& key) {
   const auto program = core.program(key);
   std::vector<Descriptor> list = emit_step(core.parts(), key);
   check(list, Stage::emitted, "emitted");
-  fuse(list);
+  const auto join = [&] {
+    fuse(list);
+    if (key.mode == Mode::infer) fuse_few_rows(list);
+  };
+  join();
   check(list, Stage::fused, "fused");
   const std::size_t fused = list.size();
-  fuse(list);
+  join();
   EXPECT_EQ(list.size(), fused) << "fusion left something to fuse";
   round_factors(list, core.backend());
   check(list, Stage::rounded, "rounded");
@@ -197,6 +201,30 @@ TEST(Specification, Sees_operands_that_do_not_go_together) {
   expect_fault("rounded too early", [](Step& s) {
     s.list.insert(s.list.begin() + 1, op::Round{s.x, Step::arena(9, {4, 3}, DType::bfloat16)});
   });
+}
+
+TEST(Specification, Sees_few_rows_that_are_not_as_they_must_be) {
+  const auto few = [](const Step& s) {
+    op::FewRows d{s.x, s.w, s.p, s.b};
+    d.rows = 4;
+    return d;
+  };
+  const auto expect = [&](const std::string& said, const std::function<void(op::FewRows&)>& spoil) {
+    expect_fault(said, [&](Step& s) {
+      op::FewRows d = few(s);
+      spoil(d);
+      s.list[1] = d;
+    });
+  };
+  expect("no inference", [](op::FewRows&) {});
+  expect("x is a view", [](op::FewRows& d) { d.x_source = 1; });
+  expect("x is a view", [](op::FewRows& d) { d.x = {}; });
+  expect("out is a view", [](op::FewRows& d) { d.out_source = 1; });
+  expect("x is not (rows, k)", [](op::FewRows& d) { d.rows = 3; });
+  expect("has gaps", [](op::FewRows& d) { d.weights = d.weights.transposed(); });
+  expect("bias of shape", [](op::FewRows& d) { d.bias.shape = {1}; });
+  expect("it folds no losses", [](op::FewRows& d) { d.advance.partials = Step::arena(9, {1, 1}); });
+  expect("does not end with one Advance", [](op::FewRows& d) { d.advance.batch = 4; });
 }
 
 TEST(Specification, Sees_what_lies_beyond_its_buffer_or_is_not_to_be_written) {

@@ -38,4 +38,25 @@ inline std::vector<cuda_double::Traffic> traffic_of_step(const Network& network,
   return controls.traffic();
 }
 
+/// The same of inference of `batch` rows of float32, by the captured program.
+inline std::vector<cuda_double::Traffic> traffic_of_inference(const Network& network, std::int64_t batch,
+                                                              cuda_double::Controls& controls) {
+  controls.settings().multiprocessors = 132;
+  controls.settings().counts_traffic = false;
+  const Context context({.device = "cuda"});
+  const Tensor x = Tensor(random_bytes(batch * 784, 256, 1), {batch, 28, 28, 1})
+                       .set_scale(1.0 / 255)
+                       .cast(DType::float32)
+                       .to(context);
+  Sequential model = make(network, "float32", context);
+  // Leaves a feed over x, and the cursor behind it: one step more goes over the same rows again, where a pass has begun anew.
+  static_cast<void>(model.predict(x, {.batch_size = batch, .verbose = 0}));
+  controls.clear_traffic();
+  controls.settings().counts_traffic = true;
+  static_cast<void>(model.predict(x, {.batch_size = batch, .verbose = 0}));
+  static_cast<void>(model.get_weights());
+  controls.settings().counts_traffic = false;
+  return controls.traffic();
+}
+
 }  // namespace glia::test

@@ -24,6 +24,7 @@ bool collect_layers(const Descriptor& descriptor, const Bindings& bindings, Kern
 bool collect_losses(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_updates(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_merge(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
+bool collect_few_rows(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 
 /// See cuda/kernels.h.
 void collect_product(const op::Matmul& matmul, const Bindings& bindings, KernelList& list);

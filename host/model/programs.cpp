@@ -1,6 +1,7 @@
 // Programs: from the descriptors of a step to what a backend runs.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/model/programs.h>
+#include <host/program/few_rows.h>
 #include <host/program/fusion.h>
 #include <host/program/mixed_precision.h>
 #include <host/program/placement.h>
@@ -24,6 +25,7 @@ std::shared_ptr<const Program> Programs::find(const ProgramKey& key) {
 Program make_program(const ProgramKey& key, std::vector<Descriptor> step, Backend& backend, Bindings bindings,
                      std::shared_ptr<Memory>& arena) {
   fuse(step);
+  if (key.mode == Mode::infer) fuse_few_rows(step);
   round_factors(step, backend);
   const std::int64_t bytes = place(step);
   if (!arena || static_cast<std::int64_t>(arena->bytes()) < bytes)

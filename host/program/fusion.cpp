@@ -1,7 +1,6 @@
-// Fusion: patterns over producers and consumers of temporaries. What is fused into a producer is computed where that stands,
-// so a pattern fits only where nobody else writes what is read there, or touches what is written there, in between. Parts of
-// a temporary overlap it: whoever reads or writes one has a say in what happens to the whole.
+// Fusion: patterns over producers and consumers of temporaries (host/program/dataflow.h).
 // SPDX-License-Identifier: Apache-2.0
+#include <host/program/dataflow.h>
 #include <host/program/fusion.h>
 
 #include <algorithm>
@@ -11,68 +10,10 @@
 #include <type_traits>
 
 namespace glia {
+
+using namespace dataflow;
+
 namespace {
-
-using Descriptors = std::vector<Descriptor>;
-constexpr std::size_t none = static_cast<std::size_t>(-1);
-
-/// Whether a descriptor has an operand for which `wanted(view, access)` holds.
-template <class Wanted>
-bool any_operand(const Descriptor& descriptor, const Wanted& wanted) {
-  bool any = false;
-  for_each_operand(descriptor, [&](const View& v, Access access) { any |= wanted(v, access); });
-  return any;
-}
-
-/// The one descriptor that writes `view`, the same elements of it; or none, where it is written in parts or more than once.
-std::size_t producer(const Descriptors& descriptors, const View& view) {
-  std::size_t found = none;
-  for (std::size_t i = 0; i < descriptors.size(); ++i) {
-    bool whole = false;
-    const bool writes = any_operand(descriptors[i], [&](const View& v, Access access) {
-      const bool here = access != Access::read && v.overlaps(view);
-      whole |= here && v.same_elements(view);
-      return here;
-    });
-    if (!writes) continue;
-    if (!whole || found != none) return none;
-    found = i;
-  }
-  return found;
-}
-
-/// Those that read `view` or a part of it.
-std::vector<std::size_t> consumers(const Descriptors& descriptors, const View& view) {
-  std::vector<std::size_t> result;
-  for (std::size_t i = 0; i < descriptors.size(); ++i)
-    if (any_operand(descriptors[i], [&](const View& v, Access access) {
-          return access != Access::write && v.overlaps(view);
-        }))
-      result.push_back(i);
-  return result;
-}
-
-/// Whether what the descriptor `from` does not do yet may read `view` there as well as at `to`: nobody writes it from there on.
-bool reads_alike(const Descriptors& descriptors, std::size_t from, std::size_t to, const View& view) {
-  for (std::size_t i = from; i < to; ++i)
-    if (any_operand(descriptors[i],
-                    [&](const View& v, Access access) { return access != Access::read && v.overlaps(view); }))
-      return false;
-  return true;
-}
-
-/// Whether `view` may be written by the descriptor `from` as well as by `to`, contiguous as most want it and aligned as
-/// libraries do: nobody touches it from there on.
-bool writes_alike(const Descriptors& descriptors, std::size_t from, std::size_t to, const View& view) {
-  for (std::size_t i = from; i < to; ++i)
-    if (any_operand(descriptors[i], [&](const View& v, Access) { return v.overlaps(view); })) return false;
-  return view.is_contiguous() && view.offset % tensor_alignment == 0;
-}
-
-template <class Kind>
-Kind* find(Descriptors& descriptors, std::size_t index) {
-  return index == none ? nullptr : std::get_if<Kind>(&descriptors[index]);
-}
 
 /// Whether a descriptor only judges what it reads: a metric.
 bool is_metric(const Descriptor& descriptor) {
@@ -113,10 +54,9 @@ void take_logits(Descriptors& descriptors, std::size_t loss_index, std::size_t m
   if (judged == Judged::probabilities) loss.judged = predictions;
   if (partner != none) {
     loss.gradient = logits_gradient.reshaped(loss.predictions.shape);
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(partner));
+    erase(descriptors, partner);
   }
-  if (consumers(descriptors, predictions).empty())
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(maker));
+  if (consumers(descriptors, predictions).empty()) erase(descriptors, maker);
 }
 
 /// What the row-wise metrics of a loss may judge, if logits and probabilities are in the same order: accuracies either, a
@@ -225,7 +165,7 @@ bool fuse_one_epilogue(Descriptors& descriptors) {
     } else {
       continue;
     }
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    erase(descriptors, i);
     return true;
   }
   return false;
@@ -243,7 +183,7 @@ bool fuse_one_normalization(Descriptors& descriptors) {
       continue;
     normalization->relu = true;
     normalization->out = map->out.reshaped(normalization->out.shape);
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    erase(descriptors, i);
     return true;
   }
   return false;
@@ -262,7 +202,7 @@ bool fuse_one_pool(Descriptors& descriptors) {
       continue;
     pool->relu = true;
     pool->in_gradient = gradient->in_gradient.reshaped(pool->in_gradient.shape);
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    erase(descriptors, i);
     return true;
   }
   return false;
@@ -274,7 +214,7 @@ bool fuse_advance(Descriptors& descriptors) {
     auto* optimize = find<op::Optimize>(descriptors, i - 1);
     if (!advance || !optimize) continue;
     optimize->advance = *advance;
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    erase(descriptors, i);
     return true;
   }
   return false;
@@ -349,7 +289,7 @@ bool fuse_one_augmentation(Descriptors& descriptors) {
     } else {
       continue;
     }
-    descriptors.erase(descriptors.begin() + static_cast<std::ptrdiff_t>(i));
+    erase(descriptors, i);
     return true;
   }
   return false;

@@ -86,6 +86,21 @@ std::string words(const op::Matmul& d) {
   return out.str();
 }
 
+std::string words(const op::FewRows& d) {
+  using RowFunction = op::FewRows::RowFunction;
+  detail::TextStream out;
+  out << Shape{d.rows, d.k()};
+  if (!d.x) out << " of " << d.x_from;
+  out << " x " << d.weights.shape;
+  if (d.bias) out << " + bias";
+  if (!std::holds_alternative<Linear>(d.activation)) out << ", " << name_in(d.activation);
+  if (d.row_function != RowFunction::none)
+    out << (d.row_function == RowFunction::softmax ? ", softmax" : ", log_softmax");
+  if (!d.out) out << ", stored";
+  if (d.advance.batch) out << ", cursor";
+  return out.str();
+}
+
 std::string words(const op::Round& d) {
   return detail::concat(d.in.elements(), " elements to bfloat16",
                         d.out.dtype == DType::bfloat16 ? "" : ", kept as float32");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/augmentation.h>
+#include <glia/few_rows_descriptor.h>
 #include <glia/image_descriptors.h>
 #include <glia/macros.h>  // defines: GLIA_HD
 #include <glia/math/activations.h>
@@ -390,11 +391,13 @@ using Descriptor = std::variant<
     op::LookupGradient, op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
     op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
     op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
-    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce>;
+    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::FewRows>;
 
 /// Whether it reads or writes sources, which the caller of a run may give.
 inline bool has_sources(const Descriptor& descriptor) {
-  return std::holds_alternative<op::Gather>(descriptor) || std::holds_alternative<op::Scatter>(descriptor);
+  const auto* few_rows = std::get_if<op::FewRows>(&descriptor);
+  return std::holds_alternative<op::Gather>(descriptor) || std::holds_alternative<op::Scatter>(descriptor) ||
+         (few_rows && few_rows->has_sources());
 }
 
 /// Calls f(view, access) for each operand that is there.

@@ -62,6 +62,7 @@ bool bind_layers(const Descriptor& descriptor, const Bindings& bindings, BoundKe
 bool bind_losses(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_updates(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_merge(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_few_rows(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 
 /// Parts of a product: see KernelTable.
 BoundKernel bind_product(const op::Matmul& matmul, const Bindings& bindings, const Region& region);

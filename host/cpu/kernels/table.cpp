@@ -10,7 +10,8 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
   BoundKernels bound;
   static_cast<void>(bind_products(descriptor, bindings, bound) || bind_images(descriptor, bindings, bound) ||
                     bind_layers(descriptor, bindings, bound) || bind_losses(descriptor, bindings, bound) ||
-                    bind_updates(descriptor, bindings, bound) || bind_merge(descriptor, bindings, bound));
+                    bind_updates(descriptor, bindings, bound) || bind_merge(descriptor, bindings, bound) ||
+                    bind_few_rows(descriptor, bindings, bound));
   return bound;
 }
 
