@@ -27,7 +27,7 @@ std::shared_ptr<const Program> Programs::add(const ProgramKey& key, std::vector<
   round_factors(step, backend);
   const std::int64_t bytes = place(step);
   if (!arena_ || static_cast<std::int64_t>(arena_->bytes()) < bytes)
-    arena_ = backend.allocate(static_cast<std::size_t>(bytes));
+    arena_ = backend.allocate(static_cast<std::size_t>(bytes), MemoryUse::temporaries);
   bindings.base[static_cast<std::size_t>(Buffer::arena)] = arena_->data();
   auto built = std::make_shared<Plan::Built>(
       Plan::Built{arena_, Program(backend, key.mode, key.batch, std::move(step), bindings, bytes)});
