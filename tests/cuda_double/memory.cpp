@@ -110,6 +110,22 @@ void release_on_device(std::byte* address) {
   device.erase(found);
 }
 
+/// The address is known at once, the memory is there in the stream's order: until then, and on other streams that do not
+/// wait, what is written is overwritten by fresh NaN.
+cudaError_t take_in_order(void** address, std::size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
+  touch_device();
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
+  if (stream->capture)
+    return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
+  void* const memory = allocate_on_device(bytes, pool);
+  if (!memory) return report(cudaErrorMemoryAllocation);
+  *address = memory;
+  return report(enqueue(stream, Kind::allocate, "cudaMallocFromPoolAsync", [memory, bytes] {
+    std::memset(memory, fresh_byte, bytes);
+    mark_fresh(memory, bytes);
+  }));
+}
+
 }  // namespace
 
 bool is_device_memory(const void* address, std::size_t bytes) { return contains(device, address, bytes); }
@@ -191,22 +207,16 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, std::size_t least) {
   return cudaSuccess;
 }
 
-// The address is known at once, the memory is there in the stream's order: until then, and on other streams that do not
-// wait, what is written is overwritten by fresh NaN.
 cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPool_t pool,
                                     cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
-  touch_device();
-  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
-  if (stream->capture)
-    return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
-  void* const memory = allocate_on_device(bytes, pool);
-  if (!memory) return report(cudaErrorMemoryAllocation);
-  *address = memory;
-  return report(enqueue(stream, Kind::allocate, __func__, [memory, bytes] {
-    std::memset(memory, fresh_byte, bytes);
-    mark_fresh(memory, bytes);
-  }));
+  return take_in_order(address, bytes, pool, stream);
+}
+
+// What an application allocates in the order of a stream; Glia has a pool of its own.
+cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  return take_in_order(address, bytes, nullptr, stream);
 }
 
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
