@@ -25,8 +25,9 @@ Function* cuda_function(const char* name) {
   static void* const runtime = []() -> void* {
     void* const backend = backend_library();
     if (backend && dlsym(backend, "cudaMallocAsync")) return backend;
-    for (const char* file : {"libcudart.so.13", "libcudart.so.12"})
-      if (void* const found = dlopen(file, RTLD_NOW | RTLD_LOCAL)) return found;
+    for (const char* file :
+         {static_cast<const char*>(std::getenv("GLIA_CUDA_RUNTIME")), "libcudart.so.13", "libcudart.so.12"})
+      if (void* const found = file ? dlopen(file, RTLD_NOW | RTLD_LOCAL) : nullptr) return found;
     return nullptr;
   }();
   return runtime ? reinterpret_cast<Function*>(dlsym(runtime, name)) : nullptr;
