@@ -3,11 +3,13 @@
 #include <cuda/backend.h>
 #include <cuda/check.h>
 #include <cuda/kernels.h>
+#include <cuda/lost.h>
 #include <cuda/prepare.h>
 #include <cuda/transfer.h>
 #include <glia/version.h>
 
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -153,7 +155,7 @@ class CudaEvent final : public OwnedEvent {
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const ContextOptions& options)
-      : gpu_(options.device.index(), options.stream),
+      : gpu_(options),
         lt_(gpu_, options.propagate_nan),
         cudnn_(gpu_, {options.deterministic, options.propagate_nan}),
         transfer_(gpu_) {}
@@ -171,10 +173,14 @@ class CudaBackend final : public Backend {
     return all;
   }
 
-  std::unique_ptr<Memory> allocate(std::size_t bytes) override {
+  std::unique_ptr<Memory> allocate(std::size_t bytes, MemoryUse use) override {
     const CurrentDevice current(gpu_.index());
     gpu_.expect_no_capture("memory was asked for");
-    return gpu_.allocate(bytes);
+    return gpu_.allocate(bytes, use);
+  }
+  MemoryReport memory() const override {
+    const CurrentDevice current(gpu_.index());
+    return gpu_.memory();
   }
   void upload(void* to, const void* from, std::size_t bytes) override {
     const CurrentDevice current(gpu_.index());
@@ -269,9 +275,7 @@ std::string reason_of(cudaError_t error) {
                         ", this build needs ", version_in_words(CUDART_VERSION), "; update the driver");
 }
 
-}  // namespace
-
-Devices find_devices() {
+Devices look_for_devices() {
   Devices devices;
   const cudaError_t error = cudaGetDeviceCount(&devices.count);
   if (error != cudaSuccess || devices.count == 0) {
@@ -289,6 +293,17 @@ Devices find_devices() {
     devices = {0, failure.what(), {}};
   }
   return devices;
+}
+
+}  // namespace
+
+/// Where one is lost CUDA may answer nothing any more, but the others are there: as they were found before.
+Devices find_devices() {
+  static std::mutex mutex;
+  static Devices& found_before = *new Devices;
+  const std::lock_guard lock(mutex);
+  if (LostDevices::any()) return found_before;
+  return found_before = look_for_devices();
 }
 
 std::string why_unusable(int index) {

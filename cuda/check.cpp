@@ -1,6 +1,8 @@
 // What CUDA's and cuBLASLt's errors mean to the user.
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/check.h>
+#include <cuda/current_device.h>
+#include <cuda/lost.h>
 
 namespace glia::cuda {
 namespace {
@@ -27,6 +29,7 @@ std::string in_words(cudaError_t error) {
 
 void fail(cudaError_t error, const char* call, SourceLocation where) {
   cudaGetLastError();  // an error that is not sticky is done with
+  if (is_sticky(error)) LostDevices::add(CurrentDevice::innermost(), error);
   const std::string message = detail::concat(call, " failed: ", in_words(error), "; ");
   if (error == cudaErrorMemoryAllocation)
     throw OutOfMemoryError(message + "use smaller batches, a memory_budget, or free other tensors first",
@@ -34,7 +37,12 @@ void fail(cudaError_t error, const char* call, SourceLocation where) {
   throw DeviceError(message + remedy(error), where);
 }
 
+void fail_if_lost(const char* call, SourceLocation where) {
+  if (const cudaError_t error = cudaGetLastError(); is_sticky(error)) fail(error, call, where);
+}
+
 void fail(cublasStatus_t status, const char* call, SourceLocation where) {
+  fail_if_lost(call, where);
   const std::string message = detail::concat(call, " failed: ", cublasLtGetStatusName(status), " (",
                                              cublasLtGetStatusString(status), "); ");
   if (status == CUBLAS_STATUS_ALLOC_FAILED)

@@ -9,9 +9,14 @@
 
 namespace glia::cuda {
 
-/// Throws OutOfMemoryError for cudaErrorMemoryAllocation, DeviceError for all else.
+/// Throws OutOfMemoryError for cudaErrorMemoryAllocation, DeviceError for all else. After one that is_sticky() the current
+/// device is lost to all who come (lost.h).
 [[noreturn]] void fail(cudaError_t error, const char* call, SourceLocation where);
 [[noreturn]] void fail(cublasStatus_t status, const char* call, SourceLocation where);
+
+/// Where a library says only that it failed: throws what it failed of, if the device is lost. Errors that are not sticky are
+/// done with.
+void fail_if_lost(const char* call, SourceLocation where);
 
 /// Whether every later call of the process on this device fails too (CUDA Runtime API, cudaError_t).
 bool is_sticky(cudaError_t error);

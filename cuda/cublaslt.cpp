@@ -12,9 +12,9 @@
 namespace glia::cuda {
 namespace {
 
-/// As NVIDIA recommends: 32 MiB on Hopper and later, 4 MiB before.
+/// As NVIDIA recommends, 32 MiB on Hopper and later, 4 MiB before, unless the context allows less.
 std::size_t workspace_bytes(const Gpu& gpu) {
-  return std::size_t{gpu.compute_capability() >= 90 ? 32u : 4u} << 20;
+  return std::min(std::size_t{gpu.compute_capability() >= 90 ? 32u : 4u} << 20, gpu.workspace_limit());
 }
 
 template <class T>
@@ -128,8 +128,7 @@ class CublasLt::Trial {
     if (!memory_) return true;
     fill(0);
     if (product.launch(memory_->data(), b_, out_, gpu_.stream()) == CUBLAS_STATUS_SUCCESS) return true;
-    const cudaError_t error = cudaGetLastError();
-    if (is_sticky(error)) cuda::fail(error, "cublasLtMatmul", SourceLocation::here());
+    fail_if_lost("cublasLtMatmul", SourceLocation::here());
     return false;
   }
 

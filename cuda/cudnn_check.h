@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cuda/check.h>  // defines: fail_if_lost
 #include <cuda/cudnn_library.h>
 #include <glia/error.h>
 #include <glia/text.h>  // defines: detail::concat
@@ -13,6 +14,7 @@ namespace glia::cuda {
 /// Throws OutOfMemoryError where memory is short, DeviceError for all else.
 [[noreturn]] inline void fail(const CudnnApi& api, cudnnStatus_t status, const char* call,
                               SourceLocation where) {
+  fail_if_lost(call, where);
   const std::string message = detail::concat(call, " failed: ", api.GetErrorString(status), "; ");
   if (status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
       status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)

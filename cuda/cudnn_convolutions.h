@@ -45,7 +45,7 @@ class ConvolutionTrial {
   bool gave_nan() const;
 
  private:
-  /// At most a quarter of the memory that is left.
+  /// At most what the context allows, and a quarter of the memory that is left.
   std::size_t most_workspace_bytes() const;
   ConvolutionOperands operands(std::size_t workspace_bytes);
 

@@ -77,8 +77,7 @@ std::unique_ptr<CudnnConvolution> find_engine(Gpu& gpu, const CudnnApi& api, cud
 }
 
 bool give_up(const char* call) {
-  const cudaError_t error = cudaGetLastError();
-  if (is_sticky(error)) cuda::fail(error, call, SourceLocation::here());
+  fail_if_lost(call, SourceLocation::here());
   return false;
 }
 
@@ -95,8 +94,8 @@ bool ConvolutionTrial::gave_nan() const {
 }
 
 std::size_t ConvolutionTrial::most_workspace_bytes() const {
-  return std::min(workspace_limit(problem_.x_bytes() + problem_.y_bytes() + problem_.weights_bytes()),
-                  gpu_.free_bytes() / 4);
+  const std::size_t own = workspace_limit(problem_.x_bytes() + problem_.y_bytes() + problem_.weights_bytes());
+  return std::min({own, gpu_.workspace_limit(), gpu_.free_bytes() / 4});
 }
 
 ConvolutionOperands ConvolutionTrial::operands(std::size_t workspace_bytes) {

@@ -3,6 +3,7 @@
 #include <cuda.h>
 #include <cuda/check.h>
 #include <cuda/current_device.h>
+#include <cuda/lost.h>
 
 #include <map>
 #include <mutex>
@@ -56,17 +57,33 @@ CUcontext primary_context(int index) {
   return at->second;
 }
 
-}  // namespace
+thread_local int innermost_device = -1;
 
-CurrentDevice::CurrentDevice(int index) {
-  int before = 0;
-  GLIA_CUDA(cudaGetDevice(&before));
-  if (before == index) return;
-  check(driver().push(primary_context(index)), "cuCtxPushCurrent");
-  pushed_ = true;
+/// A thread whose current device is lost may not be able to ask which that is.
+bool is_current(int index) {
+  if (LostDevices::any()) return false;
+  int current = 0;
+  GLIA_CUDA(cudaGetDevice(&current));
+  return current == index;
 }
 
+}  // namespace
+
+CurrentDevice::CurrentDevice(int index) : outer_(innermost_device) {
+  const cudaError_t lost = LostDevices::error_of(index);
+  GLIA_CHECK(lost == cudaSuccess, DeviceError, "GPU ", index, " was lost to an earlier error, ",
+             in_words(lost), ", and nothing on it can be used any more: end the process and start again");
+  if (!is_current(index)) {
+    check(driver().push(primary_context(index)), "cuCtxPushCurrent");
+    pushed_ = true;
+  }
+  innermost_device = index;
+}
+
+int CurrentDevice::innermost() noexcept { return innermost_device; }
+
 CurrentDevice::~CurrentDevice() {
+  innermost_device = outer_;
   CUcontext popped = nullptr;
   if (pushed_) static_cast<void>(driver().pop(&popped));
 }

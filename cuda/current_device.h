@@ -9,12 +9,16 @@ namespace glia::cuda {
 /// pushed, and popped.
 class CurrentDevice {
  public:
+  /// Throws DeviceError, and asks CUDA nothing, where the device is lost (lost.h).
   explicit CurrentDevice(int index);
   ~CurrentDevice();
+  /// That of the innermost one of this thread, to which errors belong; -1 where there is none.
+  static int innermost() noexcept;
   CurrentDevice(const CurrentDevice&) = delete;
   CurrentDevice& operator=(const CurrentDevice&) = delete;
 
  private:
+  int outer_;
   bool pushed_ = false;
 };
 

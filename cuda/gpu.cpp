@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/check.h>
 #include <cuda/gpu.h>
+#include <cuda/lost.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -42,40 +44,58 @@ Pool make_pool(int device) {
   return pool;
 }
 
-class GpuMemory final : public Memory {
- public:
-  GpuMemory(std::byte* data, std::size_t bytes, const Gpu& gpu) : Memory(data, bytes), gpu_(gpu) {}
-  ~GpuMemory() override {
-    if (data_) gpu_.free(data_);
-  }
-
- private:
-  const Gpu& gpu_;
-};
+/// The device on which something is made from now on.
+Origin current_origin() {
+  Origin origin;
+  origin.remember();
+  return origin;
+}
 
 }  // namespace
 
-Gpu::Gpu(int index, std::optional<void*> stream)
-    : index_(index),
+Gpu::Gpu(const ContextOptions& options)
+    : index_(options.device.index()),
+      allocator_(options.allocator),
+      workspace_limit_(options.workspace_limit > 0 ? options.workspace_limit
+                                                   : std::numeric_limits<std::size_t>::max()),
+      here_(current_origin()),
       is_only_device_(device_count() == 1),
-      own_stream_(stream ? Stream() : make_stream()),
+      own_stream_(options.stream ? Stream() : make_stream()),
       copies_(make_stream()),
       recorded_(make_stream()),
-      home_(stream ? static_cast<cudaStream_t>(*stream) : static_cast<cudaStream_t>(own_stream_)),
+      home_(options.stream ? static_cast<cudaStream_t>(*options.stream)
+                           : static_cast<cudaStream_t>(own_stream_)),
       stream_(home_),
       target_(home_),
-      pool_(make_pool(index)),
-      compute_capability_(10 * attribute(index, cudaDevAttrComputeCapabilityMajor) +
-                          attribute(index, cudaDevAttrComputeCapabilityMinor)),
-      most_blocks_(8u * static_cast<unsigned>(attribute(index, cudaDevAttrMultiProcessorCount))) {}
+      pool_(allocator_ ? Pool() : make_pool(index_)),
+      compute_capability_(10 * attribute(index_, cudaDevAttrComputeCapabilityMajor) +
+                          attribute(index_, cudaDevAttrComputeCapabilityMinor)),
+      most_blocks_(8u * static_cast<unsigned>(attribute(index_, cudaDevAttrMultiProcessorCount))) {}
 
-PageLocked::PageLocked(Gpu& gpu, std::size_t bytes) : gpu_(&gpu) {
-  GLIA_CUDA(cudaMallocHost(data_.made_here(), bytes > 0 ? bytes : 1));
-}
+PageLocked::PageLocked(Gpu& gpu, std::size_t bytes)
+    : gpu_(&gpu), data_(gpu.take_page_locked(bytes)), bytes_(bytes) {}
 
 PageLocked::~PageLocked() {
-  if (data_) gpu_->settle();
+  if (!data_) return;
+  gpu_->settle();
+  gpu_->give_back_page_locked(data_, bytes_);
 }
+
+class Gpu::DeviceMemory final : public Memory {
+ public:
+  DeviceMemory(Gpu& gpu, std::size_t bytes, MemoryUse use)
+      : Memory(bytes > 0 ? gpu.take(bytes) : nullptr, bytes), gpu_(gpu), use_(use) {
+    gpu_.held_.add(use, bytes);
+  }
+  ~DeviceMemory() override {
+    gpu_.held_.remove(use_, bytes_);
+    if (data_) gpu_.give_back(data_, bytes_);
+  }
+
+ private:
+  Gpu& gpu_;
+  MemoryUse use_;
+};
 
 /// No work may be left that uses the pool.
 Gpu::~Gpu() { settle(); }
@@ -131,41 +151,78 @@ cudaError_t Gpu::allocate(void** data, std::size_t bytes) const {
   return pool_ ? cudaMallocFromPoolAsync(data, bytes, pool_, stream_) : cudaMalloc(data, bytes);
 }
 
-/// cudaFree waits for the whole device first.
-void Gpu::free(std::byte* data) const noexcept {
-  try {
-    const CurrentDevice current(index_);
-    static_cast<void>(pool_ ? cudaFreeAsync(data, stream_) : cudaFree(data));
-  } catch (const Error&) {  // CUDA is gone, or the device lost: there is nothing to free
-  }
+/// cudaFree waits for the whole device first. Of a lost device there is nothing left but the application's books.
+void Gpu::give_back(std::byte* data, std::size_t bytes) noexcept {
+  here_.destroy([&] {
+    if (allocator_)
+      allocator_->free(data, bytes, MemorySpace::device, stream_);
+    else if (LostDevices::error_of(index_) == cudaSuccess)
+      static_cast<void>(pool_ ? cudaFreeAsync(data, stream_) : cudaFree(data));
+  });
+}
+
+std::byte* Gpu::take_page_locked(std::size_t bytes) {
+  const std::size_t wanted = std::max<std::size_t>(bytes, 1);
+  void* data = nullptr;
+  if (allocator_)
+    data = detail::allocate_by(*allocator_, wanted, MemorySpace::page_locked, nullptr);
+  else
+    GLIA_CUDA(cudaMallocHost(&data, wanted));
+  held_.add(MemoryUse::page_locked, wanted);
+  return static_cast<std::byte*>(data);
+}
+
+void Gpu::give_back_page_locked(std::byte* data, std::size_t bytes) noexcept {
+  const std::size_t taken = std::max<std::size_t>(bytes, 1);
+  held_.remove(MemoryUse::page_locked, taken);
+  here_.destroy([&] {
+    if (allocator_)
+      allocator_->free(data, taken, MemorySpace::page_locked, nullptr);
+    else
+      static_cast<void>(cudaFreeHost(data));
+  });
+}
+
+MemoryReport Gpu::memory() const {
+  MemoryReport report = held_.report();
+  if (!pool_) return report;
+  std::uint64_t reserved = 0, used = 0;
+  GLIA_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved));
+  GLIA_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &used));
+  report.kept = static_cast<std::int64_t>(reserved - std::min(reserved, used));
+  return report;
 }
 
 std::size_t Gpu::free_bytes() const {
+  if (allocator_) return std::numeric_limits<std::size_t>::max();
   std::size_t free = 0, all = 0;
   GLIA_CUDA(cudaMemGetInfo(&free, &all));
   return free;
 }
 
-std::unique_ptr<Memory> Gpu::allocate(std::size_t bytes) {
-  ++counters_.allocations;
+std::byte* Gpu::take(std::size_t bytes) {
+  if (allocator_) return detail::allocate_by(*allocator_, bytes, MemorySpace::device, stream_);
   void* data = nullptr;
-  if (bytes > 0) {
-    cudaError_t error = allocate(&data, bytes);
-    if (error == cudaErrorMemoryAllocation) {
-      static_cast<void>(cudaGetLastError());
-      trim();  // after what is being freed
-      error = allocate(&data, bytes);
-    }
-    if (error == cudaErrorMemoryAllocation) {
-      static_cast<void>(cudaGetLastError());
-      throw OutOfMemoryError(
-          detail::concat("GPU ", index_, " has no ", bytes,
-                         " bytes of memory left: use smaller batches, a memory_budget for fit, "
-                         "or free other tensors and models first"));
-    }
-    check(error, pool_ ? "cudaMallocFromPoolAsync" : "cudaMalloc");
+  cudaError_t error = allocate(&data, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());
+    trim();  // after what is being freed
+    error = allocate(&data, bytes);
   }
-  return std::make_unique<GpuMemory>(static_cast<std::byte*>(data), bytes, *this);
+  if (error == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());
+    throw OutOfMemoryError(
+        detail::concat("GPU ", index_, " has no ", bytes,
+                       " bytes of memory left: use smaller batches, a memory_budget for fit, "
+                       "or free other tensors and models first"));
+  }
+  check(error, pool_ ? "cudaMallocFromPoolAsync" : "cudaMalloc");
+  return static_cast<std::byte*>(data);
+}
+
+std::unique_ptr<Memory> Gpu::allocate(std::size_t bytes, MemoryUse use) {
+  ++counters_.allocations;
+  return std::make_unique<DeviceMemory>(*this, bytes, use);
 }
 
 PageLocked Gpu::page_locked(std::size_t bytes) {
@@ -198,6 +255,7 @@ bool Gpu::is_over(const Event& event) {
 }
 
 void Gpu::settle() noexcept {
+  if (!here_.can_be_reached()) return;
   try {
     const CurrentDevice current(index_);
     const Event done = event();

@@ -5,6 +5,7 @@
 #include <cuda/current_device.h>
 #include <cuda/handle.h>
 #include <glia/backend.h>  // defines: Memory, BackendCounters
+#include <glia/held_memory.h>
 
 #include <cstddef>
 #include <memory>
@@ -22,24 +23,25 @@ class PageLocked {
   PageLocked() = default;
   PageLocked(Gpu& gpu, std::size_t bytes);
   ~PageLocked();
-  PageLocked(PageLocked&&) noexcept = default;
+  PageLocked(PageLocked&& other) noexcept { *this = std::move(other); }
   PageLocked& operator=(PageLocked&& other) noexcept {
-    std::swap(gpu_, other.gpu_), std::swap(data_, other.data_);
+    std::swap(gpu_, other.gpu_), std::swap(data_, other.data_), std::swap(bytes_, other.bytes_);
     return *this;
   }
-  std::byte* data() const { return static_cast<std::byte*>(static_cast<void*>(data_)); }
+  std::byte* data() const { return data_; }
 
  private:
   Gpu* gpu_ = nullptr;
-  Handle<void*, cudaFreeHost> data_;
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
 };
 
 /// A device, with one stream that all work is in order on. It is never synchronised, since it may be the
 /// application's: the host waits for events.
 class Gpu {
  public:
-  /// On the application's stream, or one of our own.
-  Gpu(int index, std::optional<void*> stream);
+  /// On the application's stream, or one of our own; with memory of the application's, or of a pool.
+  explicit Gpu(const ContextOptions& options);
   ~Gpu();
   Gpu(const Gpu&) = delete;
   Gpu& operator=(const Gpu&) = delete;
@@ -66,14 +68,16 @@ class Gpu {
   int compute_capability() const { return compute_capability_; }  ///< major * 10 + minor
   unsigned most_blocks() const { return most_blocks_; }           ///< of a launch whose blocks take turns
 
-  /// From the pool, in order; contents unspecified. Before it throws OutOfMemoryError it gives back what the pool keeps
-  /// and tries again.
-  std::unique_ptr<Memory> allocate(std::size_t bytes);
-  /// Gives memory of allocate() back, in order.
-  void free(std::byte* data) const noexcept;
-  /// Of the device, just now.
-  std::size_t free_bytes() const;
+  /// From the application's allocator or the pool, in order; contents unspecified. Before it throws OutOfMemoryError it gives
+  /// back what the pool keeps and tries again.
+  std::unique_ptr<Memory> allocate(std::size_t bytes, MemoryUse use = MemoryUse::workspaces);
   PageLocked page_locked(std::size_t bytes);
+  /// What is held, and kept by the pool.
+  MemoryReport memory() const;
+  /// Of the device, just now; no limit where the application allocates, who may keep more.
+  std::size_t free_bytes() const;
+  /// Bytes that a library may work in, at most (ContextOptions).
+  std::size_t workspace_limit() const { return workspace_limit_; }
   Event event() const;
   /// Gives what the pool keeps back to the device.
   void trim();
@@ -111,6 +115,12 @@ class Gpu {
   }
 
  private:
+  class DeviceMemory;
+  friend class PageLocked;
+  std::byte* take(std::size_t bytes);
+  void give_back(std::byte* data, std::size_t bytes) noexcept;
+  std::byte* take_page_locked(std::size_t bytes);
+  void give_back_page_locked(std::byte* data, std::size_t bytes) noexcept;
   cudaError_t allocate(void** data, std::size_t bytes) const;
   cudaStream_t stream_of(std::optional<void*> stream) const {
     return stream ? static_cast<cudaStream_t>(*stream) : home_;
@@ -118,11 +128,16 @@ class Gpu {
   static ExecutableGraph instantiated(const Graph& graph);
 
   int index_;
+  std::shared_ptr<Allocator> allocator_;
+  std::size_t workspace_limit_;
+  Origin here_;
   bool is_only_device_;
+  detail::HeldMemory held_;
   Stream own_stream_, copies_, recorded_;
   cudaStream_t home_, stream_, target_;  ///< of the context; and of a call
   Event switched_;                       ///< the end of what was enqueued on the stream before
-  Pool pool_;  ///< none where the device has no pools, as shares of one may: plain allocations then
+  /// None where the device has no pools, as shares of one may (plain allocations then), or the application allocates.
+  Pool pool_;
   int compute_capability_ = 0;
   unsigned most_blocks_ = 0;
   BackendCounters counters_;

@@ -6,6 +6,7 @@
 #include <cuda/current_device.h>
 #include <cuda_runtime_api.h>
 #include <glia/error.h>
+#include <glia/process_mark.h>
 
 #include <utility>
 
@@ -22,9 +23,11 @@ inline bool cuda_is_gone() noexcept {
 class Origin {
  public:
   void remember() noexcept { static_cast<void>(cudaGetDevice(&device_)); }
+  /// Not at the end of the process, nor in a child of fork(), which may not use CUDA.
+  bool can_be_reached() const noexcept { return process_.is_here() && !cuda_is_gone(); }
   template <class Destroy>
   void destroy(const Destroy& destroy) const noexcept {
-    if (cuda_is_gone()) return;
+    if (!can_be_reached()) return;
     try {
       const CurrentDevice current(device_);
       destroy();
@@ -35,6 +38,7 @@ class Origin {
 
  private:
   int device_ = 0;
+  detail::ProcessMark process_;
 };
 
 template <class T, auto destroy>

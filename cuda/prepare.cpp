@@ -265,7 +265,9 @@ class Preparation {
   /// Pieces of k multiplied as a batch in one call, what is left of k in another, and all those products added by a kernel.
   /// Null where cuBLASLt does not do that, or one piece is all there is room for.
   std::unique_ptr<Op> prepare_long_product(const op::Matmul& d) {
-    constexpr std::int64_t k_of_piece = 1024, alignment = 64, most_bytes = 32 << 20;
+    constexpr std::int64_t k_of_piece = 1024, alignment = 64;
+    const auto most_bytes =
+        static_cast<std::int64_t>(std::min(std::size_t{32} << 20, gpu_.workspace_limit()));
     const std::int64_t m = d.out.shape[0], n = d.out.shape[1], k = d.a.shape[1];
     const std::int64_t step = elements_of_piece(m, n), bytes = step * size_of(d.out.dtype);
     const std::int64_t wanted = std::min(k / k_of_piece, most_bytes / bytes - 1);  // one is for what is left

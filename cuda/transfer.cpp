@@ -88,7 +88,7 @@ class CudaStaging final : public Staging {
   CudaStaging(Gpu& gpu, std::size_t bytes)
       : gpu_(gpu),
         page_locked_(gpu.page_locked(bytes)),
-        memory_(gpu.allocate(bytes)),
+        memory_(gpu.allocate(bytes, MemoryUse::data)),
         free_(gpu.event()),
         sent_(gpu.event()) {
     host_ = page_locked_.data();

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <glia/version.h>
-#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/backend.h>
 #include <host/cpu/convolution.h>
+#include <host/cpu/heap.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/long_product.h>
 #include <host/cpu/onednn.h>
@@ -220,24 +220,26 @@ class CpuSequence final : public Sequence {
 /// The state as it was at start(), since the device may go on.
 class CpuReader final : public Reader {
  public:
-  explicit CpuReader(std::size_t bytes) : memory_(bytes) {}
-  void start(const void* from) override { std::memcpy(memory_.data(), from, memory_.bytes()); }
+  explicit CpuReader(std::unique_ptr<Memory> memory) : memory_(std::move(memory)) {}
+  void start(const void* from) override { std::memcpy(memory_->data(), from, memory_->bytes()); }
   bool is_done() override { return true; }
-  const std::byte* wait() override { return memory_.data(); }
+  const std::byte* wait() override { return memory_->data(); }
 
  private:
-  HostMemory memory_;
+  std::unique_ptr<Memory> memory_;
 };
 
 /// Steps read what the host writes; they are over when run() returns.
 class CpuStaging final : public Staging {
  public:
-  explicit CpuStaging(std::size_t bytes) : memory_(bytes) { host_ = device_ = memory_.data(); }
+  explicit CpuStaging(std::unique_ptr<Memory> memory) : memory_(std::move(memory)) {
+    host_ = device_ = memory_->data();
+  }
   void send(std::size_t) override {}
   void reuse() override {}
 
  private:
-  HostMemory memory_;
+  std::unique_ptr<Memory> memory_;
 };
 
 int threads_for(int asked) {
@@ -248,7 +250,8 @@ int threads_for(int asked) {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : kernels_(choose_kernels()), pool_(threads), onednn_(threads) {}
+  CpuBackend(int threads, std::shared_ptr<Allocator> allocator)
+      : heap_(std::move(allocator)), kernels_(choose_kernels()), pool_(threads), onednn_(threads, heap_) {}
 
   Device device() const override { return Device::cpu(); }
   int threads() const override { return pool_.threads(); }
@@ -256,10 +259,11 @@ class CpuBackend final : public Backend {
     return {{"glia", version}, {"oneDNN", onednn_version()}, {"instruction set", kernels_.instruction_set}};
   }
 
-  std::unique_ptr<Memory> allocate(std::size_t bytes) override {
+  std::unique_ptr<Memory> allocate(std::size_t bytes, MemoryUse use) override {
     ++counters_.allocations;
-    return std::make_unique<HostMemory>(bytes);
+    return heap_.allocate(bytes, use);
   }
+  MemoryReport memory() const override { return heap_.report(); }
   void upload(void* to, const void* from, std::size_t bytes) override {
     if (bytes) std::memcpy(to, from, bytes);
   }
@@ -283,10 +287,12 @@ class CpuBackend final : public Backend {
   bool is_captured() override { return false; }
   void trim() override {}
 
-  std::unique_ptr<Reader> reader(std::size_t bytes) override { return std::make_unique<CpuReader>(bytes); }
+  std::unique_ptr<Reader> reader(std::size_t bytes) override {
+    return std::make_unique<CpuReader>(heap_.allocate(bytes, MemoryUse::states));
+  }
   std::unique_ptr<Staging> staging(std::size_t bytes) override {
     ++counters_.allocations;
-    return std::make_unique<CpuStaging>(bytes);
+    return std::make_unique<CpuStaging>(heap_.allocate(bytes, MemoryUse::data));
   }
 
   bool multiplies_bfloat16(const Descriptor& product) override {
@@ -337,6 +343,7 @@ class CpuBackend final : public Backend {
     return std::make_unique<CpuSequence>(std::move(ops), leaves_the_stack);
   }
 
+  Heap heap_;
   const Kernels kernels_;
   ThreadPool pool_;
   OneDnn onednn_;
@@ -346,7 +353,7 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 std::shared_ptr<Backend> make_backend(const ContextOptions& options) {
-  return std::make_shared<CpuBackend>(threads_for(options.threads));
+  return std::make_shared<CpuBackend>(threads_for(options.threads), options.allocator);
 }
 
 }  // namespace glia::cpu

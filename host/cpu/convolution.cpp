@@ -1,7 +1,6 @@
 // Convolutions as slices over the thread pool.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
-#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/convolution.h>
 #include <host/cpu/long_product.h>
 
@@ -109,7 +108,7 @@ class ConvolutionWeightsOp final : public Op {
     const View pixels = d.out_gradient.matrix();
     const std::int64_t filters = pixels.shape[1], batch = d.out_gradient.shape[0];
     const View sums = View::contiguous(Buffer::slots, DType::float32, {convolution_.slices(), filters});
-    bias_sums_ = std::make_unique<HostMemory>(static_cast<std::size_t>(sums.bytes()));
+    bias_sums_ = onednn_.heap().allocate(static_cast<std::size_t>(sums.bytes()));
     Bindings with_sums = at;
     with_sums.base[static_cast<std::size_t>(Buffer::slots)] = bias_sums_->data();
     const auto sum_of_rows = [&](const View& rows, const View& sum) {
@@ -131,7 +130,7 @@ class ConvolutionWeightsOp final : public Op {
   ThreadPool& pool_;
   const OneDnn& onednn_;
   OneDnnConvolution convolution_;
-  std::unique_ptr<HostMemory> bias_sums_;  ///< of the slices
+  std::unique_ptr<Memory> bias_sums_;  ///< of the slices
   std::vector<BoundKernel> bias_of_slices_;
   BoundKernel bias_;
   std::atomic<bool> failed_{false};

@@ -1,7 +1,6 @@
 // Products over long k: see the header.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
-#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/long_product.h>
 
 #include <algorithm>
@@ -61,17 +60,17 @@ struct Patches {
   op::ConvolutionWeights convolution;
   const float* x;
   std::int64_t elements;  ///< of a patch
-  HostMemory memory;
+  std::unique_ptr<Memory> memory;
 
-  Patches(const op::ConvolutionWeights& d, const Bindings& at, int workers)
+  Patches(const op::ConvolutionWeights& d, const Bindings& at, int workers, Heap& heap)
       : convolution(d),
         x(at.address<float>(d.x)),
         elements(d.weights_gradient.matrix().shape[0]),
-        memory(static_cast<std::size_t>(workers * elements * max_k) * sizeof(float)) {
-    std::memset(memory.data(), 0, memory.bytes());
+        memory(heap.allocate(static_cast<std::size_t>(workers * elements * max_k) * sizeof(float))) {
+    std::memset(memory->data(), 0, memory->bytes());
   }
 
-  float* of(int worker) { return reinterpret_cast<float*>(memory.data()) + worker * elements * max_k; }
+  float* of(int worker) { return reinterpret_cast<float*>(memory->data()) + worker * elements * max_k; }
 
   /// The product, whose first factor is what lies in the memory, and where that is.
   op::Matmul product() const {
@@ -86,7 +85,7 @@ struct Patches {
   }
   Bindings bindings(const Bindings& at) {
     Bindings result = at;
-    result.base[static_cast<std::size_t>(Buffer::slots)] = memory.data();
+    result.base[static_cast<std::size_t>(Buffer::slots)] = memory->data();
     return result;
   }
 };
@@ -123,8 +122,8 @@ class LongProductOp final : public Op {
       room_ = std::max(room_, (slices * output.elements() + 15) / 16 * 16);
       outputs_.push_back(std::move(output));
     }
-    totals_ = std::make_unique<HostMemory>(static_cast<std::size_t>(totals) * sizeof(double));
-    results_ = std::make_unique<HostMemory>(static_cast<std::size_t>(room_ * pool.threads()) * sizeof(float));
+    totals_ = onednn.heap().allocate(static_cast<std::size_t>(totals) * sizeof(double));
+    results_ = onednn.heap().allocate(static_cast<std::size_t>(room_ * pool.threads()) * sizeof(float));
     if (d.bias_gradient) bias_gradient_ = kernels.bias_gradient(d, at);
   }
 
@@ -253,8 +252,8 @@ class LongProductOp final : public Op {
   std::vector<Task> tasks_;  ///< of the first output all parts, of the next, ...
   std::int64_t parts_ = 1, room_ = 0;
   std::int64_t batch_, a_batch_ = 0, b_batch_ = 0,
-                       out_batch_ = 0;            ///< products, and from one to the next: bytes, elements
-  std::unique_ptr<HostMemory> totals_, results_;  ///< of the parts; of a call, `room_` for each worker
+                       out_batch_ = 0;        ///< products, and from one to the next: bytes, elements
+  std::unique_ptr<Memory> totals_, results_;  ///< of the parts; of a call, `room_` for each worker
   BoundKernel bias_gradient_;
   std::atomic<bool> failed_{false};
 };
@@ -270,7 +269,7 @@ std::unique_ptr<Op> prepare_long_product(ThreadPool& pool, const OneDnn& onednn,
 std::unique_ptr<Op> prepare_long_product(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels,
                                          const op::ConvolutionWeights& d, const Bindings& at) {
   if (d.groups != 1 || d.x.dtype != DType::float32 || d.out_gradient.dtype != DType::float32) return nullptr;
-  auto patches = std::make_unique<Patches>(d, at, pool.threads());
+  auto patches = std::make_unique<Patches>(d, at, pool.threads(), onednn.heap());
   const op::Matmul product = patches->product();
   const Bindings with_patches = patches->bindings(at);
   return std::make_unique<LongProductOp>(pool, onednn, kernels, product, with_patches, std::move(patches));

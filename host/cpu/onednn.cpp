@@ -30,14 +30,15 @@ std::string onednn_version() {
   return detail::concat(version->major, '.', version->minor, '.', version->patch);
 }
 
-OneDnn::OneDnn(int workers) : handles_(std::make_unique<Handles>()) {
+OneDnn::OneDnn(int workers, Heap& heap) : heap_(heap), handles_(std::make_unique<Handles>()) {
   for (int worker = 0; worker < workers; ++worker) handles_->streams.emplace_back(handles_->engine);
 }
 OneDnn::~OneDnn() = default;
 
 struct OneDnnProduct::Primitive {
   dnnl::matmul primitive;
-  dnnl::memory a, b, out, scratchpad;
+  dnnl::memory a, b, out;
+  OwnedMemory scratchpad;
   std::string implementation;
   std::vector<dnnl_exec_arg_t> arguments;
 };
@@ -92,12 +93,12 @@ void try_once(const OneDnn& onednn, const dnnl::primitive& primitive,
   bool succeeded = false;
   try {
     std::vector<dnnl_exec_arg_t> redirected(arguments.begin(), arguments.end());
-    std::vector<memory> elsewhere;
+    std::vector<OwnedMemory> elsewhere;
     for (dnnl_exec_arg_t& argument : redirected) {
       const int results[] = {DNNL_ARG_DST, DNNL_ARG_DIFF_SRC, DNNL_ARG_DIFF_WEIGHTS};
       if (std::find(std::begin(results), std::end(results), argument.arg) == std::end(results)) continue;
       const memory result(argument.memory, true);
-      elsewhere.emplace_back(result.get_desc(), onednn.handles().engine);
+      elsewhere.emplace_back(onednn, result.get_desc());
       argument.memory = elsewhere.back().get();
     }
     const SignalsBlocked blocked;
@@ -125,7 +126,7 @@ OneDnnProduct::OneDnnProduct(const OneDnn& onednn, const op::Matmul& d, const Bi
     p.a = memory(a, engine, element_at(at, d.a, r.row * first.a.strides[0]));
     p.b = memory(b, engine, element_at(at, d.b, r.column * first.b.strides[1]));
     p.out = memory(out, engine, element_at(at, d.out, r.row * first.out.strides[0] + r.column));
-    p.scratchpad = memory(desc.scratchpad_desc(), engine);
+    p.scratchpad = OwnedMemory(onednn, desc.scratchpad_desc());
     p.arguments = {{DNNL_ARG_SRC, p.a.get()},
                    {DNNL_ARG_WEIGHTS, p.b.get()},
                    {DNNL_ARG_DST, p.out.get()},

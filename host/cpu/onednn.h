@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <host/cpu/heap.h>
 #include <host/cpu/kernel_table.h>  // defines: Region
 
 #include <memory>
@@ -18,16 +19,19 @@ int set_openmp_threads(int threads);
 /// "2.6.3".
 std::string onednn_version();
 
-/// oneDNN's engine and one stream for each worker.
+/// oneDNN's engine and one stream for each worker, and where memory for its primitives comes from.
 class OneDnn {
  public:
-  explicit OneDnn(int workers);
+  OneDnn(int workers, Heap& heap);
   ~OneDnn();
+
+  Heap& heap() const { return heap_; }
 
   struct Handles;
   const Handles& handles() const { return *handles_; }
 
  private:
+  Heap& heap_;
   std::unique_ptr<Handles> handles_;
 };
 

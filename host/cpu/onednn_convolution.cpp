@@ -1,7 +1,6 @@
 // Convolutions by oneDNN 2.6 or 3.x.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
-#include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/onednn_handles.h>
 
 #include <algorithm>
@@ -132,24 +131,28 @@ struct OneDnnConvolution::Primitives {
   struct Kind {
     dnnl::primitive primitive;
     memory::desc weights;
-    std::vector<memory> scratchpads;
+    std::vector<OwnedMemory> scratchpads;
   };
   struct Slice {
     std::size_t kind;
     std::vector<dnnl_exec_arg_t> arguments;
   };
-  /// Weights in another layout, and the primitive that copies them.
+  /// Weights in another layout, and the primitive that copies them. `own` is where that lies, if not in the model.
   struct Copy {
+    OwnedMemory own;
     memory from, to;
     dnnl::reorder reorder;
 
     Copy(const memory& from, const memory& to) : from(from), to(to), reorder(from, to) {}
+    Copy(const memory& from, OwnedMemory place)
+        : own(std::move(place)), from(from), to(own.memory()), reorder(from, to) {}
     std::array<dnnl_exec_arg_t, 2> arguments() const {
       return {{{DNNL_ARG_FROM, from.get()}, {DNNL_ARG_TO, to.get()}}};
     }
   };
 
-  const dnnl::engine& engine;
+  const OneDnn& onednn;
+  const dnnl::engine& engine = onednn.handles().engine;
   std::string implementation;
   std::vector<memory> memories;  ///< kept for the arguments
   std::vector<Kind> kinds;
@@ -157,35 +160,35 @@ struct OneDnnConvolution::Primitives {
   std::vector<Copy> copies;  ///< of the weights, before; or, of their gradient's sum, after
   float* sums = nullptr;     ///< of the slices, each of `stride` numbers; the first becomes the sum
   std::int64_t stride = 0;
-  std::unique_ptr<HostMemory> sums_memory;
+  std::unique_ptr<Memory> sums_memory;
 
-  explicit Primitives(const dnnl::engine& engine) : engine(engine) {}
+  explicit Primitives(const OneDnn& onednn) : onednn(onednn) {}
 
   dnnl_memory_t keep(const memory::desc& desc, void* data) {
-    memories.push_back(data ? memory(desc, engine, data) : memory(desc, engine));
+    memories.emplace_back(desc, engine, data);
     return memories.back().get();
   }
 
   template <class Desc>
-  void add_kind(const Desc& desc, const memory::desc& weights, std::size_t workers) {
+  void add_kind(const Desc& desc, const memory::desc& weights) {
     implementation = kinds.empty() ? desc.impl_info_str() : implementation;
     Kind kind{dnnl::primitive(desc.get()), weights, {}};
-    for (std::size_t worker = 0; worker < workers; ++worker)
-      kind.scratchpads.emplace_back(desc.scratchpad_desc(), engine);
+    for (std::size_t worker = 0; worker < onednn.handles().streams.size(); ++worker)
+      kind.scratchpads.emplace_back(onednn, desc.scratchpad_desc());
     kinds.push_back(std::move(kind));
   }
 
   /// The primitive of a slice, once.
-  void try_slice(const OneDnn& onednn, const Slice& slice) const {
+  void try_slice(const Slice& slice) const {
     const Kind& kind = kinds[slice.kind];
     std::vector<dnnl_exec_arg_t> arguments = slice.arguments;
     arguments.push_back({DNNL_ARG_SCRATCHPAD, kind.scratchpads.front().get()});
     try_once(onednn, kind.primitive, arguments);
   }
   /// All primitives once.
-  void try_all(const OneDnn& onednn) const {
-    try_slice(onednn, slices.front());
-    if (kinds.size() > 1) try_slice(onednn, slices.back());
+  void try_all() const {
+    try_slice(slices.front());
+    if (kinds.size() > 1) try_slice(slices.back());
     for (const Copy& copy : copies) try_once(onednn, copy.reorder, copy.arguments());
   }
 
@@ -194,7 +197,7 @@ struct OneDnnConvolution::Primitives {
     if (wanted == model) return keep(model, data);
     for (const Copy& copy : copies)
       if (copy.to.get_desc() == wanted) return copy.to.get();
-    copies.emplace_back(memory(model, engine, data), memory(wanted, engine));
+    copies.emplace_back(memory(model, engine, data), OwnedMemory(onednn, wanted));
     return copies.back().to.get();
   }
 };
@@ -258,13 +261,13 @@ bool multiplies_bfloat16(const OneDnn& onednn, const op::ConvolutionWeights& d) 
 
 OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution& d, const Bindings& at,
                                      std::int64_t images)
-    : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
+    : primitives_(std::make_unique<Primitives>(onednn)) {
   make_or_explain(d.x, d.out, [&] {
     Primitives& p = *primitives_;
     const Problem problem(d);
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
       const auto desc = forward_desc(p.engine, problem, size, problem.any_weights());
-      p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
+      p.add_kind(desc, desc.weights_desc());
     }
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
       void* const x = element_at(at, d.x, first * elements_of_image(d.x));
@@ -275,19 +278,19 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
             {DNNL_ARG_WEIGHTS, p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
             {DNNL_ARG_DST, p.keep(problem.y(count), y)}}});
     });
-    p.try_all(onednn);
+    p.try_all();
   });
 }
 
 OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::ConvolutionTranspose& d,
                                      const Bindings& at, std::int64_t images)
-    : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
+    : primitives_(std::make_unique<Primitives>(onednn)) {
   make_or_explain(d.x, d.out, [&] {
     Primitives& p = *primitives_;
     const Problem problem(d);
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
       const auto desc = backward_data_desc(p.engine, problem, size);
-      p.add_kind(desc, desc.weights_desc(), onednn.handles().streams.size());
+      p.add_kind(desc, desc.weights_desc());
     }
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t count, std::size_t kind) {
       void* const x = element_at(at, d.out, first * elements_of_image(d.out));
@@ -298,13 +301,13 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
             {DNNL_ARG_WEIGHTS, p.packed(problem.weights, p.kinds[kind].weights, at.address<>(d.weights))},
             {DNNL_ARG_DIFF_SRC, p.keep(problem.x(count), x)}}});
     });
-    p.try_all(onednn);
+    p.try_all();
   });
 }
 
 OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::ConvolutionWeights& d,
                                      const Bindings& at, std::int64_t images)
-    : primitives_(std::make_unique<Primitives>(onednn.handles().engine)) {
+    : primitives_(std::make_unique<Primitives>(onednn)) {
   make_or_explain(d.x, d.out_gradient, [&] {
     Primitives& p = *primitives_;
     const Problem problem(d);
@@ -312,11 +315,11 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     for (const std::int64_t size : sizes_of_slices(d.x.shape[0], images)) {
       const auto desc = backward_weights_desc(p.engine, problem, size, layout);
       layout = desc.diff_weights_desc();
-      p.add_kind(desc, layout, onednn.handles().streams.size());
+      p.add_kind(desc, layout);
     }
     const std::int64_t count = (d.x.shape[0] + images - 1) / images;
     p.stride = align_up(static_cast<std::int64_t>(layout.get_size())) / std::int64_t{sizeof(float)};
-    p.sums_memory = std::make_unique<HostMemory>(static_cast<std::size_t>(count * p.stride) * sizeof(float));
+    p.sums_memory = onednn.heap().allocate(static_cast<std::size_t>(count * p.stride) * sizeof(float));
     p.sums = reinterpret_cast<float*>(p.sums_memory->data());
     for_each_slice(d.x.shape[0], images, [&](std::int64_t first, std::int64_t size, std::size_t kind) {
       const auto slice = static_cast<std::int64_t>(p.slices.size());
@@ -329,7 +332,7 @@ OneDnnConvolution::OneDnnConvolution(const OneDnn& onednn, const op::Convolution
     });
     p.copies.emplace_back(memory(layout, p.engine, p.sums),
                           memory(problem.weights, p.engine, at.address<float>(d.weights_gradient)));
-    p.try_all(onednn);
+    p.try_all();
   });
 }
 

@@ -5,6 +5,7 @@
 #include <host/cpu/onednn.h>
 
 #include <dnnl.hpp>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,23 @@ namespace glia::cpu {
 struct OneDnn::Handles {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   std::vector<dnnl::stream> streams;
+};
+
+/// Memory of oneDNN's in a layout of its own, from the context's heap: oneDNN itself would take the host's. It goes before the heap.
+class OwnedMemory {
+ public:
+  OwnedMemory() = default;
+  /// Throws OutOfMemoryError.
+  OwnedMemory(const OneDnn& onednn, const dnnl::memory::desc& desc)
+      : bytes_(onednn.heap().allocate(desc.get_size())),
+        memory_(desc, onednn.handles().engine, bytes_->data()) {}
+
+  dnnl_memory_t get() const { return memory_.get(); }
+  const dnnl::memory& memory() const { return memory_; }
+
+ private:
+  std::unique_ptr<Memory> bytes_;
+  dnnl::memory memory_;
 };
 
 inline dnnl::memory::data_type data_type_of(const View& view) {

@@ -88,7 +88,13 @@ ThreadPool::ThreadPool(int threads)
   }
 }
 
-ThreadPool::~ThreadPool() { stop(); }
+/// In a child of fork() there are no workers that could be joined, and a std::thread that was not ends the process.
+ThreadPool::~ThreadPool() {
+  if (process_.is_here())
+    stop();
+  else
+    static_cast<void>(new std::vector<std::thread>(std::move(workers_)));
+}
 
 void ThreadPool::stop() {
   stopping_.store(true, std::memory_order_relaxed);

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/process_mark.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -51,6 +53,7 @@ class ThreadPool {
 
   std::vector<Range> ranges_;
   std::vector<std::thread> workers_;
+  detail::ProcessMark process_;  // where the workers are
   Function function_ = nullptr;
   const void* task_ = nullptr;
   int spins_;

@@ -20,7 +20,7 @@ class OnDevice {
     GLIA_CHECK(view.device().is_cpu(), DeviceError, "the data is on ", view.device(), ", the model on ",
                context.device(), ": move one of them, such as with tensor.to(\"cpu\")");
     const auto bytes = static_cast<std::size_t>(view.rows() * view.row_bytes());
-    copy_ = std::make_unique<ContextMemory>(context, bytes);
+    copy_ = std::make_unique<ContextMemory>(context, bytes, MemoryUse::data);
     context.backend().upload(copy_->data(), view.raw(), bytes);
     address_ = copy_->data();
   }

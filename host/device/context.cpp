@@ -36,6 +36,23 @@ void Context::trim() const {
   backend_->trim();
 }
 
+MemoryReport Context::memory() const {
+  const detail::InUse::Hold hold(backend_->in_use(), &Backend::in_use_elsewhere);
+  return backend_->memory();
+}
+
+std::ostream& operator<<(std::ostream& out, const MemoryReport& report) {
+  const std::pair<const char*, std::int64_t> lines[] = {
+      {"weights", report.weights},         {"gradients", report.gradients},
+      {"optimizer", report.optimizer},     {"temporaries", report.temporaries},
+      {"states", report.states},           {"data", report.data},
+      {"tensors", report.tensors},         {"workspaces", report.workspaces},
+      {"page-locked", report.page_locked}, {"kept for reuse", report.kept}};
+  for (const auto& [name, bytes] : lines)
+    if (bytes != 0) out << name << ": " << bytes << '\n';
+  return out << "total: " << report.total() << " bytes\n";
+}
+
 int Context::threads() const { return backend_->threads(); }
 std::vector<std::pair<std::string, std::string>> Context::versions() const { return backend_->versions(); }
 

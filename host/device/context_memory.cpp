@@ -6,8 +6,8 @@
 
 namespace glia {
 
-ContextMemory::ContextMemory(const Context& context, std::size_t bytes)
-    : ContextMemory(context, context.backend().allocate(bytes)) {}
+ContextMemory::ContextMemory(const Context& context, std::size_t bytes, MemoryUse use)
+    : ContextMemory(context, context.backend().allocate(bytes, use)) {}
 
 ContextMemory::ContextMemory(const Context& context, std::unique_ptr<Memory> memory)
     : Memory(memory->data(), memory->bytes()), context_(context), memory_(std::move(memory)) {}

@@ -14,7 +14,7 @@ namespace glia {
 class ContextMemory final : public Memory {
  public:
   /// Throws OutOfMemoryError.
-  ContextMemory(const Context& context, std::size_t bytes);
+  ContextMemory(const Context& context, std::size_t bytes, MemoryUse use);
 
   const Context& context() const { return context_; }
 

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <glia/backend_library.h>
+#include <glia/process_mark.h>
 #include <host/device/cuda_library.h>
 
 #include <cstdlib>
@@ -87,11 +88,23 @@ const Opened& opened() {
   return result;
 }
 
+/// Whether a process that this is a child of has called CUDA already, which then may not be called here.
+bool is_another_process_s() {
+  static const detail::ProcessMark first_called;
+  return !first_called.is_here();
+}
+
+constexpr const char* opened_before_fork =
+    "CUDA was in use before fork(), and this is the child, where it cannot be used: fork first, or start "
+    "another "
+    "program (exec, posix_spawn)";
+
 }  // namespace
 
 Availability availability() {
   const Opened& o = opened();
   if (!o.library) return {0, o.reason, {}};
+  if (is_another_process_s()) return {0, opened_before_fork, {}};
   const char *reason = "", *description = "";
   const int devices = o.library->devices(&reason, &description);
   return {devices, devices > 0 ? std::string() : std::string(reason), description};
@@ -106,6 +119,8 @@ Availability first_device() {
 
 std::shared_ptr<Backend> make_backend(const ContextOptions& options) {
   const Availability available = availability();
+  GLIA_CHECK(!opened().library || !is_another_process_s(), StateError, "device \"", options.device.name(),
+             "\" was asked for, but ", opened_before_fork, "; or use device \"cpu\"");
   GLIA_CHECK(available.devices > 0, DeviceError, "device \"", options.device.name(), "\" was asked for, but ",
              available.reason, "; or use device \"cpu\", or \"auto\", which falls back to it");
   GLIA_CHECK(options.device.index() < available.devices, DeviceError, "device \"", options.device.name(),

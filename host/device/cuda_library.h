@@ -20,7 +20,8 @@ Availability availability();
 /// The same of one device, which is started: what "auto" takes, and the report speaks of.
 Availability first_device();
 
-/// A backend on a CUDA device; throws DeviceError with the reason where it cannot be had.
+/// A backend on a CUDA device; throws DeviceError with the reason where it cannot be had, StateError in a child of a process that
+/// called CUDA.
 std::shared_ptr<Backend> make_backend(const ContextOptions& options);
 
 }  // namespace glia::cuda_library

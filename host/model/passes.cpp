@@ -9,7 +9,7 @@ namespace glia {
 
 Passes::Passes(Backend& backend, std::int64_t sources, std::int64_t counters)
     : backend_(&backend), sources_(sources), counters_(counters) {
-  memory_ = backend.allocate((before() + behind()) * 2);
+  memory_ = backend.allocate((before() + behind()) * 2, MemoryUse::states);
   backend.clear(memory_->data(), memory_->bytes());
   for (const Mode mode : {Mode::train, Mode::validate}) {
     const StepState initial;

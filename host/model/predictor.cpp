@@ -40,6 +40,7 @@ void Predictor::update(const std::vector<Tensor>& weights, std::optional<void*> 
 void Predictor::synchronize() { engine().synchronize(); }
 
 Device Predictor::device() const { return engine().context().device(); }
+MemoryReport Predictor::memory() const { return engine().context().memory(); }
 const std::vector<Shape>& Predictor::input_shapes() const { return engine().input_shapes(); }
 const std::vector<Shape>& Predictor::output_shapes() const { return engine().output_shapes(); }
 DType Predictor::output_dtype() const { return engine().dtype(); }

@@ -34,6 +34,7 @@ ContextOptions context_options(const Device& device, const PredictorOptions& opt
   ContextOptions result;
   result.device = device, result.threads = options.threads, result.stream = options.stream;
   result.deterministic = options.deterministic, result.propagate_nan = options.propagate_nan;
+  result.allocator = options.allocator, result.workspace_limit = options.workspace_limit;
   return result;
 }
 
@@ -75,7 +76,7 @@ Predictor::Engine::Engine(const Core& model, const PredictorOptions& options)
   for (const std::shared_ptr<WeightBlock>& block : places_.blocks)
     readers_.emplace_back(block->gate(), context_);
   Backend& backend = context_.backend();
-  state_ = backend.allocate(sizeof(StepState));
+  state_ = backend.allocate(sizeof(StepState), MemoryUse::states);
   backend.clear(state_->data(), state_->bytes());
   Bindings at = bind_blocks(places_);
   at.state = reinterpret_cast<StepState*>(state_->data());
@@ -193,8 +194,8 @@ Tensor Predictor::Engine::predict(const TensorView& x) {
   const auto bytes = [&](const Shape& of, DType dtype, std::int64_t count) {
     return static_cast<std::size_t>(count * of.elements() * size_of(dtype));
   };
-  if (!is_here && !rows_in_) rows_in_ = backend.allocate(bytes(row, input_dtype_, most));
-  if (!is_cpu && !rows_out_) rows_out_ = backend.allocate(bytes(row_of_result, dtype_, most));
+  if (!is_here && !rows_in_) rows_in_ = backend.allocate(bytes(row, input_dtype_, most), MemoryUse::data);
+  if (!is_cpu && !rows_out_) rows_out_ = backend.allocate(bytes(row_of_result, dtype_, most), MemoryUse::data);
   for (std::int64_t first = 0; first < rows; first += most) {
     const std::int64_t batch = std::min(most, rows - first);
     const TensorView part = x.rows(first, first + batch);

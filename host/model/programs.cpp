@@ -29,7 +29,7 @@ Program make_program(const ProgramKey& key, std::vector<Descriptor> step, Backen
   round_factors(step, backend);
   const std::int64_t bytes = place(step);
   if (!arena || static_cast<std::int64_t>(arena->bytes()) < bytes)
-    arena = backend.allocate(static_cast<std::size_t>(bytes));
+    arena = backend.allocate(static_cast<std::size_t>(bytes), MemoryUse::temporaries);
   bindings.base[static_cast<std::size_t>(Buffer::arena)] = arena->data();
   const Given none_yet;
   if (key.given) bindings.given = &none_yet;

@@ -94,9 +94,9 @@ void Trainer::ensure_memory(Backend& b, const VariablePlaces& places) {
   if (gradients_) return;
   const std::size_t bytes = std::max<std::size_t>(static_cast<std::size_t>(bytes_), 1);
   const int rows = kept_rows(optimizer_).count();
-  std::unique_ptr<Memory> gradients = b.allocate(bytes), slots, table;
+  std::unique_ptr<Memory> gradients = b.allocate(bytes, MemoryUse::gradients), slots, table;
   if (rows > 0) {
-    slots = b.allocate(bytes * static_cast<std::size_t>(rows));
+    slots = b.allocate(bytes * static_cast<std::size_t>(rows), MemoryUse::optimizer);
     b.clear(slots->data(), slots->bytes());
     const double first = std::visit([](const auto& o) { return first_slot_of(o); }, optimizer_);
     if (first != 0) {
@@ -109,7 +109,7 @@ void Trainer::ensure_memory(Backend& b, const VariablePlaces& places) {
     for (const Span& span : spans_)
       entries.push_back({places.blocks[static_cast<std::size_t>(span.block)]->data() + span.weights,
                          span.gradients / size_of(dtype_), span.bytes / size_of(dtype_)});
-    table = b.allocate(entries.size() * sizeof(WeightSpan));
+    table = b.allocate(entries.size() * sizeof(WeightSpan), MemoryUse::optimizer);
     b.upload(table->data(), entries.data(), entries.size() * sizeof(WeightSpan));
   }
   b.clear(gradients->data(), gradients->bytes());  // the gaps between variables are optimised along

@@ -49,7 +49,8 @@ float* write_nested(const std::vector<Nested>& items, const Shape& shape, int ax
 std::unique_ptr<Memory> upload(const Tensor& tensor, const Context& context) {
   if (tensor.empty()) return nullptr;
   const detail::InUse::Hold mark(context.backend().in_use(), Backend::in_use_elsewhere);
-  auto memory = std::make_unique<ContextMemory>(context, static_cast<std::size_t>(tensor.bytes()));
+  auto memory =
+      std::make_unique<ContextMemory>(context, static_cast<std::size_t>(tensor.bytes()), MemoryUse::tensors);
   context.backend().upload(memory->data(), tensor.raw(), memory->bytes());
   context.backend().synchronize();
   return memory;

@@ -91,7 +91,7 @@ std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, co
       continue;
     }
     memories.push_back(std::make_unique<ContextMemory>(
-        model.context(), static_cast<std::size_t>(checked_bytes(shape, model.dtype))));
+        model.context(), static_cast<std::size_t>(checked_bytes(shape, model.dtype)), MemoryUse::tensors));
     places.push_back(memories.back()->data());
   }
   const CallbackList callbacks(owner, model, options.callbacks,
@@ -133,7 +133,7 @@ Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, co
   for (std::size_t i = 0; input_gradients && i < model.network().input_shapes().size(); ++i) {
     const Shape shape = model.network().input_shapes()[i].prepend(pass.batch);
     const auto bytes = static_cast<std::size_t>(checked_bytes(shape, model.dtype));
-    memories.push_back(std::make_unique<ContextMemory>(model.context(), bytes));
+    memories.push_back(std::make_unique<ContextMemory>(model.context(), bytes, MemoryUse::tensors));
     model.backend().clear(memories.back()->data(), bytes);  // of what no loss depends on
     places.push_back(memories.back()->data());
   }

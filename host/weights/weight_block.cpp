@@ -9,7 +9,7 @@ namespace glia {
 namespace {
 
 std::unique_ptr<Memory> zeros(const Context& context, std::size_t bytes) {
-  std::unique_ptr<Memory> memory = context.backend().allocate(bytes);
+  std::unique_ptr<Memory> memory = context.backend().allocate(bytes, MemoryUse::weights);
   context.backend().clear(memory->data(), memory->bytes());
   return memory;
 }

@@ -8,6 +8,8 @@
 #include <glia/device.h>
 #include <glia/in_use.h>
 #include <glia/macros.h>
+#include <glia/memory_report.h>  // defines: MemoryUse, MemoryReport
+#include <glia/process_mark.h>
 #include <glia/step_state.h>
 
 #include <array>
@@ -161,8 +163,11 @@ class Backend {
   /// Host threads that compute; 1 on a GPU.
   virtual int threads() const = 0;
 
-  /// Unspecified contents. Throws OutOfMemoryError.
-  virtual std::unique_ptr<Memory> allocate(std::size_t bytes) = 0;
+  /// Unspecified contents; memory() tells what it is for. From the application's allocator where the context has one. Throws
+  /// OutOfMemoryError.
+  virtual std::unique_ptr<Memory> allocate(std::size_t bytes, MemoryUse use = MemoryUse::tensors) = 0;
+  /// What is held of allocate(), reader(), staging() and prepare(). Neither synchronises nor allocates.
+  virtual MemoryReport memory() const = 0;
   /// Ordered after the work enqueued before; the host memory may be reused when the call returns.
   virtual void upload(void* device_to, const void* host_from, std::size_t bytes) = 0;
   /// Waits for the work enqueued before.
@@ -201,7 +206,11 @@ class Backend {
 
   virtual BackendCounters counters() const = 0;
 
-  detail::InUse& in_use() { return in_use_; }
+  /// Throws StateError in a child process of the one that made the context.
+  detail::InUse& in_use() {
+    if (!process_.is_here()) throw StateError(made_before_fork());
+    return in_use_;
+  }
   /// What StateError says to a thread that finds it held by another.
   static std::string in_use_elsewhere() {
     return "the context is in use by another thread: one thread at a time may use a context and the models, "
@@ -210,7 +219,14 @@ class Backend {
   }
 
  private:
+  static std::string made_before_fork() {
+    return "the context was made before fork(), and this is the child, which has none of its threads and may "
+           "not use its device: make a context on the CPU and models in the child, or start another program "
+           "(exec, posix_spawn)";
+  }
+
   detail::InUse in_use_;
+  detail::ProcessMark process_;
 };
 
 }  // namespace glia

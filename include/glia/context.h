@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/allocator.h>
 #include <glia/device.h>
 #include <glia/macros.h>
+#include <glia/memory_report.h>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,11 +30,22 @@ struct ContextOptions {
   /// CUDA: NaN passes a ReLU, as it does on the CPU and in Keras, so that a diverged training shows. Without it a library's own
   /// ReLU, which may make 0 of NaN, is used in any case: fewer kernels a step where it does.
   bool propagate_nan = true;
+  /// Gives all the memory that Glia allocates for the context; without it the host's heap, or a pool of the context's own.
+  std::shared_ptr<Allocator> allocator = {};
+  /// CUDA: the most bytes that a product or a convolution may take to work in: those from cuBLASLt (whose products share
+  /// them), from cuDNN for a convolution, and for the products of the pieces of a long k. 0 is Glia's choice: 4 MiB, or 32
+  /// from compute capability 9.0 on; as much as a convolution's operands and a quarter more, 64 MiB at least; 32 MiB. With
+  /// less, libraries have slower algorithms or none, long k is summed less exactly, and bits may be others.
+  std::size_t workspace_limit = 0;
 };
 
 /// A handle: copies share the device's state, which lives until the last is gone. There is no global one; a
 /// model makes its own unless it is given one, and models that share one share its threads. One thread at a
-/// time may use a context, its models and tensors among them: another gets a StateError.
+/// time may use a context, its models and tensors among them: another gets a StateError. So does a child process
+/// of fork(); it can destroy what it inherits, and make contexts of its own on the CPU, and on CUDA if nobody had
+/// asked for CUDA before the fork. A GPU that is lost to an error (such as an illegal address in a kernel) is told
+/// once with that error; every later call on that device is a DeviceError at once, until the process is started
+/// again. Other devices go on.
 ///
 ///     glia::Context context({.device = "cpu", .threads = 2});
 ///     model.compile({.loss = "mse", .context = context});
@@ -56,6 +70,8 @@ class Context {
   /// Waits for all work, and gives memory that was kept for later models and tensors back to the device; on the CPU none is
   /// kept. Throws StateError while the application captures its stream.
   void trim() const;
+  /// What it holds, and for what. With an allocator the total is what that has given out. Neither synchronises nor allocates.
+  MemoryReport memory() const;
 
  private:
   std::shared_ptr<Backend> backend_;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/allocator.h>
 #include <glia/augmentation.h>
 #include <glia/augmentation_layers.h>
 #include <glia/backend.h>
@@ -19,6 +20,7 @@
 #include <glia/image_layers.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
+#include <glia/memory_report.h>
 #include <glia/merging_layers.h>
 #include <glia/model.h>
 #include <glia/named.h>

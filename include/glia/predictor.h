@@ -30,8 +30,11 @@ struct PredictorOptions {
   /// CUDA: the application's cudaStream_t, as ContextOptions has it; unless given one of the predictor's own.
   std::optional<void*> stream = {};
   int threads = 1;  ///< CPU threads that compute one call, the caller's among them
+  // As ContextOptions has them.
   bool deterministic = true;
   bool propagate_nan = true;
+  std::shared_ptr<Allocator> allocator = {};
+  std::size_t workspace_limit = 0;
 };
 
 /// A model's graph and weights at work, and nothing of its training. What a call needs is made when the predictor is: a call
@@ -94,6 +97,8 @@ class Predictor {
   void synchronize();
 
   Device device() const;
+  /// What it holds beside the weights that it shares, and for what.
+  MemoryReport memory() const;
   /// Of one row.
   const std::vector<Shape>& input_shapes() const;
   const std::vector<Shape>& output_shapes() const;

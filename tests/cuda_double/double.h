@@ -36,12 +36,16 @@ std::recursive_mutex& mutex();
   const std::lock_guard lock(::glia::cuda_double::mutex()); \
   const cudaError_t before = ::glia::cuda_double::enter_to_destroy(__func__)
 
-/// Said by work while it runs: the device traps. `error` becomes sticky and `what` goes into the log.
+/// Said by work while it runs: its device traps. `error` becomes sticky there and `what` goes into the log.
 void trap(cudaError_t error, const std::string& what);
+/// Whether the device that is current, or whose work runs, did.
 bool has_trapped();
+/// Of this thread.
+int current_device();
+/// The device whose work runs; -1: none's.
+extern int device_at_work;
 /// Said by what CUDA makes a context for, on the device that is current.
 void touch_device();
-int current_device();
 /// Counts live objects: a stream, an event, ...
 void count_object(const char* kind, int change);
 /// Counts a convolution whose bits are of chance.
@@ -67,7 +71,8 @@ struct Node {
   std::vector<std::shared_ptr<Node>> after;  // while it is not done
   std::shared_ptr<Node> self;                // while something blocks it: keeps it alive
   bool done = false;
-  bool wanted = false;  // by the drain that runs
+  bool wanted = false;            // by the drain that runs
+  int device = current_device();  // that it is enqueued on
 };
 using NodePtr = std::shared_ptr<Node>;
 

@@ -18,7 +18,10 @@
 #define ASAN_UNPOISON_MEMORY_REGION(address, bytes) static_cast<void>(address)
 #endif
 
-struct CUmemPoolHandle_st {};
+/// Bytes: what is given out, and what it has of the device, which it keeps until it is trimmed.
+struct CUmemPoolHandle_st {
+  std::uint64_t used = 0, reserved = 0;
+};
 
 namespace glia::cuda_double {
 namespace {
@@ -32,6 +35,7 @@ struct Allocation {
   std::byte* pages;
   std::size_t page_bytes, bytes;
   bool freed;  // a release is in the queue
+  cudaMemPool_t pool = nullptr;
 };
 
 std::byte* region = nullptr;
@@ -71,7 +75,7 @@ bool guards_are_whole(const std::byte* address, const Allocation& a) {
 void protect(const Allocation& a, int protection) { mprotect(a.pages, a.page_bytes, protection); }
 
 /// Pages between two that stay out of reach.
-void* allocate_on_device(std::size_t bytes) {
+void* allocate_on_device(std::size_t bytes, cudaMemPool_t pool = nullptr) {
   if (!region) {
     region = static_cast<std::byte*>(
         mmap(nullptr, region_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -79,7 +83,7 @@ void* allocate_on_device(std::size_t bytes) {
   }
   const std::size_t most = settings().device_bytes;
   if (bytes > most || device_used > most - bytes) return nullptr;
-  Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false};
+  Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false, pool};
   if (region_used + a.page_bytes + 2 * page > region_bytes) return nullptr;
   region_used += a.page_bytes + page;
   device_used += bytes;
@@ -89,6 +93,7 @@ void* allocate_on_device(std::size_t bytes) {
   write_guards(address, a);
   if (!open) protect(a, PROT_NONE);
   device.emplace(number(address), a);
+  if (pool) pool->reserved = std::max(pool->reserved, pool->used += bytes);
   return address;
 }
 
@@ -101,7 +106,24 @@ void release_on_device(std::byte* address) {
   forget_pages(a.pages, a.page_bytes);
   ASAN_POISON_MEMORY_REGION(a.pages, a.page_bytes);
   device_used -= a.bytes;
+  if (a.pool) a.pool->used -= a.bytes;
   device.erase(found);
+}
+
+/// The address is known at once, the memory is there in the stream's order: until then, and on other streams that do not
+/// wait, what is written is overwritten by fresh NaN.
+cudaError_t take_in_order(void** address, std::size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
+  touch_device();
+  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
+  if (stream->capture)
+    return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
+  void* const memory = allocate_on_device(bytes, pool);
+  if (!memory) return report(cudaErrorMemoryAllocation);
+  *address = memory;
+  return report(enqueue(stream, Kind::allocate, "cudaMallocFromPoolAsync", [memory, bytes] {
+    std::memset(memory, fresh_byte, bytes);
+    mark_fresh(memory, bytes);
+  }));
 }
 
 }  // namespace
@@ -169,27 +191,32 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) {
   return cudaSuccess;
 }
 
-// Gives back what is free; the double never keeps any.
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, std::size_t) {
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value) {
   GLIA_DOUBLE_ENTER();
+  const bool of_used = attribute == cudaMemPoolAttrUsedMemCurrent;
+  if (!of_used && attribute != cudaMemPoolAttrReservedMemCurrent) return report(cudaErrorInvalidValue);
+  const std::uint64_t bytes = of_used ? pool->used : pool->reserved;
+  std::memcpy(value, &bytes, sizeof bytes);
   return cudaSuccess;
 }
 
-// The address is known at once, the memory is there in the stream's order: until then, and on other streams that do not
-// wait, what is written is overwritten by fresh NaN.
-cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPool_t, cudaStream_t stream) {
+// Gives back what is free: a number only, since no memory of the double is used again.
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, std::size_t least) {
   GLIA_DOUBLE_ENTER();
-  touch_device();
-  if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
-  if (stream->capture)
-    return report(forbidden_in_capture());  // CUDA would make it part of the graph; Glia never asks
-  void* const memory = allocate_on_device(bytes);
-  if (!memory) return report(cudaErrorMemoryAllocation);
-  *address = memory;
-  return report(enqueue(stream, Kind::allocate, __func__, [memory, bytes] {
-    std::memset(memory, fresh_byte, bytes);
-    mark_fresh(memory, bytes);
-  }));
+  pool->reserved = std::max<std::uint64_t>(pool->used, std::min<std::uint64_t>(pool->reserved, least));
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocFromPoolAsync(void** address, std::size_t bytes, cudaMemPool_t pool,
+                                    cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  return take_in_order(address, bytes, pool, stream);
+}
+
+// What an application allocates in the order of a stream; Glia has a pool of its own.
+cudaError_t cudaMallocAsync(void** address, std::size_t bytes, cudaStream_t stream) {
+  GLIA_DOUBLE_ENTER();
+  return take_in_order(address, bytes, nullptr, stream);
 }
 
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {

@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "cuda/kernels.h"  // defines: KernelParameter, which every kernel takes
+#include "cuda/lost.h"
 #include "tests/cuda_double/device.h"
 #include "tests/cuda_double/double.h"
 #include "tests/cuda_double/fibres.h"
@@ -43,22 +44,29 @@ Settings& wanted = *new Settings(default_settings());
 auto &call_log = *new std::vector<std::string>, &trap_log = *new std::vector<std::string>;
 auto& injections = *new std::multimap<std::string, Injection>;
 auto& objects = *new std::map<std::string, std::int64_t>;
-cudaError_t sticky = cudaSuccess, last_error = cudaSuccess;
+auto& sticky = *new std::map<int, cudaError_t>;  // by device
+cudaError_t last_error = cudaSuccess;
 int launches_before_failure = 0;
 cudaError_t launch_error = cudaSuccess;
 thread_local int chosen_device = 0;
 thread_local int pushed_devices[64], pushed = 0;  // by the driver's calls, before what the runtime chose
 auto& touched_devices = *new std::set<int>;
+cudaError_t sticky_error() {
+  const auto found = sticky.find(device_at_work >= 0 ? device_at_work : current_device());
+  return found == sticky.end() ? cudaSuccess : found->second;
+}
 std::int64_t nondeterministic = 0;
 
 class TheControls final : public Controls {
  public:
   Settings& settings() override { return wanted; }
   void reset() override {
-    if (has_trapped()) drop_work();
+    if (!sticky.empty()) run_all();
     wanted = default_settings();
     call_log.clear(), trap_log.clear(), injections.clear();
-    sticky = last_error = launch_error = cudaSuccess;
+    sticky.clear();
+    cuda::LostDevices::forget();
+    last_error = launch_error = cudaSuccess;
     nondeterministic = 0;
     touched_devices.clear();
   }
@@ -118,23 +126,25 @@ void run_kernel(Kernel kernel, unsigned blocks, unsigned threads, const cuda::Ke
 
 }  // namespace
 
+int device_at_work = -1;
+
 std::recursive_mutex& mutex() {
   static std::recursive_mutex instance;
   return instance;
 }
 
 cudaError_t enter(const char* function) {
-  if (!function) return sticky;
+  if (!function) return sticky_error();
   call_log.emplace_back(function);
   if (wanted.unloaded) return cudaErrorCudartUnloading;
-  if (sticky != cudaSuccess) return sticky;
+  if (const cudaError_t error = sticky_error(); error != cudaSuccess) return error;
   const auto [begin, end] = injections.equal_range(function);
   for (auto injection = begin; injection != end; ++injection) {
     Injection& i = injection->second;
     if (i.calls_before-- > 0) continue;
     const Injection due = i;
     if (--i.times == 0) injections.erase(injection);
-    if (due.sticky) sticky = due.error;
+    if (due.sticky) sticky[current_device()] = due.error;
     return due.error;
   }
   return cudaSuccess;
@@ -154,9 +164,9 @@ cudaError_t report(cudaError_t error) {
 void trap(cudaError_t error, const std::string& what) {
   trap_log.push_back(what);
   std::fprintf(stderr, "CUDA double: %s\n", what.c_str());
-  if (sticky == cudaSuccess) sticky = error;
+  sticky.emplace(device_at_work >= 0 ? device_at_work : current_device(), error);
 }
-bool has_trapped() { return sticky != cudaSuccess; }
+bool has_trapped() { return sticky_error() != cudaSuccess; }
 void count_object(const char* kind, int change) {
   if ((objects[kind] += change) == 0) objects.erase(kind);
 }
@@ -355,7 +365,7 @@ cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**
 // The last error of any call, which is forgotten unless it is sticky.
 cudaError_t cudaGetLastError() {
   const std::lock_guard lock(mutex());
-  return std::exchange(last_error, sticky);
+  return std::exchange(last_error, sticky_error());
 }
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {

@@ -28,8 +28,10 @@ void finish(const NodePtr& node) {
 }
 
 void run(const NodePtr& node) {
+  const int before = std::exchange(device_at_work, node->device);
   // A lost device does nothing more.
   if (node->work && !has_trapped()) node->work();
+  device_at_work = before;
   finish(node);
 }
 
