@@ -4,6 +4,7 @@
 #include <cuda/check.h>
 #include <cuda/kernels.h>
 #include <cuda/prepare.h>
+#include <cuda/tensor_work.h>
 #include <cuda/transfer.h>
 #include <glia/version.h>
 
@@ -167,6 +168,19 @@ class CudaBackend final : public Backend {
     const CurrentDevice current(gpu_.index());
     gpu_.expect_no_capture("a model was prepared");
     return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings));
+  }
+
+  void compute(const TensorWork& work) override {
+    const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("a tensor was computed");
+    cuda::compute(gpu_, work);
+  }
+  void follow(Backend& other) override {
+    const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("tensors of two contexts met");
+    const Event event = gpu_.event();
+    other.record(event);
+    wait_for(event);
   }
 
   BackendCounters counters() const override { return gpu_.counters(); }
