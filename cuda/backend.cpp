@@ -177,7 +177,8 @@ class CudaBackend final : public Backend {
   }
   void follow(Backend& other) override {
     const CurrentDevice current(gpu_.index());
-    gpu_.expect_no_capture("tensors of two contexts met");
+    for (const Gpu* gpu : {&gpu_, &static_cast<CudaBackend&>(other).gpu_})
+      gpu->expect_no_capture("tensors of two contexts met");
     const Event event = gpu_.event();
     other.record(event);
     wait_for(event);

@@ -17,9 +17,8 @@ namespace {
 
 std::size_t bytes_of(std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(std::int64_t); }
 
-/// Whether an algorithm may run: its memory is the device's. Else it traps.
-bool may_run(const char* name, std::initializer_list<std::pair<const void*, std::size_t>> all) {
-  if (launch_fails()) return false;
+/// Whether all that an algorithm names is the device's memory. Else it traps.
+bool reaches(const char* name, std::initializer_list<std::pair<const void*, std::size_t>> all) {
   for (const auto& [address, bytes] : all) {
     if (is_device_memory(address, bytes)) continue;
     trap(cudaErrorIllegalAddress, std::string(name) + " met memory that is not the device's");
@@ -54,8 +53,9 @@ cudaError_t DeviceRadixSort::SortPairs(void* temporary, std::size_t& bytes, Doub
   std::int64_t *const from_values = values.Current(), *const other_values = values.Alternate();
   if (swapped) keys.selector = 1 - keys.selector, values.selector = 1 - values.selector;
   return report(enqueue(stream, Kind::kernel, "cub::DeviceRadixSort", [=] {
+    if (launch_fails()) return;
     const std::size_t all = bytes_of(count);
-    if (!may_run("cub::DeviceRadixSort", {{temporary, needed},
+    if (!reaches("cub::DeviceRadixSort", {{temporary, needed},
                                           {from_keys, all},
                                           {other_keys, all},
                                           {from_values, all},
@@ -99,13 +99,14 @@ cudaError_t DeviceSelect::Flagged(void* temporary, std::size_t& bytes,
   }
   if (bytes < needed) return report(cudaErrorInvalidValue);
   return report(enqueue(stream, Kind::kernel, "cub::DeviceSelect", [=] {
+    if (launch_fails()) return;
     const auto all = static_cast<std::size_t>(count);
-    if (!may_run("cub::DeviceSelect", {{temporary, needed}, {flags, all}, {selected, sizeof *selected}}))
+    if (!reaches("cub::DeviceSelect", {{temporary, needed}, {flags, all}, {selected, sizeof *selected}}))
       return;
     expect_written(flags, all, "cub::DeviceSelect");
     const std::int64_t chosen =
         std::count_if(flags, flags + count, [](std::uint8_t flag) { return flag != 0; });
-    if (!may_run("cub::DeviceSelect", {{out, bytes_of(chosen)}})) return;
+    if (!reaches("cub::DeviceSelect", {{out, bytes_of(chosen)}})) return;
     mark_written(out, bytes_of(chosen));
     for (std::int64_t i = 0, at = 0; i < count; ++i)
       if (flags[i] != 0) out[at++] = numbers.first + i;
