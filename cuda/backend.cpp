@@ -5,6 +5,7 @@
 #include <cuda/kernels.h>
 #include <cuda/lost.h>
 #include <cuda/prepare.h>
+#include <cuda/tensor_work.h>
 #include <cuda/transfer.h>
 #include <glia/version.h>
 
@@ -254,6 +255,20 @@ class CudaBackend final : public Backend {
     std::vector<std::unique_ptr<Op>> ops = prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings);
     if (bindings.given) return std::make_unique<GivenSequence>(gpu_, std::move(ops), descriptors);
     return std::make_unique<CudaSequence>(gpu_, std::move(ops));
+  }
+
+  void compute(const TensorWork& work) override {
+    const CurrentDevice current(gpu_.index());
+    gpu_.expect_no_capture("a tensor was computed");
+    cuda::compute(gpu_, work);
+  }
+  void follow(Backend& other) override {
+    const CurrentDevice current(gpu_.index());
+    for (const Gpu* gpu : {&gpu_, &static_cast<CudaBackend&>(other).gpu_})
+      gpu->expect_no_capture("tensors of two contexts met");
+    const Event event = gpu_.event();
+    other.record(event);
+    wait_for(event);
   }
 
   BackendCounters counters() const override { return gpu_.counters(); }

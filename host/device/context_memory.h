@@ -18,11 +18,17 @@ class ContextMemory final : public Memory {
 
   const Context& context() const { return context_; }
 
+  /// Work that writes it is under way on the context's stream, and others must wait before they read: finish().
+  void begin() const { under_way_ = true; }
+  /// Waits for the context's work where any writes here. Throws StateError while the application captures the stream.
+  void finish() const;
+
  private:
   ContextMemory(const Context& context, std::unique_ptr<Memory> memory);
 
   Context context_;  // before memory_: memory goes first
   std::unique_ptr<Memory> memory_;
+  mutable bool under_way_ = false;
 };
 
 }  // namespace glia

@@ -1,4 +1,4 @@
-// Tensor: storage, construction, copies between devices and dtypes, and access to single elements.
+// Tensor: storage, construction, copies between devices, and access to single elements.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/context.h>
 #include <glia/tensor.h>
@@ -9,7 +9,8 @@
 
 #include "host/base/memory.h"  // defines: HostMemory, checked_bytes
 #include "host/device/context_memory.h"
-#include "host/tensor/tensor_support.h"  // defines: expect_cpu, resolve_index, convert
+#include "host/tensor/on_device.h"       // defines: OnDevice, expect_context, read_element
+#include "host/tensor/tensor_support.h"  // defines: resolve_index, convert
 
 namespace glia {
 namespace {
@@ -47,10 +48,10 @@ float* write_nested(const std::vector<Nested>& items, const Shape& shape, int ax
 /// Contents of a tensor on the host, in new memory of the context's device. Its stream has finished, so that others
 /// may read.
 std::unique_ptr<Memory> upload(const Tensor& tensor, const Context& context) {
-  if (tensor.empty()) return nullptr;
   const detail::InUse::Hold mark(context.backend().in_use(), Backend::in_use_elsewhere);
   auto memory =
       std::make_unique<ContextMemory>(context, static_cast<std::size_t>(tensor.bytes()), MemoryUse::tensors);
+  if (tensor.empty()) return memory;  // which knows its context
   context.backend().upload(memory->data(), tensor.raw(), memory->bytes());
   context.backend().synchronize();
   return memory;
@@ -158,12 +159,22 @@ void Tensor::expect_dtype(DType wanted) const {
 Tensor Tensor::clone() const { return to(device_); }
 
 Tensor Tensor::to(const Device& device) const {
-  return device.is_cpu() ? to_cpu() : to(Context(ContextOptions{.device = device}));
+  if (device.is_cpu()) return to_cpu();
+  const auto* owned = dynamic_cast<const ContextMemory*>(memory_.get());
+  if (owned && device == device_) return to(owned->context());
+  return to(Context(ContextOptions{.device = device}));
 }
 
 Tensor Tensor::to(const Context& context) const {
   if (context.device().is_cpu()) return to_cpu();
-  // Between two places on GPUs by way of the host: simple, and no step of training does it.
+  if (context.device() == device_ && dynamic_cast<const ContextMemory*>(memory_.get())) {
+    detail::OnDevice call(context);
+    call.also_reads(*this);
+    Tensor copy = call.make_like(*this, shape_);
+    call.copy(copy.data_, data_, size(), dtype_);
+    return copy;
+  }
+  // From one GPU to another by way of the host: simple, and no step of training does it.
   if (!device_.is_cpu()) return to_cpu().to(context);
   Tensor copy = adopt(upload(*this, context), shape_, dtype_, context.device());
   copy.scale_ = scale_;
@@ -183,31 +194,15 @@ Tensor Tensor::to_cpu() const {
   return copy;
 }
 
-Tensor Tensor::cast(DType dtype) const {
-  detail::expect_cpu(*this, "cast()");
-  if (dtype == dtype_) return clone();
-  Tensor result = uninitialized(shape_, dtype);
-  visit_dtype(dtype_, [&](auto from_type) {
-    visit_dtype(dtype, [&](auto to_type) {
-      using From = typename decltype(from_type)::type;
-      using To = typename decltype(to_type)::type;
-      const From* from = data<From>();
-      To* to = result.data<To>();
-      if (scale_ == 1) {
-        std::transform(from, from + size(), to, [](From value) { return detail::convert<To>(value); });
-      } else {
-        const double scale = scale_;
-        std::transform(from, from + size(), to, [scale](From value) {
-          return detail::convert<To>(static_cast<double>(value) * scale);
-        });
-      }
-    });
-  });
-  return result;
+const void* Tensor::finished() const {
+  if (const auto* owned = device_.is_cpu() ? nullptr : dynamic_cast<const ContextMemory*>(memory_.get()))
+    owned->finish();
+  return data_;
 }
 
 std::vector<double> Tensor::values() const {
-  detail::expect_cpu(*this, "values()");
+  detail::expect_context(*this, "values()");
+  if (!device_.is_cpu()) return to_cpu().values();
   std::vector<double> result(static_cast<std::size_t>(size()));
   visit_dtype(dtype_, [&](auto type) {
     using T = typename decltype(type)::type;
@@ -235,36 +230,39 @@ std::int64_t offset_of(std::initializer_list<std::int64_t> index, const Shape& s
   return offset;
 }
 
-}  // namespace
-
-double Tensor::at(std::initializer_list<std::int64_t> index) const {
-  detail::expect_cpu(*this, "at()");
-  const std::int64_t offset = offset_of(index, shape_);
-  return visit_dtype(dtype_, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return static_cast<double>(data<T>()[offset]) * scale_;
+/// The element at that position, which alone comes from a GPU.
+double number_at(const Tensor& tensor, std::int64_t offset) {
+  return visit_dtype(tensor.dtype(), [&](auto type) {
+    typename decltype(type)::type element;
+    detail::read_element(tensor, offset, &element);
+    return static_cast<double>(element) * tensor.scale();
   });
 }
 
+}  // namespace
+
+double Tensor::at(std::initializer_list<std::int64_t> index) const {
+  detail::expect_context(*this, "at()");
+  return number_at(*this, offset_of(index, shape_));
+}
+
 void Tensor::set(std::initializer_list<std::int64_t> index, double value) {
-  detail::expect_cpu(*this, "set()");
+  detail::expect_context(*this, "set()");
   const std::int64_t offset = offset_of(index, shape_);
   // A scaled value is seldom a whole multiple of the scale in binary: the nearest one is meant.
   if (scale_ != 1) value = std::nearbyint(value / scale_);
   visit_dtype(dtype_, [&](auto type) {
     using T = typename decltype(type)::type;
-    data<T>()[offset] = detail::convert<T>(value);
+    const T element = detail::convert<T>(value);
+    detail::write_element(*this, offset, &element);
   });
 }
 
 double Tensor::item() const {
-  detail::expect_cpu(*this, "item()");
+  detail::expect_context(*this, "item()");
   GLIA_CHECK(size() == 1, ShapeError, "item() needs a tensor of one element, but this one of shape ", shape_,
              " has ", size(), "; name the element by its indices: tensor(i, j)");
-  return visit_dtype(dtype_, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return static_cast<double>(*data<T>()) * scale_;
-  });
+  return number_at(*this, 0);
 }
 
 }  // namespace glia

@@ -1,4 +1,4 @@
-// Tensor: element-wise arithmetic, comparison, round and abs, and equality of whole tensors.
+// Tensor: element-wise arithmetic, comparison, and equality of whole tensors.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/tensor.h>
 
@@ -7,19 +7,14 @@
 #include <functional>
 #include <limits>
 
-#include "host/tensor/tensor_support.h"  // defines: expect_cpu, empty_like
+#include "host/tensor/on_device.h"       // defines: OnDevice, expect_context, expect_one_device
+#include "host/tensor/tensor_support.h"  // defines: reads_as_float32, reads_as_integer
 
 namespace glia {
 namespace {
 
-/// float32, and uint8 that is scaled, which is float32 in every respect but storage.
-bool reads_as_float32(const Tensor& tensor) {
-  return tensor.dtype() == DType::float32 || (tensor.dtype() == DType::uint8 && tensor.scale() != 1);
-}
-
-bool reads_as_integer(const Tensor& tensor) {
-  return !is_floating(tensor.dtype()) && !reads_as_float32(tensor);
-}
+using tensor_work::Find;
+using tensor_work::Map;
 
 /// One side of an operation: a tensor, repeated as often as needed, or a number. It is read in pieces, so
 /// that five dtypes and a dozen operations make five loops and a dozen, not their product.
@@ -32,6 +27,15 @@ class Operand {
   Operand& narrow() {
     narrow_ = true;
     return *this;
+  }
+
+  const Tensor* tensor() const { return tensor_; }
+  /// The same for a GPU.
+  tensor_work::Operand on_device() const {
+    tensor_work::Operand operand = tensor_ ? detail::operand_of(*tensor_) : tensor_work::Operand{};
+    operand.number = number_;
+    operand.narrow = narrow_;
+    return operand;
   }
 
   /// Elements first .. first + count - 1 of the result's.
@@ -87,28 +91,36 @@ struct Pair {
   bool integers = false;              ///< compared exactly, as int64
 
   Pair(const Tensor& left, const Tensor& right, const char* what) : a(left), b(right) {
-    detail::expect_cpu(left, what);
-    detail::expect_cpu(right, what);
+    detail::expect_one_device(left, right, what);
     GLIA_CHECK(left.shape() == right.shape() || repeats_in(right.shape(), left.shape()) ||
                    repeats_in(left.shape(), right.shape()),
                ShapeError, what, " got shapes ", left.shape(), " and ", right.shape(),
                "; expected equal shapes, (rows, n) with (n,), or a number; reshape() one of them");
     shape = left.rank() >= right.rank() ? left.shape() : right.shape();
     if (left.dtype() == DType::float64 || right.dtype() == DType::float64) arithmetic = DType::float64;
-    integers = reads_as_integer(left) && reads_as_integer(right);
-    if (reads_as_float32(left) && reads_as_float32(right)) narrow();
+    integers = detail::reads_as_integer(left) && detail::reads_as_integer(right);
+    if (detail::reads_as_float32(left) && detail::reads_as_float32(right)) narrow();
   }
   Pair(const Tensor& left, double right, const char* what)
       : Pair(left, Operand(left), Operand(right), what) {}
   Pair(double left, const Tensor& right, const char* what)
       : Pair(right, Operand(left), Operand(right), what) {}
 
+  bool on_cpu() const { return any().device().is_cpu(); }
+  /// A call that reads both where they lie.
+  void begin(detail::OnDevice& call) const {
+    for (const Operand& operand : {a, b})
+      if (operand.tensor()) call.also_reads(*operand.tensor());
+  }
+  /// Of a call: the first tensor's context.
+  const Tensor& any() const { return a.tensor() ? *a.tensor() : *b.tensor(); }
+
  private:
   Pair(const Tensor& tensor, Operand left, Operand right, const char* what)
       : a(left), b(right), shape(tensor.shape()) {
-    detail::expect_cpu(tensor, what);
+    detail::expect_context(tensor, what);
     if (tensor.dtype() == DType::float64) arithmetic = DType::float64;
-    if (reads_as_float32(tensor)) narrow();
+    if (detail::reads_as_float32(tensor)) narrow();
   }
   void narrow() {
     a.narrow();
@@ -139,9 +151,49 @@ void apply(const Pair& pair, Out* out, Function function) {
   });
 }
 
+/// What a GPU calls a function object of the standard library.
+template <class Function>
+constexpr Map::Function function_of = Map::Function::convert;
+template <>
+constexpr Map::Function function_of<std::plus<>> = Map::Function::add;
+template <>
+constexpr Map::Function function_of<std::minus<>> = Map::Function::subtract;
+template <>
+constexpr Map::Function function_of<std::multiplies<>> = Map::Function::multiply;
+template <>
+constexpr Map::Function function_of<std::divides<>> = Map::Function::divide;
+template <>
+constexpr Map::Function function_of<std::equal_to<>> = Map::Function::equal;
+template <>
+constexpr Map::Function function_of<std::not_equal_to<>> = Map::Function::not_equal;
+template <>
+constexpr Map::Function function_of<std::less<>> = Map::Function::less;
+template <>
+constexpr Map::Function function_of<std::less_equal<>> = Map::Function::less_equal;
+template <>
+constexpr Map::Function function_of<std::greater<>> = Map::Function::greater;
+template <>
+constexpr Map::Function function_of<std::greater_equal<>> = Map::Function::greater_equal;
+
+Tensor map_on_device(const Pair& pair, Map::Function function, bool integers, DType dtype) {
+  detail::OnDevice call(pair.any());
+  pair.begin(call);
+  Tensor result = call.make(pair.shape, dtype);
+  if (!result.empty())
+    call.run({Map{.function = function,
+                  .a = pair.a.on_device(),
+                  .b = pair.b.on_device(),
+                  .integers = integers,
+                  .out = result.raw(),
+                  .dtype = dtype,
+                  .count = result.size()}});
+  return result;
+}
+
 /// Worked out in double and rounded once, which for two float32 gives what float32 arithmetic gives.
 template <class Function>
 Tensor arithmetic(const Pair& pair, Function function) {
+  if (!pair.on_cpu()) return map_on_device(pair, function_of<Function>, false, pair.arithmetic);
   Tensor result = Tensor::uninitialized(pair.shape, pair.arithmetic);
   if (pair.arithmetic == DType::float64)
     apply<double>(pair, result.data<double>(), function);
@@ -152,12 +204,27 @@ Tensor arithmetic(const Pair& pair, Function function) {
 
 template <class Function>
 Tensor compare(const Pair& pair, Function function) {
+  if (!pair.on_cpu()) return map_on_device(pair, function_of<Function>, pair.integers, DType::uint8);
   Tensor result = Tensor::uninitialized(pair.shape, DType::uint8);
   if (pair.integers)
     apply<std::int64_t>(pair, result.data<std::uint8_t>(), function);
   else
     apply<double>(pair, result.data<std::uint8_t>(), function);
   return result;
+}
+
+/// Whether no element passes the test, of tensors on a GPU.
+bool none_on_device(const Pair& pair, Find find) {
+  if (pair.shape.elements() == 0) return true;
+  detail::OnDevice call(pair.any());
+  pair.begin(call);
+  auto* const first = call.scratch<std::int64_t>(1);
+  find.a = pair.a.on_device();
+  find.b = pair.b.on_device();
+  find.count = pair.shape.elements();
+  find.out = first;
+  call.run({find});
+  return call.read(first) == find.count;
 }
 
 template <class Work, class Predicate>
@@ -169,57 +236,7 @@ bool holds_everywhere(const Pair& pair, Predicate predicate) {
   });
 }
 
-template <class T>
-T rounded(T value, int decimals) {
-  const int digits = std::min(std::abs(decimals), std::numeric_limits<T>::max_exponent10);
-  const T power = static_cast<T>(std::pow(10.0, digits));
-  if (decimals < 0) return std::nearbyint(value / power) * power;
-  const T shifted = value * power;
-  // Where the product overflows, the value has no digits that far behind the point.
-  return std::isfinite(shifted) ? std::nearbyint(shifted) / power : value;
-}
-
-/// Applies `function` to a copy of a floating-point tensor.
-template <class Function>
-Tensor transformed(Tensor copy, Function function) {
-  const auto apply_to = [&](auto* values) { std::transform(values, values + copy.size(), values, function); };
-  if (copy.dtype() == DType::float64)
-    apply_to(copy.data<double>());
-  else
-    apply_to(copy.data<float>());
-  return copy;
-}
-
-template <class T>
-T magnitude(T value) {
-  GLIA_CHECK(value != std::numeric_limits<T>::min(), ValueError, "abs() got ", value,
-             ", whose magnitude does not fit ", name_of(dtype_of<T>), "; cast the tensor to float64 first");
-  return value < 0 ? -value : value;
-}
-
 }  // namespace
-
-Tensor Tensor::round(int decimals) const {
-  detail::expect_cpu(*this, "round()");
-  if (reads_as_integer(*this)) return clone();
-  return transformed(cast(dtype_ == DType::uint8 ? DType::float32 : dtype_),
-                     [decimals](auto value) { return rounded(value, decimals); });
-}
-
-Tensor Tensor::abs() const {
-  detail::expect_cpu(*this, "abs()");
-  if (!reads_as_integer(*this))
-    return transformed(cast(dtype_ == DType::uint8 ? DType::float32 : dtype_),
-                       [](auto value) { return std::abs(value); });
-  Tensor result = clone();
-  const auto apply_to = [&](auto* values) {
-    using T = std::remove_pointer_t<decltype(values)>;
-    std::transform(values, values + result.size(), values, magnitude<T>);
-  };
-  if (dtype_ == DType::int32) apply_to(result.data<std::int32_t>());
-  if (dtype_ == DType::int64) apply_to(result.data<std::int64_t>());
-  return result;
-}
 
 Tensor operator+(const Tensor& a, const Tensor& b) { return arithmetic(Pair(a, b, "+"), std::plus<>()); }
 Tensor operator-(const Tensor& a, const Tensor& b) { return arithmetic(Pair(a, b, "-"), std::minus<>()); }
@@ -257,6 +274,7 @@ Tensor operator>=(const Tensor& a, double b) { return compare(Pair(a, b, ">="), 
 bool array_equal(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape()) return false;
   const Pair pair(a, b, "array_equal()");
+  if (!pair.on_cpu()) return none_on_device(pair, {.test = Find::Test::differ, .integers = pair.integers});
   if (pair.integers) return holds_everywhere<std::int64_t>(pair, std::equal_to<>());
   return holds_everywhere<double>(
       pair, [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
@@ -264,9 +282,12 @@ bool array_equal(const Tensor& a, const Tensor& b) {
 
 bool all_close(const Tensor& a, const Tensor& b, double rtol, double atol) {
   if (a.shape() != b.shape()) return false;
-  // Infinities are close to themselves only; the formula alone would call any number close to one.
-  return holds_everywhere<double>(Pair(a, b, "all_close()"), [&](double x, double y) {
-    return x == y || (std::isfinite(y) && std::abs(x - y) <= atol + rtol * std::abs(y));
+  const Pair pair(a, b, "all_close()");
+  if (!pair.on_cpu()) return none_on_device(pair, {.test = Find::Test::apart, .rtol = rtol, .atol = atol});
+  // Infinities are close to themselves only; the formula alone would call any number close to one. One rounding of the bound, so
+  // that every device draws it at the same place.
+  return holds_everywhere<double>(pair, [&](double x, double y) {
+    return x == y || (std::isfinite(y) && std::abs(x - y) <= std::fma(rtol, std::abs(y), atol));
   });
 }
 

@@ -7,12 +7,13 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "host/tensor/tensor_support.h"  // defines: expect_cpu
+#include "host/tensor/on_device.h"  // defines: expect_context, elements_at
 
 namespace glia {
 namespace {
@@ -240,6 +241,14 @@ std::vector<std::string> words_of(const Tensor& tensor, const std::vector<std::i
   return words_of_integers(pick<std::int64_t>(tensor, offsets));
 }
 
+/// Of a tensor on a GPU only these elements come here.
+std::vector<std::string> words_at(const Tensor& tensor, std::vector<std::int64_t> offsets) {
+  if (tensor.device().is_cpu()) return words_of(tensor, offsets);
+  const Tensor elements = detail::elements_at(tensor, offsets);
+  std::iota(offsets.begin(), offsets.end(), std::int64_t{0});
+  return words_of(elements, offsets);
+}
+
 // ---- The layout: brackets, line breaks, "..."
 
 class Layout {
@@ -308,18 +317,18 @@ std::string scalar_text(T value) {
 }  // namespace
 
 std::string to_string(const Tensor& tensor) {
-  detail::expect_cpu(tensor, "printing");
+  detail::expect_context(tensor, "printing");
   if (tensor.empty()) return "[]";
   if (tensor.rank() == 0) {
     if (tensor.dtype() == DType::float64) return scalar_text(tensor.item());
     if (tensor.dtype() == DType::float32 || tensor.scale() != 1)
       return scalar_text(static_cast<float>(tensor.item()));
-    return words_of(tensor, {0}).front();
+    return words_at(tensor, {0}).front();
   }
   const bool summarize = tensor.size() > summary_threshold;
   std::vector<std::int64_t> offsets;
   append_offsets(tensor.shape(), 0, 0, summarize, offsets);
-  return Layout(tensor.shape(), words_of(tensor, offsets), summarize).print(0);
+  return Layout(tensor.shape(), words_at(tensor, offsets), summarize).print(0);
 }
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << to_string(tensor); }

@@ -1,4 +1,4 @@
-// Tensor: min, max, sum, mean, argmax and unique.
+// Tensor: min, max, sum, mean, argmin and argmax.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/tensor.h>
 
@@ -6,15 +6,17 @@
 #include <array>
 #include <functional>
 #include <limits>
-#include <vector>
 
-#include "host/tensor/tensor_support.h"  // defines: expect_cpu, resolve_axis, is_nan
+#include "host/tensor/on_device.h"       // defines: OnDevice, expect_context
+#include "host/tensor/tensor_support.h"  // defines: resolve_axis, is_nan
 
 // Scale is applied last: the loops run over raw elements, which for uint8 images is an order of magnitude
 // quicker. A negative scale turns the order around, so that the smallest element is the largest raw one.
 
 namespace glia {
 namespace {
+
+using tensor_work::Fold;
 
 enum class Extreme { smallest, largest };
 
@@ -25,9 +27,32 @@ Extreme raw_extreme(Extreme wanted, double scale) {
 }
 
 void expect_elements(const Tensor& tensor, std::int64_t count, const char* what) {
-  detail::expect_cpu(tensor, what);
+  detail::expect_context(tensor, what);
   GLIA_CHECK(count > 0, ShapeError, what, " of no elements is not defined, and this tensor has shape ",
              tensor.shape(), "; check that it is not empty");
+}
+
+// ---- On a GPU
+
+Fold::What value_of(Extreme raw) { return raw == Extreme::smallest ? Fold::What::least : Fold::What::most; }
+Fold::What index_of(Extreme raw) {
+  return raw == Extreme::smallest ? Fold::What::index_of_least : Fold::What::index_of_most;
+}
+
+/// What becomes of the whole tensor, which alone comes to the host.
+template <class Result>
+Result folded(const Tensor& tensor, Fold::What what) {
+  detail::OnDevice call(tensor);
+  auto* const out = call.scratch<Result>(1);
+  call.run({Fold{.what = what,
+                 .in = tensor.raw(),
+                 .dtype = tensor.dtype(),
+                 .before = 1,
+                 .length = tensor.size(),
+                 .after = 1,
+                 .scale = tensor.scale(),
+                 .out = out}});
+  return call.read(out);
 }
 
 // ---- The whole tensor
@@ -46,6 +71,7 @@ double extreme_of(const T* values, std::int64_t count, Before before) {
 double extreme_of(const Tensor& tensor, Extreme wanted, const char* what) {
   expect_elements(tensor, tensor.size(), what);
   const Extreme raw = raw_extreme(wanted, tensor.scale());
+  if (!tensor.device().is_cpu()) return folded<double>(tensor, value_of(raw));
   return tensor.scale() * visit_dtype(tensor.dtype(), [&](auto type) {
            using T = typename decltype(type)::type;
            const T* values = tensor.data<T>();
@@ -86,10 +112,18 @@ std::int64_t index_of_extreme(const T* values, std::int64_t count, std::int64_t 
 }
 
 template <class T>
-std::int64_t index_of_largest(const T* values, std::int64_t count, std::int64_t stride, double scale) {
-  return raw_extreme(Extreme::largest, scale) == Extreme::largest
-             ? index_of_extreme(values, count, stride, std::greater<T>())
-             : index_of_extreme(values, count, stride, std::less<T>());
+std::int64_t index_of(const T* values, std::int64_t count, std::int64_t stride, Extreme raw) {
+  return raw == Extreme::largest ? index_of_extreme(values, count, stride, std::greater<T>())
+                                 : index_of_extreme(values, count, stride, std::less<T>());
+}
+
+std::int64_t index_of(const Tensor& tensor, Extreme wanted, const char* what) {
+  expect_elements(tensor, tensor.size(), what);
+  const Extreme raw = raw_extreme(wanted, tensor.scale());
+  if (!tensor.device().is_cpu()) return folded<std::int64_t>(tensor, index_of(raw));
+  return visit_dtype(tensor.dtype(), [&](auto type) {
+    return index_of(tensor.data<typename decltype(type)::type>(), tensor.size(), 1, raw);
+  });
 }
 
 // ---- Along one axis
@@ -107,6 +141,23 @@ struct Split {
       if (i != axis) rest.push_back(shape[i]);
   }
 };
+
+Tensor folded(const Tensor& tensor, const Split& split, Fold::What what, DType dtype,
+              std::int64_t divisor = 1) {
+  detail::OnDevice call(tensor);
+  Tensor result = call.make(split.rest, dtype);
+  if (!result.empty())
+    call.run({Fold{.what = what,
+                   .in = tensor.raw(),
+                   .dtype = tensor.dtype(),
+                   .before = split.before,
+                   .length = split.length,
+                   .after = split.after,
+                   .scale = tensor.scale(),
+                   .divisor = static_cast<double>(divisor),
+                   .out = result.raw()}});
+  return result;
+}
 
 /// Folds every element along the axis into a float64 result: total = combine(total, element), from `start`.
 /// Rows of the inner part are folded at once, so that memory is read in order whichever the axis.
@@ -137,8 +188,10 @@ Tensor extreme_along(const Tensor& tensor, int axis, Extreme wanted, const char*
   const Split split(tensor.shape(), detail::resolve_axis(axis, tensor.shape(), what));
   expect_elements(tensor, split.length, what);
   constexpr double infinity = std::numeric_limits<double>::infinity();
+  const Extreme raw = raw_extreme(wanted, tensor.scale());
+  if (!tensor.device().is_cpu()) return folded(tensor, split, value_of(raw), DType::float64);
   // A NaN stays once it is there; comparisons with it are false.
-  if (raw_extreme(wanted, tensor.scale()) == Extreme::smallest)
+  if (raw == Extreme::smallest)
     return scaled(fold(tensor, split, infinity,
                        [](double best, double x) { return x < best || detail::is_nan(x) ? x : best; }),
                   tensor.scale());
@@ -147,51 +200,29 @@ Tensor extreme_along(const Tensor& tensor, int axis, Extreme wanted, const char*
                 tensor.scale());
 }
 
-Tensor sum_along(const Tensor& tensor, const Split& split) {
-  return fold(tensor, split, 0, [](double total, double x) { return total + x; });
+/// Of all along the axis, divided by `divisor`.
+Tensor sum_along(const Tensor& tensor, const Split& split, std::int64_t divisor = 1) {
+  if (!tensor.device().is_cpu()) return folded(tensor, split, Fold::What::sum, DType::float64, divisor);
+  return scaled(fold(tensor, split, 0, [](double total, double x) { return total + x; }), tensor.scale(),
+                divisor);
 }
 
-// ---- Distinct values
-
-Unique unique_bytes(const Tensor& tensor) {
-  std::array<std::int64_t, 256> counts = {};
-  const std::uint8_t* bytes = tensor.data<std::uint8_t>();
-  for (std::int64_t i = 0; i < tensor.size(); ++i) ++counts[bytes[i]];
-
-  std::vector<std::uint8_t> values;
-  std::vector<std::int64_t> occurrences;
-  for (int step = 0; step < 256; ++step) {
-    const auto value = static_cast<std::uint8_t>(tensor.scale() > 0 ? step : 255 - step);
-    if (counts[value] == 0) continue;
-    values.push_back(value);
-    occurrences.push_back(counts[value]);
-  }
-  Unique result{Tensor(values), Tensor(occurrences)};
-  result.values.set_scale(tensor.scale());
+Tensor index_along(const Tensor& tensor, int axis, Extreme wanted, const char* what) {
+  const Split split(tensor.shape(), detail::resolve_axis(axis, tensor.shape(), what));
+  expect_elements(tensor, split.length, what);
+  const Extreme raw = raw_extreme(wanted, tensor.scale());
+  if (!tensor.device().is_cpu()) return folded(tensor, split, index_of(raw), DType::int64);
+  Tensor result = Tensor::uninitialized(split.rest, DType::int64);
+  visit_dtype(tensor.dtype(), [&](auto type) {
+    using T = typename decltype(type)::type;
+    const T* values = tensor.data<T>();
+    std::int64_t* out = result.data<std::int64_t>();
+    for (std::int64_t i = 0; i < split.before; ++i)
+      for (std::int64_t j = 0; j < split.after; ++j)
+        out[i * split.after + j] =
+            index_of(values + i * split.length * split.after + j, split.length, split.after, raw);
+  });
   return result;
-}
-
-template <class T>
-Unique unique_of(const Tensor& tensor) {
-  // NaN sorts last, and all of them are one value, as in NumPy.
-  const T* first = tensor.data<T>();
-  std::vector<T> sorted(first, first + tensor.size());
-  std::sort(sorted.begin(), sorted.end(),
-            [](T a, T b) { return a < b || (detail::is_nan(b) && !detail::is_nan(a)); });
-
-  std::vector<T> values;
-  std::vector<std::int64_t> counts;
-  for (T value : sorted) {
-    const bool seen = !values.empty() &&
-                      (values.back() == value || (detail::is_nan(value) && detail::is_nan(values.back())));
-    if (seen) {
-      ++counts.back();
-    } else {
-      values.push_back(value);
-      counts.push_back(1);
-    }
-  }
-  return {Tensor(values), Tensor(counts)};
 }
 
 }  // namespace
@@ -200,15 +231,16 @@ double Tensor::min() const { return extreme_of(*this, Extreme::smallest, "min()"
 double Tensor::max() const { return extreme_of(*this, Extreme::largest, "max()"); }
 
 double Tensor::sum() const {
-  detail::expect_cpu(*this, "sum()");
+  detail::expect_context(*this, "sum()");
+  if (!device_.is_cpu() && !empty()) return folded<double>(*this, Fold::What::sum);
   return scale_ * visit_dtype(dtype_, [&](auto type) {
            using T = typename decltype(type)::type;
-           return sum_of(data<T>(), size());
+           return sum_of(static_cast<const T*>(data_), size());
          });
 }
 
 double Tensor::mean() const {
-  detail::expect_cpu(*this, "mean()");
+  detail::expect_context(*this, "mean()");
   return sum() / static_cast<double>(size());
 }
 
@@ -216,44 +248,19 @@ Tensor Tensor::min(int axis) const { return extreme_along(*this, axis, Extreme::
 Tensor Tensor::max(int axis) const { return extreme_along(*this, axis, Extreme::largest, "max()"); }
 
 Tensor Tensor::sum(int axis) const {
-  detail::expect_cpu(*this, "sum()");
-  return scaled(sum_along(*this, Split(shape_, detail::resolve_axis(axis, shape_, "sum()"))), scale_);
+  detail::expect_context(*this, "sum()");
+  return sum_along(*this, Split(shape_, detail::resolve_axis(axis, shape_, "sum()")));
 }
 
 Tensor Tensor::mean(int axis) const {
-  detail::expect_cpu(*this, "mean()");
+  detail::expect_context(*this, "mean()");
   const Split split(shape_, detail::resolve_axis(axis, shape_, "mean()"));
-  return scaled(sum_along(*this, split), scale_, split.length);
+  return sum_along(*this, split, split.length);
 }
 
-Tensor Tensor::argmax(int axis) const {
-  const Split split(shape_, detail::resolve_axis(axis, shape_, "argmax()"));
-  expect_elements(*this, split.length, "argmax()");
-  Tensor result = uninitialized(split.rest, DType::int64);
-  visit_dtype(dtype_, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const T* values = data<T>();
-    std::int64_t* out = result.data<std::int64_t>();
-    for (std::int64_t i = 0; i < split.before; ++i)
-      for (std::int64_t j = 0; j < split.after; ++j)
-        out[i * split.after + j] =
-            index_of_largest(values + i * split.length * split.after + j, split.length, split.after, scale_);
-  });
-  return result;
-}
-
-std::int64_t Tensor::argmax() const {
-  expect_elements(*this, size(), "argmax()");
-  return visit_dtype(dtype_, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return index_of_largest(data<T>(), size(), 1, scale_);
-  });
-}
-
-Unique Tensor::unique() const {
-  detail::expect_cpu(*this, "unique()");
-  if (dtype_ == DType::uint8) return unique_bytes(*this);
-  return visit_dtype(dtype_, [&](auto type) { return unique_of<typename decltype(type)::type>(*this); });
-}
+Tensor Tensor::argmin(int axis) const { return index_along(*this, axis, Extreme::smallest, "argmin()"); }
+Tensor Tensor::argmax(int axis) const { return index_along(*this, axis, Extreme::largest, "argmax()"); }
+std::int64_t Tensor::argmin() const { return index_of(*this, Extreme::smallest, "argmin()"); }
+std::int64_t Tensor::argmax() const { return index_of(*this, Extreme::largest, "argmax()"); }
 
 }  // namespace glia

@@ -14,11 +14,13 @@
 
 namespace glia::detail {
 
-/// Throws DeviceError, with the remedy, where `tensor` is not on the CPU; `what` names the call: "mean()".
-inline void expect_cpu(const Tensor& tensor, const char* what) {
-  GLIA_CHECK(tensor.device().is_cpu(), DeviceError, what,
-             " reads elements on the CPU, but this tensor of shape ", tensor.shape(), " lies on ",
-             tensor.device().name(), "; copy it first: tensor.to(\"cpu\")");
+/// float32, and uint8 that is scaled, which is float32 in every respect but storage.
+inline bool reads_as_float32(const Tensor& tensor) {
+  return tensor.dtype() == DType::float32 || (tensor.dtype() == DType::uint8 && tensor.scale() != 1);
+}
+
+inline bool reads_as_integer(const Tensor& tensor) {
+  return !is_floating(tensor.dtype()) && !reads_as_float32(tensor);
 }
 
 /// An axis counted from the front. Throws ShapeError where there is no such axis.

@@ -23,6 +23,8 @@
 
 namespace GLIA_API glia {
 
+struct TensorWork;  // what tensors on a device compute; <glia/tensor_work.h>
+
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
 inline constexpr int backend_abi = 12;
@@ -203,6 +205,17 @@ class Backend {
   /// for one that it cannot do, naming it.
   virtual std::unique_ptr<Sequence> prepare(const std::vector<Descriptor>& descriptors,
                                             const Bindings& bindings) = 0;
+
+  /// Enqueues what tensors on the device compute, at once and in order; it allocates what it needs on the way, and does not
+  /// wait. Throws StateError on the CPU, whose tensors compute without a backend (host/tensor), and while the application
+  /// captures its stream; OutOfMemoryError.
+  virtual void compute(const TensorWork&) {
+    throw StateError("the backend of " + device().name() +
+                     " was asked for what tensors of a GPU compute; call the functions of Tensor instead");
+  }
+  /// What is enqueued from now on waits for all that `other`, a context of the same device, enqueued so far. The host does not
+  /// wait. On the CPU there is nothing to wait for.
+  virtual void follow(Backend&) {}
 
   virtual BackendCounters counters() const = 0;
 

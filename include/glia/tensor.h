@@ -44,6 +44,7 @@ class Nested {
 
 class TensorView;
 struct Unique;
+struct TopK;
 
 /// An owned, contiguous, row-major array: move-only, tagged with its device and dtype.
 ///
@@ -53,9 +54,15 @@ struct Unique;
 ///
 /// A uint8 tensor carries a `scale` (1 unless set) by which every consumer multiplies: elements read as
 /// doubles, the functions below, printing, and training all see value * scale; `data<T>()` is the raw
-/// storage. Functions that read elements need the tensor on the CPU and throw DeviceError otherwise (say
-/// `.to("cpu")`). All of them allocate their result and are synchronous. Out-of-range rows, columns and axes
-/// throw ShapeError.
+/// storage. Out-of-range rows, columns and axes throw ShapeError.
+///
+/// A tensor computes where it lies. On a GPU the functions below run on its context's stream, and tensors they give lie there
+/// too, in the same context's memory: they allocate it in the stream's order and wait for nothing. Those that give numbers (sum(),
+/// item(), array_equal(), a length that the elements decide, as where(), unique() and bincount() have, a check that they fit, as
+/// cast() may need) wait for these, and nothing else travels. Numbers are the CPU's: of sums to 1e-6, and the same in every run; of
+/// all else to the bit. Tensors of two contexts of one GPU are ordered by events, and the result lies in the first's; those of two
+/// devices throw DeviceError, as does memory that was adopted and knows no context (say `.to("cpu")` or `.to(context)`). While the
+/// application captures its stream all of them throw StateError.
 class Tensor {
  public:
   /// An empty float32 tensor of shape (0,).
@@ -98,6 +105,8 @@ class Tensor {
   std::int64_t rows() const { return shape_.rank() ? shape_[0] : 1; }
   std::int64_t bytes() const { return size() * size_of(dtype_); }
   bool empty() const { return size() == 0; }
+  /// What owns raw(); null in a tensor that never had elements.
+  const Memory* memory() const { return memory_.get(); }
 
   double scale() const { return scale_; }
   /// Sets the factor consumers apply; throws ValueError on a tensor that is not uint8, or for a factor that
@@ -118,7 +127,7 @@ class Tensor {
     return static_cast<const T*>(data_);
   }
 
-  /// A deep copy on the same device.
+  /// A deep copy on the same device, on a GPU in the same context.
   Tensor clone() const;
   /// A copy on `device` (a clone where it lies there already).
   Tensor to(const Device& device) const;
@@ -164,24 +173,43 @@ class Tensor {
   double max() const;
   double sum() const;
   double mean() const;
-  /// Along one axis (negative: from the end), which disappears. argmax gives int64, the others float64.
+  /// Along one axis (negative: from the end), which disappears. argmin and argmax give int64, the first index of several, and of
+  /// the first NaN where there is one, as NumPy; the others give float64.
   Tensor min(int axis) const;
   Tensor max(int axis) const;
   Tensor sum(int axis) const;
   Tensor mean(int axis) const;
+  Tensor argmin(int axis) const;
   Tensor argmax(int axis) const;
+  /// Positions in row-major order.
+  std::int64_t argmin() const;
   std::int64_t argmax() const;
   /// To the nearest integer, ties to even (as NumPy), or to `decimals` places; floating dtypes only change.
   Tensor round(int decimals = 0) const;
   Tensor abs() const;
-  /// Sorted distinct values (same dtype) and how often each occurs (int64).
+  /// Sorted distinct values (same dtype) and how often each occurs (int64). All NaN are one, the last.
   Unique unique() const;
+  /// Along the last axis in ascending order, NaN last, as NumPy's sort(kind="stable").
+  Tensor sort() const;
+  /// The indices (int64) that sort along the last axis; equal elements and NaN stay in their order.
+  Tensor argsort() const;
+  /// The k largest along the last axis, which has k elements then, the largest first: values (same dtype) and their indices
+  /// (int64). Of equal ones the lower index is first. NaN is larger than any number, as in sort(), argmax() and PyTorch. Throws
+  /// ShapeError where k is negative or more than there are.
+  TopK topk(std::int64_t k) const;
+  /// How often 0, 1, 2, ... occur in an integer tensor of any shape, up to its largest element, and at least `min_length` counts:
+  /// int64, (largest + 1,). Throws ValueError for a floating dtype, a scale other than 1, negative elements, and a `min_length`
+  /// below 0.
+  Tensor bincount(std::int64_t min_length = 0) const;
 
  private:
   friend class DlpackExport;  // waits for the context that memory_ comes from
+  friend class TensorView;
   Tensor(const void* values, std::size_t count, DType dtype, const Shape& shape);
   Tensor to_cpu() const;
   void expect_dtype(DType wanted) const;
+  /// raw(), when the work that computes the elements is done: views are read on any stream.
+  const void* finished() const;
 
   Shape shape_{0};
   DType dtype_ = DType::float32;
@@ -217,6 +245,11 @@ class TensorList : public std::vector<Tensor> {
 struct Unique {
   Tensor values;
   Tensor counts;
+};
+
+struct TopK {
+  Tensor values;
+  Tensor indices;
 };
 
 /// Element-wise arithmetic: tensors of one shape, a tensor and a number, or a (rows, n) tensor and an (n,)
@@ -315,10 +348,11 @@ inline void check_view(const void* data, const Shape& shape, DType dtype, double
 /// context that uses them: where another stream writes them, have it record an event, and context.wait() for that.
 class TensorView {
  public:
-  /// A template so that braces, which could mean a Tensor, never mean a view of one that is gone at once.
+  /// Waits for what computes the tensor, once, if that is still under way on a GPU. A template so that braces, which could mean a
+  /// Tensor, never mean a view of one that is gone at once.
   template <class T, std::enable_if_t<std::is_same_v<T, Tensor>, int> = 0>
   TensorView(const T& tensor)
-      : data_(tensor.raw()),
+      : data_(tensor.finished()),
         shape_(tensor.shape()),
         dtype_(tensor.dtype()),
         device_(tensor.device()),

@@ -87,6 +87,9 @@ class Controls {
   /// Calls since clear_calls(), in order; and the traps' explanations.
   virtual const std::vector<std::string>& calls() const = 0;
   virtual void clear_calls() = 0;
+  /// Bytes that copies brought to the host, and to the device, since clear_calls().
+  virtual std::int64_t bytes_to_host() const = 0;
+  virtual std::int64_t bytes_to_device() const = 0;
   virtual const std::vector<std::string>& traps() const = 0;
 
   /// Live allocations, of the device and page-locked ones of the host.

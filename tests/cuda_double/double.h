@@ -50,6 +50,8 @@ void touch_device();
 void count_object(const char* kind, int change);
 /// Counts a convolution whose bits are of chance.
 void count_nondeterministic_convolution();
+/// Counts the bytes of a copy that was enqueued.
+void count_copy(std::size_t bytes, bool to_device);
 /// What a test asked for.
 Settings& settings();
 /// Of every order that is free.

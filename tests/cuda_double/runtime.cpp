@@ -55,7 +55,7 @@ cudaError_t sticky_error() {
   const auto found = sticky.find(device_at_work >= 0 ? device_at_work : current_device());
   return found == sticky.end() ? cudaSuccess : found->second;
 }
-std::int64_t nondeterministic = 0;
+std::int64_t nondeterministic = 0, copied_to_host = 0, copied_to_device = 0;
 
 class TheControls final : public Controls {
  public:
@@ -63,7 +63,7 @@ class TheControls final : public Controls {
   void reset() override {
     if (!sticky.empty()) run_all();
     wanted = default_settings();
-    call_log.clear(), trap_log.clear(), injections.clear();
+    clear_calls(), trap_log.clear(), injections.clear();
     sticky.clear();
     cuda::LostDevices::forget();
     last_error = launch_error = cudaSuccess;
@@ -78,7 +78,12 @@ class TheControls final : public Controls {
     launch_error = static_cast<cudaError_t>(error);
   }
   const std::vector<std::string>& calls() const override { return call_log; }
-  void clear_calls() override { call_log.clear(); }
+  void clear_calls() override {
+    call_log.clear();
+    copied_to_host = copied_to_device = 0;
+  }
+  std::int64_t bytes_to_host() const override { return copied_to_host; }
+  std::int64_t bytes_to_device() const override { return copied_to_device; }
   const std::vector<std::string>& traps() const override { return trap_log; }
   std::int64_t device_allocations() const override { return live_device_allocations(); }
   std::int64_t host_allocations() const override { return live_host_allocations(); }
@@ -173,6 +178,9 @@ void count_object(const char* kind, int change) {
 int current_device() { return pushed > 0 ? pushed_devices[pushed - 1] : chosen_device; }
 void touch_device() { touched_devices.insert(current_device()); }
 void count_nondeterministic_convolution() { ++nondeterministic; }
+void count_copy(std::size_t bytes, bool to_device) {
+  (to_device ? copied_to_device : copied_to_host) += static_cast<std::int64_t>(bytes);
+}
 Settings& settings() { return wanted; }
 
 std::string running_kernel() {

@@ -259,6 +259,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   const void *on_device = up ? to : from, *on_host = up ? from : to;
   if (!is_device_memory(on_device, bytes) || !is_page_locked(on_host, bytes))
     return report(cudaErrorInvalidValue);
+  count_copy(bytes, up);
   return report(enqueue(stream, Kind::copy, __func__, [=] {
     if (!is_device_memory(on_device, bytes))
       return trap(cudaErrorIllegalAddress, "a copy met device memory that was freed");
