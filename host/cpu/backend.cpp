@@ -5,6 +5,7 @@
 #include <host/base/memory.h>  // defines: HostMemory
 #include <host/cpu/backend.h>
 #include <host/cpu/convolution.h>
+#include <host/cpu/custom.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/long_product.h>
 #include <host/cpu/onednn.h>
@@ -285,6 +286,8 @@ class CpuBackend final : public Backend {
                      prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(convolution));
         leaves_the_stack = true;
+      } else if (const auto* custom = std::get_if<op::Custom>(&descriptor)) {
+        ops.push_back(prepare_custom(pool_, *custom, bindings));
       } else {
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
       }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/augmentation.h>
+#include <glia/custom_descriptor.h>
 #include <glia/image_descriptors.h>
 #include <glia/macros.h>  // defines: GLIA_HD
 #include <glia/math/activations.h>
@@ -390,7 +391,7 @@ using Descriptor = std::variant<
     op::LookupGradient, op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
     op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
     op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
-    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce>;
+    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::Custom>;
 
 /// Calls f(view, access) for each operand that is there.
 template <class F>
