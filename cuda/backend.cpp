@@ -8,6 +8,7 @@
 #include <glia/version.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,9 @@ constexpr std::int64_t steps_in_graph = 16;
 
 class CudaSequence final : public Sequence {
  public:
-  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> ops)
-      : Sequence(std::move(ops)), gpu_(gpu), one_(captured(1)) {}
+  /// `bodies` names those of the application's own among the Ops, if there are any.
+  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> ops, std::string bodies)
+      : Sequence(std::move(ops)), gpu_(gpu), bodies_(std::move(bodies)), one_(captured(1)) {}
 
   void run(std::int64_t times) override {
     const CurrentDevice current(gpu_.index());
@@ -41,15 +43,39 @@ class CudaSequence final : public Sequence {
   ExecutableGraph captured(std::int64_t times) {
     Gpu::Recording recording(gpu_);
     for (; times > 0; --times) Sequence::run_one_by_one();
-    const Graph graph = recording.finish();
+    const Graph graph = finished(recording);
     ExecutableGraph executable;
     GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
     return executable;
   }
 
+  Graph finished(Gpu::Recording& recording) const {
+    try {
+      return recording.finish();
+    } catch (const DeviceError& error) {
+      GLIA_CHECK(bodies_.empty(), DeviceError, error.what(), "; the step has bodies of the application's own, ",
+                 bodies_,
+                 ": a stream that one forks from call.stream() by an event must be joined to it again before "
+                 "the body returns");
+      throw;
+    }
+  }
+
   Gpu& gpu_;
+  std::string bodies_;
   ExecutableGraph one_, many_;
 };
+
+/// "layer "swish" (LearnedSwish), loss pinball"; empty for none.
+std::string bodies_in(const std::vector<Descriptor>& descriptors) {
+  std::string words;
+  for (const Descriptor& descriptor : descriptors) {
+    const auto* custom = std::get_if<op::Custom>(&descriptor);
+    if (!custom || custom->part == op::Custom::Part::backward) continue;
+    words += (words.empty() ? "" : ", ") + custom->body->words();
+  }
+  return words;
+}
 
 /// "13.0" of 13000.
 std::string version_in_words(int version) {
@@ -166,7 +192,8 @@ class CudaBackend final : public Backend {
                                     const Bindings& bindings) override {
     const CurrentDevice current(gpu_.index());
     gpu_.expect_no_capture("a model was prepared");
-    return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings));
+    return std::make_unique<CudaSequence>(gpu_, prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings),
+                                          bodies_in(descriptors));
   }
 
   BackendCounters counters() const override { return gpu_.counters(); }

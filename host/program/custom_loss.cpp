@@ -43,6 +43,10 @@ LossName::LossName(std::shared_ptr<const CustomLossBody> own)
 
 std::string LossName::name() const { return own_ ? own_->own().type() : Named::name(); }
 
+void expect_computes(const LossName& loss, const Device& device, DType dtype) {
+  if (loss.own()) loss.own()->expect(op::Custom::Part::loss, device, dtype);
+}
+
 EmittedLoss emit_custom_loss(Emitter& e, const CustomLossBody& loss, const View& predictions,
                              const View& targets, const View& weights, bool wants_gradient) {
   const std::int64_t rows = predictions.shape[0];

@@ -35,6 +35,9 @@ class CustomLossBody final : public CustomBody {
   detail::CustomFunctions<CustomLoss> functions_;
 };
 
+/// Throws DeviceError where a loss of the application's own has no body for this device in this dtype.
+void expect_computes(const LossName& loss, const Device& device, DType dtype);
+
 /// What a loss of the application's own emits: sums of the rows' losses, each times its weight, a piece each (pieces, 1), of
 /// float64; and the gradient of the predictions, or an empty view where it is not wanted.
 struct EmittedLoss {

@@ -35,6 +35,8 @@ class CustomOperands {
 
   /// Whether the step trains, and the layer with it: false in evaluate and predict, and where it is frozen.
   bool training() const { return call_.descriptor.training; }
+  /// What this was made of, for bodies that wrap others: CpuForward<float>(call).
+  const CustomCall& raw() const { return call_; }
 
  protected:
   using Role = op::Custom::Role;
