@@ -53,8 +53,8 @@ class CudaSequence final : public Sequence {
     try {
       return recording.finish();
     } catch (const DeviceError& error) {
-      GLIA_CHECK(bodies_.empty(), DeviceError, error.what(), "; the step has bodies of the application's own, ",
-                 bodies_,
+      GLIA_CHECK(bodies_.empty(), DeviceError, error.what(),
+                 "; the step has bodies of the application's own, ", bodies_,
                  ": a stream that one forks from call.stream() by an event must be joined to it again before "
                  "the body returns");
       throw;

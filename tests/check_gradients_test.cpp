@@ -25,14 +25,14 @@ class CheckGradients : public CustomTest {
 INSTANTIATE_TEST_SUITE_P(Devices, CheckGradients, ::testing::ValuesIn(test_devices()), device_name);
 
 TEST_P(CheckGradients, Passes_layers_that_are_right) {
-  for (const auto& [layer, shapes] : std::vector<std::pair<Layer, std::vector<Shape>>>{
-           {make_layer<OwnDense>(3), {{4}}},
-           {make_layer<OwnRelu>(), {{2, 3}}},
-           {make_layer<OwnGate>(), {{5}, {5}}},
-           {Dense(3, "tanh"), {{4}}},
-           {LayerNormalization(), {{6}}},
-           {Conv2D(2, 3), {{4, 4, 1}}},
-           {Multiply(), {{3}, {3}}}}) {
+  for (const auto& [layer, shapes] :
+       std::vector<std::pair<Layer, std::vector<Shape>>>{{make_layer<OwnDense>(3), {{4}}},
+                                                         {make_layer<OwnRelu>(), {{2, 3}}},
+                                                         {make_layer<OwnGate>(), {{5}, {5}}},
+                                                         {Dense(3, "tanh"), {{4}}},
+                                                         {LayerNormalization(), {{6}}},
+                                                         {Conv2D(2, 3), {{4, 4, 1}}},
+                                                         {Multiply(), {{3}, {3}}}}) {
     const GradientReport report = check_gradients(layer, shapes, here());
     EXPECT_TRUE(report) << report;
     EXPECT_LT(report.error, report.tolerance);
@@ -69,7 +69,8 @@ class CpuSquare : public CustomLayer {
   void backward(const CpuBackward<T>& call) const {
     const auto x = call.input(), slope = call.variable(0), shift = call.variable(1);
     const auto dy = call.output_gradient();
-    const auto dx = call.input_gradient(), dslope = call.variable_gradient(0), dshift = call.variable_gradient(1);
+    const auto dx = call.input_gradient(), dslope = call.variable_gradient(0),
+               dshift = call.variable_gradient(1);
     const std::int64_t n = slope.size();
     const T sign = in_input_ == Mistake::sign ? -1 : 1;
     const T two = in_input_ == Mistake::factor ? 1 : 2;
@@ -141,8 +142,9 @@ TEST_P(CheckGradients, Finds_mistakes_in_the_gradient_of_a_loss) {
 TEST(CheckGradientsReport, Says_where_it_is_wrong_and_by_how_much) {
   std::ostringstream out;
   out << check_gradients(make_layer<CpuSquare>(Mistake::sign), {{3}});
-  for (const char* part : {"gradients of layer Square on cpu in float64 are WRONG", "in input 0, tolerance 1e-06",
-                           "\n  input 0 (3, 3): ", ", got ", ", differences give ", "\n  slope (3)"})
+  for (const char* part :
+       {"gradients of layer Square on cpu in float64 are WRONG", "in input 0, tolerance 1e-06",
+        "\n  input 0 (3, 3): ", ", got ", ", differences give ", "\n  slope (3)"})
     EXPECT_NE(out.str().find(part), std::string::npos) << part << " in\n" << out.str();
   const GradientReport right = check_gradients(make_layer<CpuSquare>(Mistake::none), {{3}});
   EXPECT_NE(right.text().find("are right"), std::string::npos);
@@ -155,8 +157,7 @@ class Clipped : public CustomLayer {
  public:
   std::string type() const override { return "Clipped"; }
   void forward(const CpuForward<float>& call) const {
-    for (std::int64_t i = 0; i < call.output().size(); ++i)
-      call.output()[i] = std::abs(call.input()[i]) * 3;
+    for (std::int64_t i = 0; i < call.output().size(); ++i) call.output()[i] = std::abs(call.input()[i]) * 3;
   }
   void backward(const CpuBackward<float>& call) const {
     for (std::int64_t i = 0; i < call.input_gradient().size(); ++i)
@@ -190,7 +191,8 @@ TEST(CheckGradientsReport, Refuses_what_cannot_be_checked) {
   const Layer layer = make_layer<CpuRelu>();
   expect_error<ValueError>([&] { check_gradients(layer, {}); }, {"no input shapes"});
   expect_error<ValueError>([&] { check_gradients(layer, {{3}}, {.batch = 0}); }, {"batch of 0"});
-  expect_error<ValueError>([&] { check_gradients(layer, {{3}}, {.low = 1, .high = 1}); }, {"between 1 and 1"});
+  expect_error<ValueError>([&] { check_gradients(layer, {{3}}, {.low = 1, .high = 1}); },
+                           {"between 1 and 1"});
   expect_error<ValueError>([&] { check_gradients(layer, {{3}}, {.step = -1}); }, {"step of -1"});
   expect_error<ValueError>([&] { check_gradients(layer, {{3}}, {.dtype = DType::int32}); }, {"int32"});
   expect_error<ShapeError>([&] { check_gradients(make_layer<CpuGate>(), {{3}}); }, {"two inputs"});

@@ -85,8 +85,7 @@ TEST_P(CudaCustomBodies, That_break_the_capture_of_a_step_are_named) {
   };
   const auto runtime = [](const char* name) { return dlsym(application_runtime(), name); };
   deed = [&](void* stream) {  // waits, which CUDA refuses; and looks not at what it says
-    const auto wait =
-        reinterpret_cast<decltype(&cudaStreamSynchronize)>(runtime("cudaStreamSynchronize"));
+    const auto wait = reinterpret_cast<decltype(&cudaStreamSynchronize)>(runtime("cudaStreamSynchronize"));
     EXPECT_NE(wait(static_cast<cudaStream_t>(stream)), cudaSuccess);
     static_cast<void>(reinterpret_cast<decltype(&cudaGetLastError)>(runtime("cudaGetLastError"))());
     return false;

@@ -202,7 +202,8 @@ class CpuDense : public CustomLayer {
   template <class T>
   void backward(const CpuBackward<T>& call) const {
     const auto x = call.input(), kernel = call.variable(0), dy = call.output_gradient();
-    const auto dx = call.input_gradient(), dkernel = call.variable_gradient(0), dbias = call.variable_gradient(1);
+    const auto dx = call.input_gradient(), dkernel = call.variable_gradient(0),
+               dbias = call.variable_gradient(1);
     const std::int64_t rows = x.shape[0], in = x.shape[1], out = dy.shape[1];
     call.parallel_for(dx ? rows : 0, [&](std::int64_t row) {
       for (std::int64_t i = 0; i < in; ++i) {
@@ -334,7 +335,8 @@ class CpuCrossentropy : public CustomLoss {
       for (std::int64_t i = row * n; i < (row + 1) * n; ++i) sum += e[i] = std::exp(z[i]);
       losses[row] = std::log(sum) - z[row * n + labels[row]];
       for (std::int64_t i = 0; i < n && gradient; ++i)
-        gradient[row * n + i] = (e[row * n + i] / sum - (labels[row] == i ? T(1) : T(0))) / static_cast<T>(rows);
+        gradient[row * n + i] =
+            (e[row * n + i] / sum - (labels[row] == i ? T(1) : T(0))) / static_cast<T>(rows);
     }
   }
 };

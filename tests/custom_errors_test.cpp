@@ -144,8 +144,11 @@ TEST(CustomLayerErrors, Classes_that_lack_something_are_refused) {
 
 TEST(CustomLayerErrors, A_body_that_asks_for_what_is_not_there_is_told) {
   Sequential model{make_layer<Single>({.name = "single"})};
-  expect_error<ValueError>([&] { model.predict(Tensor::ones({1, 3})); },
-                           {"layer \"single\" (Single) asked for input 1, it has 1, numbered from 0"});
+  expect_error<ValueError>(
+      [&] {
+        model.predict(Tensor::ones({1, 3}));
+      },
+      {"layer \"single\" (Single) asked for input 1, it has 1, numbered from 0"});
 }
 
 }  // namespace

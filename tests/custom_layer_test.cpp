@@ -41,7 +41,8 @@ void expect_close(const TensorList& got, const TensorList& expected, double rela
 }
 void expect_equal(const TensorList& got, const TensorList& expected) {
   ASSERT_EQ(got.size(), expected.size());
-  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_TRUE(array_equal(got[i], expected[i])) << "weight " << i;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    EXPECT_TRUE(array_equal(got[i], expected[i])) << "weight " << i;
 }
 
 TEST_P(CustomLayers, Train_as_a_dense_layer_of_Glias_does) {

@@ -88,10 +88,7 @@ TEST_P(CustomLosses, Of_labels_train_as_the_same_loss_of_Glias) {
   expect_close(histories[0], histories[1], {"loss", "accuracy"});
   expect_close(weights[0], weights[1]);
   expect_error<ValueError>(
-      [&] {
-        small_model(options(OwnCrossentropy())).fit(rows.x, labels + 3, {.verbose = 0});
-      },
-      {"label"});
+      [&] { small_model(options(OwnCrossentropy())).fit(rows.x, labels + 3, {.verbose = 0}); }, {"label"});
 }
 
 TEST_P(CustomLosses, Of_several_outputs_count_by_their_weights) {

@@ -17,7 +17,8 @@ detail::CustomFunction<Base> expect_body(const detail::CustomFunctions<Base>& fu
   const detail::CustomFunction<Base> found = functions.of(device, dtype);
   if (found) return found;
   std::string type = detail::concat("glia::Cuda", call);
-  if (device.is_cpu()) type = detail::concat("glia::Cpu", call, dtype == DType::float64 ? "<double>" : "<float>");
+  if (device.is_cpu())
+    type = detail::concat("glia::Cpu", call, dtype == DType::float64 ? "<double>" : "<float>");
   throw DeviceError(detail::concat(
       words, " has no ", function, " body for ", device, " in ", dtype,
       !device.is_cpu() && dtype != DType::float32

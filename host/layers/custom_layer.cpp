@@ -77,9 +77,10 @@ class CustomNode final : public LayerNode {
     std::vector<Variable> result;
     std::set<std::string> names;
     for (const CustomVariable& own : body_->own().variables(inputs)) {
-      GLIA_CHECK(!own.name.empty() && own.name.find('/') == std::string::npos && names.insert(own.name).second,
-                 ValueError, "layer \"", name, "\" (", type_, ") has a variable named \"", own.name,
-                 "\", expected a name of its own for each, without a \"/\"");
+      GLIA_CHECK(
+          !own.name.empty() && own.name.find('/') == std::string::npos && names.insert(own.name).second,
+          ValueError, "layer \"", name, "\" (", type_, ") has a variable named \"", own.name,
+          "\", expected a name of its own for each, without a \"/\"");
       expect_dimensions(own.shape, "a variable of");
       check_options(own.initializer), check_options(own.regularizer), check_options(own.constraint);
       Variable variable{own.name, own.shape, own.initializer.value(), own.regularizer.value(),

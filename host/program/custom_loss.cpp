@@ -20,7 +20,8 @@ View weighed(Emitter& e, const View& rows, const View& weights) {
   const std::int64_t n = rows.shape[0];
   const Shape matrix{n, rows.elements() / n};
   const View out = e.temporary(matrix);
-  e.add(op::Binary{binary::Multiply{}, rows.reshaped(matrix), weights.reshaped({n, 1}).broadcast_to(matrix), out});
+  e.add(op::Binary{binary::Multiply{}, rows.reshaped(matrix), weights.reshaped({n, 1}).broadcast_to(matrix),
+                   out});
   return out.reshaped(rows.shape);
 }
 
@@ -54,7 +55,8 @@ EmittedLoss emit_custom_loss(Emitter& e, const CustomLossBody& loss, const View&
   EmittedLoss emitted;
   if (wants_gradient) emitted.gradient = e.temporary(predictions.shape);
   op::Custom call{&loss, op::Custom::Part::loss, e.dtype(), e.trains()};
-  call.add(Role::input, aligned(e, predictions)), call.add(Role::input, targets), call.add(Role::output, losses);
+  call.add(Role::input, aligned(e, predictions)), call.add(Role::input, targets),
+      call.add(Role::output, losses);
   call.add(Role::input_gradient, emitted.gradient);
   for (const Shape& shape : loss.own().scratch(predictions.shape))
     call.add(Role::scratch, e.temporary(shape));

@@ -13,15 +13,12 @@ namespace glia {
 
 class CustomLossBody final : public CustomBody {
  public:
-  CustomLossBody(std::shared_ptr<const CustomLoss> own,
-                 const detail::CustomFunctions<CustomLoss>& functions)
+  CustomLossBody(std::shared_ptr<const CustomLoss> own, const detail::CustomFunctions<CustomLoss>& functions)
       : own_(std::move(own)), functions_(functions) {}
 
   const CustomLoss& own() const { return *own_; }
   std::string words() const override { return detail::concat("loss ", own_->type()); }
-  void expect(op::Custom::Part, const Device& device, DType dtype) const override {
-    function(device, dtype);
-  }
+  void expect(op::Custom::Part, const Device& device, DType dtype) const override { function(device, dtype); }
   void run(const Device& device, const CustomCall& call) const override {
     function(device, call.descriptor.dtype)(*own_, call);
   }

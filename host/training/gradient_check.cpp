@@ -24,7 +24,9 @@ class Draws {
   double between(double low, double high) {
     return low + (high - low) * static_cast<double>(engine_() >> 11) * 0x1p-53;
   }
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(n)); }
+  std::int64_t below(std::int64_t n) {
+    return static_cast<std::int64_t>(engine_() % static_cast<std::uint64_t>(n));
+  }
   Tensor tensor(const Shape& shape, DType dtype, double low, double high) {
     std::vector<double> values(static_cast<std::size_t>(shape.elements()));
     for (double& value : values) value = between(low, high);
@@ -59,8 +61,13 @@ struct Settings {
 /// What options leave open, which the dtype answers.
 Settings settings_of(const GradientCheckOptions& o, DType dtype) {
   const bool fine = dtype == DType::float64;
-  return {o.batch, dtype, o.step > 0 ? o.step : fine ? 1e-5 : 1e-2,
-          o.tolerance > 0 ? o.tolerance : fine ? 1e-6 : 5e-3};
+  return {o.batch, dtype,
+          o.step > 0 ? o.step
+          : fine     ? 1e-5
+                     : 1e-2,
+          o.tolerance > 0 ? o.tolerance
+          : fine          ? 1e-6
+                          : 5e-3};
 }
 
 void expect_possible(const GradientCheckOptions& o) {
@@ -68,8 +75,8 @@ void expect_possible(const GradientCheckOptions& o) {
   GLIA_CHECK(std::isfinite(o.low) && std::isfinite(o.high) && o.low < o.high, ValueError,
              "check_gradients got numbers between ", o.low, " and ", o.high,
              ", expected a finite low below a finite high");
-  GLIA_CHECK(o.step >= 0 && std::isfinite(o.step) && o.tolerance >= 0 && std::isfinite(o.tolerance), ValueError,
-             "check_gradients got a step of ", o.step, " and a tolerance of ", o.tolerance,
+  GLIA_CHECK(o.step >= 0 && std::isfinite(o.step) && o.tolerance >= 0 && std::isfinite(o.tolerance),
+             ValueError, "check_gradients got a step of ", o.step, " and a tolerance of ", o.tolerance,
              ", expected finite numbers above 0, or 0 for those that fit the dtype");
   GLIA_CHECK(!o.dtype || is_floating(*o.dtype), ValueError, "check_gradients got the dtype ", *o.dtype,
              ", expected float32 or float64");
@@ -145,7 +152,8 @@ class Comparison {
     for (std::int64_t i = 0; i < tensor.size(); ++i) {
       const double expected = slopes[static_cast<std::size_t>(i)], gradient = element(got, i);
       const double error = difference(gradient, expected);
-      if (error > settings_.tolerance && difference(slope(i, settings_.step / 4), expected) > settings_.tolerance) {
+      if (error > settings_.tolerance &&
+          difference(slope(i, settings_.step / 4), expected) > settings_.tolerance) {
         ++result.skipped;
         continue;
       }
@@ -219,7 +227,7 @@ GradientReport check_gradients(const Layer& layer, const std::vector<Shape>& inp
   for (std::size_t i = 0; i < out.size(); ++i) model.add_loss(multiply({out[i], factors[i]}));
   model.add_loss(beside.out);
   compile(model, settings, options, {});
-  model.count_params();  // builds
+  model.count_params();                                 // builds
   std::vector<std::pair<std::string, bool>> variables;  // and whether an optimizer changes it
   for (const LayerNode* node : all_nodes(copy.node()))
     for (const Variable& variable : node->variables)
@@ -242,7 +250,8 @@ GradientReport check_gradients(const Layer& layer, const std::vector<Shape>& inp
     if (variables[i].second)
       checked.push_back(comparison.compare(variables[i].first, weights[i], got.weights[next++],
                                            [&] { copy.set_weights(weights); }));
-  return report_of(place_in_words("layer " + layer.type(), options, settings.dtype), settings, std::move(checked));
+  return report_of(place_in_words("layer " + layer.type(), options, settings.dtype), settings,
+                   std::move(checked));
 }
 
 namespace {
@@ -253,8 +262,7 @@ Tensor draw_targets(const LossName& loss, const Shape& row, const Settings& sett
   Head head{0, "", loss.value(), 1, row, {}};
   const TargetSpec targets = head.targets();
   const Shape shape = targets.row.prepend(settings.batch);
-  if (targets.kind == Targets::dense)
-    return draws.tensor(shape, settings.dtype, options.low, options.high);
+  if (targets.kind == Targets::dense) return draws.tensor(shape, settings.dtype, options.low, options.high);
   std::vector<std::int32_t> labels;
   for (std::int64_t i = 0; i < shape.elements(); ++i)
     labels.push_back(static_cast<std::int32_t>(draws.below(row.back())));
@@ -285,7 +293,8 @@ GradientReport check_gradients(const LossName& loss, const Shape& prediction_sha
   const Comparison comparison(settings, [&] { return model.gradients(x, y).loss; });
   std::vector<CheckedGradient> checked;
   checked.push_back(comparison.compare("predictions", x[0], got.inputs[0], [] {}));
-  return report_of(place_in_words("loss " + loss.name(), options, settings.dtype), settings, std::move(checked));
+  return report_of(place_in_words("loss " + loss.name(), options, settings.dtype), settings,
+                   std::move(checked));
 }
 
 std::string GradientReport::text() const {
@@ -294,7 +303,8 @@ std::string GradientReport::text() const {
       << " in " << (where.empty() ? "none" : where) << ", tolerance " << tolerance << '\n';
   for (const CheckedGradient& one : gradients) {
     out << "  " << one.of << ' ' << one.shape << ": " << one.error;
-    if (!one.at.empty()) out << " at " << one.at << ", got " << one.got << ", differences give " << one.expected;
+    if (!one.at.empty())
+      out << " at " << one.at << ", got " << one.got << ", differences give " << one.expected;
     if (one.skipped > 0)
       out << "; " << one.skipped << " of " << one.shape.elements()
           << " not judged, where differences do not settle";

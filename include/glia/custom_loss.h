@@ -72,10 +72,9 @@ std::shared_ptr<const CustomLossBody> make_loss_body(std::shared_ptr<const Custo
 /// What LossName keeps of a loss: a copy, and its bodies.
 template <class Own>
 std::shared_ptr<const CustomLossBody> body_of_loss(const Own& own) {
-  return detail::make_loss_body(
-      std::make_shared<const Own>(own),
-      {detail::loss_of<Own, CpuLoss<float>>(), detail::loss_of<Own, CpuLoss<double>>(),
-       detail::loss_of<Own, CudaLoss>()});
+  return detail::make_loss_body(std::make_shared<const Own>(own),
+                                {detail::loss_of<Own, CpuLoss<float>>(),
+                                 detail::loss_of<Own, CpuLoss<double>>(), detail::loss_of<Own, CudaLoss>()});
 }
 
 }  // namespace glia

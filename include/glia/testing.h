@@ -33,18 +33,21 @@ struct GradientCheckOptions {
 struct CheckedGradient {
   std::string of;  ///< "input 0", or the name of a variable
   Shape shape;
-  double error = 0;  ///< the worst: |got - expected| relative to the greater, or to 1 % of the tensor's greatest
-  Shape at;          ///< the index of that element
+  double error =
+      0;     ///< the worst: |got - expected| relative to the greater, or to 1 % of the tensor's greatest
+  Shape at;  ///< the index of that element
   double got = 0, expected = 0;
-  std::int64_t skipped = 0;  ///< elements where differences do not settle, such as at a kink: they are not judged
+  std::int64_t skipped =
+      0;  ///< elements where differences do not settle, such as at a kink: they are not judged
 };
 
 struct GradientReport {
-  bool ok = false;     ///< all errors are within the tolerance, and at least half of the elements of each tensor were judged
-  double error = 0;    ///< the worst of all
-  std::string where;   ///< of which tensor
+  bool ok =
+      false;  ///< all errors are within the tolerance, and at least half of the elements of each tensor were judged
+  double error = 0;   ///< the worst of all
+  std::string where;  ///< of which tensor
   double tolerance = 0;
-  std::string what;    ///< the layer or loss, device and dtype
+  std::string what;  ///< the layer or loss, device and dtype
   std::vector<CheckedGradient> gradients;
 
   explicit operator bool() const { return ok; }
