@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,10 +21,42 @@ namespace {
 /// Steps in the larger graph: enough that launching it costs nothing beside running it.
 constexpr std::int64_t steps_in_graph = 16;
 
+/// "layer "swish" (LearnedSwish), loss pinball"; empty for none.
+std::string bodies_in(const std::vector<Descriptor>& descriptors) {
+  std::string words;
+  for (const Descriptor& descriptor : descriptors) {
+    const auto* custom = std::get_if<op::Custom>(&descriptor);
+    if (!custom || custom->part == op::Custom::Part::backward) continue;
+    words += (words.empty() ? "" : ", ") + custom->body->words();
+  }
+  return words;
+}
+
+/// What `enqueue()` enqueues, as a graph. `bodies` are those of the application that take part, in words.
+template <class Enqueue>
+ExecutableGraph captured(Gpu& gpu, const std::string& bodies, const Enqueue& enqueue) {
+  Gpu::Recording recording(gpu);
+  enqueue();
+  Graph graph;
+  try {
+    graph = recording.finish();
+  } catch (const DeviceError& error) {
+    GLIA_CHECK(bodies.empty(), DeviceError, error.what(),
+               "; the step has bodies of the application's own, ", bodies,
+               ": a stream that one forks from call.stream() by an event must be joined to it again before "
+               "the body returns");
+    throw;
+  }
+  ExecutableGraph executable;
+  GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
+  return executable;
+}
+
 class CudaSequence final : public Sequence {
  public:
-  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> ops)
-      : Sequence(std::move(ops)), gpu_(gpu), one_(captured(1)) {}
+  /// `bodies` names those of the application's own among the Ops, if there are any.
+  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> ops, std::string bodies)
+      : Sequence(std::move(ops)), gpu_(gpu), bodies_(std::move(bodies)), one_(captured(1)) {}
 
   void run(std::int64_t times) override {
     const CurrentDevice current(gpu_.index());
@@ -42,12 +75,12 @@ class CudaSequence final : public Sequence {
 
  private:
   ExecutableGraph captured(std::int64_t times) {
-    return gpu_.recorded([&] {
+    return cuda::captured(gpu_, bodies_, [&] {
       for (; times > 0; --times) Sequence::run_one_by_one();
     });
   }
-
   Gpu& gpu_;
+  std::string bodies_;
   ExecutableGraph one_, many_;
 };
 
@@ -56,7 +89,7 @@ class CudaSequence final : public Sequence {
 class GivenSequence final : public Sequence {
  public:
   GivenSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
-      : Sequence(std::move(all)), gpu_(gpu) {
+      : Sequence(std::move(all)), gpu_(gpu), bodies_(bodies_in(descriptors)) {
     for (std::size_t i = 0; i < descriptors.size(); ++i) {
       if (!has_sources(descriptors[i])) {
         if (pieces_.empty() || pieces_.back().given) pieces_.push_back({i, i, false, {}});
@@ -101,10 +134,11 @@ class GivenSequence final : public Sequence {
     for (std::size_t i = piece.begin; i < piece.end; ++i) ops()[i]->run();
   }
   ExecutableGraph captured(const Piece& piece) const {
-    return gpu_.recorded([&] { run_ops(piece); });
+    return cuda::captured(gpu_, bodies_, [&] { run_ops(piece); });
   }
 
   Gpu& gpu_;
+  std::string bodies_;
   std::vector<Piece> pieces_;
 };
 
@@ -254,7 +288,7 @@ class CudaBackend final : public Backend {
     gpu_.expect_no_capture("a model was prepared");
     std::vector<std::unique_ptr<Op>> ops = prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings);
     if (bindings.given) return std::make_unique<GivenSequence>(gpu_, std::move(ops), descriptors);
-    return std::make_unique<CudaSequence>(gpu_, std::move(ops));
+    return std::make_unique<CudaSequence>(gpu_, std::move(ops), bodies_in(descriptors));
   }
 
   void compute(const TensorWork& work) override {

@@ -281,12 +281,6 @@ Graph Gpu::Recording::finish() {
   return graph;
 }
 
-ExecutableGraph Gpu::instantiated(const Graph& graph) {
-  ExecutableGraph executable;
-  GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
-  return executable;
-}
-
 Gpu::Recording::~Recording() {
   if (!recording_) return;
   gpu_.target_ = gpu_.stream_;

@@ -106,14 +106,6 @@ class Gpu {
     bool recording_ = true;
   };
 
-  /// What `enqueue()` enqueues, as a graph.
-  template <class Enqueue>
-  ExecutableGraph recorded(const Enqueue& enqueue) {
-    Recording recording(*this);
-    enqueue();
-    return instantiated(recording.finish());
-  }
-
  private:
   class DeviceMemory;
   friend class PageLocked;
@@ -125,7 +117,6 @@ class Gpu {
   cudaStream_t stream_of(std::optional<void*> stream) const {
     return stream ? static_cast<cudaStream_t>(*stream) : home_;
   }
-  static ExecutableGraph instantiated(const Graph& graph);
 
   int index_;
   std::shared_ptr<Allocator> allocator_;

@@ -3,6 +3,7 @@
 // gradient on the way. Each of that is asked for, best first; what has no algorithm is left to kernels.
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/convolutions.h>
+#include <cuda/custom.h>
 #include <cuda/launch.h>
 #include <cuda/prepare.h>
 #include <cuda/sums_of_rows.h>
@@ -230,6 +231,7 @@ class Preparation {
     if (const auto* d = std::get_if<op::ConvolutionWeights>(&descriptor))
       return prepare_convolution(gpu_, cudnn_, *d, at_);
     if (at_.given && has_sources(descriptor)) return std::make_unique<GivenKernelOp>(gpu_, descriptor, at_);
+    if (const auto* d = std::get_if<op::Custom>(&descriptor)) return prepare_custom(gpu_, *d, at_);
     return std::make_unique<KernelOp>(gpu_, elementary_kernels(descriptor, at_, gpu_.most_blocks()));
   }
 

@@ -232,6 +232,28 @@ class OperandRules {
       require(d.partials.dtype == DType::float64 && d.partials.shape == op::Reduce::partials_for(d.in),
               "partials");
   }
+  void operator()(const op::Custom& d) {
+    using Role = op::Custom::Role;
+    require(d.body != nullptr, "there is no body");
+    int of[8] = {};
+    for (int i = 0; i < d.count; ++i) {
+      const auto& [role, view] = d.list[i];
+      ++of[static_cast<int>(role)];
+      if (!view) continue;
+      require(view.is_contiguous(), "an operand has gaps");
+      require(view.offset % tensor_alignment == 0, "an operand is not aligned");
+      require(view.dtype == d.dtype || (d.part == op::Custom::Part::loss && role == Role::input),
+              detail::concat("an operand of ", view.dtype, " in a step of ", d.dtype));
+    }
+    const auto count = [&](Role role) { return of[static_cast<int>(role)]; };
+    if (d.part == op::Custom::Part::backward) {
+      require(count(Role::output) == count(Role::output_gradient), "not a gradient for each output");
+      require(count(Role::input) == count(Role::input_gradient), "not a gradient for each input");
+      require(count(Role::variable) == count(Role::variable_gradient), "not a gradient for each variable");
+    } else {
+      require(count(Role::input) > 0 && count(Role::output) > 0, "nothing is read or written");
+    }
+  }
 
  private:
   void require(bool ok, const std::string& what) {

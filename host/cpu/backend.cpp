@@ -4,6 +4,7 @@
 #include <glia/version.h>
 #include <host/cpu/backend.h>
 #include <host/cpu/convolution.h>
+#include <host/cpu/custom.h>
 #include <host/cpu/heap.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/long_product.h>
@@ -336,6 +337,8 @@ class CpuBackend final : public Backend {
         leaves_the_stack = true;
       } else if (bindings.given && has_sources(descriptor)) {
         ops.push_back(std::make_unique<GivenKernelOp>(pool_, *kernels_.table, descriptor, bindings));
+      } else if (const auto* custom = std::get_if<op::Custom>(&descriptor)) {
+        ops.push_back(prepare_custom(pool_, *custom, bindings));
       } else {
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
       }

@@ -56,6 +56,8 @@ class LayerNode {
   virtual Emission emit(Emitter& emitter, const std::vector<Operand>& inputs) const = 0;
   /// Throws ValueError for data on the CPU that cannot be this layer's input, where it is the model's first.
   virtual void check_input(const TensorView&) const {}
+  /// Throws DeviceError where it computes nothing on this device, in this dtype: only a layer of the application's own may not.
+  virtual void expect_computes(const Device&, DType) const {}
   /// False for a layer that must come before those that are trained.
   virtual bool gives_input_gradient() const;
   /// False for what only says a shape: not counted or listed as a layer.

@@ -76,17 +76,23 @@ std::size_t output_named(const std::string& what, const std::string& name,
   return static_cast<std::size_t>(found - outputs.begin());
 }
 
+Head head_with(std::size_t output, const std::string& name, const LossName& loss) {
+  Head head{output, name, loss.value(), 1, {}, {}};
+  head.own = loss.own();
+  return head;
+}
+
 std::vector<Head> heads_of(const CompileOptions& options, const std::vector<std::string>& outputs) {
   std::vector<Head> heads;
   if (options.loss.all())
     for (std::size_t i = 0; i < outputs.size(); ++i)
-      heads.push_back({i, outputs[i], options.loss.all()->value(), 1, {}, {}});
+      heads.push_back(head_with(i, outputs[i], *options.loss.all()));
   for (const auto& [name, loss] : options.loss.by_output()) {
     const std::size_t output = output_named("output with a loss", name, outputs);
     for (const Head& head : heads)
       GLIA_CHECK(head.output != output, ValueError, "compile got two losses for the output \"", name,
                  "\", expected one");
-    heads.push_back({output, name, loss.value(), 1, {}, {}});
+    heads.push_back(head_with(output, name, loss));
   }
   std::sort(heads.begin(), heads.end(), [](const Head& a, const Head& b) { return a.output < b.output; });
   for (const auto& [name, weight] : options.loss_weights) {

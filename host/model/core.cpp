@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <host/model/compile_checks.h>
 #include <host/model/core.h>
+#include <host/program/custom_loss.h>
 
 #include <algorithm>
 #include <exception>
@@ -37,6 +38,7 @@ void Core::build(const Shapes& inputs) {
   network_.specify(inputs);
   if (trainer_) trainer_->resolve(network_.output_shapes(), network_.added_losses());
   weights_.expect_dtype(dtype);
+  expect_computes(context().device(), trainer_ ? &*trainer_ : nullptr);
   weights_.move(context(), shared_from_this(), [this] { drop_programs(); });
   weights_.make(context(), dtype, seed);
   weights_.bind(shared_from_this(), context());
@@ -64,6 +66,14 @@ void Core::discard_build() {
   specified_.clear();
   built_ = false;
   network_.forget_shapes();
+}
+
+/// Throws DeviceError where a layer or loss of the application's own has no body for the device.
+void Core::expect_computes(const Device& device, const Trainer* trainer) const {
+  for (const LayerNode* node : all_nodes(network_.layers())) node->expect_computes(device, dtype);
+  if (!trainer) return;
+  for (const Head& head : trainer->heads().all)
+    if (head.own) head.own->expect(op::Custom::Part::loss, device, dtype);
 }
 
 /// Where no context was given, that of weights which are there.
@@ -118,6 +128,7 @@ void Core::compile(const CompileOptions& options) {
     return;
   }
   const Context target = context ? *context : this->context();
+  expect_computes(target.device(), &trainer);
   const Context before = this->context();  // what its backend made goes before it
   context_ = target;
   try {

@@ -144,6 +144,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   class Undo;
   Passes make_passes(const Trainer* trainer) const;
   void find_context() const;
+  void expect_computes(const Device& device, const Trainer* trainer) const;
   void drop_programs();
   void reset_optimizer();
   void make_training_memory();

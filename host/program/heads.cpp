@@ -1,5 +1,6 @@
 // Heads: their counters, and what computes their losses and metrics.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/program/custom_loss.h>
 #include <host/program/heads.h>
 
 #include <algorithm>
@@ -28,9 +29,11 @@ struct Group {
   bool sums_weights = false;
 };
 
-/// The first goes along with the loss itself, even where it is empty.
+/// The first goes along with the loss itself, even where it is empty; with one of the application's own nothing does.
 std::vector<Group> groups_of(const Head& head) {
   std::vector<Group> groups(1);
+  const auto is_of_rows = [](const ResolvedMetric& metric) { return metric.row.has_value(); };
+  if (head.own && std::any_of(head.metrics.begin(), head.metrics.end(), is_of_rows)) groups.emplace_back();
   for (std::size_t m = 0; m < head.metrics.size(); ++m) {
     if (!head.metrics[m].row) continue;
     if (groups.back().metrics.size() == metrics_of_a_pass) groups.emplace_back();
@@ -147,10 +150,17 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
     const std::vector<Group> groups = groups_of(head);
     for (std::size_t g = 0; g < groups.size(); ++g) {
       op::Loss loss = loss_of(head, groups[g], predictions[h], batch[h]);
-      loss.partials = loss_partials(e, loss);
-      if (wants_gradients && g == 0) loss.gradient = e.temporary(loss.predictions.shape);
-      e.add(loss);
-      const std::int64_t rows = loss.predictions.shape[0];
+      std::int64_t rows = loss.predictions.shape[0];
+      if (head.own && g == 0) {
+        rows = predictions[h].shape[0];
+        const EmittedLoss own = emit_custom_loss(e, *head.own, predictions[h], batch[h].targets,
+                                                 batch[h].weights, wants_gradients);
+        loss.partials = own.partials, loss.gradient = own.gradient;
+      } else {
+        loss.partials = loss_partials(e, loss);
+        if (wants_gradients && g == 0) loss.gradient = e.temporary(loss.predictions.shape);
+        e.add(loss);
+      }
       if (g == 0 && head.loss_counter < 0)
         result.partials = loss.partials, result.rows = rows;
       else

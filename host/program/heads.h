@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/named.h>  // defines: CustomLossBody
 #include <glia/shape.h>
 #include <host/layers/emitter.h>
 #include <host/program/metrics.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,7 @@ struct TargetSpec {
 struct Head {
   std::size_t output;  ///< which of the graph's
   std::string name;    ///< of that output
-  Losses loss;
+  Losses loss;  ///< of one of the application's own: one that takes the same targets, for metrics
   double weight = 1;
   Shape shape;  ///< of one row of the output
   std::vector<ResolvedMetric> metrics;
@@ -29,6 +31,7 @@ struct Head {
   /// -1: the state's own loss and rows, and the first counters.
   std::int64_t loss_counter = -1;
   std::int64_t rows_counter = -1;
+  std::shared_ptr<const CustomLossBody> own = {};  ///< null for a loss of Glia's
 
   /// Throws ShapeError for labels where there is one class.
   TargetSpec targets() const;

@@ -192,6 +192,20 @@ std::string words(const op::Reduce& d) {
                       : detail::concat("sums of ", d.in.shape, " -> ", d.out.shape, ", times ", d.scale);
 }
 
+std::string words(const op::Custom& d) {
+  detail::TextStream out;
+  constexpr const char* parts[] = {"forward", "backward", "loss"};
+  out << d.body->words() << ", " << parts[static_cast<int>(d.part)];
+  for (const bool written : {false, true}) {
+    const char* before = written ? " -> " : ", ";
+    for (int i = 0; i < d.count; ++i)
+      if (d.list[i].view && (d.access(d.list[i].role) == Access::write) == written &&
+          d.list[i].role != op::Custom::Role::scratch)
+        out << std::exchange(before, ", ") << d.list[i].view.shape;
+  }
+  return out.str();
+}
+
 /// Of what says enough by its shape.
 template <class Plain>
 requires requires(const Plain& d) { d.in, d.out; }

@@ -123,6 +123,8 @@ class LossNames {
   template <class Loss,
             std::enable_if_t<std::is_constructible_v<Losses, std::in_place_type_t<Loss>, Loss>, int> = 0>
   LossNames(const Loss& loss) : all_(LossName(loss)) {}
+  template <class Own, std::enable_if_t<std::is_base_of_v<CustomLoss, Own>, bool> = true>
+  LossNames(const Own& loss) : all_(LossName(loss)) {}
   LossNames(std::initializer_list<ByOutput> losses) {
     for (const auto& [output, loss] : losses) by_output_.emplace_back(output.text, loss);
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/augmentation.h>
+#include <glia/custom_descriptor.h>
 #include <glia/few_rows_descriptor.h>
 #include <glia/image_descriptors.h>
 #include <glia/macros.h>  // defines: GLIA_HD
@@ -391,7 +392,8 @@ using Descriptor = std::variant<
     op::LookupGradient, op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
     op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
     op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
-    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::FewRows>;
+    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::FewRows,
+    op::Custom>;
 
 /// Whether it reads or writes sources, which the caller of a run may give.
 inline bool has_sources(const Descriptor& descriptor) {

@@ -10,6 +10,8 @@
 #include <glia/compile.h>
 #include <glia/context.h>
 #include <glia/csv.h>
+#include <glia/custom_layer.h>
+#include <glia/custom_loss.h>
 #include <glia/datasets.h>
 #include <glia/descriptors.h>
 #include <glia/device.h>
@@ -36,5 +38,6 @@
 #include <glia/tensor.h>
 #include <glia/tensorboard.h>
 #include <glia/tensors.h>
+#include <glia/testing.h>
 #include <glia/version.h>
 #include <glia/warnings.h>

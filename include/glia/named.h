@@ -15,6 +15,7 @@
 #include <glia/math/penalties.h>
 #include <glia/math/precision.h>
 
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -49,13 +50,37 @@ using InitializerName = Named<Initializers>;  ///< "zeros", "glorot_uniform", "h
 using RegularizerName = Named<Regularizers>;  ///< "none", "l1", "l2", "l1_l2"
 using ConstraintName = Named<Constraints>;    ///< "none", "max_norm", "non_neg", "unit_norm", "min_max_norm"
 using OptimizerName = Named<Optimizers>;      ///< "sgd", "rmsprop", "adam", "adamw", "lion", "muon", ...
-using LossName = Named<Losses>;               ///< "mse", "mean_squared_error", "binary_crossentropy", ...
 using PaddingName = Named<Paddings>;          ///< "valid", "same"
 using InterpolationName = Named<Interpolations>;  ///< "nearest", "bilinear"
 using FlipModeName = Named<FlipModes>;            ///< "horizontal", "vertical", "horizontal_and_vertical"
 using FillModeName = Named<FillModes>;            ///< "reflect", "constant", "nearest", "wrap"
 using PrecisionName = Named<Precisions>;          ///< "float32", "tf32", "mixed_bfloat16"
 using Policy = PrecisionName;                     ///< Keras's name for it: Policy("mixed_bfloat16")
+
+class CustomLoss;      // of the application's own: glia/custom_loss.h
+class CustomLossBody;  // what is kept of one; host/program/custom_loss.h
+
+/// "mse", "mean_squared_error", "binary_crossentropy", ..., glia::Huber{.delta = 2}, or an object of a class of the application's
+/// own.
+class LossName : public Named<Losses> {
+ public:
+  LossName(const char* name) : Named(name) {}
+  LossName(const std::string& name) : Named(name) {}
+  template <class Member,
+            std::enable_if_t<std::is_constructible_v<Losses, std::in_place_type_t<Member>, Member>, int> = 0>
+  LossName(const Member& member) : Named(member) {}
+  /// body_of_loss is found where the class's base is defined.
+  template <class Own, std::enable_if_t<std::is_base_of_v<CustomLoss, Own>, bool> = true>
+  LossName(const Own& loss) : LossName(body_of_loss(loss)) {}
+  explicit LossName(std::shared_ptr<const CustomLossBody> own);
+
+  /// Null for a loss of Glia's. Of one of the application's own value() is a loss that takes the same targets.
+  const std::shared_ptr<const CustomLossBody>& own() const { return own_; }
+  std::string name() const;
+
+ private:
+  std::shared_ptr<const CustomLossBody> own_;
+};
 
 extern template class Named<Activations>;
 extern template class Named<Initializers>;

@@ -62,7 +62,7 @@ bool launch_fails();
 // --- the queue (streams.cpp)
 
 /// What a node of the queue, or of a captured graph, does.
-enum class Kind { kernel, copy, set, allocate, release, wait };
+enum class Kind { kernel, copy, set, allocate, release, wait, host };
 const char* name_of(Kind kind);
 
 /// A piece of work, and who waits for it.

@@ -66,7 +66,7 @@ void run_one(bool any) {
 }  // namespace
 
 const char* name_of(Kind kind) {
-  constexpr const char* names[] = {"kernel", "copy", "set", "allocate", "release", "wait"};
+  constexpr const char* names[] = {"kernel", "copy", "set", "allocate", "release", "wait", "host"};
   return names[static_cast<int>(kind)];
 }
 
@@ -279,6 +279,16 @@ cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t
       return trap(cudaErrorIllegalAddress, "a memset met device memory that was freed");
     mark_written(to, bytes);
     std::memset(to, value, bytes);
+  }));
+}
+
+// A function of the host, in order like other work; what is the device's is not for it.
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
+  GLIA_DOUBLE_ENTER();
+  return report(enqueue(stream, Kind::host, __func__, [=] {
+    close_device_memory();
+    function(data);
+    open_device_memory();
   }));
 }
 
