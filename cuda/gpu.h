@@ -73,6 +73,8 @@ class Gpu {
   std::size_t free_bytes() const;
   PageLocked page_locked(std::size_t bytes);
   Event event() const;
+  /// One that also keeps the time.
+  Event timed_event() const;
   /// Gives what the pool keeps back to the device.
   void trim();
   /// The host waits for all work so far.
@@ -85,6 +87,8 @@ class Gpu {
   void settle() noexcept;
 
   const BackendCounters& counters() const { return counters_; }
+  /// To be said by whatever launches on target().
+  void count_launch() const { ++counters_.launches; }
 
   /// While it lives, Ops are captured, not run.
   class Recording {
@@ -122,7 +126,7 @@ class Gpu {
   Pool pool_;  ///< none where the device has no pools, as shares of one may: plain allocations then
   int compute_capability_ = 0;
   unsigned most_blocks_ = 0;
-  BackendCounters counters_;
+  mutable BackendCounters counters_;
 };
 
 }  // namespace glia::cuda

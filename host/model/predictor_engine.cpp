@@ -132,7 +132,12 @@ void Predictor::Engine::enqueue(std::span<const void* const> x, std::span<void* 
   for (std::size_t i = 0; i < x.size(); ++i) sources_[i] = {const_cast<void*>(x[i]), scale_};
   for (std::size_t i = 0; i < y.size(); ++i) sources_[x.size() + i] = {y[i], 1};
   const ReadingBlocks reading(places_.blocks, context_.device().is_cpu());
-  program.run_given({sources_.data(), batch});
+  run_watched(profile_, program, Given{sources_.data(), batch});
+}
+
+void Predictor::Engine::watch(std::shared_ptr<Profile> profile) {
+  const detail::InUse::Hold mark(context_.backend().in_use(), Backend::in_use_elsewhere);
+  glia::watch(profile_, std::move(profile), "predictor");
 }
 
 /// Those on the CPU of another dtype, converted; empty ones for those that are right.

@@ -27,6 +27,8 @@ class Predictor::Engine {
                std::optional<void*> stream);
   void update(const std::vector<TensorView>& weights, std::optional<void*> stream);
   void synchronize();
+  /// Has calls recorded from now on. Throws StateError where another profiler watches.
+  void watch(std::shared_ptr<Profile> profile);
 
   const Context& context() const { return context_; }
   const Shapes& input_shapes() const { return input_shapes_; }
@@ -53,6 +55,7 @@ class Predictor::Engine {
   std::shared_ptr<Memory> arena_;
   std::vector<Program> programs_;  // ascending
   std::vector<Source> sources_;    // of the call that is made
+  std::shared_ptr<Profile> profile_;  // where a profiler watches
 };
 
 }  // namespace glia

@@ -19,6 +19,7 @@
 #include <glia/image_layers.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
+#include <glia/log.h>
 #include <glia/merging_layers.h>
 #include <glia/model.h>
 #include <glia/named.h>
@@ -26,6 +27,7 @@
 #include <glia/plots.h>
 #include <glia/predictor.h>
 #include <glia/preprocessing.h>
+#include <glia/profiler.h>
 #include <glia/program.h>
 #include <glia/search.h>
 #include <glia/sequential.h>
@@ -35,4 +37,3 @@
 #include <glia/tensorboard.h>
 #include <glia/tensors.h>
 #include <glia/version.h>
-#include <glia/warnings.h>

@@ -67,7 +67,8 @@ struct Node {
   std::vector<std::shared_ptr<Node>> after;  // while it is not done
   std::shared_ptr<Node> self;                // while something blocks it: keeps it alive
   bool done = false;
-  bool wanted = false;  // by the drain that runs
+  bool wanted = false;    // by the drain that runs
+  std::int64_t time = 0;  // when it was done
 };
 using NodePtr = std::shared_ptr<Node>;
 
@@ -165,4 +166,6 @@ struct CUevent_st {
   glia::cuda_double::NodePtr node;
   std::shared_ptr<glia::cuda_double::Capture> capture;
   std::vector<int> captured;
+  bool keeps_time = false, recorded = false;
+  std::int64_t time = 0;  // when it was recorded
 };
