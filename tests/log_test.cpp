@@ -166,10 +166,10 @@ TEST_P(LogOn, Programs_are_told_of_when_they_are_built_and_not_when_they_are_use
   EXPECT_THAT(train, HasSubstr(" Ops, arena "));
 }
 
-class LogOnTheDouble : public test::DoubleTest {};
-INSTANTIATE_TEST_SUITE_P(Devices, LogOnTheDouble, test::only_cuda(), test::device_name);
+class CudaLogOnTheDouble : public test::DoubleTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, CudaLogOnTheDouble, test::only_cuda(), test::device_name);
 
-TEST_P(LogOnTheDouble, Tells_of_captured_graphs_of_refused_algorithms_and_of_libraries_that_were_opened) {
+TEST_P(CudaLogOnTheDouble, Tells_of_captured_graphs_of_refused_algorithms_and_of_libraries_that_were_opened) {
   Listener listener;
   controls().settings().refuses_products = true;
   Sequential model{Input({6, 6, 1}), Conv2D(2, 3, {.activation = "relu"}), Flatten(), Dense(2)};
@@ -186,7 +186,7 @@ TEST_P(LogOnTheDouble, Tells_of_captured_graphs_of_refused_algorithms_and_of_lib
   EXPECT_THAT(listener.heard, Contains(HasSubstr("debug: cuDNN has no engine for (5, 6, 6, 1)")));
 }
 
-TEST_P(LogOnTheDouble, Tells_of_memory_that_is_asked_for_once_more) {
+TEST_P(CudaLogOnTheDouble, Tells_of_memory_that_is_asked_for_once_more) {
   Listener listener;
   constexpr int memory_allocation = 2;  // cudaErrorMemoryAllocation
   controls().fail("cudaMallocFromPoolAsync", 1, memory_allocation);
@@ -194,7 +194,7 @@ TEST_P(LogOnTheDouble, Tells_of_memory_that_is_asked_for_once_more) {
   EXPECT_THAT(listener.heard, Contains(HasSubstr("info: GPU 0 has no 12345 bytes of memory left")));
 }
 
-TEST_P(LogOnTheDouble, Tells_of_a_relu_that_hides_nan) {
+TEST_P(CudaLogOnTheDouble, Tells_of_a_relu_that_hides_nan) {
   Listener listener;
   controls().settings().relu_hides_nan = true;
   Sequential model{Dense(3, "relu", {.input_dim = 4})};
