@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/backend.h>
 #include <cuda/check.h>
+#include <cuda/gpu_sequence.h>
 #include <cuda/kernels.h>
+#include <cuda/log.h>
 #include <cuda/lost.h>
 #include <cuda/prepare.h>
 #include <cuda/tensor_work.h>
@@ -21,75 +23,39 @@ namespace {
 /// Steps in the larger graph: enough that launching it costs nothing beside running it.
 constexpr std::int64_t steps_in_graph = 16;
 
-/// "layer "swish" (LearnedSwish), loss pinball"; empty for none.
-std::string bodies_in(const std::vector<Descriptor>& descriptors) {
-  std::string words;
-  for (const Descriptor& descriptor : descriptors) {
-    const auto* custom = std::get_if<op::Custom>(&descriptor);
-    if (!custom || custom->part == op::Custom::Part::backward) continue;
-    words += (words.empty() ? "" : ", ") + custom->body->words();
-  }
-  return words;
-}
-
-/// What `enqueue()` enqueues, as a graph. `bodies` are those of the application that take part, in words.
-template <class Enqueue>
-ExecutableGraph captured(Gpu& gpu, const std::string& bodies, const Enqueue& enqueue) {
-  Gpu::Recording recording(gpu);
-  enqueue();
-  Graph graph;
-  try {
-    graph = recording.finish();
-  } catch (const DeviceError& error) {
-    GLIA_CHECK(bodies.empty(), DeviceError, error.what(),
-               "; the step has bodies of the application's own, ", bodies,
-               ": a stream that one forks from call.stream() by an event must be joined to it again before "
-               "the body returns");
-    throw;
-  }
-  ExecutableGraph executable;
-  GLIA_CUDA(cudaGraphInstantiate(executable.made_here(), graph, 0));
-  return executable;
-}
-
-class CudaSequence final : public Sequence {
+class CudaSequence final : public GpuSequence {
  public:
-  /// `bodies` names those of the application's own among the Ops, if there are any.
-  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> ops, std::string bodies)
-      : Sequence(std::move(ops)), gpu_(gpu), bodies_(std::move(bodies)), one_(captured(1)) {}
+  CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
+      : GpuSequence(gpu, std::move(all), descriptors), one_(captured(1)) {}
 
   void run(std::int64_t times) override {
     const CurrentDevice current(gpu_.index());
-    if (gpu_.application_captures()) {  // the steps become part of its graph
-      for (; times > 0; --times) Sequence::run_one_by_one();
+    if (in_ranges_ || gpu_.application_captures()) {  // the steps become part of its graph
+      for (; times > 0; --times) run_step();
       return;
     }
     if (times >= steps_in_graph && !many_) many_ = captured(steps_in_graph);
     for (; times >= steps_in_graph; times -= steps_in_graph) GLIA_CUDA(cudaGraphLaunch(many_, gpu_.stream()));
     for (; times > 0; --times) GLIA_CUDA(cudaGraphLaunch(one_, gpu_.stream()));
   }
-  void run_one_by_one() override {
-    const CurrentDevice current(gpu_.index());
-    Sequence::run_one_by_one();
-  }
 
  private:
   ExecutableGraph captured(std::int64_t times) {
-    return cuda::captured(gpu_, bodies_, [&] {
-      for (; times > 0; --times) Sequence::run_one_by_one();
+    log(LogLevel::debug, "captured ", times, " of a step of ", ops().size(), " Ops as a graph");
+    return GpuSequence::captured([&] {
+      for (; times > 0; --times) run_step();
     });
   }
-  Gpu& gpu_;
-  std::string bodies_;
+
   ExecutableGraph one_, many_;
 };
 
 /// A list whose rows each run gives. What reads or writes them is launched by itself, with their addresses as arguments: an
 /// application that captures a run can change them as those of any kernel. What lies between is launched as graphs.
-class GivenSequence final : public Sequence {
+class GivenSequence final : public GpuSequence {
  public:
   GivenSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
-      : Sequence(std::move(all)), gpu_(gpu), bodies_(bodies_in(descriptors)) {
+      : GpuSequence(gpu, std::move(all), descriptors) {
     for (std::size_t i = 0; i < descriptors.size(); ++i) {
       if (!has_sources(descriptors[i])) {
         if (pieces_.empty() || pieces_.back().given) pieces_.push_back({i, i, false, {}});
@@ -105,22 +71,19 @@ class GivenSequence final : public Sequence {
   void run(std::int64_t times) override {
     for (; times > 0; --times) run_one_by_one();
   }
-  void run_one_by_one() override {
-    const CurrentDevice current(gpu_.index());
-    Sequence::run_one_by_one();
-  }
   void run_given(const Given& given) override {
     std::optional<CurrentDevice> current;  // which asks CUDA
     if (!gpu_.is_only_device()) current.emplace(gpu_.index());
     for (const Piece& piece : pieces_)
       if (piece.given) ops()[piece.begin]->give(given);
+    const Range step(in_ranges_ ? "glia step" : nullptr);
     std::optional<bool> captures;  // asked once, and only where it matters
     for (const Piece& piece : pieces_) {
-      if (piece.graph && !captures) captures = gpu_.is_captured();
+      if (piece.graph && !captures) captures = in_ranges_ || gpu_.is_captured();
       if (piece.graph && !*captures)
         GLIA_CUDA(cudaGraphLaunch(piece.graph, gpu_.stream()));
       else
-        run_ops(piece);
+        run_ops(piece.begin, piece.end);
     }
   }
 
@@ -130,15 +93,11 @@ class GivenSequence final : public Sequence {
     bool given;
     ExecutableGraph graph;  // of two Ops and more between those that are given rows
   };
-  void run_ops(const Piece& piece) const {
-    for (std::size_t i = piece.begin; i < piece.end; ++i) ops()[i]->run();
-  }
-  ExecutableGraph captured(const Piece& piece) const {
-    return cuda::captured(gpu_, bodies_, [&] { run_ops(piece); });
+  ExecutableGraph captured(const Piece& piece) {
+    log(LogLevel::debug, "captured ", piece.end - piece.begin, " Ops of a step over given rows as a graph");
+    return GpuSequence::captured([&] { run_ops(piece.begin, piece.end); });
   }
 
-  Gpu& gpu_;
-  std::string bodies_;
   std::vector<Piece> pieces_;
 };
 
@@ -288,7 +247,7 @@ class CudaBackend final : public Backend {
     gpu_.expect_no_capture("a model was prepared");
     std::vector<std::unique_ptr<Op>> ops = prepare_ops(gpu_, lt_, cudnn_, descriptors, bindings);
     if (bindings.given) return std::make_unique<GivenSequence>(gpu_, std::move(ops), descriptors);
-    return std::make_unique<CudaSequence>(gpu_, std::move(ops), bodies_in(descriptors));
+    return std::make_unique<CudaSequence>(gpu_, std::move(ops), descriptors);
   }
 
   void compute(const TensorWork& work) override {

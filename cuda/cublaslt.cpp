@@ -3,6 +3,7 @@
 #include <cuda/check.h>
 #include <cuda/cublaslt.h>
 #include <cuda/faults.h>
+#include <cuda/log.h>
 
 #include <algorithm>
 #include <array>
@@ -206,19 +207,27 @@ std::optional<LtProduct> CublasLt::find(const op::Matmul& matmul, const Epilogue
   const bool may_be_refused = epilogue.kind != CUBLASLT_EPILOGUE_DEFAULT || matmul.a.dtype == DType::bfloat16;
   const bool refused =
       status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_INVALID_VALUE && may_be_refused);
-  if (refused || (status == CUBLAS_STATUS_SUCCESS && found == 0)) return {};
+  if (refused || (status == CUBLAS_STATUS_SUCCESS && found == 0)) {
+    log(LogLevel::debug, product.name(), " has no algorithm for ", a.shape, " x ", b.shape);
+    return {};
+  }
   check(status, "cublasLtMatmulAlgoGetHeuristic");
   const Trial trial(gpu_, matmul);
   for (int i = 0; i < found; ++i) {
     if (candidates[i].state != CUBLAS_STATUS_SUCCESS) continue;
     product.algorithm_ = candidates[i].algo;
     if (trial.works(product)) return product;
+    log(LogLevel::debug, product.name(), ": algorithm ", i, " of ", found, " for ", a.shape, " x ", b.shape,
+        " refused to run");
   }
+  log(LogLevel::debug, product.name(), " has no algorithm for ", a.shape, " x ", b.shape, " that runs");
   return {};
 }
 
 bool CublasLt::keeps_nan(const LtProduct& product, const op::Matmul& matmul) {
-  return !propagate_nan_ || Trial(gpu_, matmul).keeps_nan(product);
+  const bool keeps = !propagate_nan_ || Trial(gpu_, matmul).keeps_nan(product);
+  if (!keeps) log(LogLevel::info, product.name(), " hides NaN: a kernel does what it would do on the way");
+  return keeps;
 }
 
 cublasStatus_t LtProduct::launch(const void* a, const void* b, void* out, cudaStream_t stream) const {
@@ -231,6 +240,7 @@ cublasStatus_t LtProduct::launch(const void* a, const void* b, void* out, cudaSt
 }
 
 void LtProduct::run(const void* a, const void* b, void* out) const {
+  owner_->gpu_.count_launch();
   check(launch(a, b, out, owner_->gpu_.target()), "cublasLtMatmul");
 }
 

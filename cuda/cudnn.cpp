@@ -3,6 +3,7 @@
 #include <cuda/cudnn_check.h>
 #include <cuda/cudnn_convolutions.h>
 #include <cuda/cudnn_owned.h>
+#include <cuda/log.h>
 
 #include <algorithm>
 #include <limits>
@@ -60,6 +61,10 @@ void Cudnn::start() {
   if (looked_for_) return;
   library_ = opened();
   looked_for_ = true;
+  if (library_)
+    log(LogLevel::info, "cuDNN ", version(), " was opened");
+  else
+    log(LogLevel::info, "cuDNN was not opened (", missing_, "): convolutions run as plain loops");
 }
 
 std::unique_ptr<Cudnn::Library> Cudnn::opened() {
@@ -99,9 +104,17 @@ std::unique_ptr<CudnnConvolution> Cudnn::look_for(ConvolutionProblem problem) {
     return find(gpu_, library_->api, library_->handle, problem, rules_);
   };
   if (auto fused = by(find_engine)) return fused;
-  if (std::exchange(problem.fused, ConvolutionProblem::nothing) != ConvolutionProblem::nothing)
+  const auto refused = [&](const char* what, const char* next) {
+    log(LogLevel::debug, "cuDNN has no ", what, " for ", problem.x_shape, " and ", problem.y_shape, ": ", next);
+  };
+  if (std::exchange(problem.fused, ConvolutionProblem::nothing) != ConvolutionProblem::nothing) {
+    refused("engine with a bias fused", "the convolution alone is asked for");
     if (auto engine = by(find_engine)) return engine;
-  return by(find_algorithm);
+  }
+  refused("engine", "the legacy interface is asked");
+  auto algorithm = by(find_algorithm);
+  if (!algorithm) refused("algorithm", "plain loops serve");
+  return algorithm;
 }
 
 std::shared_ptr<Memory> Cudnn::scratch(std::size_t bytes) {

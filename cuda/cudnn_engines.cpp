@@ -28,6 +28,7 @@ class Engine final : public CudnnConvolution {
   }
 
   void run(const ConvolutionOperands& operands) const override {
+    gpu_.count_launch();
     GLIA_CUDNN(api_, SetStream, handle_, gpu_.target());
     check(api_, prepared_->plan.run(handle_, problem_, operands), execute);
   }

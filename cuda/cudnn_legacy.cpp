@@ -189,6 +189,7 @@ class Convolution final : public CudnnConvolution {
   }
 
   void run(const ConvolutionOperands& operands) const override {
+    gpu_.count_launch();
     GLIA_CUDNN(api_, SetStream, handle_, gpu_.target());
     check(api_, launch(operands), Kind::call);
   }

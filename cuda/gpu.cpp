@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/check.h>
 #include <cuda/gpu.h>
+#include <cuda/log.h>
 #include <cuda/lost.h>
 
 #include <algorithm>
@@ -206,6 +207,8 @@ std::byte* Gpu::take(std::size_t bytes) {
   cudaError_t error = allocate(&data, bytes);
   if (error == cudaErrorMemoryAllocation) {
     static_cast<void>(cudaGetLastError());
+    log(LogLevel::info, "GPU ", index_, " has no ", bytes,
+        " bytes of memory left: what was kept for reuse is given back, and they are asked for again");
     trim();  // after what is being freed
     error = allocate(&data, bytes);
   }
@@ -233,6 +236,12 @@ PageLocked Gpu::page_locked(std::size_t bytes) {
 Event Gpu::event() const {
   Event event;
   GLIA_CUDA(cudaEventCreateWithFlags(event.made_here(), cudaEventDisableTiming));
+  return event;
+}
+
+Event Gpu::timed_event() const {
+  Event event;
+  GLIA_CUDA(cudaEventCreateWithFlags(event.made_here(), cudaEventDefault));
   return event;
 }
 

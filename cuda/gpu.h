@@ -79,6 +79,8 @@ class Gpu {
   /// Bytes that a library may work in, at most (ContextOptions).
   std::size_t workspace_limit() const { return workspace_limit_; }
   Event event() const;
+  /// One that also keeps the time.
+  Event timed_event() const;
   /// Gives what the pool keeps back to the device.
   void trim();
   /// The host waits for all work so far.
@@ -91,6 +93,8 @@ class Gpu {
   void settle() noexcept;
 
   const BackendCounters& counters() const { return counters_; }
+  /// To be said by whatever launches on target().
+  void count_launch() const { ++counters_.launches; }
 
   /// While it lives, Ops are captured, not run.
   class Recording {
@@ -131,7 +135,7 @@ class Gpu {
   Pool pool_;
   int compute_capability_ = 0;
   unsigned most_blocks_ = 0;
-  BackendCounters counters_;
+  mutable BackendCounters counters_;
 };
 
 }  // namespace glia::cuda

@@ -9,6 +9,7 @@
 namespace glia::cuda {
 
 inline void launch(const KernelLaunch& kernel, const Gpu& gpu) {
+  gpu.count_launch();
   void* arguments[] = {const_cast<KernelParameter*>(&kernel.parameter)};
   GLIA_CUDA(cudaLaunchKernel(kernel.function, dim3(kernel.blocks), dim3(kernel.threads), arguments, 0,
                              gpu.target()));

@@ -1,6 +1,7 @@
 // The one symbol that the backend's library exports.
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/backend.h>
+#include <cuda/log.h>
 #include <glia/backend_library.h>
 
 namespace {
@@ -19,10 +20,12 @@ const char* unusable(int index) {
   return reason.empty() ? nullptr : reason.c_str();
 }
 
+void log_to(const glia::LogSink& sink) { glia::cuda::log_sink = sink; }
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const glia::BackendLibrary* glia_backend_library() {
-  static const glia::BackendLibrary library{glia::backend_abi, &devices, &unusable,
+  static const glia::BackendLibrary library{glia::backend_abi, &log_to, &devices, &unusable,
                                             &glia::cuda::make_backend};
   return &library;
 }

@@ -34,8 +34,9 @@ INSTANTIATE_TEST_SUITE_P(Devices, CudaConvolutionLimitsOnTheDouble, test::only_c
 
 TEST_P(CudaConvolutionLimitsOnTheDouble, Convolutions_that_are_plain_loops_are_warned_of_once) {
   std::vector<std::string> heard;
-  const WarningHandler before =
-      set_warning_handler([&](const std::string& message) { heard.push_back(message); });
+  const LogHandler before = set_log_handler([&](LogLevel level, const std::string& message) {
+    if (level == LogLevel::warning) heard.push_back(message);
+  });
   const auto prepare = [] {
     Sequential model{Input({6, 6, 1}), Conv2D(2, 3), Conv2D(2, 3)};
     model.compile({.loss = "mse", .device = "cuda"});
@@ -52,7 +53,7 @@ TEST_P(CudaConvolutionLimitsOnTheDouble, Convolutions_that_are_plain_loops_are_w
   prepare();
   ASSERT_EQ(heard.size(), 2u);
   EXPECT_THAT(heard[1], HasSubstr("no cuDNN"));
-  set_warning_handler(before);
+  set_log_handler(before);
 }
 
 /// cuDNN's exact gradients of images want as much as their operands are.

@@ -50,9 +50,9 @@ std::string told(const std::string& name, const test::Plain& plain) {
   const Shape output = model.layer(-1).output_shape();
   const Tensor y = pixels(output, 37);
   std::ostringstream out;
-  out << name << '\n' << std::regex_replace(model.explain(8), std::regex("  \\[[^\\n]*\\]"), "");
+  out << name << '\n' << std::regex_replace(model.explain(8), std::regex("  \\[[^\\n]*"), "");
   for (const Mode mode : {Mode::validate, Mode::infer})
-    out << std::regex_replace(model.program(mode, 5).explain(), std::regex("  \\[[^\\n]*\\]"), "");
+    out << std::regex_replace(model.program(mode, 5).explain(), std::regex("  \\[[^\\n]*"), "");
   model.fit(x, y, {.epochs = 3, .batch_size = 8, .verbose = 0});
   out << "weights " << std::hex << hash_of(model.get_weights()) << std::dec << "\n\n";
   return out.str();

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -203,8 +204,8 @@ class MatmulOp final : public Op {
 class CpuSequence final : public Sequence {
  public:
   /// `leaves_the_stack`: whether any of the Ops may.
-  CpuSequence(std::vector<std::unique_ptr<Op>> ops, bool leaves_the_stack)
-      : Sequence(std::move(ops)), leaves_the_stack_(leaves_the_stack) {}
+  CpuSequence(const ThreadPool& pool, std::vector<std::unique_ptr<Op>> ops, bool leaves_the_stack)
+      : Sequence(std::move(ops)), pool_(pool), leaves_the_stack_(leaves_the_stack) {}
 
   void run(std::int64_t times) override {
     std::optional<SignalsBlocked> blocked;  // once a launch: it costs two calls of the system
@@ -213,8 +214,26 @@ class CpuSequence final : public Sequence {
     for (std::int64_t i = 0; i < times; ++i) Sequence::run_one_by_one();
   }
   void run_one_by_one() override { run(1); }
+  std::vector<OpTime> run_timed() override {
+    using Clock = std::chrono::steady_clock;
+    std::vector<OpTime> times(ops().size());
+    std::optional<SignalsBlocked> blocked;
+    if (leaves_the_stack_) blocked.emplace();
+    const ComputeMode mode;
+    const Clock::time_point start = Clock::now();
+    const auto now = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      const std::int64_t before = pool_.slices();
+      times[i].begin = now();
+      ops()[i]->run();
+      times[i].end = now();
+      times[i].launches = pool_.slices() - before;
+    }
+    return times;
+  }
 
  private:
+  const ThreadPool& pool_;
   bool leaves_the_stack_;
 };
 
@@ -315,7 +334,11 @@ class CpuBackend final : public Backend {
     }
   }
 
-  BackendCounters counters() const override { return counters_; }
+  BackendCounters counters() const override {
+    BackendCounters counters = counters_;
+    counters.launches = pool_.slices();
+    return counters;
+  }
 
  private:
   std::unique_ptr<Sequence> prepared(const std::vector<Descriptor>& descriptors, const Bindings& bindings) {
@@ -343,7 +366,7 @@ class CpuBackend final : public Backend {
         ops.push_back(std::make_unique<KernelOp>(pool_, kernels_.table->elementary(descriptor, bindings)));
       }
     }
-    return std::make_unique<CpuSequence>(std::move(ops), leaves_the_stack);
+    return std::make_unique<CpuSequence>(pool_, std::move(ops), leaves_the_stack);
   }
 
   Heap heap_;

@@ -106,6 +106,7 @@ void ThreadPool::stop() {
 
 void ThreadPool::run_erased(std::int64_t count, Function function, const void* task) {
   const ComputeMode mode;
+  slices_ += count;
   const int shares = static_cast<int>(count < threads() ? count : threads());
   if (shares <= 1) {
     for (std::int64_t i = 0; i < count; ++i) function(task, i, 0);

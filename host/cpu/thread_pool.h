@@ -26,6 +26,9 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(ranges_.size()); }
 
+  /// All that were run so far.
+  std::int64_t slices() const { return slices_; }
+
   /// Calls task(i, worker) once for each i in 0..count-1, worker in 0..threads()-1, and returns when all are
   /// done. Each worker begins with the same share every time, so that its cache stays warm, and then helps
   /// the others. Does not allocate. Tasks may not throw.
@@ -56,6 +59,7 @@ class ThreadPool {
   detail::ProcessMark process_;  // where the workers are
   Function function_ = nullptr;
   const void* task_ = nullptr;
+  std::int64_t slices_ = 0;
   int spins_;
   /// The launch, in one word so that a worker joins it or misses it, and nothing between: its number, whether
   /// it is open, how many shares its slices are in, and how many workers are in it. A launch is closed when

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/backend.h>
 #include <glia/context.h>
+#include <glia/log.h>
 #include <host/cpu/backend.h>
 #include <host/device/cuda_library.h>
 
@@ -9,6 +10,11 @@ namespace glia {
 
 Context::Context(const ContextOptions& options) {
   backend_ = options.device.is_cuda() ? cuda_library::make_backend(options) : cpu::make_backend(options);
+  if (!detail::is_logged(LogLevel::info)) return;
+  detail::TextStream versions;
+  for (const auto& [name, number] : backend_->versions()) versions << ", " << name << ' ' << number;
+  detail::tell(LogLevel::info, "a context on ", device(), ", ", threads(), threads() == 1 ? " thread" : " threads",
+               versions.str());
 }
 
 Device Context::device() const { return backend_->device(); }

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <glia/backend_library.h>
+#include <glia/log.h>
 #include <glia/process_mark.h>
 #include <host/device/cuda_library.h>
 
@@ -79,12 +80,19 @@ Opened open_library() {
   if (library->abi != backend_abi)
     return {nullptr, detail::concat(path, " was built for another version of Glia (interface ", library->abi,
                                     ", expected ", backend_abi, "): rebuild it, or ", remedy)};
+  library->log_to({&detail::is_logged,
+                   [](LogLevel level, const char* message) { detail::log_text(level, message); }});
+  detail::tell(LogLevel::info, "opened the CUDA backend ", path);
   return {library, {}};
 }
 
 /// Opened once in a process, at the first question about CUDA.
 const Opened& opened() {
-  static const Opened result = open_library();
+  static const Opened result = [] {
+    Opened library = open_library();
+    if (!library.library) detail::tell(LogLevel::info, "there is no CUDA backend: ", library.reason);
+    return library;
+  }();
   return result;
 }
 

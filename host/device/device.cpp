@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/device.h>
 #include <glia/error.h>
+#include <glia/log.h>
 #include <glia/version.h>
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/onednn.h>
@@ -29,7 +30,15 @@ Device::Device(const std::string& name) {
   }
 }
 
-Device Device::automatic() { return cuda_library::first_device().devices > 0 ? cuda(0) : cpu(); }
+Device Device::automatic() {
+  const cuda_library::Availability found = cuda_library::first_device();
+  if (found.devices == 0) {
+    detail::tell(LogLevel::info, "device \"auto\" is the CPU: ", found.reason);
+    return cpu();
+  }
+  detail::tell(LogLevel::info, "device \"auto\" is cuda:0 of ", found.description);
+  return cuda(0);
+}
 
 std::string Device::name() const { return is_cpu() ? "cpu" : "cuda:" + std::to_string(index_); }
 

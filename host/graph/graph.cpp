@@ -81,6 +81,7 @@ Emission Graph::emit(Emitter& e, const std::vector<Operand>& inputs) const {
     std::vector<Operand> operands;
     for (const Source& source : node.inputs)
       operands.push_back(emissions->of[source.node].outputs[source.output]);
+    const Emitter::Of of_layer(e, node.layer.node().name);
     emissions->of[n] = node.layer.node().emit(e, operands);
   }
   Emission result;
@@ -134,6 +135,7 @@ std::vector<View> Graph::emit_backward(const Emissions& emissions, Emitter& e,
   std::vector<View> of_inputs(inputs.size());
   for (std::size_t n = nodes.size(); n-- > 0;) {
     if (!needed[n]) continue;
+    const Emitter::Of of_layer(e, nodes[n].layer.node().name);
     std::vector<View> sums;
     for (std::vector<View>& readers : gradients[n]) sums.push_back(sum_of(e, readers));
     if (nodes[n].inputs.empty()) {

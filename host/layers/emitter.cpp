@@ -1,8 +1,9 @@
-// Emitter: where weights and their gradients lie.
+// Emitter: where weights and their gradients lie, and whose a descriptor is.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/layers/emitter.h>
 
 #include <algorithm>
+#include <memory>
 
 namespace glia {
 
@@ -19,16 +20,23 @@ View VariablePlaces::gradient(const Variable& variable) const {
   return View::contiguous(Buffer::gradients, variable.block->dtype(), variable.shape, found->second);
 }
 
+Emitter::Of::Of(Emitter& emitter, const std::string& layer) : emitter_(emitter), outer_(emitter.layer_) {
+  emitter.layer_ = std::make_shared<const std::string>(outer_ ? *outer_ + '/' + layer : layer);
+}
+
 View Emitter::gradient(const Variable& variable) {
   const View sum = places_.gradient(variable);
   if (!sum || given_.insert(&variable).second) return sum;
   const View more = temporary(variable.shape);
-  more_.emplace_back(sum, more);
+  more_.push_back({layer_, sum, more});
   return more;
 }
 
 void Emitter::finish_gradients() {
-  for (const auto& [sum, more] : more_) add(op::Combine{1, 1, sum, more, sum});
+  for (const auto& [layer, sum, more] : more_) {
+    add(op::Combine{1, 1, sum, more, sum});
+    descriptors_.back().layer = layer;
+  }
   more_.clear();
 }
 

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -69,7 +71,22 @@ class Emitter {
     return view;
   }
   View temporary(const Shape& shape) { return temporary(shape, dtype_); }
-  void add(const Descriptor& descriptor) { descriptors_.push_back(descriptor); }
+  /// While it lives, what is added is this layer's; within another's, "block/dense".
+  class Of {
+   public:
+    Of(Emitter& emitter, const std::string& layer);
+    ~Of() { emitter_.layer_ = std::move(outer_); }
+    Of(const Of&) = delete;
+    Of& operator=(const Of&) = delete;
+
+   private:
+    Emitter& emitter_;
+    std::shared_ptr<const std::string> outer_;
+  };
+  void add(const Descriptor& descriptor) {
+    descriptors_.push_back(descriptor);
+    descriptors_.back().layer = layer_;
+  }
   std::vector<Descriptor> take() { return std::move(descriptors_); }
 
  private:
@@ -80,8 +97,13 @@ class Emitter {
   std::uint64_t noises_ = 0;
   int temporaries_ = 0;
   std::vector<Descriptor> descriptors_;
+  std::shared_ptr<const std::string> layer_;  // whose the next is
   std::unordered_set<const Variable*> given_;
-  std::vector<std::pair<View, View>> more_;  // sum and what is to be added to it
+  struct More {
+    std::shared_ptr<const std::string> layer;
+    View sum, more;  // what is to be added to the sum
+  };
+  std::vector<More> more_;
 };
 
 /// A value that flows from layer to layer: a view, and with it room for a mask.

@@ -10,6 +10,7 @@
 #include <host/model/model_weights.h>
 #include <host/model/network.h>
 #include <host/model/passes.h>
+#include <host/model/profile.h>
 #include <host/model/programs.h>
 #include <host/model/step.h>
 #include <host/model/trainer.h>
@@ -65,6 +66,8 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   /// the CPU; on a GPU they are put in order by events.
   void run(const Program& program, std::int64_t steps);
   void run_given(const Program& program, const Given& given);
+  /// Has them recorded from now on. Throws StateError where another profiler watches.
+  void watch(std::shared_ptr<Profile> profile);
   /// The Program for a batch of rows, from the cache or new. Shared, so that the cache may drop it.
   std::shared_ptr<const Program> program(const ProgramKey& key);
   /// What the descriptors of its steps are made of.
@@ -160,6 +163,7 @@ class Core final : public Builder, public std::enable_shared_from_this<Core> {
   std::optional<Trainer> trainer_;
   Passes passes_;
   Programs programs_;
+  std::shared_ptr<Profile> profile_;  // where a profiler watches
 };
 
 }  // namespace glia

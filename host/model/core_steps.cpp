@@ -44,16 +44,19 @@ std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
 }
 
 void Core::run(const Program& program, std::int64_t steps) {
-  if (program.mode() != Mode::train && program.mode() != Mode::update) return program.run(steps);
+  if (program.mode() != Mode::train && program.mode() != Mode::update)
+    return run_watched(profile_, program, steps);
   const WritingBlocks writing(weights_.places().blocks, backend(), WeightGate::IfRead::wait);
-  program.run(steps);
+  run_watched(profile_, program, steps);
 }
 
 void Core::run_given(const Program& program, const Given& given) {
-  if (program.mode() != Mode::train) return program.run_given(given);
+  if (program.mode() != Mode::train) return run_watched(profile_, program, given);
   const WritingBlocks writing(weights_.places().blocks, backend(), WeightGate::IfRead::wait);
-  program.run_given(given);
+  run_watched(profile_, program, given);
 }
+
+void Core::watch(std::shared_ptr<Profile> profile) { glia::watch(profile_, std::move(profile), "model"); }
 
 void Core::set_learning_rate(const LearningRate& rate) {
   const bool was_constant = trainer_->has_constant_rate();

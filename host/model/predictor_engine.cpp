@@ -136,7 +136,12 @@ void Predictor::Engine::run(const Program& program, std::int64_t batch, std::opt
   }
   context_.backend().enqueue_on(stream);
   const ReadingBlocks reading(places_.blocks, context_.device().is_cpu());
-  program.run_given({sources_.data(), batch});
+  run_watched(profile_, program, Given{sources_.data(), batch});
+}
+
+void Predictor::Engine::watch(std::shared_ptr<Profile> profile) {
+  const Using use(*this);
+  glia::watch(profile_, std::move(profile), "predictor");
 }
 
 void Predictor::Engine::enqueue(std::span<const void* const> x, std::span<void* const> y, std::int64_t batch,

@@ -30,6 +30,8 @@ class Predictor::Engine {
   Tensor predict(const TensorView& x);
   void update(const std::vector<TensorView>& weights, std::optional<void*> stream);
   void synchronize();
+  /// Has calls recorded from now on. Throws StateError where another profiler watches.
+  void watch(std::shared_ptr<Profile> profile);
 
   const Context& context() const { return context_; }
   const Shapes& input_shapes() const { return input_shapes_; }
@@ -63,6 +65,7 @@ class Predictor::Engine {
   std::vector<Program> programs_;               // ascending
   std::vector<Source> sources_;                 // of the call that is made
   std::unique_ptr<Memory> rows_in_, rows_out_;  // of rows that come from the host, once some did
+  std::shared_ptr<Profile> profile_;            // where a profiler watches
 };
 
 }  // namespace glia

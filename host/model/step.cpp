@@ -31,6 +31,7 @@ Emitter::Phase phase_of(Mode mode) {
 
 /// What evaluates the schedule of the learning rate, where it is none of one number.
 void emit_schedule(Emitter& e, const Optimizers& optimizer) {
+  const Emitter::Of of(e, "optimizer");
   std::visit(
       [&](const auto& o) {
         if (!o.learning_rate.is_constant()) e.add(op::Schedule{o.learning_rate});
@@ -49,6 +50,7 @@ void count_step(op::Gather& gather, const Optimizers& optimizer) {
 /// The end of a training step, with what counts it.
 void emit_update_alone(Emitter& e, const StepParts& parts) {
   emit_schedule(e, parts.trainer->optimizer());
+  const Emitter::Of of(e, "optimizer");
   op::Gather count{{}, {}, parts.dtype, parts.dtype};
   count.updates = true;
   count_step(count, parts.trainer->optimizer());
@@ -69,6 +71,7 @@ Batch emit_gathers(Emitter& e, const StepParts& parts, const ProgramKey& key) {
   const SourceNumbers sources = parts.sources();
   const std::size_t heads = key.mode == Mode::infer ? 0 : parts.trainer->heads().all.size();
   Batch batch;
+  const Emitter::Of of(e, "input");
   for (std::size_t i = 0; i < std::max(inputs.size(), heads); ++i) {
     op::Gather gather;
     if (i < inputs.size()) {
@@ -99,6 +102,7 @@ Batch emit_gathers(Emitter& e, const StepParts& parts, const ProgramKey& key) {
 View emit_flip_average(Emitter& e, const StepParts& parts, const op::Gather& rows, const View& output) {
   op::Gather again = rows;
   again.x = e.temporary(rows.x.shape), again.y = {}, again.weights = {}, again.advance_iteration = false;
+  const Emitter::Of of(e, "flip_average");
   e.add(again);
   op::Augment mirror{again.x, e.temporary(again.x.shape), {}};
   AugmentStep& step = mirror.augmentation.steps[mirror.augmentation.count++];
@@ -118,6 +122,7 @@ void emit_backward(Emitter& e, const StepParts& parts, const ProgramKey& key, co
   for (const auto& [output, gradient] : of_losses) {
     View& all = gradients[output];
     if (all) {
+      const Emitter::Of of(e, "loss");
       const View sum = e.temporary(all.shape);
       e.add(op::Combine{1, 1, all, gradient, sum});
       all = sum;
@@ -127,6 +132,7 @@ void emit_backward(Emitter& e, const StepParts& parts, const ProgramKey& key, co
   }
   const std::vector<View> of_inputs =
       layers.backward(e, gradients, std::vector<bool>(parts.network.input_shapes().size(), key.of_inputs));
+  const Emitter::Of of(e, "output");
   for (std::size_t i = 0; key.of_inputs && i < of_inputs.size(); ++i)
     if (of_inputs[i]) e.add(op::Scatter{of_inputs[i], static_cast<int>(parts.sources().input_gradient(i))});
   e.finish_gradients();
@@ -151,7 +157,11 @@ void emit_training(Emitter& e, const StepParts& parts, const ProgramKey& key,
   const UpdateOf update = parts.trainer->update(parts.places);
   if (wants_gradients) emit_backward(e, parts, key, layers, gradients);
   const View penalties = emit_penalties(e, update.weights, wants_gradients);
-  if (key.mode == Mode::train) emit_update(e, update);
+  if (key.mode == Mode::train) {
+    const Emitter::Of of(e, "optimizer");
+    emit_update(e, update);
+  }
+  const Emitter::Of of(e, "loss");
   if (heads.penalty_counter < 0)
     return e.add(op::Advance{losses.partials, penalties, key.batch, losses.rows});
   if (penalties) {
@@ -172,6 +182,7 @@ void emit_rows(Emitter& e, const StepParts& parts, const ProgramKey& key) {
   for (const Operand& output : layers.outputs) outputs.push_back(output.view);
   if (key.flip_average) outputs[0] = emit_flip_average(e, parts, batch.first, outputs[0]);
   if (key.mode != Mode::infer) return emit_training(e, parts, key, batch.targets, layers, outputs);
+  const Emitter::Of of(e, "output");
   for (std::size_t i = 0; i < outputs.size(); ++i)
     e.add(op::Scatter{outputs[i], static_cast<int>(parts.sources().output(i))});
   if (!key.given) e.add(op::Advance{{}, {}, key.batch, 0});

@@ -4,6 +4,8 @@
 #include <host/program/heads.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <type_traits>
 
 namespace glia {
@@ -147,8 +149,10 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
   EmittedHeads result;
   for (std::size_t h = 0; h < heads.all.size(); ++h) {
     const Head& head = heads.all[h];
+    const std::string of_head = heads.all.size() > 1 ? '/' + head.name : std::string();
     const std::vector<Group> groups = groups_of(head);
     for (std::size_t g = 0; g < groups.size(); ++g) {
+      std::optional<Emitter::Of> of(std::in_place, e, (g == 0 ? "loss" : "metrics") + of_head);
       op::Loss loss = loss_of(head, groups[g], predictions[h], batch[h]);
       std::int64_t rows = loss.predictions.shape[0];
       if (head.own && g == 0) {
@@ -170,7 +174,9 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
                        g == 0 ? head.loss_counter : head.metrics[groups[g].metrics[0]].first_counter,
                        g == 0 ? 0 : 1});
       if (g > 0) continue;
+      of.emplace(e, "metrics" + of_head);
       emit_metrics(e, head, loss);
+      of.emplace(e, "loss" + of_head);
       if (wants_gradients)
         result.gradients.push_back(weighted(e, loss.gradient.reshaped(predictions[h].shape), head.weight));
     }
@@ -179,6 +185,7 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
 }
 
 View emit_added_loss(Emitter& e, const AddedLoss& loss, const View& value, bool wants_gradient) {
+  const Emitter::Of of(e, "loss");
   const std::int64_t rows = value.shape[0], elements = value.elements();
   const View partials = e.temporary({op::pieces_of(elements), 1}, DType::float64);
   const View gradient = wants_gradient ? e.temporary(value.shape) : View{};

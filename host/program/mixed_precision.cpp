@@ -30,12 +30,14 @@ class Rounding {
       : backend_(backend), temporaries_(temporaries_in(descriptors)) {}
 
   void add(Descriptor descriptor) {
+    const std::size_t first = result_.size();
     std::visit(
         [&](auto& d) {
           if constexpr (is_product<std::decay_t<decltype(d)>>)
             if (std::holds_alternative<MixedBFloat16>(d.precision)) round_factors_of(d);
         },
         descriptor);
+    for (std::size_t i = first; i < result_.size(); ++i) result_[i].layer = descriptor.layer;
     for_each_operand(descriptor, [&](const View& view, Access access) {
       if (access != Access::read) forget(view);
     });

@@ -1,11 +1,11 @@
 // Program: prepared Ops, and what they are in words.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/log.h>
 #include <glia/program.h>
 #include <glia/sequential.h>  // defines: name_of of a metric
-#include <glia/warnings.h>
+#include <host/program/cost.h>
 
 #include <algorithm>
-#include <cstring>
 #include <iomanip>
 #include <type_traits>
 #include <utility>
@@ -37,12 +37,23 @@ Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<De
       backend_(&backend) {
   sequence_ = backend.prepare(descriptors_, bindings);
   for (const std::unique_ptr<Op>& op : sequence_->ops())
-    if (const std::string warning = op->warning(); !warning.empty()) detail::warn(warning);
+    if (const std::string warning = op->warning(); !warning.empty()) detail::tell(LogLevel::warning, warning);
+  detail::tell(LogLevel::info, "built a program on ", backend.device(), ": ", summary());
+}
+
+std::string Program::summary() const {
+  return detail::concat(name_of(mode_), ", batch ", batch_, ": ", size(), " Ops, arena ", arena_bytes_, " bytes");
 }
 
 void Program::run_eagerly() const {
   const detail::InUse::Hold mark(backend_->in_use(), Backend::in_use_elsewhere);
   sequence_->run_one_by_one();
+}
+
+std::vector<OpTime> Program::run_timed(const Given* given) const {
+  const detail::InUse::Hold mark(backend_->in_use(), Backend::in_use_elsewhere);
+  if (given) sequence_->give(*given);
+  return sequence_->run_timed();
 }
 
 namespace {
@@ -266,22 +277,32 @@ std::string words(const op::Optimize& d) {
 
 }  // namespace
 
-std::string Program::explain() const {
-  detail::TextStream out;
-  const std::vector<std::unique_ptr<Op>>& ops = sequence_->ops();
-  out << name_of(mode_) << ", batch " << batch_ << ": " << ops.size() << " Ops, arena " << arena_bytes_
-      << " bytes\n";
-  int width = 9;
-  for (const Descriptor& descriptor : descriptors_)
-    std::visit([&](const auto& d) { width = std::max(width, static_cast<int>(std::strlen(d.name)) + 1); },
-               descriptor);
-  for (std::size_t i = 0; i < ops.size(); ++i) {
+std::shared_ptr<const std::vector<OpOutline>> Program::outline() const {
+  if (outline_) return outline_;
+  std::vector<OpOutline> result;
+  for (std::size_t i = 0; i < descriptors_.size(); ++i) {
+    const Descriptor& descriptor = descriptors_[i];
+    const Cost cost = cost_of(descriptor);
     std::visit(
         [&](const auto& d) {
-          out << std::setw(3) << i << "  " << std::left << std::setw(width) << d.name << std::right
-              << words(d) << "  [" << ops[i]->algorithm() << "]\n";
+          result.push_back({descriptor.layer ? *descriptor.layer : "", d.name, words(d),
+                            sequence_->ops()[i]->algorithm(), cost.bytes, cost.flops});
         },
-        descriptors_[i]);
+        descriptor);
+  }
+  return outline_ = std::make_shared<const std::vector<OpOutline>>(std::move(result));
+}
+
+std::string Program::explain() const {
+  const std::vector<OpOutline>& ops = *outline();
+  detail::TextStream out;
+  out << summary() << '\n';
+  std::size_t width = 9;
+  for (const OpOutline& op : ops) width = std::max(width, op.name.size() + 1);
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const OpOutline& op = ops[i];
+    out << std::setw(3) << i << "  " << std::left << std::setw(static_cast<int>(width)) << op.name << std::right
+        << op.words << "  [" << op.algorithm << ']' << (op.layer.empty() ? "" : "  " + op.layer) << '\n';
   }
   return out.str();
 }

@@ -20,6 +20,7 @@ KeptRows kept_rows(const Optimizers& optimizer) {
 }
 
 View emit_penalties(Emitter& e, const std::vector<Trained>& weights, bool wants_gradients) {
+  const Emitter::Of of(e, "loss");
   std::vector<op::Penalty> penalties;
   std::int64_t partials = 0;
   for (const auto& [layer, variable, value, gradient] : weights) {

@@ -27,7 +27,7 @@ struct TensorWork;  // what tensors on a device compute; <glia/tensor_work.h>
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 12;
+inline constexpr int backend_abi = 13;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
@@ -77,6 +77,12 @@ class Op {
   virtual void give(const Given&) {}
 };
 
+/// When an Op was begun and done, in seconds after its list was begun, and how much it launched.
+struct OpTime {
+  double begin = 0, end = 0;
+  std::int64_t launches = 0;  ///< as BackendCounters has them
+};
+
 /// A list of Ops that is run as one: on a GPU a captured graph.
 class Sequence {
  public:
@@ -94,8 +100,15 @@ class Sequence {
   /// Enqueues the list once for these rows, where it was prepared with Bindings::given: the same results. Neither allocates nor
   /// synchronises.
   virtual void run_given(const Given& given) {
-    for (const std::unique_ptr<Op>& op : ops_) op->give(given);
+    give(given);
     run_one_by_one();
+  }
+  /// Runs the list once, Op by Op, over the rows of the last give() where it was prepared for given ones: the same results. Waits,
+  /// and allocates. Returns a time for each Op; none, having waited for nothing, where the application captures the stream.
+  virtual std::vector<OpTime> run_timed() = 0;
+  /// Of a list that was prepared with Bindings::given: the rows of the runs to come. Allocates nothing.
+  void give(const Given& given) {
+    for (const std::unique_ptr<Op>& op : ops_) op->give(given);
   }
   /// One for each descriptor.
   const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
@@ -148,6 +161,8 @@ class Staging {
 struct BackendCounters {
   std::int64_t allocations = 0;
   std::int64_t synchronizations = 0;
+  /// Kernels and calls of libraries that were launched, those of captured graphs when they were captured; on the CPU slices.
+  std::int64_t launches = 0;
 };
 
 /// A device with its stream, allocator, handles and workspace. Not thread-safe: one thread at a time, which those who call

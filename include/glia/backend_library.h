@@ -4,12 +4,21 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <glia/log.h>  // defines: LogLevel
 #include <glia/macros.h>
 
 namespace GLIA_API glia {
 
+/// Where a library's log goes. `listens` says whether anybody hears a level.
+struct LogSink {
+  bool (*listens)(LogLevel level);
+  void (*tell)(LogLevel level, const char* message);
+};
+
 struct BackendLibrary {
   int abi;  ///< backend_abi as the library was compiled; nothing else is read where it differs
+  /// To be called first, once. It says where the library logs to, which it does on whatever thread.
+  void (*log_to)(const LogSink& sink);
   /// Devices that there are; 0 with *reason set where there are none. *description says what they are. None is touched.
   int (*devices)(const char** reason, const char** description);
   /// Why a device cannot be used; null where it can. Starts the device.

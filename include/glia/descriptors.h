@@ -19,6 +19,8 @@
 #include <glia/view.h>
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <variant>
 
 namespace GLIA_API glia {
@@ -385,7 +387,7 @@ struct Scatter {
 
 }  // namespace op
 
-using Descriptor = std::variant<
+using AnyOp = std::variant<
     op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map, op::MapGradient,
     op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
     op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient, op::Lookup,
@@ -394,6 +396,14 @@ using Descriptor = std::variant<
     op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
     op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::FewRows,
     op::Custom>;
+
+/// One of them, and whose it is: what passes over descriptors keep or move, they keep or move with its name.
+struct Descriptor : AnyOp {
+  using AnyOp::AnyOp;
+  /// "dense", or of a layer within another "block/dense"; "input", "loss", "optimizer" and "output" are what is no layer's. Null
+  /// where nobody said.
+  std::shared_ptr<const std::string> layer = {};
+};
 
 /// Whether it reads or writes sources, which the caller of a run may give.
 inline bool has_sources(const Descriptor& descriptor) {

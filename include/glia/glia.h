@@ -22,6 +22,7 @@
 #include <glia/image_layers.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
+#include <glia/log.h>
 #include <glia/memory_report.h>
 #include <glia/merging_layers.h>
 #include <glia/model.h>
@@ -30,6 +31,7 @@
 #include <glia/plots.h>
 #include <glia/predictor.h>
 #include <glia/preprocessing.h>
+#include <glia/profiler.h>
 #include <glia/program.h>
 #include <glia/search.h>
 #include <glia/sequential.h>
@@ -40,4 +42,3 @@
 #include <glia/tensors.h>
 #include <glia/testing.h>
 #include <glia/version.h>
-#include <glia/warnings.h>

@@ -208,6 +208,7 @@ class Model {
 
  private:
   friend class Layer;
+  friend class Profiler;
   friend void plot_model(const Model& model, const std::string& path);
   friend Model clone_model(const Model& model);
   std::shared_ptr<Core> core_;

@@ -112,6 +112,7 @@ class Predictor {
 
  private:
   friend class Model;
+  friend class Profiler;
   class Engine;
   explicit Predictor(std::unique_ptr<Engine> engine);
   Engine& engine() const;

@@ -48,7 +48,7 @@ class NamedTensors : public std::vector<NamedTensor> {
 namespace detail {
 /// Whether a T that is given away takes the elements with it: tensors and what from_dlpack returns own theirs, views do not.
 template <class T>
-inline constexpr bool owns_elements =
+concept owns_elements =
     !std::is_reference_v<T> && !std::is_const_v<T> && std::is_convertible_v<const T&, TensorView> &&
     std::is_move_constructible_v<T> && !std::is_trivially_copyable_v<T>;
 }  // namespace detail

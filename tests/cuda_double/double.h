@@ -75,6 +75,7 @@ struct Node {
   bool done = false;
   bool wanted = false;            // by the drain that runs
   int device = current_device();  // that it is enqueued on
+  std::int64_t time = 0;          // when it was done
 };
 using NodePtr = std::shared_ptr<Node>;
 
@@ -172,4 +173,6 @@ struct CUevent_st {
   glia::cuda_double::NodePtr node;
   std::shared_ptr<glia::cuda_double::Capture> capture;
   std::vector<int> captured;
+  bool keeps_time = false, recorded = false;
+  std::int64_t time = 0;  // when it was recorded
 };

@@ -16,8 +16,11 @@ namespace {
 auto& ready = *new std::vector<NodePtr>;  // blocked by nothing
 auto& streams = *new std::set<cudaStream_t>;
 
+std::int64_t finished = 0;  // nodes, which is what time it is
+
 void finish(const NodePtr& node) {
   node->done = true;
+  node->time = ++finished;
   node->work = nullptr;
   node->after.clear();
   for (Node* dependent : node->dependents) {
@@ -180,10 +183,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return report(enter(nullptr));
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   GLIA_DOUBLE_ENTER();
   touch_device();
   *event = new CUevent_st;
+  (*event)->keeps_time = (flags & cudaEventDisableTiming) == 0;
   count_object("event", 1);
   return cudaSuccess;
 }
@@ -200,7 +204,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   GLIA_DOUBLE_ENTER();
   if (!(stream = known_stream(stream))) return report(cudaErrorInvalidResourceHandle);
   touch_device();
-  *event = {};
+  *event = {nullptr, nullptr, {}, event->keeps_time, true, finished};
   if (stream->capture)
     record_in_capture(stream, event);
   else
@@ -225,6 +229,23 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (event->node && !event->node->done) run_some();
   if (const cudaError_t error = enter(nullptr); error != cudaSuccess) return report(error);
   return event->node && !event->node->done ? cudaErrorNotReady : cudaSuccess;
+}
+
+// Time is what ran until then, in milliseconds of thousands of pieces of work; an event on a stream that has nothing left to do
+// happens at once.
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  GLIA_DOUBLE_ENTER();
+  for (const cudaEvent_t event : {begin, end}) {
+    if (event->capture) return report(cudaErrorCapturedEvent);
+    if (!event->keeps_time || !event->recorded) return report(cudaErrorInvalidResourceHandle);
+  }
+  for (const cudaEvent_t event : {begin, end})
+    if (event->node && !event->node->done) return report(cudaErrorNotReady);
+  const auto time = [](cudaEvent_t event) {
+    return event->node ? std::max(event->node->time, event->time) : event->time;
+  };
+  *milliseconds = static_cast<float>(time(end) - time(begin)) * 1e-3f;
+  return cudaSuccess;
 }
 
 // What the stream gets from now on runs after the event; the host does not wait.
