@@ -3,6 +3,7 @@
 #include <cuda/backend.h>
 #include <cuda/check.h>
 #include <cuda/kernels.h>
+#include <cuda/pointers.h>
 #include <cuda/prepare.h>
 #include <cuda/transfer.h>
 #include <glia/version.h>
@@ -223,6 +224,7 @@ Backend* make_backend(const ContextOptions& options) {
   const int index = options.device.index();
   expect_kernel_image(index);
   const CurrentDevice current(index);
+  note_used(index);
   return new CudaBackend(options);
 }
 

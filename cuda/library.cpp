@@ -1,6 +1,7 @@
 // The one symbol that the backend's library exports.
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/backend.h>
+#include <cuda/pointers.h>
 #include <glia/backend_library.h>
 
 namespace {
@@ -19,10 +20,20 @@ const char* unusable(int index) {
   return reason.empty() ? nullptr : reason.c_str();
 }
 
+const char* misplaced(const glia::Device& said, const void* data) {
+  static thread_local std::string reason;
+  try {
+    reason = glia::cuda::why_misplaced(said, data);
+  } catch (const glia::Error& failure) {
+    reason = failure.what();
+  }
+  return reason.empty() ? nullptr : reason.c_str();
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const glia::BackendLibrary* glia_backend_library() {
-  static const glia::BackendLibrary library{glia::backend_abi, &devices, &unusable,
-                                            &glia::cuda::make_backend};
+  static const glia::BackendLibrary library{glia::backend_abi, &devices, &unusable, &glia::cuda::make_backend,
+                                            &misplaced};
   return &library;
 }

@@ -12,6 +12,7 @@
 #include <glia/datasets.h>
 #include <glia/descriptors.h>
 #include <glia/device.h>
+#include <glia/dlpack.h>
 #include <glia/dtype.h>
 #include <glia/error.h>
 #include <glia/fit.h>
@@ -21,6 +22,7 @@
 #include <glia/layers.h>
 #include <glia/merging_layers.h>
 #include <glia/model.h>
+#include <glia/mutable_tensor_view.h>
 #include <glia/named.h>
 #include <glia/operations.h>
 #include <glia/plots.h>

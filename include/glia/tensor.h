@@ -12,6 +12,7 @@
 #include <initializer_list>
 #include <memory>
 #include <ostream>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -177,6 +178,7 @@ class Tensor {
   Unique unique() const;
 
  private:
+  friend class DlpackExport;  // waits for the context that memory_ comes from
   Tensor(const void* values, std::size_t count, DType dtype, const Shape& shape);
   Tensor to_cpu() const;
   void expect_dtype(DType wanted) const;
@@ -258,8 +260,59 @@ Tensor concatenate(const std::vector<const Tensor*>& parts);
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 std::string to_string(const Tensor& tensor);
 
+namespace detail {
+/// Types that tensors hold, const or not.
+template <class T>
+concept Element = requires {
+  DTypeOf<std::remove_cv_t<T>>::value;
+};
+/// Numbers of another type, which must not be taken for float32. A char may be any byte.
+template <class T>
+concept OtherNumber = std::is_arithmetic_v<T> && !Element<T> && !std::is_same_v<std::remove_cv_t<T>, char>;
+
+/// The number of elements. Throws ShapeError for a negative dimension, and for more bytes than there are addresses, those of 0
+/// aside.
+inline std::int64_t checked_count(const Shape& shape, DType dtype) {
+  std::int64_t bytes = size_of(dtype);
+  bool empty = false, fits = true;
+  for (const std::int64_t dimension : shape) {
+    GLIA_CHECK(dimension >= 0, ShapeError, "a view got shape ", shape, ", expected dimensions of at least 0");
+    empty = empty || dimension == 0;
+    if (dimension > 0) fits = !__builtin_mul_overflow(bytes, dimension, &bytes) && fits;
+  }
+  GLIA_CHECK(fits, ShapeError, "a view got shape ", shape,
+             ", which has more bytes than a computer can address: check its dimensions");
+  return empty ? 0 : bytes / size_of(dtype);
+}
+
+/// What a view is told: throws as TensorView::of says. `count` is that of a span.
+inline void check_view(const void* data, const Shape& shape, DType dtype, double scale,
+                       std::int64_t count = -1) {
+  GLIA_CHECK(scale == 1 || (dtype == DType::uint8 && scale * 0 == 0 && scale != 0), ValueError, "a view of ",
+             dtype, " got scale ", scale, ", expected 1, or for uint8 a finite number other than 0");
+  visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
+  const std::int64_t elements = checked_count(shape, dtype), size = size_of(dtype);
+  GLIA_CHECK(count < 0 || count == elements, ShapeError, "a view of shape ", shape, " got a span of ", count,
+             " elements, expected ", elements, ": give as many, or another shape");
+  if (elements == 0) return;
+  GLIA_CHECK(
+      data != nullptr, ValueError, "a view of shape ", shape,
+      " got a null pointer, expected the address of its first element: allocate or load the data first");
+  GLIA_CHECK(reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(size) == 0, ValueError,
+             "a view of ", dtype, " got address ", data, ", expected a multiple of ", size,
+             ": name the dtype that lies there, or copy the elements to where they are aligned");
+}
+}  // namespace detail
+
 /// Elements somebody else owns: what an application that has its own memory hands to predict, evaluate and
 /// fit. The memory must stay valid and unchanged while a call uses it. Contiguous, row-major.
+///
+///     std::vector<float> rows = ...;
+///     model.predict(glia::TensorView::of(std::span(rows), {1000, 784}));
+///     model.predict(glia::TensorView::of(device_pointer, {1000, 784}, "cuda"));  // of a float*
+///
+/// Making one neither allocates nor synchronises, nor asks CUDA anything. Elements on a GPU are read on the stream of the
+/// context that uses them: where another stream writes them, have it record an event, and context.wait() for that.
 class TensorView {
  public:
   /// A template so that braces, which could mean a Tensor, never mean a view of one that is gone at once.
@@ -271,28 +324,51 @@ class TensorView {
         device_(tensor.device()),
         scale_(tensor.scale()) {}
   /// `data` points to shape.elements() elements of `dtype` on `device`. Throws ValueError for a null pointer
-  /// to any elements, for a scale other than 1 on a dtype that is not uint8, or one that is 0 or not finite, and for
-  /// bfloat16; ShapeError for a negative dimension.
+  /// to any elements, for one that is not a multiple of an element's bytes, for a scale other than 1 on a dtype that is not
+  /// uint8, or one that is 0 or not finite, and for bfloat16; ShapeError for a negative dimension, and for more bytes than
+  /// there are addresses. Whether the memory is where `device` says is found out when a model or a copy first uses it:
+  /// DeviceError then, where CUDA knows otherwise.
   static TensorView of(const void* data, const Shape& shape, DType dtype = DType::float32,
                        Device device = Device::cpu(), double scale = 1) {
-    GLIA_CHECK(scale == 1 || (dtype == DType::uint8 && scale * 0 == 0 && scale != 0), ValueError,
-               "a view of ", dtype, " got scale ", scale,
-               ", expected 1, or for uint8 a finite number other than 0");
-    visit_dtype(dtype, [](auto) {});  // throws for one that tensors do not hold
-    for (const std::int64_t dimension : shape)
-      GLIA_CHECK(dimension >= 0, ShapeError, "a view got shape ", shape,
-                 ", expected dimensions of at least 0");
-    GLIA_CHECK(
-        data != nullptr || shape.elements() == 0, ValueError, "a view of shape ", shape,
-        " got a null pointer, expected the address of its first element: allocate or load the data first");
+    detail::check_view(data, shape, dtype, scale);
     return TensorView(data, shape, dtype, device, scale);
   }
+  /// The same, where the pointer's type says the dtype (float, double, uint8, int32, int64).
+  template <detail::Element T>
+  static TensorView of(const T* data, const Shape& shape, Device device = Device::cpu(), double scale = 1) {
+    return of(static_cast<const void*>(data), shape, dtype_of<T>, device, scale);
+  }
+  /// One dimension, of all elements of the span. Of memory of a GPU, give the shape and the device.
+  template <detail::Element T, std::size_t extent>
+  static TensorView of(std::span<T, extent> values) {
+    return of(values, Shape{static_cast<std::int64_t>(values.size())});
+  }
+  /// Throws ShapeError where the shape has not as many elements as the span.
+  template <detail::Element T, std::size_t extent>
+  static TensorView of(std::span<T, extent> values, const Shape& shape, Device device = Device::cpu(),
+                       double scale = 1) {
+    detail::check_view(values.data(), shape, dtype_of<T>, scale, static_cast<std::int64_t>(values.size()));
+    return TensorView(values.data(), shape, dtype_of<T>, device, scale);
+  }
+  /// Tensors hold no such numbers: convert them, or name the dtype that they stand for.
+  template <detail::OtherNumber T>
+  static TensorView of(const T* data, const Shape& shape) = delete;
+  template <detail::OtherNumber T>
+  static TensorView of(const T* data, const Shape& shape, Device device) = delete;
 
   const void* raw() const { return data_; }
+  /// The raw elements, on device(). Throws ValueError for another dtype.
+  template <class T>
+  const T* data() const {
+    expect_dtype(dtype_of<T>);
+    return static_cast<const T*>(data_);
+  }
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
   const Device& device() const { return device_; }
   double scale() const { return scale_; }
+  std::int64_t size() const { return shape_.elements(); }
+  std::int64_t bytes() const { return size() * size_of(dtype_); }
   std::int64_t rows() const { return shape_.rank() ? shape_[0] : 1; }
   std::int64_t row_elements() const { return shape_.rank() ? shape_.row().elements() : 1; }
   std::int64_t row_bytes() const { return row_elements() * size_of(dtype_); }
@@ -302,10 +378,17 @@ class TensorView {
                       shape_.row().prepend(last - first), dtype_, device_, scale_);
   }
 
- private:
+ protected:
   TensorView(const void* data, const Shape& shape, DType dtype, Device device, double scale)
       : data_(data), shape_(shape), dtype_(dtype), device_(device), scale_(scale) {}
 
+  void expect_dtype(DType wanted) const {
+    GLIA_CHECK(dtype_ == wanted, ValueError, "elements of ", wanted,
+               " were asked for, but this view of shape ", shape_, " is of ", dtype_,
+               ": ask for that type, or convert it first");
+  }
+
+ private:
   const void* data_;
   Shape shape_;
   DType dtype_;

@@ -41,6 +41,7 @@ void trap(cudaError_t error, const std::string& what);
 bool has_trapped();
 /// Said by what CUDA makes a context for, on the device that is current.
 void touch_device();
+int current_device();
 /// Counts live objects: a stream, an event, ...
 void count_object(const char* kind, int change);
 /// Counts a convolution whose bits are of chance.
