@@ -6,6 +6,7 @@
 #include <cuda/kernels.h>
 #include <cuda/log.h>
 #include <cuda/lost.h>
+#include <cuda/pointers.h>
 #include <cuda/prepare.h>
 #include <cuda/tensor_work.h>
 #include <cuda/transfer.h>
@@ -327,6 +328,7 @@ Backend* make_backend(const ContextOptions& options) {
   const int index = options.device.index();
   expect_kernel_image(index);
   const CurrentDevice current(index);
+  note_used(index);
   return new CudaBackend(options);
 }
 

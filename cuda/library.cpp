@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda/backend.h>
 #include <cuda/log.h>
+#include <cuda/pointers.h>
 #include <glia/backend_library.h>
 
 namespace {
@@ -22,10 +23,20 @@ const char* unusable(int index) {
 
 void log_to(const glia::LogSink& sink) { glia::cuda::log_sink = sink; }
 
+const char* misplaced(const glia::Device& said, const void* data) {
+  static thread_local std::string reason;
+  try {
+    reason = glia::cuda::why_misplaced(said, data);
+  } catch (const glia::Error& failure) {
+    reason = failure.what();
+  }
+  return reason.empty() ? nullptr : reason.c_str();
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const glia::BackendLibrary* glia_backend_library() {
   static const glia::BackendLibrary library{glia::backend_abi, &log_to, &devices, &unusable,
-                                            &glia::cuda::make_backend};
+                                            &glia::cuda::make_backend, &misplaced};
   return &library;
 }

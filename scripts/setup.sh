@@ -99,6 +99,7 @@ missing_packages() {
   [[ $1 == train ]] || wanted+=(libgtest-dev libgmock-dev libbenchmark-dev)
   [[ $1 != ci ]] || command -v clang-format >/dev/null || wanted+=(clang-format)
   [[ $1 != ci ]] || command -v gcovr >/dev/null || wanted+=(gcovr)
+  [[ $1 != ci ]] || wanted+=(python3-numpy) # at the other end of DLPack
   for package in "${wanted[@]}"; do
     [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || echo "$package"
   done

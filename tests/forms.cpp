@@ -1,9 +1,13 @@
-// Forms in which the Functional API may be written. It is only compiled, by the build's compiler and by clang++ where there is
-// one: overloads that one of them finds ambiguous, or takes otherwise, show here.
+// Forms in which the Functional API may be written, and memory of others given. It is only compiled, by the build's compiler
+// and by clang++ where there is one: overloads that one of them finds ambiguous, or takes otherwise, show here.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace glia::test {
 
@@ -56,6 +60,32 @@ void data(const Tensor& images, const Tensor& labels, const Tensor& w) {
   m.predict_all({{"x", images}});
   m.train_on_batch(images, labels);
   m.gradients(images, labels);
+}
+
+void memory_of_others(std::vector<float>& numbers, float* device_pointer, DLManagedTensorVersioned* managed,
+                      DLManagedTensor* older, const Tensor& y) {
+  Sequential m{make_chain()};
+  m.predict(TensorView::of(std::span(numbers), {10, 4}));
+  m.predict(TensorView::of(numbers.data(), {10, 4}));
+  m.predict(TensorView::of(device_pointer, {10, 4}, "cuda"));
+  m.predict(TensorView::of(device_pointer, {10, 4}, Device::cuda(1)), {.verbose = 0});
+  m.predict(MutableTensorView::of(device_pointer, {10, 4}, "cuda:1"));
+  m.predict({TensorView::of(device_pointer, {10, 4}), MutableTensorView::of(std::span(numbers))});
+  m.fit(MutableTensorView::of(std::span(numbers), {10, 4}), y);
+  ImportedTensor x = from_dlpack(managed), other = from_dlpack(older, {.copy = true});
+  m.fit(x, y);
+  m.fit({{"x", x}}, {{"y", from_dlpack(older)}});
+  m.fit({x, other}, {y}, {.validation_data = {x, y}});
+  m.predict(x);
+  m.predict(from_dlpack(managed));
+  m.predict_all({from_dlpack(managed), y});
+  m.set_weights({x, y});
+  const Tensors kept = from_dlpack(managed);
+  managed = to_dlpack(m.predict(x));
+  older = to_dlpack_legacy(m.predict(x));
+  const auto shared = std::make_shared<Tensor>(y.clone());
+  managed = to_dlpack(*shared, shared);
+  managed = to_dlpack(x, std::make_shared<ImportedTensor>(std::move(other)));
 }
 
 void symbols(const Symbol& x, const Symbol& y, const Symbol& a, const Symbol& b) {

@@ -105,7 +105,7 @@ TEST(Safetensors, Every_dtype_and_odd_shapes_come_back_bit_for_bit) {
 TEST(Safetensors, NaN_keeps_its_bits) {
   TemporaryFolder folder;
   std::uint32_t bits = 0xffc12345;
-  save_safetensors(folder / "file", {{"nan", TensorView::of(&bits, Shape{1})}});
+  save_safetensors(folder / "file", {{"nan", TensorView::of(&bits, Shape{1}, DType::float32)}});
   const std::vector<NamedTensor> back = load_safetensors(folder / "file");
   EXPECT_EQ(std::memcmp(back.at(0).tensor.raw(), &bits, sizeof(bits)), 0);
 }

@@ -4,6 +4,7 @@
 #include <host/data/feeder.h>
 #include <host/data/prefetcher.h>
 #include <host/device/context_memory.h>
+#include <host/device/cuda_library.h>  // defines: expect_on
 
 #include <algorithm>
 #include <cstring>
@@ -12,13 +13,21 @@
 namespace glia {
 namespace {
 
+/// Throws DeviceError for rows that are not where they are said to be.
+void expect_where_said(const Rows& rows) {
+  for (const std::optional<TensorView>& view : rows)
+    if (view && view->size() > 0) cuda_library::expect_on(view->device(), view->raw());
+}
+
 /// Rows where steps can read them: the caller's memory if it is on the device, else a copy there.
 class OnDevice {
  public:
   OnDevice(const Context& context, const TensorView& view) : address_(view.raw()) {
-    if (view.device() == context.device()) return;
-    GLIA_CHECK(view.device().is_cpu(), DeviceError, "the data is on ", view.device(), ", the model on ",
-               context.device(), ": move one of them, such as with tensor.to(\"cpu\")");
+    const bool is_there = view.device() == context.device();
+    GLIA_CHECK(is_there || view.device().is_cpu(), DeviceError, "the data is on ", view.device(),
+               ", the model on ", context.device(), ": move one of them, such as with tensor.to(\"cpu\")");
+    if (view.size() > 0) cuda_library::expect_on(view.device(), view.raw());
+    if (is_there) return;
     const auto bytes = static_cast<std::size_t>(view.rows() * view.row_bytes());
     copy_ = std::make_unique<ContextMemory>(context, bytes, MemoryUse::data);
     context.backend().upload(copy_->data(), view.raw(), bytes);
@@ -195,6 +204,7 @@ class SourceFeeder final : public Feeder {
 
  private:
   Fed sent(const Rows& rows) {
+    expect_where_said(rows);
     const std::int64_t count = rows_of(rows);
     if (!buffer_) buffer_.emplace(context_, rows, count);
     if (chunk_ > 0) buffer_->reuse(chunk_ - 1);
@@ -252,6 +262,7 @@ std::unique_ptr<Feeder> streaming_feeder(const Context& context, const Rows& row
   for (const std::optional<TensorView>& view : rows)
     GLIA_CHECK(!view || view->device().is_cpu(), DeviceError, "data on ", view->device(),
                " cannot stream from there: leave memory_budget at 0, or move it to the CPU");
+  expect_where_said(rows);
   return std::make_unique<StreamingFeeder>(context, rows, batch_size, budget);
 }
 

@@ -7,6 +7,7 @@
 #include <glia/process_mark.h>
 #include <host/device/cuda_library.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -107,6 +108,8 @@ constexpr const char* opened_before_fork =
     "another "
     "program (exec, posix_spawn)";
 
+std::atomic<const BackendLibrary*> in_use{nullptr};  // once it made a backend
+
 }  // namespace
 
 Availability availability() {
@@ -133,7 +136,15 @@ std::shared_ptr<Backend> make_backend(const ContextOptions& options) {
              available.reason, "; or use device \"cpu\", or \"auto\", which falls back to it");
   GLIA_CHECK(options.device.index() < available.devices, DeviceError, "device \"", options.device.name(),
              "\" was asked for, but there are ", available.devices, " CUDA devices, numbered from 0");
-  return std::shared_ptr<Backend>(opened().library->make(options));
+  std::shared_ptr<Backend> backend(opened().library->make(options));
+  in_use.store(opened().library, std::memory_order_release);
+  return backend;
+}
+
+void expect_on(const Device& said, const void* data) {
+  const BackendLibrary* const library = in_use.load(std::memory_order_acquire);
+  const char* const reason = library && data ? library->misplaced(said, data) : nullptr;
+  GLIA_CHECK(!reason, DeviceError, "memory at ", data, " was said to be on ", said, ", but ", reason);
 }
 
 }  // namespace glia::cuda_library

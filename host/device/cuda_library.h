@@ -24,4 +24,9 @@ Availability first_device();
 /// called CUDA.
 std::shared_ptr<Backend> make_backend(const ContextOptions& options);
 
+/// Throws DeviceError where memory that `data` points to is not on `said`, as far as CUDA knows, once a backend was made: a
+/// pointer of another device, or of the host. For pointers of the application, before they are first used; in no step: it takes
+/// about a microsecond. Null is taken for no memory. Neither allocates nor synchronises; any thread may ask.
+void expect_on(const Device& said, const void* data);
+
 }  // namespace glia::cuda_library

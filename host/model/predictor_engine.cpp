@@ -1,5 +1,6 @@
 // Predictor::Engine: its programs, and what a call does.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/device/cuda_library.h>  // defines: expect_on
 #include <host/model/predictor_engine.h>
 
 #include <algorithm>
@@ -133,6 +134,9 @@ void Predictor::Engine::run(const Program& program, std::int64_t batch, std::opt
     const bool is_input = i < input_shapes_.size();
     check_pointer(sources_[i].data, is_input ? input_dtype_ : dtype_, is_input ? "input" : "output",
                   is_input ? i : i - input_shapes_.size());
+    if (std::find(known_.begin(), known_.end(), sources_[i].data) != known_.end()) continue;
+    cuda_library::expect_on(context_.device(), sources_[i].data);
+    known_[next_known_++ % known_.size()] = sources_[i].data;
   }
   context_.backend().enqueue_on(stream);
   const ReadingBlocks reading(places_.blocks, context_.device().is_cpu());

@@ -7,6 +7,8 @@
 #include <host/model/core.h>
 #include <host/weights/weight_gate.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -64,6 +66,9 @@ class Predictor::Engine {
   std::shared_ptr<Memory> arena_;
   std::vector<Program> programs_;               // ascending
   std::vector<Source> sources_;                 // of the call that is made
+  // Addresses that are known to be here, so that CUDA is asked once about each that an application uses again and again.
+  std::array<const void*, 16> known_ = {};
+  std::size_t next_known_ = 0;
   std::unique_ptr<Memory> rows_in_, rows_out_;  // of rows that come from the host, once some did
   std::shared_ptr<Profile> profile_;            // where a profiler watches
 };

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/learner.h>
 #include <host/data/checks.h>
+#include <host/device/cuda_library.h>  // defines: expect_on
 #include <host/training/learner_engine.h>
 #include <host/training/rows.h>
 #include <host/training/using.h>
@@ -18,6 +19,7 @@ void Learner::Engine::expect_here(const Core& model, const TensorView& view, con
   GLIA_CHECK(view.device() == model.context().device(), DeviceError, call, " got ", what, " on ",
              view.device(), ", expected ", model.context().device(),
              ", where the weights are: fit and train_on_batch bring rows there, this does not");
+  cuda_library::expect_on(view.device(), view.raw());
 }
 
 void Learner::Engine::step(Mode mode, const Tensors& x, const Tensors& y, const Tensors& sample_weight,

@@ -25,6 +25,9 @@ struct BackendLibrary {
   const char* (*unusable)(int device);
   /// Throws glia::Error kin.
   Backend* (*make)(const ContextOptions& options);
+  /// Why memory that is said to be on a device cannot be there, as far as is known of its address; null where it may be.
+  /// Touches no device that no backend was made on.
+  const char* (*misplaced)(const Device& said, const void* data);
 };
 
 /// The type of the exported function:  extern "C" const glia::BackendLibrary* glia_backend_library();

@@ -15,6 +15,7 @@
 #include <glia/datasets.h>
 #include <glia/descriptors.h>
 #include <glia/device.h>
+#include <glia/dlpack.h>
 #include <glia/dtype.h>
 #include <glia/error.h>
 #include <glia/fit.h>
@@ -26,6 +27,7 @@
 #include <glia/memory_report.h>
 #include <glia/merging_layers.h>
 #include <glia/model.h>
+#include <glia/mutable_tensor_view.h>
 #include <glia/named.h>
 #include <glia/operations.h>
 #include <glia/plots.h>

@@ -70,7 +70,8 @@ class Predictor {
   /// dtype, y (batch, ...) of the model's; both row-major on device(), aligned as their elements are. Enqueues on the predictor's stream, or on this one of CUDA.
   /// Throws ValueError for a batch above max_batch or below 0, and for a pointer that is null or misaligned; StateError for a
   /// predictor that was moved from, for one that another thread uses, for a model of several inputs or outputs, for a stream on the CPU, and on the CPU while
-  /// another thread changes the weights; DeviceError for a stream of another device.
+  /// another thread changes the weights; DeviceError for a stream of another device, and, at the first call with it, for a pointer
+  /// that CUDA knows to be elsewhere.
   void enqueue(const void* x, void* y, std::int64_t batch, std::optional<void*> stream = {});
   /// The same for several inputs and outputs, in the order of the model's.
   void enqueue(std::span<const void* const> x, std::span<void* const> y, std::int64_t batch,

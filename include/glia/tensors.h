@@ -48,9 +48,9 @@ class NamedTensors : public std::vector<NamedTensor> {
 namespace detail {
 /// Whether a T that is given away takes the elements with it: tensors and what from_dlpack returns own theirs, views do not.
 template <class T>
-concept owns_elements =
-    !std::is_reference_v<T> && !std::is_const_v<T> && std::is_convertible_v<const T&, TensorView> &&
-    std::is_move_constructible_v<T> && !std::is_trivially_copyable_v<T>;
+concept OwnsElements =
+    std::is_convertible_v<const T&, TensorView> && !std::is_reference_v<T> && !std::is_const_v<T> &&
+    !std::is_trivially_copyable_v<T> && std::is_move_constructible_v<T>;
 }  // namespace detail
 
 /// Views of tensors: one, several in the order of a model's inputs or outputs, or several by their names. What they show must
@@ -60,18 +60,17 @@ concept owns_elements =
 class Tensors {
  public:
   struct Entry {
-    std::string name;  ///< empty: by position
-    std::shared_ptr<const void>
-        kept;  ///< a tensor, or another owner of elements, that was given away; else null
+    std::string name;                  ///< empty: by position
+    std::shared_ptr<const void> kept;  ///< the owner of elements that were given away, a tensor; else null
     TensorView view;
 
     template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
     Entry(const T& tensor) : view(tensor) {}
     template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
     Entry(std::string entry_name, const T& tensor) : name(std::move(entry_name)), view(tensor) {}
-    template <class T, std::enable_if_t<detail::owns_elements<T>, int> = 0>
+    template <detail::OwnsElements T>
     Entry(T&& tensor) : Entry(std::string(), std::move(tensor)) {}
-    template <class T, std::enable_if_t<detail::owns_elements<T>, int> = 0>
+    template <detail::OwnsElements T>
     Entry(std::string entry_name, T&& tensor)
         : Entry(std::move(entry_name), std::make_shared<const T>(std::move(tensor))) {}
 
@@ -85,7 +84,7 @@ class Tensors {
   Tensors() = default;
   template <class T, std::enable_if_t<std::is_convertible_v<const T&, TensorView>, int> = 0>
   Tensors(const T& tensor) : entries_{Entry(tensor)} {}
-  template <class T, std::enable_if_t<detail::owns_elements<T>, int> = 0>
+  template <detail::OwnsElements T>
   Tensors(T&& tensor) : entries_{Entry(std::move(tensor))} {}
   Tensors(std::initializer_list<Entry> entries) : entries_(entries) {}
   /// Templates, so that braces never mean a vector, which {10} could be.

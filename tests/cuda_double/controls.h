@@ -23,6 +23,8 @@ struct Settings {
   std::set<int> without_kernels;    ///< devices that the library has no kernels for
   int driver_version = 13000;       ///< 0: there is no driver
   bool has_pools = true;            ///< fractional virtual GPUs have none
+  bool reads_pageable = false;      ///< kernels read all memory of the host, as beside a Grace
+  std::set<const void*> managed;    ///< addresses of the host that CUDA calls managed
   bool unloaded = false;            ///< as after main(): CUDA is gone, and destroying anything traps
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
   bool refuses_products = false;    ///< no product has an algorithm

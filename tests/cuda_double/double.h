@@ -46,6 +46,7 @@ int current_device();
 extern int device_at_work;
 /// Said by what CUDA makes a context for, on the device that is current.
 void touch_device();
+int current_device();
 /// Counts live objects: a stream, an event, ...
 void count_object(const char* kind, int change);
 /// Counts a convolution whose bits are of chance.

@@ -36,6 +36,7 @@ struct Allocation {
   std::size_t page_bytes, bytes;
   bool freed;  // a release is in the queue
   cudaMemPool_t pool = nullptr;
+  int on = 0;  // which device
 };
 
 std::byte* region = nullptr;
@@ -47,12 +48,16 @@ bool open = false;
 
 std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }
 
-bool contains(const Allocations& all, const void* address, std::size_t bytes) {
+/// The allocation that [address, address + bytes) lies within; null where there is none.
+const Allocation* find(const Allocations& all, const void* address, std::size_t bytes) {
   auto next = all.upper_bound(number(address));
-  if (next == all.begin()) return false;
+  if (next == all.begin()) return nullptr;
   const auto& [begin, allocation] = *--next;
   const std::size_t offset = number(address) - begin;
-  return offset <= allocation.bytes && bytes <= allocation.bytes - offset;
+  return offset <= allocation.bytes && bytes <= allocation.bytes - offset ? &allocation : nullptr;
+}
+bool contains(const Allocations& all, const void* address, std::size_t bytes) {
+  return find(all, address, bytes) != nullptr;
 }
 
 /// Guards, with the bytes between them left alone.
@@ -83,7 +88,8 @@ void* allocate_on_device(std::size_t bytes, cudaMemPool_t pool = nullptr) {
   }
   const std::size_t most = settings().device_bytes;
   if (bytes > most || device_used > most - bytes) return nullptr;
-  Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false, pool};
+  Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false, pool,
+               current_device()};
   if (region_used + a.page_bytes + 2 * page > region_bytes) return nullptr;
   region_used += a.page_bytes + page;
   device_used += bytes;
@@ -262,6 +268,29 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   touch_device();
   *total = settings().device_bytes;
   *free = *total - std::min(*total, device_used);
+  return cudaSuccess;
+}
+
+// As CUDA since 11: what it does not know is no error.
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* address) {
+  GLIA_DOUBLE_ENTER();
+  touch_device();
+  *attributes = {};
+  attributes->type = cudaMemoryTypeUnregistered;
+  attributes->device = cudaInvalidDeviceId;
+  if (const Allocation* found = find(device, address, 1)) {
+    attributes->type = cudaMemoryTypeDevice;
+    attributes->device = found->on;
+    attributes->devicePointer = const_cast<void*>(address);
+  } else if (contains(host, address, 1)) {
+    attributes->type = cudaMemoryTypeHost;
+    attributes->device = current_device();
+    attributes->devicePointer = attributes->hostPointer = const_cast<void*>(address);
+  } else if (settings().managed.count(address) != 0) {
+    attributes->type = cudaMemoryTypeManaged;
+    attributes->device = current_device();
+    attributes->devicePointer = attributes->hostPointer = const_cast<void*>(address);
+  }
   return cudaSuccess;
 }
 

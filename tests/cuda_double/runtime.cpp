@@ -324,6 +324,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
     case cudaDevAttrMemoryPoolsSupported:
       *value = settings().has_pools ? 1 : 0;
       return cudaSuccess;
+    case cudaDevAttrPageableMemoryAccess:
+      *value = settings().reads_pageable ? 1 : 0;
+      return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor:
       *value = settings().compute_capability / 10;
       return cudaSuccess;
