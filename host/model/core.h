@@ -22,7 +22,7 @@
 
 namespace glia {
 
-class Core final : public Builder, public std::enable_shared_from_this<Core> {
+class [[gnu::visibility("hidden")]] Core final : public Builder, public std::enable_shared_from_this<Core> {
  public:
   std::uint64_t seed = 0;
   DType dtype = DType::float32;
