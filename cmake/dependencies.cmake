@@ -31,14 +31,15 @@ if(missing)
     "elsewhere install them and point CMAKE_PREFIX_PATH at them.")
 endif()
 
+# What the library links, and nobody sees who links it.
+set(GLIA_LINKS OneDNN::OneDNN ZLIB::ZLIB OpenSSL::Crypto ${CMAKE_DL_LIBS} "$<BUILD_INTERFACE:nlohmann_json::nlohmann_json>")
+
 # oneDNN's own threads are turned off through the OpenMP runtime, in the one file that calls oneDNN.
-function(glia_use_openmp_in target source)
-  if(TARGET OpenMP::OpenMP_CXX)
-    set_source_files_properties("${PROJECT_SOURCE_DIR}/${source}" PROPERTIES
-      COMPILE_OPTIONS "${OpenMP_CXX_FLAGS}" SKIP_PRECOMPILE_HEADERS ON)
-    target_link_libraries(${target} PRIVATE "$<LINK_ONLY:OpenMP::OpenMP_CXX>")
-  else()
-    message(STATUS "Glia: no OpenMP for this compiler; run programs with OMP_NUM_THREADS=1, or results may depend on "
-      "oneDNN's threads (Debian: libgomp comes with g++, libomp-dev serves clang)")
-  endif()
-endfunction()
+if(TARGET OpenMP::OpenMP_CXX)
+  separate_arguments(flags NATIVE_COMMAND "${OpenMP_CXX_FLAGS}")
+  set_property(SOURCE "${PROJECT_SOURCE_DIR}/host/cpu/onednn.cpp" APPEND PROPERTY COMPILE_OPTIONS ${flags})
+  list(APPEND GLIA_LINKS "$<LINK_ONLY:OpenMP::OpenMP_CXX>")
+else()
+  message(STATUS "Glia: no OpenMP for this compiler; run programs with OMP_NUM_THREADS=1, or results may depend on "
+    "oneDNN's threads (Debian: libgomp comes with g++, libomp-dev serves clang)")
+endif()

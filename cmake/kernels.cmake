@@ -3,8 +3,8 @@
 
 file(GLOB GLIA_KERNEL_SOURCES CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/host/cpu/kernels/*.cpp")
 
-# One build of the kernels, in the inline namespace `isa`. Always at -O3: unoptimised kernels make every other build too
-# slow to test with, and vectors must be what users run. No kernel reads errno or the floating-point flags.
+# One build of the kernels, in the inline namespace `isa`. Always optimised: other kernels make every other build too slow to
+# test with, and vectors must be what users run. No kernel reads errno or the floating-point flags.
 function(glia_add_kernels_for target isa)
   set(objects ${target}_kernels_${isa})
   add_library(${objects} OBJECT ${GLIA_KERNEL_SOURCES})
@@ -12,15 +12,16 @@ function(glia_add_kernels_for target isa)
   set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden)
   target_compile_definitions(${objects} PRIVATE GLIA_ISA=${isa})
   target_include_directories(${objects} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
-  target_compile_options(${objects} PRIVATE ${ARGN} -O3 -fno-math-errno -fno-trapping-math)
+  target_compile_options(${objects} PRIVATE ${ARGN} -fno-math-errno -fno-trapping-math)
   target_sources(${target} PRIVATE "$<TARGET_OBJECTS:${objects}>")
   set_property(TARGET ${target} APPEND PROPERTY GLIA_KERNEL_LIBRARIES ${objects})
 endfunction()
 
 set(GLIA_X86_64_LEVELS "v2;v3;v4" CACHE STRING "Levels of x86-64 that the CPU kernels are compiled for")
-set(glia_flags_v2 -march=x86-64-v2)
-set(glia_flags_v3 -march=x86-64-v3)
-set(glia_flags_v4 -march=x86-64-v4 -mprefer-vector-width=512)
+# For processors of before 2013 vectors are enough: loops unrolled and written twice would be a third of their code.
+set(glia_flags_v2 -march=x86-64-v2 -O2 -ftree-vectorize $<$<CXX_COMPILER_ID:GNU>:-fvect-cost-model=dynamic>)
+set(glia_flags_v3 -march=x86-64-v3 -O3)
+set(glia_flags_v4 -march=x86-64-v4 -mprefer-vector-width=512 -O3)
 
 function(glia_add_kernels target)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
@@ -36,6 +37,6 @@ function(glia_add_kernels target)
       glia_add_kernels_for(${target} x86_64_${level} ${glia_flags_${level}})
     endforeach()
   else()
-    glia_add_kernels_for(${target} baseline)
+    glia_add_kernels_for(${target} baseline -O3)
   endif()
 endfunction()

@@ -6,12 +6,14 @@
 # Usage: scripts/long.sh [--out FILE] [STEP...]        (as root; needs debootstrap; default: every step)
 #   systems     Debian 12 and 13, Ubuntu 24.04, made by debootstrap: scripts/train.sh and scripts/test.sh in a clone of HEAD,
 #               as root and as a user with sudo; or one of them: bookworm, trixie, noble
+#   debian      Debian's packages: made in a fresh Debian 13, installed in another, and README's first program built and run there
+#   conan       packaging/conan: static and shared, with Conan from PyPI, and every library that Glia calls from the system
 #   cuda12      cuda/ with CUDA 12.4, the first that is supported: its host sources with the headers (wheels of PyPI), its
 #               kernels with nvcc (Debian 13's package), for the first and the last architecture that this nvcc knows
 #   gpu         the folder of scripts/gpu_report.sh for sm_90, and the whole rehearsal of its report
 #   seeds       the suites on the double of CUDA in eight more orders of all that may happen in any order
 #   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
-# $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from.
+# $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from. $GLIA_X86_64_LEVELS, in debian and conan: as in docs/building.md.
 set -uo pipefail
 
 glia_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -22,14 +24,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | cuda12 | gpu | seeds | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | debian | conan | cuda12 | gpu | seeds | signals) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems cuda12 gpu seeds signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 gpu seeds signals); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -110,6 +112,70 @@ for suite in bookworm trixie noble; do
   echo "| $suite: g++ and oneDNN | $versions | | |" >>"$out"
   remove_system "$suite"
 done
+
+# Packages of HEAD, made in a fresh trixie and used in another, which has never seen the sources.
+make_packages() {
+  make_system trixie "$debian" || return
+  mkdir "$work/trixie/root/glia" && git archive HEAD | tar -x -C "$work/trixie/root/glia" || return
+  chroot "$work/trixie" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+    apt-get -q update
+    apt-get -q install -y --no-install-recommends g++ cmake ninja-build dpkg-dev file libdnnl-dev zlib1g-dev libssl-dev nlohmann-json3-dev
+    cd /root/glia
+    cmake --preset package -DGLIA_CUDA=OFF ${GLIA_X86_64_LEVELS:+'-DGLIA_X86_64_LEVELS=$GLIA_X86_64_LEVELS'}
+    cmake --build --preset package
+    cpack --preset package" || return
+  rm -rf "$work/debs" && mkdir "$work/debs" && cp "$work"/trixie/root/glia/build/package/*.deb "$work/debs"
+}
+use_packages() {
+  make_system trixie "$debian" && cp -r "$work/debs" "$work/trixie/root/debs" || return
+  awk '/^```cpp$/ && !seen { seen = on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/trixie/root/first.cpp"
+  chroot "$work/trixie" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+    cd /root
+    apt-get -q update
+    apt-get -q install -y --no-install-recommends ./debs/*.deb g++ pkg-config dataset-fashion-mnist
+    g++ -std=c++20 first.cpp -o first \$(pkg-config --cflags --libs glia)
+    apt-get -q purge -y libglia-dev
+    ldd ./first | grep 'libglia.so.* => /'
+    ./first
+    dpkg-query -W -f '\${Package} \${Version} \${Depends}\n' libglia0"
+}
+
+if wants debian; then
+  say "Debian's packages"
+  start=$SECONDS status=0
+  make_packages >"$work/debian.log" 2>&1 || status=$?
+  row "trixie: Debian's packages made" "$status" $((SECONDS - start)) "$(cd "$work/debs" && stat -c '%n %s bytes' -- *.deb | paste -sd, | sed 's/,/, /g')"
+  start=$SECONDS status=1
+  use_packages >"$work/debian_use.log" 2>&1 && status=0
+  row "a fresh trixie: README's first program with them" "$status" $((SECONDS - start)) "$(grep -aoE '313/313.*' "$work/debian_use.log" | tail -n1 | sed 's/.*- //')"
+  if ((status != 0)); then tail -n 40 "$work/debian_use.log"; fi
+  remove_system trixie
+fi
+
+# conan_package SHARED: the recipe, with a client of its own; its test_package is tests/consumer.
+conan_package() {
+  local venv=$work/conan levels=()
+  export CONAN_HOME=$venv/home
+  if [[ ! -e $CONAN_HOME ]]; then
+    rm -rf "$venv" && python3 -m venv "$venv" && "$venv/bin/pip" install --quiet 'conan>=2' && "$venv/bin/conan" profile detect || return
+  fi
+  if [[ -n ${GLIA_X86_64_LEVELS:-} ]]; then
+    levels=(-c "tools.cmake.cmaketoolchain:extra_variables={'GLIA_X86_64_LEVELS': '$GLIA_X86_64_LEVELS'}")
+  fi
+  "$venv/bin/conan" create packaging/conan -s compiler.cppstd=20 -o '&:system_deps=True' -o "&:shared=$1" "${levels[@]}" &&
+    "$venv/bin/conan" remove --confirm 'glia/*'
+}
+
+if wants conan; then
+  say "Conan"
+  rm -rf "$work/conan"
+  for shared in False True; do
+    start=$SECONDS status=0
+    (conan_package "$shared") >"$work/conan_$shared.log" 2>&1 || status=$?
+    row "\`conan create packaging/conan\`, shared=$shared" "$status" $((SECONDS - start)) "$(grep -aoE '^glia [0-9.]+: .*accuracy.*' "$work/conan_$shared.log" | tail -n1)"
+    if ((status != 0)); then tail -n 40 "$work/conan_$shared.log"; fi
+  done
+fi
 
 # Every source of cuda/ with the first CUDA that is supported; cuDNN's headers are this machine's.
 compile_with_cuda12() {

@@ -100,6 +100,10 @@ missing_packages() {
   [[ $1 != ci ]] || command -v clang-format >/dev/null || wanted+=(clang-format)
   [[ $1 != ci ]] || command -v gcovr >/dev/null || wanted+=(gcovr)
   [[ $1 != ci ]] || wanted+=(python3-numpy) # at the other end of DLPack
+  [[ $1 != ci ]] || command -v clang++-14 >/dev/null || command -v clang++ >/dev/null || wanted+=(clang)
+  [[ $1 != ci ]] || command -v pkg-config >/dev/null || wanted+=(pkg-config)
+  [[ $1 != ci ]] || command -v dpkg-shlibdeps >/dev/null || wanted+=(dpkg-dev)
+  [[ $1 != ci ]] || command -v file >/dev/null || wanted+=(file) # by which cpack tells programs
   for package in "${wanted[@]}"; do
     [[ $(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null) == ii* ]] || echo "$package"
   done

@@ -27,7 +27,7 @@ namespace glia {
 /// The blocks in which variables lie, bound; nothing else yet.
 Bindings bind_blocks(const VariablePlaces& places);
 
-class Core final : public Builder, public std::enable_shared_from_this<Core> {
+class [[gnu::visibility("hidden")]] Core final : public Builder, public std::enable_shared_from_this<Core> {
  public:
   std::uint64_t seed = 0;
   DType dtype = DType::float32;

@@ -57,7 +57,7 @@ struct Bindings {
   template <class T = void>
   T* address(const View& view) const {
     if (!view) return nullptr;
-    std::byte* const start = view.block == 0 ? base[static_cast<int>(view.buffer)]
+    std::byte* const start = view.block == 0 ? base[static_cast<std::size_t>(view.buffer)]
                                              : more_blocks[static_cast<std::size_t>(view.block - 1)];
     return reinterpret_cast<T*>(start + view.offset);
   }

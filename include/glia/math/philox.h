@@ -74,7 +74,7 @@ struct Permutation {
   GLIA_HD Permutation(std::uint64_t count_, std::uint64_t seed, std::uint64_t epoch) : count(count_) {
     while (half_bits < 32 && (std::uint64_t{1} << (2 * half_bits)) < count) ++half_bits;
     const Philox philox{seed, Purpose::shuffle, epoch};
-    for (int round = 0; round < 6; ++round) keys[round] = philox.word(round);
+    for (unsigned round = 0; round < 6; ++round) keys[round] = philox.word(round);
   }
 
   GLIA_HD std::uint64_t operator()(std::uint64_t index) const {

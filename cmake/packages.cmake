@@ -1,0 +1,73 @@
+# What cpack makes of an installation: Debian packages (runtime, development, CUDA backend) and an archive of all there is.
+# docs/building.md says how; the preset `package` is for it.
+# SPDX-License-Identifier: Apache-2.0
+if(NOT PROJECT_IS_TOP_LEVEL)
+  return()
+endif()
+
+set(GLIA_PACKAGE_CONTACT "Glia <glia@example.invalid>" CACHE STRING "Who answers for packages that are built here: name and address")
+set(CPACK_PACKAGE_CONTACT "${GLIA_PACKAGE_CONTACT}")
+set(CPACK_PACKAGE_VENDOR "Glia")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
+set(CPACK_PACKAGE_FILE_NAME "glia-${PROJECT_VERSION}-${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}")
+set(CPACK_STRIP_FILES ON)
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/glia" COMPONENT licence)
+
+# The archive: everything, whatever its component.
+set(CPACK_GENERATOR TGZ)
+set(CPACK_ARCHIVE_COMPONENT_INSTALL OFF)
+
+# Debian packages: a component each.
+find_program(GLIA_DPKG_SHLIBDEPS dpkg-shlibdeps)  # says which packages have the libraries that ours call
+mark_as_advanced(GLIA_DPKG_SHLIBDEPS)
+if(GLIA_DPKG_SHLIBDEPS)
+  list(APPEND CPACK_GENERATOR DEB)
+endif()
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_COMPONENTS_ALL)
+set(of_this_version "(= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+
+# glia_debian_package(COMPONENT NAME SECTION DESCRIPTION DEPENDS...)
+macro(glia_debian_package component name section description)
+  list(APPEND CPACK_COMPONENTS_ALL ${component})
+  string(TOUPPER ${component} COMPONENT)
+  string(JOIN ", " CPACK_DEBIAN_${COMPONENT}_PACKAGE_DEPENDS ${ARGN})
+  set(CPACK_DEBIAN_${COMPONENT}_PACKAGE_NAME ${name})
+  set(CPACK_DEBIAN_${COMPONENT}_PACKAGE_SECTION ${section})
+  set(CPACK_COMPONENT_${COMPONENT}_DESCRIPTION "${description}")
+  install(FILES "${PROJECT_SOURCE_DIR}/packaging/debian/copyright" DESTINATION "${CMAKE_INSTALL_DATADIR}/doc/${name}"
+    COMPONENT ${component} EXCLUDE_FROM_ALL)
+endmacro()
+
+set(needed_to_build)
+if("shared" IN_LIST GLIA_KINDS)
+  glia_debian_package(runtime libglia0 libs "Neural-network engine: the shared library, which computes on the CPU by itself")
+  set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+  # Versions before 1.0 differ in their soname, and no two are installed beside each other.
+  math(EXPR next "${PROJECT_VERSION_MINOR} + 1")
+  file(CONFIGURE OUTPUT packages/shlibs CONTENT "libglia @PROJECT_VERSION_MAJOR@.@PROJECT_VERSION_MINOR@ libglia0 \
+(>= @PROJECT_VERSION@), libglia0 (<< @PROJECT_VERSION_MAJOR@.@next@~)\n" @ONLY)
+  set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/packages/shlibs")
+  list(APPEND needed_to_build "libglia0 ${of_this_version}")
+endif()
+if("static" IN_LIST GLIA_KINDS)
+  list(APPEND needed_to_build "libdnnl-dev (>= 2.6)" zlib1g-dev libssl-dev)
+endif()
+glia_debian_package(dev libglia-dev libdevel "Neural-network engine: headers, static library, files for CMake and pkg-config"
+  ${needed_to_build})
+set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "g++ (>= 4:12)")
+if(GLIA_HAS_CUDA)
+  # It is opened at run time, and a program without it, or without a driver, says so and computes on the CPU. CUDA's libraries
+  # are not Debian's, so they are not depended upon.
+  glia_debian_package(cuda libglia-cuda0 contrib/libs "Neural-network engine: the backend for NVIDIA GPUs" "libglia0 ${of_this_version}")
+  set(cuda_version "${CUDAToolkit_VERSION_MAJOR}-${CUDAToolkit_VERSION_MINOR}")
+  set(CPACK_DEBIAN_CUDA_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${CUDAToolkit_LIBRARY_DIR}")
+  set(CPACK_DEBIAN_CUDA_PACKAGE_RECOMMENDS "libcublas-${cuda_version}")
+  set(CPACK_DEBIAN_CUDA_PACKAGE_SUGGESTS "libcudnn9-cuda-${CUDAToolkit_VERSION_MAJOR}")
+endif()
+include(CPack)
