@@ -77,7 +77,7 @@ Tensor numbers(const Shape& shape) {
 /// With products of every kind: of images, in groups and transposed, over a long k, and of rows.
 Sequential images() {
   Sequential model{Input({12, 12, 2}),
-                   Conv2D(4, 3, {.activation = "relu", .padding = "same"}),
+                   Conv2D(4, 3, {.padding = "same", .activation = "relu"}),
                    Conv2D(4, 3, {.groups = 2}),
                    Conv2DTranspose(3, 2, {.strides = 2}),
                    MaxPooling2D(2),

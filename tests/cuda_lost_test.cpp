@@ -78,6 +78,7 @@ TEST_P(CudaLostOnTheDouble, Is_told_in_full_once_and_then_by_every_call_without_
         {"to", [&] { data.x.to(on); }},
         {"trim", [&] { on.trim(); }},
         {"memory", [&] { on.memory(); }},
+        {"versions", [&] { on.versions(); }},
         {"another context", [] { Context({.device = "cuda:0"}); }},
         {"another model", [&] { losses(*std::make_unique<Sequential>(classifier()), one_epoch); }}};
     for (const auto& [name, call] : later) {
