@@ -158,6 +158,7 @@ class CudaBackend final : public Backend {
   Device device() const override { return Device::cuda(gpu_.index()); }
   int threads() const override { return 1; }
   std::vector<std::pair<std::string, std::string>> versions() const override {
+    const CurrentDevice current(gpu_.index());
     std::vector<std::pair<std::string, std::string>> all{
         {"glia", version},
         {"CUDA runtime", version_in_words(runtime_version())},

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -43,7 +44,23 @@ void released(void* memory, std::size_t alignment) noexcept {
   std::free(begin);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define GLIA_WATCHES_ONEDNN
+std::atomic<std::size_t> largest_of_onednn{0};  // pieces of memory, so far
+#endif
+
 }  // namespace
+
+#if defined(GLIA_WATCHES_ONEDNN)
+/// What oneDNN's library allocates memory with, and nobody else here.
+extern "C" int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
+  std::size_t largest = largest_of_onednn;
+  while (bytes > largest && !largest_of_onednn.compare_exchange_weak(largest, bytes)) {
+  }
+  *memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  return *memory ? 0 : ENOMEM;
+}
+#endif
 
 // g++ sees malloc and free inlined into a new and its delete, and calls that a mismatch.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -77,7 +94,7 @@ Tensor numbers(const Shape& shape) {
 /// With products of every kind: of images, in groups and transposed, over a long k, and of rows.
 Sequential images() {
   Sequential model{Input({12, 12, 2}),
-                   Conv2D(4, 3, {.activation = "relu", .padding = "same"}),
+                   Conv2D(4, 3, {.padding = "same", .activation = "relu"}),
                    Conv2D(4, 3, {.groups = 2}),
                    Conv2DTranspose(3, 2, {.strides = 2}),
                    MaxPooling2D(2),
@@ -225,6 +242,24 @@ TEST_P(AllocatorOn, Leaves_no_byte_outside) {
     EXPECT_EQ(called("cudaMallocFromPoolAsync"), 0);
     EXPECT_EQ(called("cudaMemPoolCreate"), 0);
   }
+}
+
+/// Scratchpads and weights in its own layouts, each of 147 KB and more, are the allocator's; small objects are not.
+TEST(AllocatorOfOneDnn, Gives_what_its_primitives_work_in) {
+#if defined(GLIA_WATCHES_ONEDNN)
+  const auto allocator = std::make_shared<CountingAllocator>();
+  const Context on({.device = "cpu", .threads = 2, .allocator = allocator});
+  Sequential model{Input({14, 14, 64}), Conv2D(64, 3, {.padding = "same", .activation = "relu"}),
+                   Conv2D(64, 3)};
+  model.compile({.optimizer = "adam", .loss = "mse", .context = on});
+  largest_of_onednn = 0;
+  model.fit(numbers({8, 14, 14, 64}), numbers({8, 12, 12, 64}), {.batch_size = 4, .verbose = 0});
+  EXPECT_GT(largest_of_onednn, 0u);
+  EXPECT_LT(largest_of_onednn, std::size_t{64} << 10);
+  EXPECT_GT(on.memory().workspaces, 4 * 64 * 64 * 9 * 4);
+#else
+  GTEST_SKIP() << "sanitizers have a posix_memalign of their own";
+#endif
 }
 
 TEST_P(AllocatorOn, Memory_is_told_by_what_it_is_for) {

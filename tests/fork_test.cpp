@@ -99,6 +99,7 @@ TEST_P(Fork, Every_call_of_a_child_to_what_the_parent_made_is_refused_at_once) {
     wrong += is_refused("run", [&] { program.run(1); });
     wrong += is_refused("trim", [&] { on.trim(); });
     wrong += is_refused("memory", [&] { on.memory(); });
+    wrong += is_refused("versions", [&] { on.versions(); });
     if (GetParam().is_cuda()) {
       wrong += is_refused("to", [&] { x.to(on); });
       wrong += is_refused("to_cpu", [&] { there.to("cpu"); });

@@ -33,7 +33,7 @@ struct Case {
   Shape row() const { return of_images ? Shape{6, 6, 2} : Shape{6}; }
   Sequential model() const {
     Sequential model =
-        of_images ? Sequential{Input(row()),    Conv2D(4, 3, {.activation = "relu", .padding = "same"}),
+        of_images ? Sequential{Input(row()),    Conv2D(4, 3, {.padding = "same", .activation = "relu"}),
                                MaxPooling2D(2), Conv2D(2, 3),
                                Flatten(),       Dense(2)}
                   : Sequential{Input(row()), Dense(16, "relu"), Dense(8, "relu"), Dense(2)};
@@ -98,6 +98,11 @@ class OutOfMemory : public test::OnDevice, public ::testing::WithParamInterface<
   const std::shared_ptr<CountingAllocator> allocator = std::make_shared<CountingAllocator>();
 };
 
+void expect_close(const std::vector<double>& got, const std::vector<double>& wanted) {
+  ASSERT_EQ(got.size(), wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-3) << i;
+}
+
 TEST_P(OutOfMemory, At_any_call_is_typed_and_leaves_model_and_context_as_good_as_new) {
   std::vector<Tensor> weights;
   std::vector<double> wanted;
@@ -119,7 +124,8 @@ TEST_P(OutOfMemory, At_any_call_is_typed_and_leaves_model_and_context_as_good_as
         Sequential model = GetParam().model();
         allocator->fail_at(nth, nth % 2 == 0 ? Failure::null : Failure::bad_alloc);
         try {
-          EXPECT_EQ(life(model, on, weights), wanted);  // with less, or for another reason without this call
+          const std::vector<double> got = life(model, on, weights);
+          expect_close(got, wanted);  // an algorithm that could not be tried may be another
           managed += allocator->has_failed() ? 1 : 0;
         } catch (const OutOfMemoryError&) {
           ++refused;

@@ -60,6 +60,9 @@ std::ostream& operator<<(std::ostream& out, const MemoryReport& report) {
 }
 
 int Context::threads() const { return backend_->threads(); }
-std::vector<std::pair<std::string, std::string>> Context::versions() const { return backend_->versions(); }
+std::vector<std::pair<std::string, std::string>> Context::versions() const {
+  static_cast<void>(backend_->in_use());  // not in a child of fork(); but beside another thread's calls
+  return backend_->versions();
+}
 
 }  // namespace glia

@@ -15,10 +15,12 @@
 #include <stdexcept>
 
 #include "cuda/kernels.h"  // defines: KernelParameter, which every kernel takes
-#include "cuda/lost.h"
 #include "tests/cuda_double/device.h"
 #include "tests/cuda_double/double.h"
 #include "tests/cuda_double/fibres.h"
+
+// After device.h, which defines what CUDA's headers then leave alone.
+#include "cuda/lost.h"
 
 namespace glia::cuda_double {
 namespace {
@@ -44,8 +46,8 @@ Settings& wanted = *new Settings(default_settings());
 auto &call_log = *new std::vector<std::string>, &trap_log = *new std::vector<std::string>;
 auto& injections = *new std::multimap<std::string, Injection>;
 auto& objects = *new std::map<std::string, std::int64_t>;
-auto& sticky = *new std::map<int, cudaError_t>;  // by device
-cudaError_t last_error = cudaSuccess;
+auto& sticky = *new std::map<int, cudaError_t>;      // by device
+auto& last_error = *new std::map<int, cudaError_t>;  // by device, too
 int launches_before_failure = 0;
 cudaError_t launch_error = cudaSuccess;
 thread_local int chosen_device = 0;
@@ -66,7 +68,8 @@ class TheControls final : public Controls {
     clear_calls(), trap_log.clear(), injections.clear();
     sticky.clear();
     cuda::LostDevices::forget();
-    last_error = launch_error = cudaSuccess;
+    last_error.clear();
+    launch_error = cudaSuccess;
     nondeterministic = 0;
     touched_devices.clear();
   }
@@ -162,7 +165,7 @@ cudaError_t enter_to_destroy(const char* function) {
 }
 
 cudaError_t report(cudaError_t error) {
-  if (error != cudaSuccess) last_error = error;
+  if (error != cudaSuccess) last_error[current_device()] = error;
   return error;
 }
 
@@ -376,7 +379,8 @@ cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**
 // The last error of any call, which is forgotten unless it is sticky.
 cudaError_t cudaGetLastError() {
   const std::lock_guard lock(mutex());
-  return std::exchange(last_error, sticky_error());
+  const cudaError_t last = std::exchange(last_error[current_device()], cudaSuccess), stays = sticky_error();
+  return stays != cudaSuccess ? stays : last;
 }
 const char* cudaGetErrorName(cudaError_t error) {
   switch (error) {
