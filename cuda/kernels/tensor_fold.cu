@@ -218,7 +218,8 @@ KernelLaunch fold_of(const Fold& fold, const Rounds& rounds, const Round& round,
 }  // namespace
 
 /// Few results of long axes are cut so that a GPU is full, and no further.
-Rounds::Rounds(std::int64_t before, std::int64_t length, std::int64_t after) : by_rows(after == 1) {
+Rounds::Rounds(std::int64_t before, std::int64_t length, std::int64_t after)
+    : by_rows(after == 1 && (before == 1 || length >= warp_threads)) {
   const std::int64_t results = before * after, least = by_rows ? 4096 : 256, wanted = by_rows ? 4096 : 65536;
   const std::int64_t pieces_of_result =
       std::max<std::int64_t>(1, wanted / std::max<std::int64_t>(1, results));
