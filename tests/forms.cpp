@@ -37,6 +37,40 @@ void compiled() {
              .metrics = {{"a", AUC{}}, {"a", {"accuracy", "mae"}}, {"b", {"mae"}}}});
 }
 
+struct OwnLayer : CustomLayer {
+  explicit OwnLayer(double factor = 1) : factor(factor) {}
+  std::string type() const override { return "OwnLayer"; }
+  template <class T>
+  void forward(const CpuForward<T>& call) const {
+    for (const T& x : call.input()) call.output()[0] = x * static_cast<T>(factor);
+  }
+  template <class T>
+  void backward(const CpuBackward<T>& call) const {
+    if (const auto dx = call.input_gradient()) dx[0] = call.output_gradient()[0];
+  }
+  void forward(const CudaForward& call) const { static_cast<void>(call.stream()); }
+  double factor;
+};
+struct OwnLoss : CustomLoss {
+  std::string type() const override { return "own"; }
+  template <class T>
+  void loss(const CpuLoss<T>& call) const {
+    call.losses()[0] = call.predictions()[0] - call.targets()[0];
+  }
+};
+
+void of_ones_own() {
+  Layer layer = make_layer<OwnLayer>(), half = make_layer<OwnLayer>(0.5);
+  Sequential m{layer, half, make_layer<OwnLayer>({.name = "own", .input_shape = {3}}, 2), Dense(1)};
+  m.compile({.loss = OwnLoss()});
+  m.compile({.loss = OwnLoss{}, .metrics = "mae"});
+  m.compile({.loss = {{"a", OwnLoss()}, {"b", "mse"}, {"c", Huber{.delta = 2}}}});
+  const LossName loss = OwnLoss();
+  m.compile({.loss = loss});
+  if (testing::check_gradients(layer, {{5}}) && testing::check_gradients(OwnLoss(), {5}, {.batch = 2}))
+    testing::check_gradients("mse", {5}, {.device = "cuda"});
+}
+
 void data(const Tensor& images, const Tensor& labels, const Tensor& w) {
   Sequential m{make_chain()};
   m.fit(images, labels);

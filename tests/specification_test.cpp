@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/custom_bodies.h"
 #include "tests/golden_graphs.h"
 #include "tests/opened_model.h"
 #include "tests/plain_models.h"
@@ -89,6 +90,26 @@ TEST(Specification, Holds_for_random_graphs) {
     SCOPED_TRACE("graph " + std::to_string(seed));
     RandomGraph graph = random_graph(seed);
     expect_lists_to_be_right(std::move(graph.model), graph.options, graph.weighted(), {3});
+  }
+}
+
+TEST(Specification, Holds_for_layers_and_losses_of_an_applications_own) {
+  for (const bool weighted : {false, true}) {
+    const Symbol a = Input({3}), b = Input({6});
+    const Symbol halves = slice(b, 1, 3, 3);  // of a part, which is copied first
+    const Layer gate = make_layer<CpuGate>();
+    const std::vector<Symbol> once = gate.apply({make_layer<CpuDense>(3)(a), halves});
+    const std::vector<Symbol> twice = gate.apply({once[1], once[0]});
+    const Symbol relu = make_layer<CpuRelu>()(Dense(3)(twice[0]));
+    Model model({a, b}, {Dense(2, {.name = "one"})(relu), Dense(4, {.name = "two"})(twice[1])});
+    expect_lists_to_be_right(std::move(model),
+                             {.optimizer = "adam",
+                              .loss = {{"one", CpuMse()}, {"two", CpuCrossentropy()}},
+                              .metrics = {{"one", {"mae", "rmse", "binary_accuracy"}}, {"two", "accuracy"}},
+                              .loss_weights = {{"two", 0.5}}},
+                             weighted);
+    expect_lists_to_be_right(Sequential{make_layer<CpuDense>({.input_shape = {3}}, 2)}, {.loss = CpuMse()},
+                             weighted);
   }
 }
 
@@ -225,6 +246,42 @@ TEST(Specification, Sees_few_rows_that_are_not_as_they_must_be) {
   expect("bias of shape", [](op::FewRows& d) { d.bias.shape = {1}; });
   expect("it folds no losses", [](op::FewRows& d) { d.advance.partials = Step::arena(9, {1, 1}); });
   expect("does not end with one Advance", [](op::FewRows& d) { d.advance.batch = 4; });
+}
+
+/// A call of a body in the place of the relu.
+op::Custom custom_relu(const Step& s) {
+  struct Nothing final : CustomBody {
+    std::string words() const override { return "nothing"; }
+    void expect(op::Custom::Part, const Device&, DType) const override {}
+    void run(const Device&, const CustomCall&) const override {}
+  };
+  static const auto body = std::make_shared<const Nothing>();
+  op::Custom call{body.get()};
+  call.add(op::Custom::Role::input, s.p), call.add(op::Custom::Role::output, s.out);
+  return call;
+}
+
+TEST(Specification, Sees_calls_of_bodies_that_cannot_be) {
+  Step right;
+  right.list[2] = custom_relu(right);
+  EXPECT_TRUE(faults_of(right.list, Stage::emitted, right.around).empty())
+      << lines(faults_of(right.list, Stage::emitted, right.around));
+  const auto expect_fault_of = [](const std::string& said, const std::function<void(op::Custom&)>& spoil) {
+    expect_fault(said, [&](Step& s) {
+      op::Custom call = custom_relu(s);
+      spoil(call);
+      s.list[2] = call;
+    });
+  };
+  expect_fault_of("there is no body", [](op::Custom& call) { call.body = nullptr; });
+  expect_fault_of("not all of it was written", [](op::Custom& call) { call.list[1].view.shape = {3, 2}; });
+  expect_fault_of("has gaps", [](op::Custom& call) { call.list[0].view = call.list[0].view.transposed(); });
+  expect_fault_of("is not aligned",
+                  [](op::Custom& call) { call.list[0].view = call.list[0].view.part(0, 1, 1); });
+  expect_fault_of("in a step of float64", [](op::Custom& call) { call.dtype = DType::float64; });
+  expect_fault_of("not a gradient for each output",
+                  [](op::Custom& call) { call.part = op::Custom::Part::backward; });
+  expect_fault_of("nothing is read or written", [](op::Custom& call) { call.count = 1; });
 }
 
 TEST(Specification, Sees_what_lies_beyond_its_buffer_or_is_not_to_be_written) {

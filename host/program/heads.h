@@ -23,7 +23,7 @@ struct TargetSpec {
 struct Head {
   std::size_t output;  ///< which of the graph's
   std::string name;    ///< of that output
-  Losses loss;  ///< of one of the application's own: one that takes the same targets, for metrics
+  Losses loss;         ///< of one of the application's own: one that takes the same targets, for metrics
   double weight = 1;
   Shape shape;  ///< of one row of the output
   std::vector<ResolvedMetric> metrics;
