@@ -53,8 +53,8 @@ class Predictor::Engine {
   std::list<WeightGate::Reader> readers_;
   std::unique_ptr<Memory> state_;
   std::shared_ptr<Memory> arena_;
-  std::vector<Program> programs_;  // ascending
-  std::vector<Source> sources_;    // of the call that is made
+  std::vector<Program> programs_;     // ascending
+  std::vector<Source> sources_;       // of the call that is made
   std::shared_ptr<Profile> profile_;  // where a profiler watches
 };
 
