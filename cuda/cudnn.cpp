@@ -105,7 +105,8 @@ std::unique_ptr<CudnnConvolution> Cudnn::look_for(ConvolutionProblem problem) {
   };
   if (auto fused = by(find_engine)) return fused;
   const auto refused = [&](const char* what, const char* next) {
-    log(LogLevel::debug, "cuDNN has no ", what, " for ", problem.x_shape, " and ", problem.y_shape, ": ", next);
+    log(LogLevel::debug, "cuDNN has no ", what, " for ", problem.x_shape, " and ", problem.y_shape, ": ",
+        next);
   };
   if (std::exchange(problem.fused, ConvolutionProblem::nothing) != ConvolutionProblem::nothing) {
     refused("engine with a bias fused", "the convolution alone is asked for");

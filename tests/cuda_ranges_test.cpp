@@ -84,7 +84,7 @@ TEST_P(CudaRanges, Are_around_all_steps_of_a_context_that_was_made_when_they_wer
   const Logs in_ranges = model.train_on_batch(x_, y_);
   EXPECT_EQ(told(), ranges_of(model.program(Mode::train, 8)));
   EXPECT_EQ(in_ranges["loss"], plain.train_on_batch(x_, y_)["loss"]);
-  model.fit(x_, y_, {.epochs = 1, .batch_size = 8, .shuffle = false, .verbose = 0});
+  model.fit(x_, y_, {.epochs = 1, .batch_size = 8, .verbose = 0});
   EXPECT_EQ(told(), ranges_of(model.program(Mode::train, 8)));
 
   Predictor predictor = model.predictor({.max_batch = 8});
@@ -144,7 +144,9 @@ TEST_P(CudaRanges, Events_tell_the_time_between_them_where_they_were_made_to) {
   test::call_cuda<decltype(cudaMemsetAsync)>("cudaMemsetAsync", x.raw(), 0, std::size_t{64}, stream.get());
   test::call_cuda<decltype(cudaEventRecord)>("cudaEventRecord", end, stream.get());
   test::call_cuda<decltype(cudaEventRecord)>("cudaEventRecord", untimed.get(), stream.get());
-  if (on_the_double()) EXPECT_EQ(elapsed(begin, end, &milliseconds), cudaErrorNotReady);
+  if (on_the_double()) {
+    EXPECT_EQ(elapsed(begin, end, &milliseconds), cudaErrorNotReady);
+  }
   test::call_cuda<decltype(cudaStreamSynchronize)>("cudaStreamSynchronize", stream.get());
   EXPECT_EQ(elapsed(begin, end, &milliseconds), cudaSuccess);
   EXPECT_GT(milliseconds, 0);

@@ -129,8 +129,7 @@ class LogOn : public test::DeviceTest {
  protected:
   Sequential model() {
     Sequential model{Input({4}), Dense(5, "relu"), Dense(2, "softmax")};
-    model.compile(
-        {.loss = "sparse_categorical_crossentropy", .metrics = "accuracy", .context = context()});
+    model.compile({.loss = "sparse_categorical_crossentropy", .metrics = "accuracy", .context = context()});
     return model;
   }
   const Tensor x_ = Tensor::arange(11 * 4).reshape({11, 4}) * 0.01;
@@ -142,7 +141,7 @@ TEST_P(LogOn, A_silent_fit_prints_nothing_at_all) {
   ::testing::internal::CaptureStdout();
   ::testing::internal::CaptureStderr();
   Sequential model = this->model();
-  model.fit(x_, y_, {.epochs = 2, .batch_size = 4, .validation_split = 0.3, .verbose = 0});
+  model.fit(x_, y_, {.epochs = 2, .batch_size = 4, .verbose = 0, .validation_split = 0.3});
   model.evaluate(x_, y_, {.batch_size = 4, .verbose = 0});
   model.predict(x_, {.batch_size = 4, .verbose = 0});
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
@@ -159,8 +158,9 @@ TEST_P(LogOn, Programs_are_told_of_when_they_are_built_and_not_when_they_are_use
   std::vector<std::string> built;
   for (const std::string& message : listener.heard)
     if (message.rfind(on, 0) == 0) built.push_back(message.substr(on.size()));
-  EXPECT_THAT(built, ::testing::ElementsAre(StartsWith("train, batch 11: "), StartsWith("validate, batch 4: "),
-                                            StartsWith("validate, batch 3: ")));
+  EXPECT_THAT(built,
+              ::testing::ElementsAre(StartsWith("train, batch 11: "), StartsWith("validate, batch 4: "),
+                                     StartsWith("validate, batch 3: ")));
   const std::string& train = built.at(0);
   EXPECT_EQ(model.explain(11).substr(0, train.size()), train);
   EXPECT_THAT(train, HasSubstr(" Ops, arena "));
@@ -177,7 +177,8 @@ TEST_P(CudaLogOnTheDouble, Tells_of_captured_graphs_of_refused_algorithms_and_of
   model.program(Mode::train, 4);
   EXPECT_THAT(listener.heard, Contains(StartsWith("debug: captured 1 of a step of ")));
   EXPECT_THAT(listener.heard, Contains("info: cuDNN 9.19.0 was opened"));
-  EXPECT_THAT(listener.heard, Contains(StartsWith("debug: cuBLASLt BIAS has no algorithm for (4, 32) x (32, 2)")));
+  EXPECT_THAT(listener.heard,
+              Contains(StartsWith("debug: cuBLASLt BIAS has no algorithm for (4, 32) x (32, 2)")));
   EXPECT_THAT(listener.heard, Each(Not(HasSubstr("cuDNN has no"))));
 
   listener.heard.clear();

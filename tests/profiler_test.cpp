@@ -56,10 +56,10 @@ std::vector<std::string> layers_of(const Program& program, const std::string& na
 TEST_P(Profilers, Ops_are_those_of_layers_of_the_loss_and_of_the_optimizer) {
   Sequential model = classifier();
   const Program& train = model.program(Mode::train, 8);
-  EXPECT_EQ(layers_of(train), (std::set<std::string>{"input", "dense", "batch_normalization", "dense_1", "dense_2",
-                                                     "loss", "optimizer"}));
-  EXPECT_THAT(layers_of(train, "Matmul"), ElementsAre("dense", "dense_1", "dense_2", "dense_2", "dense_2", "dense_1",
-                                                      "dense_1", "dense"));
+  EXPECT_EQ(layers_of(train), (std::set<std::string>{"input", "dense", "batch_normalization", "dense_1",
+                                                     "dense_2", "loss", "optimizer"}));
+  EXPECT_THAT(layers_of(train, "Matmul"), ElementsAre("dense", "dense_1", "dense_2", "dense_2", "dense_2",
+                                                      "dense_1", "dense_1", "dense"));
   EXPECT_THAT(layers_of(train, "BatchNormGradient"), ElementsAre("batch_normalization"));
   EXPECT_THAT(layers_of(train, "Gather"), ElementsAre("input"));
   EXPECT_THAT(layers_of(train, "Loss"), ElementsAre("loss"));
@@ -115,7 +115,7 @@ TEST_P(Profilers, What_rounds_a_factor_is_of_the_layer_whose_product_it_is) {
 TEST_P(Profilers, A_fit_is_recorded_step_by_step_for_each_mode_and_batch_size) {
   Sequential model = classifier();
   Profiler profiler(model);
-  model.fit(x_, y_, {.epochs = 3, .batch_size = 5, .validation_split = 0.5, .verbose = 0});  // 11 and 11 rows
+  model.fit(x_, y_, {.epochs = 3, .batch_size = 5, .verbose = 0, .validation_split = 0.5});  // 11 and 11 rows
   std::map<std::pair<Mode, std::int64_t>, std::int64_t> calls;
   std::map<std::pair<Mode, std::int64_t>, std::size_t> ops;
   for (const ProfiledOp& op : profiler.ops()) {
@@ -129,7 +129,10 @@ TEST_P(Profilers, A_fit_is_recorded_step_by_step_for_each_mode_and_batch_size) {
     EXPECT_EQ(op.flops(), op.calls * op.op.flops);
   }
   using Calls = std::map<std::pair<Mode, std::int64_t>, std::int64_t>;
-  EXPECT_EQ(calls, (Calls{{{Mode::train, 5}, 6}, {{Mode::train, 1}, 3}, {{Mode::validate, 5}, 6}, {{Mode::validate, 1}, 3}}));
+  EXPECT_EQ(
+      calls,
+      (Calls{
+          {{Mode::train, 5}, 6}, {{Mode::train, 1}, 3}, {{Mode::validate, 5}, 6}, {{Mode::validate, 1}, 3}}));
   for (const auto& [key, count] : ops) EXPECT_EQ(count, model.program(key.first, key.second).size());
 
   profiler.clear();
@@ -175,7 +178,7 @@ TEST_P(Profilers, Predictors_and_learners_are_watched_as_well) {
 TEST_P(Profilers, Watching_changes_no_bit_of_weights_history_or_outputs) {
   for (const auto& [name, plain] : test::plain_models()) {
     SCOPED_TRACE(name);
-    std::vector<std::vector<Tensor>> weights;
+    std::vector<TensorList> weights;
     std::vector<Tensor> outputs;
     std::vector<double> losses;
     for (const bool watched : {false, true}) {
@@ -185,19 +188,21 @@ TEST_P(Profilers, Watching_changes_no_bit_of_weights_history_or_outputs) {
       model.compile(options);
       std::optional<Profiler> profiler;
       if (watched) profiler.emplace(model);
-      const Tensor x = name == "embedded" ? Tensor::arange(11 * 5).reshape({11, 5}) : waves(plain.row.prepend(11));
+      const Tensor x =
+          name == "embedded" ? Tensor::arange(11 * 5).reshape({11, 5}) : waves(plain.row.prepend(11));
       model.build(plain.row);
       const Tensor y = waves(model.outputs()[0].shape().prepend(11), 1);
-      const History history = model.fit(x, y, {.epochs = 2, .batch_size = 4, .validation_split = 0.3, .verbose = 0});
+      const History history =
+          model.fit(x, y, {.epochs = 2, .batch_size = 4, .verbose = 0, .validation_split = 0.3});
       losses.push_back(history["loss"].back());
       losses.push_back(history["val_loss"].back());
-      const auto got = model.get_weights();
-      weights.push_back({got.begin(), got.end()});
+      weights.push_back(model.get_weights());
       outputs.push_back(model.predict(x, {.batch_size = 4, .verbose = 0}));
-      if (profiler) EXPECT_FALSE(profiler->ops().empty());
+      EXPECT_EQ(profiler && !profiler->ops().empty(), watched);
     }
     ASSERT_EQ(weights[0].size(), weights[1].size());
-    for (std::size_t i = 0; i < weights[0].size(); ++i) EXPECT_TRUE(array_equal(weights[0][i], weights[1][i])) << i;
+    for (std::size_t i = 0; i < weights[0].size(); ++i)
+      EXPECT_TRUE(array_equal(weights[0][i], weights[1][i])) << i;
     EXPECT_TRUE(array_equal(outputs[0], outputs[1]));
     EXPECT_EQ(losses[0], losses[2]);
     EXPECT_EQ(losses[1], losses[3]);
@@ -285,7 +290,8 @@ TEST_P(Profilers, The_table_has_a_line_an_op_and_their_sum) {
   ASSERT_TRUE(std::getline(lines, line));
   EXPECT_EQ(line, "train, batch 22, on " + context().device().name() + ": 4 steps");
   ASSERT_TRUE(std::getline(lines, line));
-  EXPECT_THAT(words_of(line), ElementsAre("layer", "Op", "calls", "ms", "share", "launches", "MB", "GFLOP", "GFLOP/s", "GB/s"));
+  EXPECT_THAT(words_of(line), ElementsAre("layer", "Op", "calls", "ms", "share", "launches", "MB", "GFLOP",
+                                          "GFLOP/s", "GB/s"));
   const std::vector<ProfiledOp> ops = profiler.ops();
   std::int64_t calls = 0, launches = 0;
   double milliseconds = 0, share = 0, megabytes = 0, gflop = 0;

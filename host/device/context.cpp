@@ -13,8 +13,8 @@ Context::Context(const ContextOptions& options) {
   if (!detail::is_logged(LogLevel::info)) return;
   detail::TextStream versions;
   for (const auto& [name, number] : backend_->versions()) versions << ", " << name << ' ' << number;
-  detail::tell(LogLevel::info, "a context on ", device(), ", ", threads(), threads() == 1 ? " thread" : " threads",
-               versions.str());
+  detail::tell(LogLevel::info, "a context on ", device(), ", ", threads(),
+               threads() == 1 ? " thread" : " threads", versions.str());
 }
 
 Device Context::device() const { return backend_->device(); }

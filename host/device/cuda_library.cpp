@@ -81,8 +81,8 @@ Opened open_library() {
   if (library->abi != backend_abi)
     return {nullptr, detail::concat(path, " was built for another version of Glia (interface ", library->abi,
                                     ", expected ", backend_abi, "): rebuild it, or ", remedy)};
-  library->log_to({&detail::is_logged,
-                   [](LogLevel level, const char* message) { detail::log_text(level, message); }});
+  library->log_to(
+      {&detail::is_logged, [](LogLevel level, const char* message) { detail::log_text(level, message); }});
   detail::tell(LogLevel::info, "opened the CUDA backend ", path);
   return {library, {}};
 }

@@ -23,9 +23,8 @@ Count elements_in(const View& view) { return view ? view.elements() : 0; }
 template <class D>
 Count bytes_of_operands(D d) {
   Count bytes = 0;
-  d.operands([&](const View& view, Access access) {
-    bytes += bytes_in(view) * (access == Access::update ? 2 : 1);
-  });
+  d.operands(
+      [&](const View& view, Access access) { bytes += bytes_in(view) * (access == Access::update ? 2 : 1); });
   return bytes;
 }
 
@@ -96,7 +95,9 @@ Count flops(const op::Lookup&) { return 0; }
 Count flops(const op::Shift&) { return 0; }
 Count flops(const op::Copy&) { return 0; }
 
-Count flops(const op::Gather& d) { return elements_in(d.x) * (1 + d.augmentation.count); }  // the scale is one
+Count flops(const op::Gather& d) {
+  return elements_in(d.x) * (1 + d.augmentation.count);
+}  // the scale is one
 Count flops(const op::Augment& d) { return d.out.elements() * d.augmentation.count; }
 
 Count flops(const op::Matmul& d) {
@@ -135,9 +136,7 @@ Count flops(const op::SoftmaxRows& d) { return 5 * d.out.elements(); }
 Count flops(const op::SoftmaxGradient& d) { return 4 * d.in_gradient.elements(); }
 
 // Mean and variance take 1 and 3, what they are applied with 4: less the mean, by the deviation, by gamma, plus beta.
-Count flops(const op::BatchNorm& d) {
-  return d.x.elements() * ((d.saved ? 4 : 0) + 4 + (d.relu ? 1 : 0));
-}
+Count flops(const op::BatchNorm& d) { return d.x.elements() * ((d.saved ? 4 : 0) + 4 + (d.relu ? 1 : 0)); }
 Count flops(const op::BatchNormGradient& d) { return d.x.elements() * (5 + (d.in_gradient ? 5 : 0)); }
 Count flops(const op::LayerNorm& d) { return d.x.elements() * (d.centers ? 8 : 6); }
 Count flops(const op::LayerNormGradient& d) { return d.x.elements() * (d.centers ? 10 : 8); }

@@ -42,7 +42,8 @@ Program::Program(Backend& backend, Mode mode, std::int64_t batch, std::vector<De
 }
 
 std::string Program::summary() const {
-  return detail::concat(name_of(mode_), ", batch ", batch_, ": ", size(), " Ops, arena ", arena_bytes_, " bytes");
+  return detail::concat(name_of(mode_), ", batch ", batch_, ": ", size(), " Ops, arena ", arena_bytes_,
+                        " bytes");
 }
 
 void Program::run_eagerly() const {
@@ -301,8 +302,9 @@ std::string Program::explain() const {
   for (const OpOutline& op : ops) width = std::max(width, op.name.size() + 1);
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const OpOutline& op = ops[i];
-    out << std::setw(3) << i << "  " << std::left << std::setw(static_cast<int>(width)) << op.name << std::right
-        << op.words << "  [" << op.algorithm << ']' << (op.layer.empty() ? "" : "  " + op.layer) << '\n';
+    out << std::setw(3) << i << "  " << std::left << std::setw(static_cast<int>(width)) << op.name
+        << std::right << op.words << "  [" << op.algorithm << ']' << (op.layer.empty() ? "" : "  " + op.layer)
+        << '\n';
   }
   return out.str();
 }

@@ -33,8 +33,8 @@ namespace {
 std::vector<ProfiledOp> ops_of(const Profile::Section& section) {
   std::vector<ProfiledOp> ops;
   for (std::size_t i = 0; i < section.sums.size(); ++i)
-    ops.push_back({section.mode, section.batch, static_cast<std::int64_t>(i), (*section.ops)[i], section.steps,
-                   section.sums[i].seconds, section.sums[i].launches});
+    ops.push_back({section.mode, section.batch, static_cast<std::int64_t>(i), (*section.ops)[i],
+                   section.steps, section.sums[i].seconds, section.sums[i].launches});
   return ops;
 }
 
@@ -75,7 +75,8 @@ void print_section(std::ostream& out, const Profile::Section& section) {
   const std::vector<ProfiledOp> ops = ops_of(section);
   Totals all;
   for (const ProfiledOp& op : ops) all.add(op);
-  std::vector<Cells> rows{{"layer", "Op", "calls", "ms", "share", "launches", "MB", "GFLOP", "GFLOP/s", "GB/s", ""}};
+  std::vector<Cells> rows{
+      {"layer", "Op", "calls", "ms", "share", "launches", "MB", "GFLOP", "GFLOP/s", "GB/s", ""}};
   for (const ProfiledOp& op : ops) {
     Totals one;
     one.add(op);
@@ -86,8 +87,8 @@ void print_section(std::ostream& out, const Profile::Section& section) {
   for (const Cells& row : rows)
     for (std::size_t c = 0; c < words_cell; ++c) widths[c] = std::max(widths[c], row[c].size());
 
-  out << name_of(section.mode) << ", batch " << section.batch << ", on " << section.device << ": " << section.steps
-      << (section.steps == 1 ? " step" : " steps") << '\n';
+  out << name_of(section.mode) << ", batch " << section.batch << ", on " << section.device << ": "
+      << section.steps << (section.steps == 1 ? " step" : " steps") << '\n';
   for (const Cells& row : rows) {
     std::string line;
     for (std::size_t c = 0; c < words_cell; ++c) {
@@ -116,6 +117,8 @@ void Profiler::print(std::ostream& out) const {
   out << text.str() << std::flush;
 }
 
-void Profiler::write_trace(const std::string& path) const { training::write_trace(path, profile_->recorded()); }
+void Profiler::write_trace(const std::string& path) const {
+  training::write_trace(path, profile_->recorded());
+}
 
 }  // namespace glia

@@ -28,7 +28,8 @@ struct Words {
   std::vector<std::string> ops;
 };
 
-std::string begin_of_event(const std::string& name, const std::string& category, const std::string& arguments) {
+std::string begin_of_event(const std::string& name, const std::string& category,
+                           const std::string& arguments) {
   return "{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":" + quoted(name) + ",\"cat\":" + quoted(category) +
          ",\"args\":{" + arguments + "},\"ts\":";
 }
@@ -36,7 +37,8 @@ std::string begin_of_event(const std::string& name, const std::string& category,
 Words words_of(const Profile::Section& section) {
   const std::string mode = name_of(section.mode), batch = std::to_string(section.batch);
   Words words;
-  words.step = begin_of_event(mode + ", batch " + batch, "step", "\"device\":" + quoted(section.device.name()));
+  words.step =
+      begin_of_event(mode + ", batch " + batch, "step", "\"device\":" + quoted(section.device.name()));
   for (const OpOutline& op : *section.ops)
     words.ops.push_back(begin_of_event(
         op.layer.empty() ? op.name : op.layer + ' ' + op.name, mode,
@@ -47,7 +49,8 @@ Words words_of(const Profile::Section& section) {
 }
 
 std::string metadata(const char* what, const char* name) {
-  return std::string("{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"") + what + "\",\"args\":{\"name\":\"" + name + "\"}}";
+  return std::string("{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"") + what + "\",\"args\":{\"name\":\"" +
+         name + "\"}}";
 }
 
 }  // namespace
@@ -55,8 +58,8 @@ std::string metadata(const char* what, const char* name) {
 void write_trace(const std::string& path, const Profile::Recorded& recorded) {
   std::vector<Words> words;
   for (const Profile::Section& section : recorded.sections) words.push_back(words_of(section));
-  std::string text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + metadata("process_name", "glia") + ",\n" +
-                     metadata("thread_name", "steps");
+  std::string text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + metadata("process_name", "glia") +
+                     ",\n" + metadata("thread_name", "steps");
   const auto add = [&text](const std::string& begin, std::int64_t from, std::int64_t to) {
     text += ",\n" + begin + microseconds(from) + ",\"dur\":" + microseconds(to - from) + '}';
   };

@@ -103,8 +103,9 @@ class Sequence {
     give(given);
     run_one_by_one();
   }
-  /// Runs the list once, Op by Op, over the rows of the last give() where it was prepared for given ones: the same results. Waits,
-  /// and allocates. Returns a time for each Op; none, having waited for nothing, where the application captures the stream.
+  /// Runs the list once, Op by Op, over the rows of the last give() where it was prepared for given ones: the same
+  /// results. Waits, and allocates. Returns a time for each Op; none, having waited for nothing, where the application
+  /// captures the stream.
   virtual std::vector<OpTime> run_timed() = 0;
   /// Of a list that was prepared with Bindings::given: the rows of the runs to come. Allocates nothing.
   void give(const Given& given) {
@@ -161,7 +162,7 @@ class Staging {
 struct BackendCounters {
   std::int64_t allocations = 0;
   std::int64_t synchronizations = 0;
-  /// Kernels and calls of libraries that were launched, those of captured graphs when they were captured; on the CPU slices.
+  /// Kernels and calls of libraries that were launched, of captured graphs as they were captured; on the CPU slices.
   std::int64_t launches = 0;
 };
 

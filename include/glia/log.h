@@ -11,8 +11,8 @@
 namespace GLIA_API glia {
 
 enum class LogLevel {
-  warning,  ///< a user should do something about it: what runs will be slow, and why
-  info,     ///< the device that was chosen, the backend that was opened, programs that were built, fallbacks that were taken
+  warning,  ///< a user should do something about it: what will be slow, and why
+  info,     ///< devices that were chosen, libraries opened, programs built, fallbacks taken
   debug,    ///< algorithms that were tried and refused, graphs that were captured
 };
 

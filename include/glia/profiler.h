@@ -32,18 +32,18 @@ struct ProfiledOp {
   std::int64_t flops() const { return op.flops * calls; }
 };
 
-/// While it lives, each step that a model makes is timed Op by Op, whichever call makes it: fit, evaluate, predict, those of one
-/// batch, and a Learner's.
+/// While it lives, each step that a model makes is timed Op by Op, whichever call makes it: fit, evaluate, predict,
+/// those of one batch, and a Learner's.
 ///
 ///     glia::Profiler profiler(model);
 ///     model.fit(x, y, {.epochs = 2});
 ///     profiler.print();                     // a table for each mode and batch size
 ///     profiler.write_trace("trace.json");   // for chrome://tracing or ui.perfetto.dev
 ///
-/// What is watched computes the same bits, more slowly: Ops are launched one by one, on a GPU too, where a step is otherwise
-/// replayed as one graph, and the host waits for each step. There an Op's time is between two events of CUDA around it, so one of
-/// less than about 10 us shows the time of its launch. Steps that an application captures are not recorded. Each step that is
-/// recorded allocates memory of the host. Without a Profiler a launch costs one test of a pointer.
+/// What is watched computes the same bits, more slowly: Ops are launched one by one, on a GPU too, where steps are
+/// otherwise replayed as graphs, and the host waits for each step. There an Op's time is between two events of CUDA
+/// around it, so that of less than about 10 us shows the time of its launch. Steps that an application captures are not
+/// recorded. Each step that is allocates memory of the host. Without a Profiler a launch costs one test of a pointer.
 ///
 /// The profiler may outlive the model, and be asked while it watches. One profiler at a time watches a model.
 class Profiler {
@@ -64,13 +64,13 @@ class Profiler {
 
   /// All Ops that ran: Programs in the order of their first steps, Ops in the order in which they run.
   std::vector<ProfiledOp> ops() const;
-  /// For each mode and batch size a table, to stdout or `out`: each Op's layer, its calls, milliseconds, share of the time,
-  /// launches, megabytes that must at least be moved, GFLOP, and what comes of them a second. All are sums over the calls, and the last line is
-  /// the sum of the lines.
+  /// For each mode and batch size a table, to stdout or `out`: each Op's layer, its calls, milliseconds, share of the
+  /// time, launches, megabytes that must at least be moved, GFLOP, and what comes of them a second. All are sums over the
+  /// calls, and the last line is the sum of the lines.
   void print() const;
   void print(std::ostream& out) const;
-  /// Writes Chrome's trace format (JSON), whole or not at all: each step, and in it its Ops with their layers, shapes and algorithms.
-  /// It has the first million of Ops; the tables have all. Throws FileError.
+  /// Writes Chrome's trace format (JSON), whole or not at all: each step, and in it its Ops with their layers, shapes and
+  /// algorithms. It has the first million of Ops; the tables have all. Throws FileError.
   void write_trace(const std::string& path) const;
 
  private:

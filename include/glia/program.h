@@ -26,12 +26,12 @@ const char* name_of(Mode mode);
 
 /// An Op in words and numbers.
 struct OpOutline {
-  std::string layer;      ///< whose it is: "dense", "block/dense", "input", "loss", "optimizer", "output"; may be empty
+  std::string layer;      ///< whose it is: "dense", "block/dense", "loss"; empty where nobody said
   std::string name;       ///< "Matmul"
   std::string words;      ///< "(32, 784) x (784, 128) + bias, relu"
   std::string algorithm;  ///< "oneDNN gemm:jit, 4 slices"
-  /// What a call must at least read and write, and compute. Of products and convolutions two operations for each multiply-add, padding
-  /// included; of the rest few for each element, a function such as an exponential being one.
+  /// What a call must at least read and write, and compute: of products and convolutions two operations for each
+  /// multiply-add, padding included; of the rest few for each element, a function such as an exponential being one.
   std::int64_t bytes = 0, flops = 0;
 
   friend bool operator==(const OpOutline&, const OpOutline&) = default;
@@ -62,8 +62,8 @@ class Program {
   void run_given(const Given& given) const { sequence_->run_given(given); }
   /// Enqueues one step op by op, not as a captured sequence: the same results.
   void run_eagerly() const;
-  /// Runs one step op by op, of `given` rows where it was made with Bindings::given, and waits: a time for each Op. The same results.
-  /// None, having waited for nothing, where the application captures the stream.
+  /// Runs one step op by op, of `given` rows where it was made with Bindings::given, and waits: a time for each Op, and
+  /// the same results. None, having waited for nothing, where the application captures the stream.
   std::vector<OpTime> run_timed(const Given* given = nullptr) const;
 
   /// One for each Op; kept, so that who asks again gets the same list.
