@@ -49,7 +49,6 @@ cudaError_t launch_error = cudaSuccess;
 thread_local int chosen_device = 0;
 thread_local int pushed_devices[64], pushed = 0;  // by the driver's calls, before what the runtime chose
 auto& touched_devices = *new std::set<int>;
-int current_device() { return pushed > 0 ? pushed_devices[pushed - 1] : chosen_device; }
 std::int64_t nondeterministic = 0;
 
 class TheControls final : public Controls {
@@ -161,6 +160,7 @@ bool has_trapped() { return sticky != cudaSuccess; }
 void count_object(const char* kind, int change) {
   if ((objects[kind] += change) == 0) objects.erase(kind);
 }
+int current_device() { return pushed > 0 ? pushed_devices[pushed - 1] : chosen_device; }
 void touch_device() { touched_devices.insert(current_device()); }
 void count_nondeterministic_convolution() { ++nondeterministic; }
 Settings& settings() { return wanted; }
