@@ -99,6 +99,7 @@ static int same_weights(const glia_model* a, const glia_model* b) {
 
 /// The device a program was told to run on; ends it with 77, which is a skip, where that cannot be had.
 static const char* device_of(int argc, char** argv) {
+  setvbuf(stdout, NULL, _IOLBF, 256);  // what was said is there, should the program die
   const char* const device = argc == 2 ? argv[1] : "cpu";
   glia_context_options options = {.size = sizeof options, .device = device};
   glia_context* context = NULL;

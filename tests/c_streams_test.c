@@ -136,7 +136,7 @@ static void predictor(const char* device, void* const* stream, const Resident* a
   CHECK(fabsf(expected[0] - 1.0f / 3) < 1e-6f);
   FAILS(GLIA_ERROR_SHAPE, "3 weights", glia_predictor_update(predictor, weights, 3, NULL));
   weights[1].shape.rank = -1;
-  FAILS(GLIA_ERROR_ARGUMENT, "weights[1].shape got rank -1",
+  FAILS(GLIA_ERROR_ARGUMENT, "weights[1] got rank -1",
         glia_predictor_update(predictor, weights, 4, NULL));
   OK(glia_model_destroy(model));
   OK(glia_predictor_enqueue(predictor, &from, 1, &y, 1, ROWS, NULL));
@@ -179,7 +179,7 @@ static void learner(const char* device, void* const* stream, const Resident* at)
   for (ready = 0; !ready;) OK(glia_learner_logs_if_ready(learner, &ready, logs, 1));
   OK(glia_model_train_on_batch(other, &x, 1, &y, 1, NULL, last, 2));
   CHECK(fabs(logs[0] - last[0]) < 1e-5);
-  FAILS(GLIA_ERROR_SHAPE, "expected",
+  FAILS(GLIA_ERROR_SHAPE, "(48,)",
         glia_learner_enqueue_train(learner, &at->y_array, 1, &at->y_array, 1, NULL, stream));
   FAILS(GLIA_ERROR_ARGUMENT, "y is NULL",
         glia_learner_enqueue_train(learner, &at->x_array, 1, NULL, 1, NULL, stream));

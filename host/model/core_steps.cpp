@@ -40,7 +40,10 @@ std::shared_ptr<const Program> Core::program(const ProgramKey& key) {
   if (mode == Mode::train) has_gradients_ = false;  // it computes others
   if (std::shared_ptr<const Program> kept = programs_.find(key)) return kept;
   if (mode == Mode::train || mode == Mode::gradient || mode == Mode::update) make_training_memory();
-  return programs_.add(key, emit_step(parts(), key), backend(), bindings(mode));
+  const Given none;
+  Bindings at = bindings(mode);
+  if (key.given) at.given = &none;
+  return programs_.add(key, emit_step(parts(), key), backend(), at);
 }
 
 void Core::run(const Program& program, std::int64_t steps) {
