@@ -58,7 +58,7 @@ function(glia_compile_sources target)
   # Errors name files of Glia's, not where they lay when it was built.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os> "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
   foreach(source IN LISTS ARGN)
-    if(source MATCHES "/host/(cpu|tensor|data|weights)/|/host/program/program.cpp$")
+    if(source MATCHES "/host/(cpu|tensor|data|weights)/|/host/program/program.cpp$|/host/model/predictor")
       set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)
       set_property(SOURCE "${source}" PROPERTY SKIP_PRECOMPILE_HEADERS ON)
     endif()

@@ -1,0 +1,120 @@
+// Predictors and learners of the C interface.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/c/data.h>
+#include <host/c/handles.h>
+
+#include <span>
+
+using namespace glia;
+using namespace glia::c;
+
+namespace {
+
+/// Throws ArgumentError for NULL that is to have `count` pointers.
+template <class Pointer>
+std::span<Pointer const> pointers(Pointer const* list, std::size_t count, const char* name) {
+  if (count > 0) expect_given(list, name);
+  return {list, count};
+}
+
+}  // namespace
+
+glia_status glia_predictor_create(const glia_model* model, const glia_predictor_options* options,
+                                  glia_predictor** predictor) {
+  return guarded(__func__, [&] {
+    const Model& of = in(model);
+    glia_predictor*& result = expect_given(predictor, "predictor");
+    const glia_predictor_options given = known(options);
+    PredictorOptions wanted;
+    wanted.max_batch = given.max_batch == 0 ? 1 : given.max_batch;
+    if (given.batch_size_count > 0) expect_given(given.batch_sizes, "options.batch_sizes");
+    wanted.batch_sizes.assign(given.batch_sizes, given.batch_sizes + given.batch_size_count);
+    wanted.dtype = c::dtype_of(given.dtype, "options");
+    wanted.scale = given.scale == 0 ? 1 : given.scale;
+    wanted.stream = stream_of(given.stream);
+    wanted.threads = given.threads == 0 ? 1 : given.threads;
+    wanted.deterministic = !given.nondeterministic;
+    wanted.propagate_nan = !given.may_hide_nan;
+    result = make<glia_predictor>(of.predictor(wanted));
+  });
+}
+
+glia_status glia_predictor_destroy(glia_predictor* predictor) {
+  return guarded(__func__, [&] { destroy(predictor, "predictor"); });
+}
+
+glia_status glia_predictor_enqueue(glia_predictor* predictor, const void* const* x, size_t x_count,
+                                   void* const* y, size_t y_count, int64_t batch, void* const* stream) {
+  return guarded(__func__, [&] {
+    in(predictor).enqueue(pointers(x, x_count, "x"), pointers(y, y_count, "y"), batch, stream_of(stream));
+  });
+}
+
+glia_status glia_predictor_update(glia_predictor* predictor, const glia_array* weights, size_t weight_count,
+                                  void* const* stream) {
+  return guarded(
+      __func__, [&] { in(predictor).update(views_of(weights, weight_count, "weights"), stream_of(stream)); });
+}
+
+glia_status glia_predictor_synchronize(glia_predictor* predictor) {
+  return guarded(__func__, [&] { in(predictor).synchronize(); });
+}
+
+glia_status glia_predictor_explain(const glia_predictor* predictor, int64_t batch, char* text,
+                                   size_t capacity, size_t* needed) {
+  return guarded(__func__, [&] { put(in(predictor).explain(batch), text, capacity, needed); });
+}
+
+glia_status glia_learner_create(glia_model* model, glia_learner** learner) {
+  return guarded(__func__, [&] {
+    Model& of = in(model);
+    glia_learner*& result = expect_given(learner, "learner");
+    result = make<glia_learner>(of.learner());
+  });
+}
+
+glia_status glia_learner_destroy(glia_learner* learner) {
+  return guarded(__func__, [&] { destroy(learner, "learner"); });
+}
+
+glia_status glia_learner_enqueue_train(glia_learner* learner, const glia_array* x, size_t x_count,
+                                       const glia_array* y, size_t y_count, const glia_array* sample_weight,
+                                       void* const* stream) {
+  return guarded(__func__, [&] {
+    in(learner).enqueue_train(tensors_of(x, x_count, "x"), tensors_of(y, y_count, "y"),
+                              tensors_of(sample_weight, y_count, "sample_weight", true), stream_of(stream));
+  });
+}
+
+glia_status glia_learner_enqueue_logs(glia_learner* learner, void* const* stream) {
+  return guarded(__func__, [&] { in(learner).enqueue_logs(stream_of(stream)); });
+}
+
+glia_status glia_learner_logs(glia_learner* learner, double* logs, size_t log_count) {
+  return guarded(__func__, [&] {
+    Learner& of = in(learner);
+    if (log_count > 0) expect_given(logs, "logs");
+    const Logs read = of.logs();
+    expect_room(logs, log_count, read.size());
+    put(read, logs, log_count);
+  });
+}
+
+glia_status glia_learner_logs_if_ready(glia_learner* learner, int32_t* ready, double* logs,
+                                       size_t log_count) {
+  return guarded(__func__, [&] {
+    Learner& of = in(learner);
+    int32_t& is_ready = expect_given(ready, "ready");
+    if (log_count > 0) expect_given(logs, "logs");
+    const std::optional<Logs> read = of.logs_if_ready();
+    if (read) {
+      expect_room(logs, log_count, read->size());
+      put(*read, logs, log_count);
+    }
+    is_ready = read ? 1 : 0;
+  });
+}
+
+glia_status glia_learner_synchronize(glia_learner* learner) {
+  return guarded(__func__, [&] { in(learner).synchronize(); });
+}
