@@ -46,6 +46,10 @@ find_package(CUDAToolkit ${GLIA_LEAST_CUDA} QUIET)
 find_path(GLIA_CUDA_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
 mark_as_advanced(GLIA_CUDA_INCLUDE_DIR)
 
+# Thrust's, which g++ compiles too.
+find_path(GLIA_THRUST_INCLUDE_DIR thrust/device_vector.h HINTS "${GLIA_CUDA_INCLUDE_DIR}/cccl" "${GLIA_CUDA_INCLUDE_DIR}")
+mark_as_advanced(GLIA_THRUST_INCLUDE_DIR)
+
 # cuDNN's headers: the library itself is opened at run time, by the first convolution.
 find_path(GLIA_CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS /usr/local/cuda/include)
 mark_as_advanced(GLIA_CUDNN_INCLUDE_DIR)

@@ -45,6 +45,16 @@ TEST(Cost, Of_rounded_factors_is_half_as_many_bytes) {
   EXPECT_EQ(cost_of(op::Round{floats({100}), floats({100}, DType::bfloat16)}), (Cost{600, 0}));
 }
 
+TEST(Cost, Of_few_rows_is_the_weights_the_rows_and_what_is_done_on_the_way) {
+  op::FewRows d{floats({2, 784}), floats({784, 128}), floats({2, 128}), floats({128}), Relu{}};
+  d.rows = 2;
+  const std::int64_t weights = 4 * (784 * 128 + 128);
+  EXPECT_EQ(cost_of(d), (Cost{weights + 4 * (2 * 784 + 2 * 128), 2 * 128 * (2 * 784 + 2)}));
+  d.x = d.out = {}, d.x_from = DType::uint8;
+  d.row_function = op::FewRows::RowFunction::softmax;
+  EXPECT_EQ(cost_of(d), (Cost{weights + 2 * 784 + 4 * 2 * 128, 2 * 128 * (2 * 784 + 2 + 5)}));
+}
+
 TEST(Cost, Of_a_convolution_is_a_window_of_its_channels_for_each_number_that_comes_out) {
   op::Convolution d{
       floats({2, 5, 5, 3}), floats({3, 3, 3, 4}), floats({2, 3, 3, 4}), {.height = 3, .width = 3}};

@@ -57,9 +57,9 @@ TEST_P(CudaWorkspaceOnTheDouble, Bounds_what_a_convolution_works_in) {
   };
   EXPECT_THAT(plan(0), HasSubstr("cuDNN"));
   EXPECT_THAT(plan(2 << 20), HasSubstr("cuDNN"));
-  const WarningHandler before = set_warning_handler([](const std::string&) {});
+  const LogHandler before = set_log_handler({});
   const std::string without = plan((1 << 20) - 1);
-  set_warning_handler(before);
+  set_log_handler(before);
   EXPECT_THAT(without, HasSubstr("loops"));
   EXPECT_THAT(without, Not(HasSubstr("[cuDNN")));
 }

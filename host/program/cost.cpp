@@ -51,6 +51,10 @@ Count bytes_moved(const op::Gather& d) {
          elements_in(d.weights) * size_of(DType::float32);
 }
 Count bytes_moved(const op::Scatter& d) { return 2 * bytes_in(d.in); }
+Count bytes_moved(const op::FewRows& d) {
+  const Count of_x = d.x ? 0 : d.rows * d.k() * size_of(d.x_from);
+  return bytes_of_operands(d) + of_x + (d.out ? 0 : d.rows * d.n() * size_of(d.weights.dtype));
+}
 /// Of the table the rows that are looked up.
 Count bytes_moved(const op::Lookup& d) { return bytes_in(d.indices) + 2 * bytes_in(d.out); }
 Count bytes_moved(const op::LookupGradient& d) { return bytes_without(d, &op::LookupGradient::links); }
@@ -104,6 +108,14 @@ Count flops(const op::Matmul& d) {
   const Count summed = d.bias_gradient ? d.b.elements() : 0;
   return 2 * d.out.elements() * d.k() + epilogue_flops(d) + summed;
 }
+/// With a softmax of five for each.
+Count flops(const op::FewRows& d) {
+  const Count for_each = (d.bias ? 1 : 0) + (is_linear(d.activation) ? 0 : 1) +
+                         (d.row_function == op::FewRows::RowFunction::none ? 0 : 5);
+  return d.rows * d.n() * (2 * d.k() + for_each);
+}
+/// What a body of the application computes, it alone knows.
+Count flops(const op::Custom&) { return 0; }
 Count flops(const op::Convolution& d) { return convolution_flops(d.out, d.weights) + epilogue_flops(d); }
 Count flops(const op::ConvolutionTranspose& d) {
   return convolution_flops(d.x, d.weights) + epilogue_flops(d);
