@@ -78,22 +78,24 @@ class OutOfMemory : public test::OnDevice, public ::testing::WithParamInterface<
     };
     const FitOptions two{
         .epochs = 2, .batch_size = 4, .verbose = 0, .validation_data = {x, y}, .shuffle = false};
-    model.compile({.optimizer = "adam", .loss = "mse", .metrics = "mae", .context = on.first});
-    if (!weights.empty()) model.set_weights(weights);
-    for (const Context& context : {on.first, on.second}) {  // the second time its weights move
+    const auto compile = [&model](const Context& context) {
       model.compile({.optimizer = "adam", .loss = "mse", .metrics = "mae", .context = context});
-      const History history = model.fit(x, y, two);
-      keep(history["loss"]), keep(history["val_mae"]);
-      keep(model.predict(x, {.batch_size = 3, .verbose = 0}).to("cpu").values());
-      keep({model.evaluate(x, y, {.batch_size = 7, .verbose = 0})["loss"]});
-      model.save_weights(folder / "weights");
-      model.load_weights(folder / "weights");
-    }
+    };
+    compile(on.first);
+    if (!weights.empty()) model.set_weights(weights);
+    const History history = model.fit(x, y, two);
+    keep(history["loss"]), keep(history["val_mae"]);
+    keep(model.predict(x, {.verbose = 0}).to("cpu").values());
+    keep({model.evaluate(x, y, {.verbose = 0})["loss"]});
+    model.save_weights(folder / "weights");
+    compile(on.second);  // the weights move
+    model.load_weights(folder / "weights");
+    keep({model.train_on_batch(x, y)["loss"]});
     for (const Tensor& tensor : model.get_weights()) keep(tensor.values());
     return results;
   }
 
-  const Tensor x = numbers(GetParam().row().prepend(10)), y = numbers({10, 2});
+  const Tensor x = numbers(GetParam().row().prepend(8)), y = numbers({8, 2});
   const testing::TemporaryFolder folder;
   const std::shared_ptr<CountingAllocator> allocator = std::make_shared<CountingAllocator>();
 };
@@ -134,16 +136,18 @@ TEST_P(OutOfMemory, At_any_call_is_typed_and_leaves_model_and_context_as_good_as
         allocator->fail_no_more();
         EXPECT_EQ(life(model, on, weights), wanted);
       }
-      // What contexts keep for what comes next is all that is left.
+      // What contexts keep for what comes next is all that is left, and enough for the next.
       for (const Context& context : {on.first, on.second}) {
         const MemoryReport left = context.memory();
         EXPECT_EQ(left.total(), left.workspaces + left.page_locked) << left;
       }
-      const std::int64_t kept = allocator->out();
-      Sequential another = GetParam().model();
-      EXPECT_EQ(life(another, on, weights), wanted);
-      another = Sequential();
-      EXPECT_EQ(allocator->out(), kept);
+      if (const std::int64_t kept = allocator->out(); nth % 8 == 1) {
+        {
+          Sequential another = GetParam().model();
+          EXPECT_EQ(life(another, on, weights), wanted);
+        }
+        EXPECT_EQ(allocator->out(), kept);
+      }
     }
     EXPECT_EQ(allocator->out(), 0);
     if (!allocator->has_failed()) break;
