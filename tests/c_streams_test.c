@@ -11,6 +11,8 @@
 static int on_gpu = 0;
 static int (*cuda_malloc)(void** memory, size_t bytes);
 static int (*cuda_free)(void* memory);
+static int (*cuda_malloc_host)(void** memory, size_t bytes);
+static int (*cuda_free_host)(void* memory);
 static int (*cuda_memcpy)(void* to, const void* from, size_t bytes, int kind, void* stream);
 static int (*cuda_stream_create)(void** stream, unsigned flags);
 static int (*cuda_stream_destroy)(void* stream);
@@ -30,6 +32,8 @@ static int load_cuda(void) {
     if (!library || !dlsym(library, "cudaStreamCreateWithFlags")) continue;
     load(library, "cudaMalloc", &cuda_malloc);
     load(library, "cudaFree", &cuda_free);
+    load(library, "cudaMallocHost", &cuda_malloc_host);
+    load(library, "cudaFreeHost", &cuda_free_host);
     load(library, "cudaMemcpyAsync", &cuda_memcpy);
     load(library, "cudaStreamCreateWithFlags", &cuda_stream_create);
     load(library, "cudaStreamDestroy", &cuda_stream_destroy);
@@ -39,41 +43,49 @@ static int load_cuda(void) {
   return 0;
 }
 
-static void* device_memory(size_t bytes) {
+typedef int Allocate(void** memory, size_t bytes);
+typedef int Free(void* memory);
+
+/// Of the device, or of the host for copies to and fro.
+static void* memory_by(Allocate* allocate, size_t bytes) {
   void* memory = NULL;
   if (on_gpu)
-    CHECK(cuda_malloc(&memory, bytes) == 0);
+    CHECK(allocate(&memory, bytes) == 0);
   else
     memory = malloc(bytes);
   CHECK(memory != NULL);
   return memory;
 }
-static void free_device(void* memory) {
+static void free_by(Free* give_back, void* memory) {
   if (on_gpu)
-    CHECK(cuda_free(memory) == 0);
+    CHECK(give_back(memory) == 0);
   else
     free(memory);
 }
-static void copy(void* to, const void* from, size_t bytes, void* stream) {
-  enum { any_way = 4 };  // cudaMemcpyDefault
+
+enum { to_device = 1, to_host = 2 };  // cudaMemcpyKind
+static void copy(void* to, const void* from, size_t bytes, int kind, void* stream) {
   if (on_gpu)
-    CHECK(cuda_memcpy(to, from, bytes, any_way, stream) == 0);
+    CHECK(cuda_memcpy(to, from, bytes, kind, stream) == 0);
   else
     memcpy(to, from, bytes);
 }
 
 /// Rows in the device's memory.
 typedef struct Resident {
+  Rows* host;
   void* x;
   void* y;
   glia_array x_array, y_array;
 } Resident;
 
-static Resident resident(const Rows* rows, void* stream) {
-  Resident at = {device_memory(sizeof rows->x), device_memory(sizeof rows->y), array_of_x(rows),
-                 array_of_y(rows)};
-  copy(at.x, rows->x, sizeof rows->x, stream);
-  copy(at.y, rows->y, sizeof rows->y, stream);
+static Resident resident(void* stream) {
+  Rows* const rows = memory_by(cuda_malloc_host, sizeof *rows);
+  *rows = make_rows();
+  Resident at = {rows, memory_by(cuda_malloc, sizeof rows->x), memory_by(cuda_malloc, sizeof rows->y),
+                 array_of_x(rows), array_of_y(rows)};
+  copy(at.x, rows->x, sizeof rows->x, to_device, stream);
+  copy(at.y, rows->y, sizeof rows->y, to_device, stream);
   at.x_array.data = at.x, at.y_array.data = at.y;
   at.x_array.device.is_cuda = at.y_array.device.is_cuda = on_gpu;
   return at;
@@ -83,7 +95,9 @@ static void predictor(const char* device, void* const* stream, const Resident* a
   const Rows rows = make_rows();
   const glia_array x = array_of_x(&rows);
   glia_model* model = make_model(device, three_classes);
-  float expected[ROWS * CLASSES], got[ROWS * CLASSES] = {0};
+  float expected[ROWS * CLASSES];
+  const size_t bytes = sizeof expected;
+  float* const got = memory_by(cuda_malloc_host, bytes);
   glia_output out = {expected, sizeof expected};
   OK(glia_model_predict(model, &x, 1, &out, 1, NULL));
 
@@ -99,10 +113,10 @@ static void predictor(const char* device, void* const* stream, const Resident* a
   OK(glia_predictor_explain(predictor, 9, text, sizeof text, NULL));
   CHECK(strstr(text, "batch 32") != NULL);
 
-  void* const y = device_memory(sizeof got);
+  void* const y = memory_by(cuda_malloc, bytes);
   const void* const from = at->x;
   OK(glia_predictor_enqueue(predictor, &from, 1, &y, 1, ROWS, NULL));
-  copy(got, y, sizeof got, stream ? *stream : NULL);
+  copy(got, y, bytes, to_host, stream ? *stream : NULL);
   OK(glia_predictor_synchronize(predictor));
   for (int i = 0; i < ROWS * CLASSES; ++i) CHECK(fabsf(got[i] - expected[i]) < 1e-6f);
   OK(glia_predictor_enqueue(predictor, &from, 1, &y, 1, 3, stream));  // some rows, on a stream that is named
@@ -136,16 +150,16 @@ static void predictor(const char* device, void* const* stream, const Resident* a
   CHECK(fabsf(expected[0] - 1.0f / 3) < 1e-6f);
   FAILS(GLIA_ERROR_SHAPE, "3 weights", glia_predictor_update(predictor, weights, 3, NULL));
   weights[1].shape.rank = -1;
-  FAILS(GLIA_ERROR_ARGUMENT, "weights[1] got rank -1",
-        glia_predictor_update(predictor, weights, 4, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "weights[1] got rank -1", glia_predictor_update(predictor, weights, 4, NULL));
   OK(glia_model_destroy(model));
   OK(glia_predictor_enqueue(predictor, &from, 1, &y, 1, ROWS, NULL));
-  copy(got, y, sizeof got, stream ? *stream : NULL);
+  copy(got, y, bytes, to_host, stream ? *stream : NULL);
   OK(glia_predictor_synchronize(predictor));
   for (int i = 0; i < ROWS * CLASSES; ++i) CHECK(fabsf(got[i] - 1.0f / 3) < 1e-6f);
   OK(glia_predictor_destroy(predictor));
   FAILS(GLIA_ERROR_ARGUMENT, "that was destroyed", glia_predictor_synchronize(predictor));
-  free_device(y);
+  free_by(cuda_free, y);
+  free_by(cuda_free_host, got);
 }
 
 /// The same updates as train_on_batch makes, to the bit.
@@ -203,16 +217,16 @@ int main(int argc, char** argv) {
   enum { non_blocking = 1 };  // cudaStreamNonBlocking
   if (on_gpu) CHECK(cuda_stream_create(&stream, non_blocking) == 0);
   void* const* const given = on_gpu ? &stream : NULL;
-  const Rows rows = make_rows();
-  const Resident at = resident(&rows, stream);
+  const Resident at = resident(stream);
   predictor(device, given, &at);
   learner(device, given, &at);
   if (on_gpu) {
     CHECK(cuda_stream_synchronize(stream) == 0);
     CHECK(cuda_stream_destroy(stream) == 0);
   }
-  free_device(at.x);
-  free_device(at.y);
+  free_by(cuda_free, at.x);
+  free_by(cuda_free, at.y);
+  free_by(cuda_free_host, at.host);
   printf("%d checks failed on %s\n", failures, device);
   return failures == 0 ? 0 : 1;
 }
