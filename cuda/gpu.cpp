@@ -128,12 +128,15 @@ void Gpu::enqueue_on(std::optional<void*> stream) {
   if (is_on(stream)) return;
   const cudaStream_t wanted = stream_of(stream);
   expect_here(wanted, index_);
-  if (!cuda::is_captured(wanted) && !is_captured()) {
-    if (!switched_) switched_ = event();
-    GLIA_CUDA(cudaEventRecord(switched_, stream_));
-    GLIA_CUDA(cudaStreamWaitEvent(wanted, switched_, cudaEventWaitDefault));
-  }
+  if (!switched_) switched_ = event();
+  order(stream_, wanted, switched_);
   stream_ = target_ = wanted;
+}
+
+void Gpu::order(cudaStream_t first, cudaStream_t second, const Event& between) {
+  if (cuda::is_captured(first) || cuda::is_captured(second)) return;
+  GLIA_CUDA(cudaEventRecord(between, first));
+  GLIA_CUDA(cudaStreamWaitEvent(second, between, cudaEventWaitDefault));
 }
 
 void Gpu::expect_no_capture(const char* what) const {
@@ -149,16 +152,22 @@ void Gpu::trim() {
 }
 
 cudaError_t Gpu::allocate(void** data, std::size_t bytes) const {
-  return pool_ ? cudaMallocFromPoolAsync(data, bytes, pool_, stream_) : cudaMalloc(data, bytes);
+  return pool_ ? cudaMallocFromPoolAsync(data, bytes, pool_, home_) : cudaMalloc(data, bytes);
 }
 
-/// cudaFree waits for the whole device first. Of a lost device there is nothing left but the application's books.
+/// In the order of the context's own stream, on which it was allocated: a call's stream may be being captured, or gone by the
+/// time that the allocator hears of it. cudaFree waits for the whole device first. Of a lost device there is nothing left but the application's books.
 void Gpu::give_back(std::byte* data, std::size_t bytes) noexcept {
   here_.destroy([&] {
+    const bool is_lost = LostDevices::error_of(index_) != cudaSuccess;
+    if (const cudaStream_t last = stream_; last != home_ && !is_lost) try {
+        order(last, home_, event());
+      } catch (const Error&) {  // of a device that is lost only now
+      }
     if (allocator_)
-      allocator_->free(data, bytes, MemorySpace::device, stream_);
-    else if (LostDevices::error_of(index_) == cudaSuccess)
-      static_cast<void>(pool_ ? cudaFreeAsync(data, stream_) : cudaFree(data));
+      allocator_->free(data, bytes, MemorySpace::device, home_);
+    else if (!is_lost)
+      static_cast<void>(pool_ ? cudaFreeAsync(data, home_) : cudaFree(data));
   });
 }
 
@@ -202,7 +211,8 @@ std::size_t Gpu::free_bytes() const {
 }
 
 std::byte* Gpu::take(std::size_t bytes) {
-  if (allocator_) return detail::allocate_by(*allocator_, bytes, MemorySpace::device, stream_);
+  if (stream_ != home_) enqueue_on({});  // where memory is had; the call that wants it goes on there
+  if (allocator_) return detail::allocate_by(*allocator_, bytes, MemorySpace::device, home_);
   void* data = nullptr;
   cudaError_t error = allocate(&data, bytes);
   if (error == cudaErrorMemoryAllocation) {
@@ -268,7 +278,7 @@ void Gpu::settle() noexcept {
   try {
     const CurrentDevice current(index_);
     const Event done = event();
-    for (const cudaStream_t stream : {static_cast<cudaStream_t>(copies_), stream_}) {
+    for (const cudaStream_t stream : {static_cast<cudaStream_t>(copies_), stream_.load()}) {
       GLIA_CUDA(cudaEventRecord(done, stream));
       GLIA_CUDA(cudaEventSynchronize(done));
     }

@@ -7,6 +7,7 @@
 #include <glia/backend.h>  // defines: Memory, BackendCounters
 #include <glia/held_memory.h>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -118,6 +119,8 @@ class Gpu {
   std::byte* take_page_locked(std::size_t bytes);
   void give_back_page_locked(std::byte* data, std::size_t bytes) noexcept;
   cudaError_t allocate(void** data, std::size_t bytes) const;
+  /// What is enqueued on `second` from now on comes after what is on `first`, unless either is being captured.
+  static void order(cudaStream_t first, cudaStream_t second, const Event& between);
   cudaStream_t stream_of(std::optional<void*> stream) const {
     return stream ? static_cast<cudaStream_t>(*stream) : home_;
   }
@@ -129,8 +132,10 @@ class Gpu {
   bool is_only_device_;
   detail::HeldMemory held_;
   Stream own_stream_, copies_, recorded_;
-  cudaStream_t home_, stream_, target_;  ///< of the context; and of a call
-  Event switched_;                       ///< the end of what was enqueued on the stream before
+  const cudaStream_t home_;           ///< the context's
+  std::atomic<cudaStream_t> stream_;  ///< of a call; memory is freed by whichever thread
+  cudaStream_t target_;
+  Event switched_;  ///< the end of what was enqueued on the stream before
   /// None where the device has no pools, as shares of one may (plain allocations then), or the application allocates.
   Pool pool_;
   int compute_capability_ = 0;

@@ -152,6 +152,21 @@ TEST_P(CudaPredictor, A_captured_call_gets_other_rows_by_cudaGraphExecUpdate) {
   }
 }
 
+TEST_P(CudaPredictor, A_small_network_at_batch_one_is_two_nodes) {
+  Sequential model{Input({784}), Dense(128, "relu"), Dense(10, "softmax")};
+  model.compile({.loss = "sparse_categorical_crossentropy", .context = context()});
+  const test::ApplicationStream stream;
+  Predictor predictor = model.predictor({.stream = stream.get()});
+  const Tensor x = waves({1, 784}), x_there = on_device(x);
+  Tensor y = on_device(Tensor::zeros({1, 10}));
+  test::ApplicationCapture capture(stream.get(), cudaStreamCaptureModeGlobal);
+  predictor.enqueue(x_there.raw(), y.raw(), 1);
+  EXPECT_EQ(capture.end(), 2u);
+  capture.launch();
+  synchronize(stream.get());
+  EXPECT_TRUE(all_close(y.to("cpu"), model.predict(x, {.verbose = 0}), 1e-5, 1e-6));
+}
+
 TEST_P(CudaPredictor, Updates_come_between_what_was_enqueued_before_and_after_on_every_stream) {
   Sequential model = classifier_of_six(context()), other = classifier_of_six(context(), 9);
   const Tensor x = waves({3, 6}), x_there = on_device(x);
@@ -231,6 +246,20 @@ TEST_P(CudaPredictorOnTheDouble, A_call_makes_no_call_of_cuda_but_launches) {
     }
     predictor.synchronize();  // before what it reads goes
   }
+}
+
+TEST_P(CudaPredictorOnTheDouble, Memory_of_the_host_is_refused_at_the_first_call_with_it) {
+  Sequential model = classifier_of_six(context());
+  Predictor predictor = model.predictor();
+  const Tensor on_host = waves({1, 6}), x = on_host.to(context());
+  Tensor y = Tensor::zeros({1, 3}).to(context());
+  expect_error<DeviceError>([&] { predictor.enqueue(on_host.raw(), y.raw(), 1); }, {"said to be on cuda:0"});
+  predictor.enqueue(x.raw(), y.raw(), 1);
+  controls().clear_calls();
+  predictor.enqueue(x.raw(), y.raw(), 1);
+  predictor.synchronize();
+  const auto& calls = controls().calls();
+  EXPECT_EQ(std::count(calls.begin(), calls.end(), "cudaPointerGetAttributes"), 0);
 }
 
 TEST_P(CudaPredictorOnTheDouble, A_stream_of_another_device_is_refused) {

@@ -91,6 +91,33 @@ TEST_P(Predictors, Read_bytes_and_scale_them) {
       all_close(predicted(predictor, on_device(bytes), context()), model.predict(bytes, {.verbose = 0})));
 }
 
+TEST_P(Predictors, Take_and_fill_views_and_tensors_of_others) {
+  Sequential model = classifier_of_six(context());
+  Predictor predictor = model.predictor({.max_batch = 4});
+  const Tensor x = waves({4, 6}), expected = model.predict(x, {.verbose = 0});
+  const Tensor x_there = on_device(x);
+  Tensor y = on_device(Tensor::zeros({4, 3}));
+  predictor.enqueue(x_there, y);
+  predictor.synchronize();
+  EXPECT_TRUE(all_close(y.to("cpu"), expected, 1e-5, 1e-6));
+  const ImportedTensor imported = from_dlpack(to_dlpack(on_device(x)));
+  Tensor again = on_device(Tensor::zeros({4, 3}));
+  predictor.enqueue(imported, again);
+  predictor.synchronize();
+  EXPECT_TRUE(array_equal(again.to("cpu"), y.to("cpu")));
+  EXPECT_TRUE(all_close(predictor.predict(x), expected, 1e-5, 1e-6));
+  const Tensor many = waves({11, 6});
+  EXPECT_TRUE(all_close(predictor.predict(many), model.predict(many, {.verbose = 0}), 1e-5, 1e-6));
+  Tensor narrow = on_device(Tensor::zeros({4, 2})), fewer = on_device(Tensor::zeros({3, 3}));
+  expect_error<ShapeError>([&] { predictor.enqueue(x_there, narrow); }, {"output 0", "(4, 2)", "(4, 3)"});
+  expect_error<ShapeError>([&] { predictor.enqueue(x_there, fewer); }, {"output 0", "(3, 3)"});
+  const Tensor doubles = on_device(x.cast(DType::float64));
+  expect_error<ValueError>([&] { predictor.enqueue(doubles, y); }, {"float64", "expected float32"});
+  if (context().device().is_cuda()) {
+    expect_error<DeviceError>([&] { predictor.enqueue(x, y); }, {"input 0", "on cpu"});
+  }
+}
+
 TEST_P(Predictors, Take_several_inputs_and_give_several_outputs) {
   const Symbol a = Input({3}), b = Input({2});
   const Symbol both = concatenate({a, b});

@@ -108,9 +108,9 @@ void Learner::Engine::enqueue_logs(std::optional<void*> stream) {
   check_compiled(core.built("enqueue_logs"), "enqueue_logs");
   GLIA_CHECK(counted_, StateError,
              "enqueue_logs has nothing to read: call enqueue_train or enqueue_backward first");
-  core->backend().enqueue_on(stream);
   if (!reader_ || reads_ != core->passes().bytes_of_read())
     reader_ = core->backend().reader(reads_ = core->passes().bytes_of_read());
+  core->backend().enqueue_on(stream);
   core->passes().start(*reader_, *counted_);
   counts_ = false;  // the next step begins anew
   asked_ = true;
