@@ -3,6 +3,7 @@
 // engine, are the CUDA backend's own (cudnn_graph.cpp): each convolution, with what it fuses, needs one that gives the same bits
 // in every run, is as exact as was asked for, and fits the workspace that Glia allows.
 // SPDX-License-Identifier: Apache-2.0
+#include <cuda/check.h>
 #include <cuda/convolution_problem.h>
 #include <cuda/cudnn.h>  // defines: workspace_limit
 #include <cuda/cudnn_graph.h>
@@ -21,6 +22,10 @@
 #include <vector>
 
 namespace glia {
+
+/// There is no device here, and no runtime to ask.
+void cuda::fail_if_lost(const char*, SourceLocation) {}
+
 namespace {
 
 using cuda::ConvolutionProblem;
