@@ -336,7 +336,7 @@ TYPED_TEST(DlpackIn, That_cannot_be_is_refused) {
           [](auto& m) {
             m.shape = {huge, huge}, m.array().shape = m.shape.data();
           },
-          {"addresses", "check"});
+          {"more bytes", "check"});
   refused(shape_error, [](auto& m) { m.shape[0] = 0, m.shape[1] = std::numeric_limits<std::int64_t>::max(); },
           {"address"});
   refused(shape_error,

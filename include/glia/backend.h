@@ -22,7 +22,7 @@ namespace GLIA_API glia {
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 11;
+inline constexpr int backend_abi = 12;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {
