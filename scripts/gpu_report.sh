@@ -60,7 +60,9 @@ fill() {
   local programs=("$build"/samples/{fashion_mnist,device_report} "$build"/benchmarks/{epoch_benchmark,gpu_steps}
     "$build"/tests/static_model)
   while read -r topic; do programs+=("$build/tests/${topic}_test"); done < <(
-    ctest --test-dir "$build" -N -L '^gpu$' | sed -n 's|^ *Test *#[0-9]*: gpu/||p' | grep -vx static_model)
+    ctest --test-dir "$build" -N -L '^gpu$' | sed -n 's|^ *Test *#[0-9]*: gpu/||p' |
+      grep -vxE 'static_model|thrust_on_a_gpu')
+  if [[ -x $build/tests/thrust_on_a_gpu ]]; then programs+=("$build/tests/thrust_on_a_gpu"); fi
   for path in "${programs[@]}" "${backends[@]}"; do
     strip --strip-unneeded -o "$into/programs/$(basename "$path")" "$path" || return
   done
@@ -172,6 +174,7 @@ sanitize() {
   "$sanitizer" --tool "$1" --error-exitcode 9 "$bin/${2:-program_test}" "${3:+--gtest_filter=}${3:-$of_cuda}" --gtest_brief=1
 }
 static_model() { "$bin/static_model" && echo "ended in peace"; }
+thrust() { "$bin/thrust_on_a_gpu" && echo "vectors and tensors share memory"; }
 
 # --- the report
 
@@ -325,6 +328,7 @@ run() {
   for name in "${golden[@]}"; do step "$name" 60 tests '' suite "${name}_test"; done
   sanitized memcheck
   step static-model 30 log '' static_model
+  if [[ -x $bin/thrust_on_a_gpu ]]; then step thrust 30 log '' thrust; fi
   for name in "${others[@]}"; do
     if [[ -n $rehearsal && $name == accuracy ]]; then
       echo "| $name | left out: it trains on all images, hours on the double | | |" >>"$work/rows"

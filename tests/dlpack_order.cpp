@@ -1,5 +1,5 @@
-// An application that includes its own dlpack.h before glia's: the names must agree. That it compiles is the test; dlpack_test
-// has them the other way round.
+// An application that includes its own dlpack.h before glia's: the names must agree. That it compiles is the test;
+// dlpack_application.h has them the other way round.
 // SPDX-License-Identifier: Apache-2.0
 extern "C" {
 typedef struct DLManagedTensor {

@@ -116,4 +116,11 @@ static_assert(can_be_viewed<thrust::device_vector<float>&>);
 static_assert(!can_be_viewed<thrust::device_vector<float>>, "it would be gone before its view");
 static_assert(!can_be_viewed<thrust::device_vector<short>&>, "tensors hold none");
 
+template <class Owner>
+constexpr bool has_a_begin = requires(Owner owner) {
+  glia::begin<float>(std::forward<Owner>(owner));
+};
+static_assert(has_a_begin<Tensor&> && has_a_begin<const Tensor&> && has_a_begin<TensorView>);
+static_assert(!has_a_begin<Tensor>, "it would be gone");
+
 }  // namespace

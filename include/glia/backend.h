@@ -226,8 +226,8 @@ class Backend {
   /// wait. Throws StateError on the CPU, whose tensors compute without a backend (host/tensor), and while the application
   /// captures its stream; OutOfMemoryError.
   virtual void compute(const TensorWork&) {
-    throw StateError("the backend of " + device().name() +
-                     " was asked for what tensors of a GPU compute; call the functions of Tensor instead");
+    throw StateError(
+        "the CPU's backend was asked for what tensors of a GPU compute: call the functions of Tensor instead");
   }
   /// What is enqueued from now on waits for all that `other`, a context of the same device, enqueued so far. The host does not
   /// wait. On the CPU there is nothing to wait for.

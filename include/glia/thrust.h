@@ -121,6 +121,12 @@ template <detail::Element T>
 thrust::device_ptr<T> begin(Tensor& tensor) {
   return begin<T>(MutableTensorView(tensor));
 }
+/// Of a tensor that nobody has they would lead nowhere.
+template <detail::Element T>
+void begin(const Tensor&& tensor) = delete;
+template <detail::Element T>
+void end(const Tensor&& tensor) = delete;
+
 template <detail::Element T>
 thrust::device_ptr<const T> end(const TensorView& view) {
   return begin<T>(view) + view.size();

@@ -23,8 +23,6 @@ struct Settings {
   std::set<int> without_kernels;    ///< devices that the library has no kernels for
   int driver_version = 13000;       ///< 0: there is no driver
   bool has_pools = true;            ///< fractional virtual GPUs have none
-  bool reads_pageable = false;      ///< kernels read all memory of the host, as beside a Grace
-  std::set<const void*> managed;    ///< addresses of the host that CUDA calls managed
   bool unloaded = false;            ///< as after main(): CUDA is gone, and destroying anything traps
   std::set<int> refused_epilogues;  ///< cublasLtEpilogue_t without an algorithm
   bool refuses_products = false;    ///< no product has an algorithm
@@ -45,7 +43,9 @@ struct Settings {
   /// Units in the last place by which exp, log, ... of a kernel differ from the host's, at most and no more than CUDA
   /// documents of each: another number for each argument. 4 in the watched double, which alone can, or $GLIA_CUDA_DOUBLE_ULPS.
   int ulps = 0;
-  bool counts_traffic = false;  ///< of kernels; the watched double alone can
+  bool counts_traffic = false;    ///< of kernels; the watched double alone can
+  bool reads_pageable = false;    ///< kernels read all memory of the host, as beside a Grace
+  std::set<const void*> managed;  ///< addresses of the host that CUDA calls managed
 };
 
 /// What a launch of a kernel moved between its threads and the device's memory. An access is one of a warp: what its lanes

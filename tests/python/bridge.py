@@ -14,8 +14,8 @@ for name, result, *arguments in [
     ("data", "c_void_p", "c_void_p"), ("rank", "c_int", "c_void_p"), ("dimension", "c_int64", "c_void_p", "c_int"),
     ("dtype", "c_char_p", "c_void_p"), ("read_only", "c_int", "c_void_p"), ("copied", "c_int", "c_void_p"),
     ("write", "c_int", "c_void_p", "c_int64", "c_float"), ("sum", "c_double", "c_void_p"),
-    ("arange", "c_void_p", "c_int64", "c_int64", "c_char_p", "c_int"), ("pass_on", "c_void_p", "c_void_p"),
-    ("predict", "c_void_p", "c_void_p"), ("discard", None, "c_void_p", "c_int"),
+    ("arange", "c_void_p", "c_int64", "c_int64", "c_char_p", "c_int"), ("pass_on", "c_void_p", "c_void_p", "c_int"),
+    ("predict", "c_void_p", "c_void_p", "c_int"), ("discard", None, "c_void_p", "c_int"),
 ]:
     function = getattr(glia, "bridge_" + name)
     function.restype = getattr(ctypes, result) if result else None
@@ -67,10 +67,10 @@ class Imported:
         handle, self.handle = self.handle, None
         glia.bridge_close(handle)
 
-    def pass_on(self):
+    def pass_on(self, versioned=True):
         """Given on to another consumer."""
         handle, self.handle = self.handle, None
-        return Exported(checked(glia.bridge_pass_on(handle)), True)
+        return Exported(checked(glia.bridge_pass_on(handle, versioned)), versioned)
 
     data = property(lambda self: glia.bridge_data(self.handle))
     shape = property(lambda self: tuple(
@@ -83,8 +83,8 @@ class Imported:
     def write(self, i, value):
         checked(glia.bridge_write(self.handle, i, value))
 
-    def predict(self):
-        return Exported(checked(glia.bridge_predict(self.handle)), True)
+    def predict(self, versioned=True):
+        return Exported(checked(glia.bridge_predict(self.handle, versioned)), versioned)
 
 
 @DESTRUCTOR

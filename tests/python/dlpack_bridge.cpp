@@ -93,16 +93,21 @@ void* bridge_arange(std::int64_t rows, std::int64_t columns, const char* dtype, 
   });
 }
 /// What was imported, given on: it is kept until the second one lets go, too. Read-only where it is.
-void* bridge_pass_on(void* imported) {
+void* bridge_pass_on(void* imported, int versioned) {
   return guarded([&]() -> void* {
     std::shared_ptr<glia::ImportedTensor> kept(static_cast<glia::ImportedTensor*>(imported));
+    if (!versioned) return to_dlpack_legacy(kept->writable(), kept);
     if (kept->read_only()) return to_dlpack(*kept, kept);
     return to_dlpack(kept->writable(), kept);
   });
 }
 /// model.predict of what was imported, given away; its rows have four columns.
-void* bridge_predict(const void* imported) {
-  return guarded([&]() -> void* { return to_dlpack(model().predict(at(imported), {.verbose = 0})); });
+void* bridge_predict(const void* imported, int versioned) {
+  return guarded([&]() -> void* {
+    glia::Tensor predicted = model().predict(at(imported), {.verbose = 0});
+    if (!versioned) return to_dlpack_legacy(std::move(predicted));
+    return to_dlpack(std::move(predicted));
+  });
 }
 
 /// Calls the deleter of what nobody took.
