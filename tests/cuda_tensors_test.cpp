@@ -84,7 +84,7 @@ TEST_P(CudaTensors, Nothing_waits_where_shapes_tell_what_comes_of_it) {
 TEST_P(CudaTensorsOnTheDouble, Nothing_travels_but_results) {
   const Tensor x = there(sample(DType::float32, {2667, 3})), row = there(Tensor{1, 2, 3});
   const Tensor mask = there(sample(DType::uint8, {2667})), y = x.clone();
-  using Bytes = std::pair<std::int64_t, std::int64_t>;
+  using Bytes = std::pair<std::int64_t, std::int64_t>;  // which controls() count
   EXPECT_EQ(travels([&] { compute_tensors(x, row, mask); }), Bytes(0, 0));
   EXPECT_EQ(travels([&] { x.sum(); }), Bytes(8, 0));
   EXPECT_EQ(travels([&] { x.mean(); }), Bytes(8, 0));

@@ -21,6 +21,9 @@ using ::testing::Not;
 class CudaWorkspaceOnTheDouble : public test::DoubleTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, CudaWorkspaceOnTheDouble, test::only_cuda(), test::device_name);
 
+class CudaWorkspace : public test::CudaTest {};
+INSTANTIATE_TEST_SUITE_P(Devices, CudaWorkspace, test::only_cuda(), test::device_name);
+
 Tensor numbers(const Shape& shape) {
   std::vector<double> values(static_cast<std::size_t>(shape.elements()));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<double>(i + 1));
@@ -64,7 +67,7 @@ TEST_P(CudaWorkspaceOnTheDouble, Bounds_what_a_convolution_works_in) {
   EXPECT_THAT(without, Not(HasSubstr("[cuDNN")));
 }
 
-TEST_P(CudaWorkspaceOnTheDouble, Bounds_the_pieces_of_a_long_product) {
+TEST_P(CudaWorkspace, Bounds_the_pieces_of_a_long_product) {
   const std::int64_t k = 20'000;  // 19 pieces of 4 KiB and what is left
   const auto pieces = [&](std::size_t limit) {
     const Context on = limited(limit);

@@ -5,7 +5,10 @@
 #include <cuda_runtime_api.h>
 #include <glia/glia.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,6 +30,8 @@ bool simulate(cudaStream_t stream, float* x, float* y);
 void show(double loss);
 void all_reduce(void* numbers, std::int64_t count, cudaStream_t stream);
 void serve(glia::Predictor& predictor);
+void* take(std::size_t bytes, glia::MemorySpace space, void* stream);
+void give(void* memory, std::size_t bytes, glia::MemorySpace space, void* stream) noexcept;
 void make_input(cudaStream_t stream, float* x);
 void consume_output(cudaStream_t stream, const float* y);
 

@@ -286,7 +286,8 @@ const std::set<std::string> others = {"Begin",         "Schedule",
                                       "Convolution",   "ConvolutionTranspose",
                                       "Tally",         "Fold",
                                       "Advance",       "Copy",
-                                      "Binary"};
+                                      "Binary",        "FewRows",
+                                      "Custom"};
 
 template <class... Members>
 std::set<std::string> all_names(const std::variant<Members...>*) {
