@@ -172,7 +172,7 @@ class FewRowsOn : public DeviceTest {
     layers.set_seed(7);
     layers.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy", .context = context()});
     layers.count_params();
-    return std::move(layers);
+    return layers;
   }
   static Tensor pixels(std::int64_t rows, std::int64_t each = 784) {
     Tensor x = Tensor::uninitialized({rows, each});
