@@ -49,7 +49,7 @@ inline std::vector<cuda_double::Traffic> traffic_of_inference(const Network& net
                        .cast(DType::float32)
                        .to(context);
   Sequential model = make(network, "float32", context);
-  // Leaves a feed over x, and the cursor behind it: one step more goes over the same rows again, where a pass has begun anew.
+  // The first time prepares everything.
   static_cast<void>(model.predict(x, {.batch_size = batch, .verbose = 0}));
   controls.clear_traffic();
   controls.settings().counts_traffic = true;

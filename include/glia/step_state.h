@@ -39,8 +39,8 @@ struct Feed {
 
 /// Each member is advanced by a kernel that does not otherwise read it: `order` and feed.pass by Begin, which
 /// also zeroes `cursor`, `rows`, `loss` and the counters behind the state; `learning_rate` by Schedule, which reads the iteration;
-/// `iteration` and `powers` by Gather, which reads the cursor and `finished`; `cursor`, `finished`, `rows` and `loss` by Advance (alone or
-/// within Optimize), which reads the iteration.
+/// `iteration` and `powers` by Gather, which reads the cursor and `finished`; `cursor`, `finished`, `rows` and `loss` by Advance (alone, or
+/// within Optimize or, when all of that have read the cursor, a FewRows), which reads the iteration.
 struct StepState {
   Feed feed;
   std::int64_t cursor = 0;     ///< rows consumed of the feed
