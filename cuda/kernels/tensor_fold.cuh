@@ -10,7 +10,6 @@
 #include <type_traits>
 
 namespace glia::cuda {
-namespace {
 
 using tensor_work::Find;
 using tensor_work::Fold;
@@ -168,5 +167,4 @@ struct FindTerm {
   }
 };
 
-}  // namespace
 }  // namespace glia::cuda

@@ -8,7 +8,6 @@
 #include <cstdint>
 
 namespace glia::cuda {
-namespace {
 
 using tensor_work::Map;
 
@@ -135,5 +134,4 @@ struct RearrangeKernel {
   }
 };
 
-}  // namespace
 }  // namespace glia::cuda

@@ -8,7 +8,6 @@
 #include <cstdint>
 
 namespace glia::cuda {
-namespace {
 
 struct KeysKernel {
   const void* in;
@@ -156,5 +155,4 @@ struct BinsKernel {
   }
 };
 
-}  // namespace
 }  // namespace glia::cuda
