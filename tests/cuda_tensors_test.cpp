@@ -32,12 +32,6 @@ INSTANTIATE_TEST_SUITE_P(Devices, CudaTensors, test::only_cuda(), test::device_n
 class CudaTensorsOnTheDouble : public test::DoubleTest {
  protected:
   Tensor there(const Tensor& tensor) { return tensor.to(context()); }
-  /// Bytes that `call` brings to the host and sends to the device.
-  std::pair<std::int64_t, std::int64_t> travels(const std::function<void()>& call) {
-    controls().clear_calls();
-    call();
-    return {controls().bytes_to_host(), controls().bytes_to_device()};
-  }
 };
 INSTANTIATE_TEST_SUITE_P(Devices, CudaTensorsOnTheDouble, test::only_cuda(), test::device_name);
 
@@ -84,7 +78,12 @@ TEST_P(CudaTensors, Nothing_waits_where_shapes_tell_what_comes_of_it) {
 TEST_P(CudaTensorsOnTheDouble, Nothing_travels_but_results) {
   const Tensor x = there(sample(DType::float32, {2667, 3})), row = there(Tensor{1, 2, 3});
   const Tensor mask = there(sample(DType::uint8, {2667})), y = x.clone();
-  using Bytes = std::pair<std::int64_t, std::int64_t>;  // which controls() count
+  using Bytes = std::pair<std::int64_t, std::int64_t>;  // to the host, and to the device
+  const auto travels = [&](const std::function<void()>& call) {
+    controls().clear_calls();
+    call();
+    return Bytes(controls().bytes_to_host(), controls().bytes_to_device());
+  };
   EXPECT_EQ(travels([&] { compute_tensors(x, row, mask); }), Bytes(0, 0));
   EXPECT_EQ(travels([&] { x.sum(); }), Bytes(8, 0));
   EXPECT_EQ(travels([&] { x.mean(); }), Bytes(8, 0));
@@ -193,14 +192,13 @@ TEST_P(CudaTensors, A_model_of_another_context_reads_what_was_computed) {
   }
 }
 
-TEST_P(CudaTensors, Work_that_fails_is_told_by_the_next_result) {
-  if (!on_the_double()) GTEST_SKIP() << "needs the CUDA double";
+TEST_P(CudaTensorsOnTheDouble, Work_that_fails_is_told_by_the_next_result) {
   const Tensor x = there(sample(DType::float32, {31}));
   x.sum();
-  on_the_double()->fail("cudaMallocFromPoolAsync", 1, cudaErrorMemoryAllocation, false, 2);
+  controls().fail("cudaMallocFromPoolAsync", 1, cudaErrorMemoryAllocation, false, 2);
   EXPECT_THROW(x.sort(), OutOfMemoryError);
   EXPECT_EQ(x.sort().size(), 31);
-  on_the_double()->fail_launch(1, cudaErrorIllegalAddress);
+  controls().fail_launch(1, cudaErrorIllegalAddress);
   EXPECT_THROW(x.sum(), DeviceError);
 }
 

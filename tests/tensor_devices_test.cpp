@@ -1,6 +1,8 @@
 // What tensors compute, on every device: element by element, reduced, selected; against plain loops, and a GPU against the CPU.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/backend.h>
 #include <glia/tensor.h>
+#include <glia/tensor_work.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -333,6 +335,20 @@ TEST_P(TensorDevices, An_empty_tensor_stays_on_its_device) {
   expect_same(empty.sum(0), Tensor::zeros({3}, DType::float64));
   expect_same(empty.sort(), Tensor::zeros({0, 3}));
   EXPECT_EQ(empty.sum(), 0);
+}
+
+TEST(CpuTensors, Compute_without_a_backend) {
+  const Context context({.device = "cpu", .threads = 1});
+  const Tensor x{1, 2};
+  Tensor y = Tensor::zeros({2});
+  const TensorWork work{tensor_work::Map{.function = tensor_work::Map::Function::convert,
+                                         .a = {.data = x.raw(), .dtype = x.dtype(), .period = 2},
+                                         .out = y.raw(),
+                                         .dtype = y.dtype(),
+                                         .count = 2}};
+  expect_error<StateError>([&] { context.backend().compute(work); }, {"cpu", "functions of Tensor"});
+  context.backend().follow(context.backend());
+  EXPECT_TRUE(array_equal(y, Tensor::zeros({2})));
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ inline Tensor sample(DType dtype, const Shape& shape, With with = With::numbers,
       const int draw = static_cast<int>(state >> 20);  // 0 to 4095
       if constexpr (std::is_floating_point_v<T>) {
         out[i] = draw % 17 == 0 ? static_cast<T>(-0.0) : static_cast<T>((draw - 2048) / 4 * 0.25);
-        if (with == With::nan && draw % 29 == 0) out[i] = std::numeric_limits<T>::quiet_NaN();
+        if (with == With::nan && draw % 29 == 0)  // of both signs
+          out[i] = draw % 2 == 0 ? std::numeric_limits<T>::quiet_NaN() : -std::numeric_limits<T>::quiet_NaN();
         if (with == With::nan && draw % 97 == 0) out[i] = std::numeric_limits<T>::infinity();
       } else if constexpr (std::is_same_v<T, std::uint8_t>) {
         out[i] = static_cast<T>(draw);

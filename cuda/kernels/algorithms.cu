@@ -1,6 +1,9 @@
 // Sorting and selecting by CUB, on the backend's stream and in its memory. CUB asks for no memory itself and waits for nothing. It is
-// instantiated for one type of pairs and one of selections, whatever the dtype, since each costs a build of every architecture.
+// instantiated for one type of pairs and one of selections, whatever the dtype, since each costs a build of every architecture. Its ranges
+// for profilers would have the process open a library that an environment variable names: they are off.
 // SPDX-License-Identifier: Apache-2.0
+#define CCCL_DISABLE_NVTX
+#define NVTX_DISABLE
 #include <cuda/algorithms.h>
 #include <cuda/check.h>
 

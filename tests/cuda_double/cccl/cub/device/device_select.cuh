@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cuda_runtime_api.h>
-#include <thrust/iterator/counting_iterator.h>
+#include "../../thrust/iterator/counting_iterator.h"
 
 #include <cstddef>
 #include <cstdint>

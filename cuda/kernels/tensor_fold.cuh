@@ -1,16 +1,15 @@
 // Sums, extremes and searches of tensors, in rounds: each folds pieces of an axis, and the next one what came of these.
 // SPDX-License-Identifier: Apache-2.0
-#include <cuda/tensor_kernels.h>
-#include <cuda/kernels/collect.cuh>
+#pragma once
+
 #include <cuda/kernels/order.cuh>
 #include <cuda/kernels/read.cuh>
 
-#include <algorithm>
-#include <limits>
+#include <cmath>
+#include <cstdint>
 #include <type_traits>
 
 namespace glia::cuda {
-namespace {
 
 using tensor_work::Find;
 using tensor_work::Fold;
@@ -167,77 +166,5 @@ struct FindTerm {
     return !(x == y || (size <= 1.7976931348623157e308 && std::fabs(x - y) <= std::fma(rtol, size, atol)));
   }
 };
-
-template <class Term>
-KernelLaunch launch_of(const Term& term, const Rounds& rounds, const Extent& extent, unsigned most_blocks) {
-  using kernels::Work;
-  KernelList list{most_blocks, {}};
-  if (rounds.by_rows)
-    Collector{list}(FoldRowsKernel<Term>{term, extent},
-                    Work{.kind = Work::groups, .count = extent.before * extent.pieces});
-  else if constexpr (!std::is_same_v<Term, FindTerm>)
-    Collector{list}(FoldColumnsKernel<Term>{term, extent, kernels::WideDivider(extent.after),
-                                            kernels::WideDivider(extent.pieces)},
-                    Work{.kind = Work::elements, .count = extent.before * extent.pieces * extent.after});
-  return list.launches.front();
-}
-
-Extent extent_of(std::int64_t before, std::int64_t after, const Rounds& rounds, const Round& round) {
-  return {before, round.length, after, rounds.piece, rounds.pieces(round.length)};
-}
-
-template <class Total, class T>
-KernelLaunch sum_kernel(const Fold& fold, const T* in, const Rounds& rounds, const Round& round,
-                        unsigned most_blocks) {
-  return launch_of(
-      SumTerm<T, Total>{in, round.length, fold.after, fold.scale, fold.divisor, round.out, round.last},
-      rounds, extent_of(fold.before, fold.after, rounds, round), most_blocks);
-}
-
-template <class T>
-KernelLaunch fold_of(const Fold& fold, const Rounds& rounds, const Round& round, unsigned most_blocks) {
-  const T* in = static_cast<const T*>(fold.in);
-  if (fold.what == Fold::What::sum) {
-    if constexpr (std::is_integral_v<T> && sizeof(T) <= 4) {
-      if (fold.before == 1 && fold.after == 1)
-        return round.partial ? sum_kernel<std::int64_t>(fold, static_cast<const std::int64_t*>(round.partial),
-                                                        rounds, round, most_blocks)
-                             : sum_kernel<std::int64_t>(fold, in, rounds, round, most_blocks);
-    }
-    return round.partial ? sum_kernel<double>(fold, static_cast<const double*>(round.partial), rounds, round,
-                                              most_blocks)
-                         : sum_kernel<double>(fold, in, rounds, round, most_blocks);
-  }
-  const bool least = fold.what == Fold::What::least || fold.what == Fold::What::index_of_least;
-  const bool index = fold.what == Fold::What::index_of_least || fold.what == Fold::What::index_of_most;
-  return launch_of(ExtremeTerm<T>{in, static_cast<const std::int64_t*>(round.partial), fold.length,
-                                  round.length, fold.after, fold.scale, round.out, least, round.last, index},
-                   rounds, extent_of(fold.before, fold.after, rounds, round), most_blocks);
-}
-
-}  // namespace
-
-/// Few results of long axes are cut so that a GPU is full, and no further.
-Rounds::Rounds(std::int64_t before, std::int64_t length, std::int64_t after)
-    : by_rows(after == 1 && (before == 1 || length >= warp_threads)) {
-  const std::int64_t results = before * after, least = by_rows ? 4096 : 256, wanted = by_rows ? 4096 : 65536;
-  const std::int64_t pieces_of_result =
-      std::max<std::int64_t>(1, wanted / std::max<std::int64_t>(1, results));
-  piece = std::max(least, (length + pieces_of_result - 1) / pieces_of_result);
-}
-
-KernelLaunch fold_kernel(const Fold& fold, const Rounds& rounds, const Round& round, unsigned most_blocks) {
-  return visit_dtype(fold.dtype, [&](auto type) {
-    return fold_of<typename decltype(type)::type>(fold, rounds, round, most_blocks);
-  });
-}
-
-KernelLaunch find_kernel(const Find& find, const Rounds& rounds, const Round& round, unsigned most_blocks) {
-  return launch_of(
-      FindTerm{find.test, Reading(find.a, find.count), Reading(find.b, find.count), find.integers, round.last,
-               find.rtol, find.atol, find.least, find.end, find.least_integer, find.most_integer, find.count,
-               static_cast<const std::int64_t*>(round.partial), static_cast<std::int64_t*>(round.out)},
-      rounds, extent_of(1, 1, rounds, round), most_blocks);
-}
 
 }  // namespace glia::cuda

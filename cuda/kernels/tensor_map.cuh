@@ -1,17 +1,16 @@
 // What tensors compute element by element, and where their elements go.
 // SPDX-License-Identifier: Apache-2.0
-#include <cuda/tensor_kernels.h>
-#include <cuda/kernels/collect.cuh>
+#pragma once
+
 #include <cuda/kernels/read.cuh>
 
-#include <utility>
+#include <cmath>
+#include <cstdint>
 
 namespace glia::cuda {
-namespace {
 
 using tensor_work::Map;
 
-/// The magnitude of an integer that has one in its dtype.
 struct TensorMapKernel {
   Reading a, b;
   Map::Function function;
@@ -134,43 +133,5 @@ struct RearrangeKernel {
     }
   }
 };
-
-template <class Kernel>
-KernelLaunch launch_of(const Kernel& kernel, std::int64_t count, unsigned most_blocks) {
-  KernelList list{most_blocks, {}};
-  Collector{list}(kernel, {.kind = kernels::Work::elements, .count = count, .elements_of_thread = 4});
-  return list.launches.front();
-}
-
-template <class T>
-KernelLaunch rearrange_of(const tensor_work::Rearrange& r, unsigned most_blocks) {
-  return launch_of(RearrangeKernel<T>{static_cast<const T*>(r.in), static_cast<T*>(r.out), r.rows * r.columns,
-                                      r.row_stride, r.column_stride, kernels::WideDivider(r.columns),
-                                      r.row_indices, r.column_indices},
-                   r.rows * r.columns, most_blocks);
-}
-
-}  // namespace
-
-KernelLaunch map_kernel(const Map& map, unsigned most_blocks) {
-  return launch_of(TensorMapKernel{Reading(map.a, map.count), Reading(map.b, map.count), map.function,
-                                   map.integers, map.dtype, map.out, map.count},
-                   map.count, most_blocks);
-}
-
-KernelLaunch rearrange_kernel(const tensor_work::Rearrange& rearrange, unsigned most_blocks) {
-  tensor_work::Rearrange r = rearrange;
-  // Neighbours in a row are moved sixteen bytes at a time where addresses and lengths allow it.
-  const auto addresses = reinterpret_cast<std::uintptr_t>(r.in) | reinterpret_cast<std::uintptr_t>(r.out);
-  const std::int64_t per_pack = 16 / r.element_bytes;
-  if (r.column_stride == 1 && !r.column_indices && addresses % 16 == 0 && r.columns % per_pack == 0 &&
-      (r.row_stride % per_pack == 0 || r.rows == 1)) {
-    r.columns /= per_pack, r.row_stride /= per_pack;
-    return rearrange_of<Sixteen>(r, most_blocks);
-  }
-  return r.element_bytes == 1   ? rearrange_of<std::uint8_t>(r, most_blocks)
-         : r.element_bytes == 4 ? rearrange_of<std::uint32_t>(r, most_blocks)
-                                : rearrange_of<std::uint64_t>(r, most_blocks);
-}
 
 }  // namespace glia::cuda

@@ -1,12 +1,13 @@
 // What sorts, distinct values and counts of tensors need before and after CUB has sorted: keys, and results from them.
 // SPDX-License-Identifier: Apache-2.0
-#include <cuda/tensor_kernels.h>
-#include <cuda/kernels/collect.cuh>
+#pragma once
+
 #include <cuda/kernels/order.cuh>
 #include <cuda/kernels/read.cuh>
 
+#include <cstdint>
+
 namespace glia::cuda {
-namespace {
 
 struct KeysKernel {
   const void* in;
@@ -153,48 +154,5 @@ struct BinsKernel {
     return first;
   }
 };
-
-template <class Kernel>
-KernelLaunch launch_of(const Kernel& kernel, std::int64_t count, unsigned most_blocks) {
-  KernelList list{most_blocks, {}};
-  Collector{list}(kernel, {.kind = kernels::Work::elements, .count = count});
-  return list.launches.front();
-}
-
-}  // namespace
-
-KernelLaunch keys_kernel(const Keys& keys, const Pairs& pairs, unsigned most_blocks) {
-  const std::int64_t row_length = keys.row_length > 0 ? keys.row_length : pairs.count;
-  return launch_of(KeysKernel{keys.in, keys.dtype, keys.descending, keys.plain, keys.bits, pairs.count,
-                              kernels::WideDivider(row_length), pairs.keys(), pairs.places()},
-                   pairs.count, most_blocks);
-}
-
-KernelLaunch row_numbers_kernel(const Pairs& pairs, std::int64_t row_length, unsigned most_blocks) {
-  return launch_of(
-      RowNumbersKernel{pairs.places(), pairs.keys(), pairs.count, kernels::WideDivider(row_length)},
-      pairs.count, most_blocks);
-}
-
-KernelLaunch sorted_kernel(const tensor_work::Sort& sort, const Pairs& pairs, unsigned most_blocks) {
-  return launch_of(SortedKernel{sort.in, size_of(sort.dtype), sort.rows * sort.keep, sort.length,
-                                kernels::WideDivider(sort.keep), pairs.places(), sort.values, sort.indices},
-                   sort.rows * sort.keep, most_blocks);
-}
-
-KernelLaunch starts_kernel(const Pairs& pairs, std::uint8_t* starts, unsigned most_blocks) {
-  return launch_of(StartsKernel{pairs.keys(), starts, pairs.count}, pairs.count, most_blocks);
-}
-
-KernelLaunch distinct_kernel(const tensor_work::Distinct& distinct, const Pairs& pairs,
-                             const std::int64_t* starts, unsigned most_blocks) {
-  return launch_of(DistinctKernel{distinct.in, size_of(distinct.dtype), distinct.count, pairs.places(),
-                                  starts, distinct.found, distinct.values, distinct.counts},
-                   distinct.count, most_blocks);
-}
-
-KernelLaunch bins_kernel(const tensor_work::CountBins& bins, const Pairs& pairs, unsigned most_blocks) {
-  return launch_of(BinsKernel{pairs.keys(), bins.count, bins.bins, bins.out}, bins.bins, most_blocks);
-}
 
 }  // namespace glia::cuda
