@@ -179,6 +179,7 @@ TEST(CheckGradientsReport, Takes_float32_where_a_layer_has_no_other_and_leaves_k
 TEST(CheckGradientsReport, Leaves_the_layer_alone) {
   Layer dense = make_layer<CpuDense>({.name = "mine"}, 3);
   Sequential model{dense};
+  model.compile({.device = "cpu"});
   model.build({4});
   const TensorList before = model.get_weights();
   EXPECT_TRUE(check_gradients(dense, {{6}}));  // rows of another size
