@@ -112,7 +112,7 @@ void run(const samples::Options& options, int epochs) {
               << std::setw(10) << score["accuracy"] << '\n';
   }
   const glia::Tensor slopes = std::move(swish.get_weights()[0]);
-  std::cout << "Slopes from 1 to " << slopes.min() << " .. " << slopes.max() << '\n';
+  std::cout << "Slopes, 1 at first: " << slopes.min() << " to " << slopes.max() << '\n';
 }
 
 }  // namespace

@@ -112,6 +112,24 @@ TEST_F(CudaDouble, A_host_buffer_written_before_its_copy_ran_is_copied_as_it_is_
   cudaFreeHost(host), cudaFreeHost(result);
 }
 
+TEST_F(CudaDouble, A_function_of_the_host_runs_between_what_is_before_and_behind_it) {
+  int* const device = on_device<int>(1);
+  int *const host = on_host<int>(1), *const result = on_host<int>(1);
+  *host = 3;
+  cudaMemcpyAsync(device, host, sizeof(int), cudaMemcpyHostToDevice, first());
+  cudaMemcpyAsync(result, device, sizeof(int), cudaMemcpyDeviceToHost, first());
+  const cudaHostFn_t twice = [](void* data) { *static_cast<int*>(data) *= 2; };
+  EXPECT_EQ(cudaLaunchHostFunc(first(), twice, result), cudaSuccess);
+  cudaMemcpyAsync(device, result, sizeof(int), cudaMemcpyHostToDevice, first());
+  cudaMemcpyAsync(host, device, sizeof(int), cudaMemcpyDeviceToHost, first());
+  EXPECT_EQ(*host, 3);
+  cudaStreamSynchronize(first());
+  EXPECT_EQ(*result, 6);
+  EXPECT_EQ(*host, 6);
+  cudaFreeAsync(device, first());
+  cudaFreeHost(host), cudaFreeHost(result);
+}
+
 /// A copy up on one stream and down on another, with or without an event between them: whether the value came down.
 TEST_F(CudaDouble, A_missing_event_is_seen_under_some_seed_and_none_with_it) {
   const cudaEvent_t done = event();

@@ -98,7 +98,12 @@ Layer odd(const std::vector<Shape>& outputs, const std::vector<CustomVariable>& 
 }
 
 TEST(CustomLayerErrors, Shapes_and_variables_that_cannot_be_are_refused) {
-  const auto refuse = [](const Layer& layer) { return [layer] { Sequential{layer}.build({3}); }; };
+  const auto on_cpu = [](const Layer& layer) {
+    Sequential model{layer};
+    model.compile({.device = "cpu"});
+    return model;
+  };
+  const auto refuse = [&](const Layer& layer) { return [&on_cpu, layer] { on_cpu(layer).build({3}); }; };
   expect_error<ShapeError>(refuse(odd({}, {})), {"\"odd\" (OwnRelu)", "no outputs"});
   expect_error<ShapeError>(refuse(odd({{3, 0}}, {})), {"an output whose rows have shape (3, 0)"});
   expect_error<ShapeError>(refuse(odd({{3}}, {{"w", {0}}})), {"a variable of shape (0"});
@@ -108,7 +113,7 @@ TEST(CustomLayerErrors, Shapes_and_variables_that_cannot_be_are_refused) {
   expect_error<ValueError>(refuse(odd({{3}}, {{"w", {1}, RandomNormal{0, -1}}})), {"stddev"});
   std::vector<CustomVariable> many;
   for (int i = 0; i < 30; ++i) many.push_back({"w" + std::to_string(i), {1}, "ones"});
-  Sequential model{odd({{3}}, many)};
+  Sequential model = on_cpu(odd({{3}}, many));
   expect_error<ValueError>([&] { model.predict(Tensor::ones({1, 3})); }, {"more than 24 tensors"});
 }
 
@@ -139,11 +144,13 @@ TEST(CustomLayerErrors, Classes_that_lack_something_are_refused) {
   Sequential model{make_layer<Single>({.name = "single"})};
   expect_error<StateError>([&] { clone_model(model); }, {"\"single\" (Single)", "no copy constructor"});
   model.set_dtype(DType::float64);
+  model.compile({.device = "cpu"});
   expect_error<DeviceError>([&] { model.build({3}); }, {"float64", "glia::CpuForward<double>"});
 }
 
 TEST(CustomLayerErrors, A_body_that_asks_for_what_is_not_there_is_told) {
   Sequential model{make_layer<Single>({.name = "single"})};
+  model.compile({.device = "cpu"});
   expect_error<ValueError>(
       [&] {
         model.predict(Tensor::ones({1, 3}));

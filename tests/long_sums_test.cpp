@@ -272,7 +272,7 @@ std::vector<Sum> sums_of(float c) {
   return sums;
 }
 
-/// Of descriptors whose results are no sums, none longer than a window's, or sums of float64.
+/// Of descriptors whose results are no sums, none longer than a window's, or sums of float64; and an application's own.
 const std::set<std::string> others = {"Begin",         "Schedule",
                                       "Gather",        "Augment",
                                       "Round",         "Map",

@@ -96,7 +96,8 @@ PassState Passes::take() {
 }
 
 std::int64_t Passes::iteration() const {
-  std::int64_t result = 0;  // of the steps that came to their end: a body of the application's may break one off
+  std::int64_t result =
+      0;  // of the steps that came to their end: a body of the application's may break one off
   backend_->download(&result, address(Mode::train) + offsetof(StepState, finished), sizeof result);
   return result;
 }

@@ -219,13 +219,14 @@ GradientReport check_gradients(const Layer& layer, const std::vector<Shape>& inp
   }
   const Beside beside;
   x.push_back(Tensor::zeros({settings.batch, 1}, settings.dtype));
-  std::vector<Symbol> inputs = in, outputs = out;
+  std::vector<Symbol> inputs = in, products;  // which are the model's outputs, and its losses
   inputs.insert(inputs.end(), factors.begin(), factors.end());
-  inputs.push_back(beside.in), outputs.push_back(beside.out);
+  inputs.push_back(beside.in);
+  for (std::size_t i = 0; i < out.size(); ++i) products.push_back(multiply({out[i], factors[i]}));
+  products.push_back(beside.out);
 
-  Model model(inputs, outputs);
-  for (std::size_t i = 0; i < out.size(); ++i) model.add_loss(multiply({out[i], factors[i]}));
-  model.add_loss(beside.out);
+  Model model(inputs, products);
+  for (const Symbol& product : products) model.add_loss(product);
   compile(model, settings, options, {});
   model.count_params();                                 // builds
   std::vector<std::pair<std::string, bool>> variables;  // and whether an optimizer changes it

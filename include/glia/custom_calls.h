@@ -19,7 +19,8 @@ struct Elements {
 
   /// False for what is not wanted, such as the gradient of an input that nothing before the layer is trained by.
   explicit operator bool() const { return data != nullptr; }
-  std::int64_t size() const { return shape.elements(); }
+  /// 0 where it is empty.
+  std::int64_t size() const { return data ? shape.elements() : 0; }
   T& operator[](std::int64_t i) const { return data[i]; }
   T* begin() const { return data; }
   T* end() const { return data + size(); }

@@ -40,7 +40,7 @@ struct Custom {
     View view;
   };
 
-  const CustomBody* body = nullptr;  ///< lives as long as the layer or loss, and as what backends prepare of this
+  const CustomBody* body = nullptr;  ///< the layer or loss keeps it, and so does what backends prepare
   Part part = Part::forward;
   DType dtype = DType::float32;  ///< that the model computes in
   bool training = false;
