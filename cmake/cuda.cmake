@@ -97,6 +97,7 @@ function(glia_add_cuda_backend)
   add_library(glia_cuda MODULE ${GLIA_CUDA_SOURCES} ${GLIA_CUDA_KERNELS})
   add_library(glia::cuda ALIAS glia_cuda)
   glia_cuda_target_defaults(glia_cuda)
+  glia_names_files_alone(glia_cuda)
   target_compile_options(glia_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:--threads=0>             # architectures beside each other
     $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<VERSION_GREATER_EQUAL:${CMAKE_CUDA_COMPILER_VERSION},12.8>>:-compress-mode=size>

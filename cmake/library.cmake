@@ -55,8 +55,7 @@ endfunction()
 # and its speed is not felt. What runs for every number or every Op of a step is compiled to be fast, and without the precompiled
 # header, which is made for the other code.
 function(glia_compile_sources target)
-  # Errors name files of Glia's, not where they lay when it was built.
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os> "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Os>)
   foreach(source IN LISTS ARGN)
     if(source MATCHES "/host/(cpu|tensor|data|weights)/|/host/program/program.cpp$|/host/model/predictor")
       set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O3>)

@@ -43,6 +43,12 @@ function(glia_target_defaults target)
   endif()
 endfunction()
 
+# For what is installed: its errors name files of Glia's, not where they lay when it was built.
+function(glia_names_files_alone target)
+  set(flag "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flag}>" "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=${flag}>")
+endfunction()
+
 # The build tells how large this library is.
 function(glia_tell_size target)
   if(PROJECT_IS_TOP_LEVEL)

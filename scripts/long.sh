@@ -6,7 +6,8 @@
 # Usage: scripts/long.sh [--out FILE] [STEP...]        (as root; needs debootstrap; default: every step)
 #   systems     Debian 12 and 13, Ubuntu 24.04, made by debootstrap: scripts/train.sh and scripts/test.sh in a clone of HEAD,
 #               as root and as a user with sudo; or one of them: bookworm, trixie, noble
-#   debian      Debian's packages: made in a fresh Debian 13, installed in another, and README's first program built and run there
+#   debian      Debian's packages: made in a fresh Debian 13, installed in another, and README's first program built and run there;
+#               of another suite: $GLIA_DEBIAN_SUITE; without making them: $GLIA_DEBS, a folder of packages that fit the suite
 #   conan       packaging/conan: static and shared, with Conan from PyPI, and every library that Glia calls from the system
 #   cuda12      cuda/ with CUDA 12.4, the first that is supported: its host sources with the headers (wheels of PyPI), its
 #               kernels with nvcc (Debian 13's package), for the first and the last architecture that this nvcc knows
@@ -113,43 +114,48 @@ for suite in bookworm trixie noble; do
   remove_system "$suite"
 done
 
-# Packages of HEAD, made in a fresh trixie and used in another, which has never seen the sources.
+# Packages of HEAD, made in a fresh system and used in another, which has never seen the sources.
 make_packages() {
-  make_system trixie "$debian" || return
-  mkdir "$work/trixie/root/glia" && git archive HEAD | tar -x -C "$work/trixie/root/glia" || return
-  chroot "$work/trixie" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+  make_system "$suite" "$debian" || return
+  mkdir "$work/$suite/root/glia" && git archive HEAD | tar -x -C "$work/$suite/root/glia" || return
+  chroot "$work/$suite" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
     apt-get -q update
     apt-get -q install -y --no-install-recommends g++ cmake ninja-build dpkg-dev file libdnnl-dev zlib1g-dev libssl-dev nlohmann-json3-dev
     cd /root/glia
     cmake --preset package -DGLIA_CUDA=OFF ${GLIA_X86_64_LEVELS:+'-DGLIA_X86_64_LEVELS=$GLIA_X86_64_LEVELS'}
     cmake --build --preset package
     cpack --preset package" || return
-  rm -rf "$work/debs" && mkdir "$work/debs" && cp "$work"/trixie/root/glia/build/package/*.deb "$work/debs"
+  mkdir "$work/debs" && cp "$work/$suite"/root/glia/build/package/*.deb "$work/debs"
 }
 use_packages() {
-  make_system trixie "$debian" && cp -r "$work/debs" "$work/trixie/root/debs" || return
-  awk '/^```cpp$/ && !seen { seen = on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/trixie/root/first.cpp"
-  chroot "$work/trixie" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+  make_system "$suite" "$debian" && cp -r "$work/debs" "$work/$suite/root/debs" || return
+  awk '/^```cpp$/ && !seen { seen = on = 1; next } /^```$/ { on = 0 } on' README.md >"$work/$suite/root/first.cpp"
+  chroot "$work/$suite" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
     cd /root
     apt-get -q update
     apt-get -q install -y --no-install-recommends ./debs/*.deb g++ pkg-config dataset-fashion-mnist
     g++ -std=c++20 first.cpp -o first \$(pkg-config --cflags --libs glia)
     apt-get -q purge -y libglia-dev
     ldd ./first | grep 'libglia.so.* => /'
-    ./first
-    dpkg-query -W -f '\${Package} \${Version} \${Depends}\n' libglia0"
+    ./first"
 }
 
 if wants debian; then
+  suite=${GLIA_DEBIAN_SUITE:-trixie} status=0 start=$SECONDS
   say "Debian's packages"
+  rm -rf "$work/debs"
+  if [[ -n ${GLIA_DEBS:-} ]]; then
+    mkdir "$work/debs" && cp "$GLIA_DEBS"/*.deb "$work/debs" || status=$?
+  else
+    make_packages >"$work/debian.log" 2>&1 || status=$?
+    if ((status != 0)); then tail -n 40 "$work/debian.log"; fi
+  fi
+  row "$suite: Debian's packages${GLIA_DEBS:+, as given}" "$status" $((SECONDS - start)) "$(cd "$work/debs" && stat -c '%n %s bytes' -- *.deb | paste -sd, | sed 's/,/, /g')"
   start=$SECONDS status=0
-  make_packages >"$work/debian.log" 2>&1 || status=$?
-  row "trixie: Debian's packages made" "$status" $((SECONDS - start)) "$(cd "$work/debs" && stat -c '%n %s bytes' -- *.deb | paste -sd, | sed 's/,/, /g')"
-  start=$SECONDS status=1
-  use_packages >"$work/debian_use.log" 2>&1 && status=0
-  row "a fresh trixie: README's first program with them" "$status" $((SECONDS - start)) "$(grep -aoE '313/313.*' "$work/debian_use.log" | tail -n1 | sed 's/.*- //')"
+  use_packages >"$work/debian_use.log" 2>&1 || status=$?
+  row "a fresh $suite: README's first program with them" "$status" $((SECONDS - start)) "$(grep -aoE '313/313.*' "$work/debian_use.log" | tail -n1 | sed 's/.*- //')"
   if ((status != 0)); then tail -n 40 "$work/debian_use.log"; fi
-  remove_system trixie
+  remove_system "$suite"
 fi
 
 # conan_package SHARED: the recipe, with a client of its own; its test_package is tests/consumer.

@@ -3,13 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/error.h>           // defines: detail::with_got
+#include <glia/error.h>  // defines: detail::with_got
+#include <glia/macros.h>
 #include <glia/math/functions.h>  // defines: math::exp, sigmoid, tanh, softplus, clip
 
 #include <string>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// What the derivative of an activation is computed from.
 enum class Saves { nothing, input, output };

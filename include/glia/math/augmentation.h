@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Left and right change places.
 struct HorizontalFlip {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// A number for products alone; arithmetic is in float.
 struct BFloat16 {

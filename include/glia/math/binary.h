@@ -4,11 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/math/functions.h>  // defines: math::max_nan, math::min_nan
 
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 namespace binary {
 
 struct Add {

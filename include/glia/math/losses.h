@@ -5,14 +5,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/error.h>           // defines: detail::with_got
+#include <glia/error.h>  // defines: detail::with_got
+#include <glia/macros.h>
 #include <glia/math/functions.h>  // defines: math::log, log1p, exp, sigmoid, clip
 
 #include <cstdint>
 #include <string>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Keras keeps probabilities inside [epsilon, 1 - epsilon] before it takes their logarithm.
 inline constexpr double probability_epsilon = 1e-7;

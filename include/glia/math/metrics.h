@@ -6,6 +6,7 @@
 #pragma once
 
 #include <glia/error.h>  // defines: detail::with_got
+#include <glia/macros.h>
 #include <glia/math/losses.h>
 
 #include <cmath>
@@ -13,7 +14,7 @@
 #include <string>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The most sums over rows that one pass over the outputs makes beside the loss's: those of metrics, and that of the
 /// weights. More metrics are more passes.

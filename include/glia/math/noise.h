@@ -3,13 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
 #include <glia/math/functions.h>  // defines: math::sqrt, log, cos
 #include <glia/math/philox.h>     // defines: PhiloxBlock
 
 #include <cstdint>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 namespace math {
 

@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/error.h>           // defines: detail::with_got
+#include <glia/error.h>  // defines: detail::with_got
+#include <glia/macros.h>
 #include <glia/math/functions.h>  // defines: math::sqrt
 #include <glia/math/powers.h>
 #include <glia/math/schedules.h>  // defines: LearningRate
@@ -13,7 +14,7 @@
 #include <string>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The most slots (moments) an optimizer keeps for a parameter.
 inline constexpr int max_slots = 3;

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
+
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// Only windows that lie within the image: ceil((in - span + 1) / stride) of them.
 struct ValidPadding {

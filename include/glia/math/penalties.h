@@ -3,14 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <glia/error.h>           // defines: detail::with_got
+#include <glia/error.h>  // defines: detail::with_got
+#include <glia/macros.h>
 #include <glia/math/functions.h>  // defines: math::abs, sign, sqrt
 
 #include <cmath>
 #include <string>
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// l1 sum |w| + l2 sum w^2, added to the loss; of both nothing unless given, as in Keras.
 struct L1L2 {

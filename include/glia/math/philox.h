@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// What a draw is for: draws for different purposes never share a key and counter.
 enum class Purpose : std::uint32_t {

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// The corrections of Adam's relatives for moments that start at 0.
 struct Powers {

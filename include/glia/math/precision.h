@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/macros.h>
+
 #include <variant>
 
-namespace glia {
+namespace GLIA_API glia {
 
 /// IEEE single precision, everywhere.
 struct Float32 {

@@ -16,7 +16,7 @@
 #include <variant>
 #include <vector>
 
-namespace glia {
+namespace GLIA_API glia {
 
 namespace detail {
 inline bool is_rate(double value) { return std::isfinite(value) && value >= 0; }
