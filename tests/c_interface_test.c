@@ -108,9 +108,11 @@ static void options_of_other_sizes(void) {
   FAILS(GLIA_ERROR_ARGUMENT, "older than the program", glia_context_create(&newer.known, &context));
 
   glia_context_options older = {.size = offsetof(glia_context_options, threads), .device = "cpu"};
-  older.threads = -5;  // behind what it knows, so not looked at
+  older.threads = older.reserved = -5;  // behind what it knows, so not looked at
   OK(glia_context_create(&older, &context));
   OK(glia_context_destroy(context));
+  older.size = sizeof older, older.threads = 1;
+  FAILS(GLIA_ERROR_ARGUMENT, "options.reserved is -5", glia_context_create(&older, &context));
 }
 
 /// NULL for a handle or for what is to be filled is told by its name, in every call.
