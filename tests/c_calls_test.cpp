@@ -121,7 +121,8 @@ TEST(CWords, Every_layer_is_what_it_is_in_cpp) {
         GaussianDropout(0.1), AlphaDropout(0.2)}},
       {"Input((4,)) Dense(4) BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False, "
        "beta_initializer='ones') "
-       "LayerNormalization(epsilon=0.01, center=False) RMSNormalization(1e-3) Rescaling(2, offset=-1.5) "
+       "LayerNormalization(epsilon=0.01, center=False) RMSNormalization(epsilon=1e-3) Rescaling(2, "
+       "offset=-1.5) "
        "Dense(1)",
        {Input({4}), Dense(4),
         BatchNormalization({.momentum = 0.9, .epsilon = 1e-5, .scale = false, .beta_initializer = "ones"}),
