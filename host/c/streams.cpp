@@ -53,7 +53,9 @@ glia_status glia_predictor_destroy(glia_predictor* predictor) {
 glia_status glia_predictor_enqueue(glia_predictor* predictor, const void* const* x, size_t x_count,
                                    void* const* y, size_t y_count, int64_t batch, void* const* stream) {
   return guarded(__func__, [&] {
-    in(predictor).enqueue(pointers(x, x_count, "x"), pointers(y, y_count, "y"), batch, stream_of(stream));
+    Predictor& of = in(predictor);
+    const auto inputs = pointers(x, x_count, "x");
+    of.enqueue(inputs, pointers(y, y_count, "y"), batch, stream_of(stream));
   });
 }
 
@@ -88,8 +90,10 @@ glia_status glia_learner_enqueue_train(glia_learner* learner, const glia_array* 
                                        const glia_array* y, size_t y_count, const glia_array* sample_weight,
                                        void* const* stream) {
   return guarded(__func__, [&] {
-    in(learner).enqueue_train(tensors_of(x, x_count, "x"), tensors_of(y, y_count, "y"),
-                              tensors_of(sample_weight, y_count, "sample_weight", true), stream_of(stream));
+    Learner& of = in(learner);
+    const Tensors inputs = tensors_of(x, x_count, "x"), targets = tensors_of(y, y_count, "y");
+    of.enqueue_train(inputs, targets, tensors_of(sample_weight, y_count, "sample_weight", true),
+                     stream_of(stream));
   });
 }
 
