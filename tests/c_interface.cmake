@@ -54,9 +54,9 @@ if(Python3_Interpreter_FOUND)
   if(GLIA_CUDA_DOUBLE)
     add_test(NAME samples.ctypes_client_on_the_double
       COMMAND Python3::Interpreter "${PROJECT_SOURCE_DIR}/samples/ctypes_client.py" --library "$<TARGET_FILE:${glia_shared}>"
-        --device cuda)
+        --device cuda --epochs 10)
     set_tests_properties(samples.ctypes_client_on_the_double PROPERTIES LABELS cuda_double TIMEOUT 300
-      ENVIRONMENT "${on_double}" PASS_REGULAR_EXPRESSION "on cuda,.*accuracy: (0\\.9[5-9]|1\\.0)")
+      ENVIRONMENT "${on_double}" PASS_REGULAR_EXPRESSION "on cuda,.*accuracy: [01]\\.[0-9]+.*5\\.8 +2\\.1 +Iris-")
   endif()
 else()
   message(STATUS "Glia: the tests c_interface.symbols and samples.ctypes_client are left out, because python3 is not found")
