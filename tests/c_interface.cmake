@@ -21,6 +21,12 @@ foreach(name c_interface c_streams)
     add_test(NAME double/${name} COMMAND ${name}_test cuda)
     set_tests_properties(double/${name} PROPERTIES LABELS cuda_double TIMEOUT 300 ENVIRONMENT "${on_double}")
   endif()
+  if(GLIA_CUDA_DOUBLE_WATCHED)
+    add_test(NAME double/${name}.watched COMMAND ${name}_test cuda)
+    set_tests_properties(double/${name}.watched PROPERTIES LABELS "cuda_double;thorough" TIMEOUT 600
+      FAIL_REGULAR_EXPRESSION "memory that was never written"
+      ENVIRONMENT "GLIA_CUDA_LIBRARY=$<TARGET_FILE:glia_cuda_double_watched>;GLIA_CUDA_DOUBLE_SEED=2")
+  endif()
 endforeach()
 
 # The rest is of libraries and headers, about which sanitizers have nothing to say.
