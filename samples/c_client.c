@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L  // readlink
 #include <errno.h>
 #include <glia/c.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,7 @@ static void learn(const Options* options, const Irises* irises) {
 }
 
 int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_DFL);  // whoever started it may ignore it
   Options options = {.device = "auto", .epochs = 100};
   if (parse(argc, argv, &options)) {
     static Irises irises;

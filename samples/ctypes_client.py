@@ -60,7 +60,7 @@ class GliaError(Exception):
 
 
 class Glia:
-    """The library: every function of glia/c.h, which raises GliaError where it fails."""
+    """The library. Its functions raise GliaError where they fail; glia/c.h has more of them."""
 
     SIGNATURES = {
         "glia_sequential_create": [c_char_p, POINTER(SequentialOptions), POINTER(c_void_p)],
@@ -70,10 +70,8 @@ class Glia:
         "glia_model_evaluate": [c_void_p, POINTER(Array), c_size_t, POINTER(Array), c_size_t, c_void_p,
                                 POINTER(c_double), c_size_t],
         "glia_model_predict": [c_void_p, POINTER(Array), c_size_t, POINTER(Output), c_size_t, c_void_p],
-        "glia_model_explain": [c_void_p, c_int64, c_char_p, c_size_t, POINTER(c_size_t)],
         "glia_model_summary": [c_void_p, c_char_p, c_size_t, POINTER(c_size_t)],
         "glia_model_destroy": [c_void_p],
-        "glia_device_report": [c_char_p, c_size_t, POINTER(c_size_t)],
     }
 
     def __init__(self, path):

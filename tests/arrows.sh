@@ -36,7 +36,7 @@ check() (
       echo "$entry: is no folder of the house" && wrong=1
     fi
   done
-  grep -rnE --include='*.'{h,hpp,cuh,cu,cpp} '^[[:space:]]*#[[:space:]]*include' include kernels host cuda samples |
+  grep -rnE --include='*.'{h,hpp,cuh,cu,cpp,c} '^[[:space:]]*#[[:space:]]*include' include kernels host cuda samples |
     FLOORS=$floors KNOWN=$2 awk '
       function problem(what) { print where ": includes " target ", " what; wrong = 1 }
       function exists(path, line, found) { found = (getline line < path) >= 0; close(path); return found }
@@ -170,7 +170,7 @@ must_see include/glia/new.h '#include <cuda/launch.cuh>' 'include/ may include i
 must_see include/glia/new.h '#include <nlohmann/json.hpp>' 'the standard library alone'
 must_see include/glia/new.h '#include <thrust/device_vector.h>' 'the standard library alone'
 must_see samples/new.cpp '#include <host/base/text.h>' 'samples/ may include include/ and samples/ alone'
-must_see samples/new.cpp '#include <kernels/block.h>' 'samples/ may include include/ and samples/ alone'
+must_see samples/new.c '#include <kernels/block.h>' 'samples/ may include include/ and samples/ alone'
 must_see samples/new.cpp '#include <benchmarks/random_bytes.h>' 'samples/ may include include/ and samples/ alone'
 from_known+=$'\nhost/layers/new.h host/base/text.h a reason'
 must_see host/layers/new.h '#include <host/base/text.h>' 'host/base/text.h: is known as an arrow upwards, and is none'

@@ -108,9 +108,74 @@ static void options_of_other_sizes(void) {
   FAILS(GLIA_ERROR_ARGUMENT, "older than the program", glia_context_create(&newer.known, &context));
 
   glia_context_options older = {.size = offsetof(glia_context_options, threads), .device = "cpu"};
-  older.threads = -5;  // behind what it knows, so not looked at
+  older.threads = older.reserved = -5;  // behind what it knows, so not looked at
   OK(glia_context_create(&older, &context));
   OK(glia_context_destroy(context));
+  older.size = sizeof older, older.threads = 1;
+  FAILS(GLIA_ERROR_ARGUMENT, "options.reserved is -5", glia_context_create(&older, &context));
+}
+
+/// NULL for a handle or for what is to be filled is told by its name, in every call.
+static void null_arguments(glia_model* model) {
+  size_t count = 0;
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_device_count(NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "context is NULL", glia_context_create(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "context is NULL", glia_context_device(NULL, NULL, 0, &count));
+  FAILS(GLIA_ERROR_ARGUMENT, "context is NULL", glia_context_versions(NULL, NULL, 0, &count));
+  FAILS(GLIA_ERROR_ARGUMENT, "context is NULL", glia_context_wait(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "context is NULL", glia_context_record(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "context is NULL", glia_context_trim(NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_build(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "row is NULL", glia_model_build(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_compile(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_input_count(NULL, &count));
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_model_input_count(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_output_count(NULL, &count));
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_model_output_count(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_input_shape(NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "row is NULL", glia_model_input_shape(model, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_output_shape(NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "row is NULL", glia_model_output_shape(model, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_count_params(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_model_count_params(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_summary(NULL, NULL, 0, NULL));
+  OK(glia_model_summary(model, NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_explain(NULL, 1, NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_metric_count(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_model_metric_count(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_metric_name(NULL, 0, NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_learning_rate(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "learning_rate is NULL", glia_model_learning_rate(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_set_learning_rate(NULL, 0.1));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_iterations(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "iterations is NULL", glia_model_iterations(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_weight_count(NULL, &count));
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_model_weight_count(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_weight_name(NULL, 0, NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_weight_shape(NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "shape is NULL", glia_model_weight_shape(model, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_set_weight(NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "weight is NULL", glia_model_set_weight(model, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "weight is NULL", glia_model_get_weight(model, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "path is NULL", glia_model_save_weights(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "path is NULL", glia_model_load_weights(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_fit(NULL, NULL, 0, NULL, 0, NULL, NULL, 0));
+  FAILS(GLIA_ERROR_ARGUMENT, "x is NULL", glia_model_evaluate(model, NULL, 1, NULL, 1, NULL, NULL, 0));
+  FAILS(GLIA_ERROR_ARGUMENT, "y is NULL", glia_model_predict(model, NULL, 1, NULL, 1, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "x is NULL", glia_model_train_on_batch(model, NULL, 1, NULL, 1, NULL, NULL, 0));
+  FAILS(GLIA_ERROR_ARGUMENT, "x is NULL", glia_model_test_on_batch(model, NULL, 1, NULL, 1, NULL, NULL, 0));
+  FAILS(GLIA_ERROR_ARGUMENT, "predictor is NULL", glia_predictor_create(model, NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "predictor is NULL", glia_predictor_enqueue(NULL, NULL, 0, NULL, 0, 1, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "predictor is NULL", glia_predictor_update(NULL, NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "predictor is NULL", glia_predictor_synchronize(NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "predictor is NULL", glia_predictor_explain(NULL, 1, NULL, 0, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "learner is NULL", glia_learner_create(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "learner is NULL",
+        glia_learner_enqueue_train(NULL, NULL, 0, NULL, 0, NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "learner is NULL", glia_learner_enqueue_logs(NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "learner is NULL", glia_learner_logs(NULL, NULL, 0));
+  FAILS(GLIA_ERROR_ARGUMENT, "learner is NULL", glia_learner_logs_if_ready(NULL, NULL, NULL, 0));
+  FAILS(GLIA_ERROR_ARGUMENT, "learner is NULL", glia_learner_synchronize(NULL));
 }
 
 static void words(void) {
@@ -393,6 +458,9 @@ int main(int argc, char** argv) {
   fit_and_evaluate(device);
   batches_and_weights(device);
   shared_context(device);
+  glia_model* const model = make_model(device, three_classes);
+  null_arguments(model);
+  OK(glia_model_destroy(model));
   printf("%d checks failed on %s\n", failures, device);
   return failures == 0 ? 0 : 1;
 }

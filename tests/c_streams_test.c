@@ -183,7 +183,10 @@ static void learner(const char* device, void* const* stream, const Resident* at)
   for (int step = 0; step < 5; ++step)
     OK(glia_learner_enqueue_train(learner, &at->x_array, 1, &at->y_array, 1, NULL, stream));
   OK(glia_learner_enqueue_logs(learner, stream));
+  FAILS(GLIA_ERROR_ARGUMENT, "log_count is 3, but there are 2", glia_learner_logs(learner, logs, 3));
+  FAILS(GLIA_ERROR_ARGUMENT, "logs is NULL", glia_learner_logs(learner, NULL, 2));
   OK(glia_learner_logs(learner, logs, 2));
+  FAILS(GLIA_ERROR_STATE, "enqueue_logs", glia_learner_logs(learner, logs, 2));
   CHECK(fabs(logs[0] - mean) < 1e-5 && logs[1] > 0 && logs[1] <= 1);
   OK(glia_learner_synchronize(learner));
   CHECK(same_weights(model, other));

@@ -2,7 +2,8 @@
 """What a foreign-function interface takes from glia/c.h, compared with what is there.
 
 Its functions are the shared library's symbols that begin with glia_, all of them and no others, and each is declared once. The
-sizes and offsets of its structs, as ctypes lays them out by the text of the header, are those that the C compiler gives them.
+sizes and offsets of its structs, as ctypes lays them out by the text of the header, are those that the C compiler gives them,
+without padding.
 Prints the table of both; fails where they differ, and, first, where a wrong header would go unseen.
 
 Usage: c_symbols.py INCLUDE_FOLDER SHARED_LIBRARY NM C_COMPILER
@@ -101,6 +102,12 @@ def exported_by(library, nm):
     return {words[-1].split("@")[0] for words in map(str.split, printed.splitlines()) if words[-1].startswith("glia_")}
 
 
+def padded(structs):
+    """Structs with bytes that belong to no member: nobody could say that they are 0."""
+    return [f"{name}: has padding, expected a member `reserved` there" for name, struct in structs.items()
+            if ctypes.sizeof(struct) != sum(ctypes.sizeof(field) for _, field in struct._fields_)]
+
+
 def differences(declared, exported, by_ctypes, by_compiler):
     wrong = [f"{name}: declared, and not exported" for name in sorted(declared - exported)]
     wrong += [f"{name}: exported, and not declared" for name in sorted(exported - declared)]
@@ -134,6 +141,7 @@ GLIA_C_API const char* glia_two(void);
     assert table["glia_all.pairs"] == 24 and table["glia_all"] == 80
     assert differences(declared, {"glia_one"}, table, table) == ["glia_two: declared, and not exported"]
     assert differences({"glia_one"}, declared, table, table) == ["glia_two: exported, and not declared"]
+    assert padded(structs) == [f"{name}: has padding, expected a member `reserved` there" for name in ("glia_pair", "glia_all")]
     moved = dict(table, **{"glia_pair.second": 4})
     assert len(differences(declared, declared, moved, compiled)) == 1
     for wrong in ("glia_code glia_three(void);", "GLIA_C_API glia_code glia_one(void);"):
@@ -154,7 +162,7 @@ def main():
     by_ctypes, by_compiler = layout_by_ctypes(structs), layout_by_compiler(structs, include, compiler)
     for name, value in by_compiler.items():
         print(f"{name:45} {by_ctypes.get(name)} {value}")
-    wrong = differences(declared, exported_by(library, nm), by_ctypes, by_compiler)
+    wrong = differences(declared, exported_by(library, nm), by_ctypes, by_compiler) + padded(structs)
     for line in wrong:
         print(line, file=sys.stderr)
     print(f"{len(declared)} functions, {len(structs)} structs")

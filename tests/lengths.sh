@@ -10,7 +10,7 @@ set -euo pipefail
 check() (
   cd "$1"
   find CMakeLists.txt benchmarks cmake cuda docs host include kernels samples scripts tests -type f \
-    \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' \
+    \( -name '*.h' -o -name '*.cpp' -o -name '*.c' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' \
     -o -name CMakeLists.txt \) -print0 | LC_ALL=C sort -z | xargs -0 awk '
       function end_file() {
         limit = file ~ /^host\// ? 400 : 500
@@ -53,7 +53,7 @@ if ! said=$(check "$house"); then
   exit 1
 fi
 for file in host/model/new.cpp host/new.h host/model/CMakeLists.txt; do must_see "$file" 401 400; done
-for file in benchmarks/new.cpp cmake/new.cmake cuda/new.cu cuda/new.cuh include/glia/new.h kernels/new.h samples/new.cpp \
+for file in benchmarks/new.cpp cmake/new.cmake cuda/new.cu cuda/new.cuh include/glia/new.h kernels/new.h samples/new.cpp samples/new.c \
   scripts/new.sh tests/CMakeLists.txt tests/golden/new.py tests/host/new.cpp; do
   must_see "$file" 501 500
 done

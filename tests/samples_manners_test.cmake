@@ -4,7 +4,8 @@ include("${CMAKE_CURRENT_LIST_DIR}/samples_support.cmake")
 
 # Each sample and, after its name, what makes it short.
 set(samples
-  "autoencoder --images 100 --epochs 0" "breast_cancer --epochs 0" "custom_layer --epochs 0" "device_report" "digits --epochs 0"
+  "autoencoder --images 100 --epochs 0" "breast_cancer --epochs 0" "c_client --epochs 0" "custom_layer --epochs 0"
+  "device_report" "digits --epochs 0"
   "embed_inference --points 10 --ticks 2" "fashion_mnist --model softmax --images 100 --epochs 0" "functional --images 100 --epochs 0" "gan --images 100 --epochs 0"
   "linear_regression" "logic_gates" "multi_label --epochs 0" "perceptron_iris --epochs 0" "pictures" "pima_diabetes --epochs 0"
   "regression --epochs 0" "serve_threads --requests 10" "siamese --images 100 --epochs 0" "thoracic_surgery --epochs 0"
@@ -26,8 +27,8 @@ macro(run_in_shell redirection)
 endmacro()
 
 function(case_every_sample_is_here)
-  file(GLOB sources RELATIVE "${SOURCE}/samples" "${SOURCE}/samples/*.cpp")
-  string(REPLACE ".cpp" "" sources "${sources}")
+  file(GLOB sources RELATIVE "${SOURCE}/samples" "${SOURCE}/samples/*.cpp" "${SOURCE}/samples/*.c")
+  list(TRANSFORM sources REPLACE "\\.(cpp|c)$" "")
   list(TRANSFORM samples REPLACE " .*" "" OUTPUT_VARIABLE names)
   expect("${sources}, got ${names}" names STREQUAL sources)
 endfunction()

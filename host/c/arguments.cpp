@@ -38,9 +38,12 @@ const Argument& Arguments::expect(const char* key) {
 }
 
 void Arguments::finish() const {
-  for (const auto& [key, argument] : given_)
+  for (const auto& [key, argument] : given_) {
+    GLIA_CHECK(!known_.empty(), ValueError, call_.name, " takes no arguments, got ", key, '=',
+               argument->text);
     if (std::find(known_.begin(), known_.end(), key) == known_.end())
       throw ValueError(detail::unknown_name("argument of " + call_.name, key, known_));
+  }
 }
 
 void Arguments::refuse(const Argument& given, const char* wanted) const {

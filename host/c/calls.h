@@ -55,7 +55,7 @@ auto& at(List& list, std::size_t number, const char* what) {
 }
 
 /// The options a program gave, as the struct that the library knows: members that the program did not know are 0. Throws
-/// ArgumentError for a size that cannot be, and for members that are set and the library does not know.
+/// ArgumentError for a size that cannot be, and for what is set and the library does not know.
 template <class Options>
 Options known(const Options* given) {
   Options options = {};
@@ -71,6 +71,9 @@ Options known(const Options* given) {
                sizeof options, " that this library knows: it is older than the program's glia/c.h, version ",
                glia_version(), "; install a newer one, or leave that option 0");
   options.size = sizeof options;
+  if constexpr (requires { options.reserved; })
+    GLIA_CHECK(options.reserved == 0, ArgumentError, "options.reserved is ", options.reserved,
+               ", expected 0: fill the struct with zeros first");
   return options;
 }
 

@@ -46,12 +46,17 @@ struct OwnedModel {
   Sequential* chain = nullptr;  ///< the model, where it is one
 };
 
+struct OwnedLearner {
+  Learner learner;
+  std::optional<Logs> read = {};  ///< that there was no room for
+};
+
 }  // namespace glia::c
 
 struct glia_context : glia::c::Handle<glia::Context, glia::c::Kind::context> {};
 struct glia_model : glia::c::Handle<glia::c::OwnedModel, glia::c::Kind::model> {};
 struct glia_predictor : glia::c::Handle<glia::Predictor, glia::c::Kind::predictor> {};
-struct glia_learner : glia::c::Handle<glia::Learner, glia::c::Kind::learner> {};
+struct glia_learner : glia::c::Handle<glia::c::OwnedLearner, glia::c::Kind::learner> {};
 
 namespace glia::c {
 
@@ -87,22 +92,28 @@ class Resting {
 /// Throws ArgumentError, by the parameter's name, for what is no live handle of this kind.
 void expect_kind(const Mark* mark, Kind kind, const char* name);
 
+/// The first word of what may be a handle of another kind, or none.
+template <class H>
+const Mark* mark_of(H* handle) {
+  return reinterpret_cast<const Mark*>(handle);
+}
+
 template <class H>
 auto& object_of(H* handle, const char* name) {
-  expect_kind(handle, H::kind, name);
+  expect_kind(mark_of(handle), H::kind, name);
   return *handle->object;
 }
 inline const Context& in(const glia_context* context) { return object_of(context, "context"); }
 inline Model& in(const glia_model* model) { return *object_of(model, "model").model; }
 inline Predictor& in(glia_predictor* predictor) { return object_of(predictor, "predictor"); }
 inline const Predictor& in(const glia_predictor* predictor) { return object_of(predictor, "predictor"); }
-inline Learner& in(glia_learner* learner) { return object_of(learner, "learner"); }
+inline Learner& in(glia_learner* learner) { return object_of(learner, "learner").learner; }
 
 /// Puts an object behind a new handle.
 template <class H, class T>
-H* make(T object) {
+H* make(T&& object) {
   H* const handle = Resting<H>::of_kind().take();
-  handle->object.emplace(std::move(object));
+  handle->object.emplace(std::forward<T>(object));
   handle->word.store(Mark::live + static_cast<std::uint64_t>(H::kind), std::memory_order_release);
   return handle;
 }
@@ -111,10 +122,10 @@ H* make(T object) {
 template <class H>
 void destroy(H* handle, const char* name) {
   if (!handle) return;
-  expect_kind(handle, H::kind, name);
+  expect_kind(mark_of(handle), H::kind, name);
   std::uint64_t live = Mark::live + static_cast<std::uint64_t>(H::kind);
   if (!handle->word.compare_exchange_strong(live, Mark::destroyed + static_cast<std::uint64_t>(H::kind)))
-    expect_kind(handle, H::kind, name);  // another thread was faster
+    expect_kind(mark_of(handle), H::kind, name);  // another thread was faster
   handle->object.reset();
   Resting<H>::of_kind().put(handle);
 }

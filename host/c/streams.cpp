@@ -17,6 +17,13 @@ std::span<Pointer const> pointers(Pointer const* list, std::size_t count, const 
   return {list, count};
 }
 
+/// Gives the logs away that were read, once there is room for them.
+void give(OwnedLearner& of, double* logs, std::size_t count) {
+  expect_room(logs, count, of.read->size());
+  put(*of.read, logs, count);
+  of.read.reset();
+}
+
 }  // namespace
 
 glia_status glia_predictor_create(const glia_model* model, const glia_predictor_options* options,
@@ -46,7 +53,9 @@ glia_status glia_predictor_destroy(glia_predictor* predictor) {
 glia_status glia_predictor_enqueue(glia_predictor* predictor, const void* const* x, size_t x_count,
                                    void* const* y, size_t y_count, int64_t batch, void* const* stream) {
   return guarded(__func__, [&] {
-    in(predictor).enqueue(pointers(x, x_count, "x"), pointers(y, y_count, "y"), batch, stream_of(stream));
+    Predictor& of = in(predictor);
+    const auto inputs = pointers(x, x_count, "x");
+    of.enqueue(inputs, pointers(y, y_count, "y"), batch, stream_of(stream));
   });
 }
 
@@ -69,7 +78,7 @@ glia_status glia_learner_create(glia_model* model, glia_learner** learner) {
   return guarded(__func__, [&] {
     Model& of = in(model);
     glia_learner*& result = expect_given(learner, "learner");
-    result = make<glia_learner>(of.learner());
+    result = make<glia_learner>(OwnedLearner{of.learner()});
   });
 }
 
@@ -81,37 +90,38 @@ glia_status glia_learner_enqueue_train(glia_learner* learner, const glia_array* 
                                        const glia_array* y, size_t y_count, const glia_array* sample_weight,
                                        void* const* stream) {
   return guarded(__func__, [&] {
-    in(learner).enqueue_train(tensors_of(x, x_count, "x"), tensors_of(y, y_count, "y"),
-                              tensors_of(sample_weight, y_count, "sample_weight", true), stream_of(stream));
+    Learner& of = in(learner);
+    const Tensors inputs = tensors_of(x, x_count, "x"), targets = tensors_of(y, y_count, "y");
+    of.enqueue_train(inputs, targets, tensors_of(sample_weight, y_count, "sample_weight", true),
+                     stream_of(stream));
   });
 }
 
 glia_status glia_learner_enqueue_logs(glia_learner* learner, void* const* stream) {
-  return guarded(__func__, [&] { in(learner).enqueue_logs(stream_of(stream)); });
+  return guarded(__func__, [&] {
+    OwnedLearner& of = object_of(learner, "learner");
+    of.learner.enqueue_logs(stream_of(stream));
+    of.read.reset();
+  });
 }
 
 glia_status glia_learner_logs(glia_learner* learner, double* logs, size_t log_count) {
   return guarded(__func__, [&] {
-    Learner& of = in(learner);
-    if (log_count > 0) expect_given(logs, "logs");
-    const Logs read = of.logs();
-    expect_room(logs, log_count, read.size());
-    put(read, logs, log_count);
+    OwnedLearner& of = object_of(learner, "learner");
+    if (!of.read) of.read = of.learner.logs();
+    give(of, logs, log_count);
   });
 }
 
 glia_status glia_learner_logs_if_ready(glia_learner* learner, int32_t* ready, double* logs,
                                        size_t log_count) {
   return guarded(__func__, [&] {
-    Learner& of = in(learner);
+    OwnedLearner& of = object_of(learner, "learner");
     int32_t& is_ready = expect_given(ready, "ready");
-    if (log_count > 0) expect_given(logs, "logs");
-    const std::optional<Logs> read = of.logs_if_ready();
-    if (read) {
-      expect_room(logs, log_count, read->size());
-      put(*read, logs, log_count);
-    }
-    is_ready = read ? 1 : 0;
+    if (!of.read) of.read = of.learner.logs_if_ready();
+    const bool is_read = of.read.has_value();
+    if (is_read) give(of, logs, log_count);
+    is_ready = is_read ? 1 : 0;
   });
 }
 

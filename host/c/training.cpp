@@ -48,9 +48,9 @@ void on_batch(OnBatch call, glia_model* handle, const glia_array* x, std::size_t
               std::size_t y_count, const glia_array* sample_weight, double* logs, std::size_t log_count) {
   Model& model = in(handle);
   expect_room_for_logs(model, logs, log_count);
-  put((model.*call)(tensors_of(x, x_count, "x"), tensors_of(y, y_count, "y"),
-                    tensors_of(sample_weight, y_count, "sample_weight", true)),
-      logs, log_count);
+  const Tensors inputs = tensors_of(x, x_count, "x"), targets = tensors_of(y, y_count, "y");
+  put((model.*call)(inputs, targets, tensors_of(sample_weight, y_count, "sample_weight", true)), logs,
+      log_count);
 }
 
 }  // namespace
@@ -75,8 +75,8 @@ glia_status glia_model_fit(glia_model* handle, const glia_array* x, size_t x_cou
     if (given.on_epoch_end) wanted.callbacks = {EpochEnd(given.on_epoch_end, given.user)};
     const bool validates = has_rows || given.validation_split > 0;
     expect_room_for_logs(model, logs, log_count, validates ? 2 : 1);
-    const History history = model.fit(tensors_of(x, x_count, "x"), tensors_of(y, y_count, "y"), wanted);
-    put(last_of(history, model), logs, log_count);
+    const Tensors inputs = tensors_of(x, x_count, "x"), targets = tensors_of(y, y_count, "y");
+    put(last_of(model.fit(inputs, targets, wanted), model), logs, log_count);
   });
 }
 
@@ -91,7 +91,8 @@ glia_status glia_model_evaluate(glia_model* handle, const glia_array* x, size_t 
     wanted.verbose = given.verbose;
     wanted.sample_weight = tensors_of(given.sample_weight, y_count, "options.sample_weight", true);
     expect_room_for_logs(model, logs, log_count);
-    put(model.evaluate(tensors_of(x, x_count, "x"), tensors_of(y, y_count, "y"), wanted), logs, log_count);
+    const Tensors inputs = tensors_of(x, x_count, "x"), targets = tensors_of(y, y_count, "y");
+    put(model.evaluate(inputs, targets, wanted), logs, log_count);
   });
 }
 

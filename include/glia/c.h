@@ -302,7 +302,8 @@ GLIA_C_API glia_status glia_predictor_destroy(glia_predictor* predictor);
 GLIA_C_API glia_status glia_predictor_enqueue(glia_predictor* predictor, const void* const* x, size_t x_count,
                                               void* const* y, size_t y_count, int64_t batch,
                                               void* const* stream);
-/// New weights in place of the old ones, all at once, for the model and all of its predictors.
+/// New weights in place of the old ones, all at once, for the model and all of its predictors. Those that lie on a GPU are read
+/// when the work is done there.
 GLIA_C_API glia_status glia_predictor_update(glia_predictor* predictor, const glia_array* weights,
                                              size_t weight_count, void* const* stream);
 GLIA_C_API glia_status glia_predictor_synchronize(glia_predictor* predictor);
