@@ -77,7 +77,7 @@ TEST_P(CudaRanges, Are_around_all_steps_of_a_context_that_was_made_when_they_wer
   Sequential model = classifier_of_six(context);
   Sequential plain = classifier_of_six(this->context());
   model.program(Mode::train, 8);
-  told();  // captures, too, go by Op
+  told();                                                // captures, too, go by Op
   std::vector<std::string> pass{"glia step", " Begin"};  // which is a step of its own
   for (const std::string& range : ranges_of(model.program(Mode::train, 8))) pass.push_back(range);
   const Logs in_ranges = model.train_on_batch(x_, y_);
