@@ -3,6 +3,7 @@
 #include <cuda/check.h>
 #include <cuda/gpu.h>
 #include <cuda/log.h>
+#include <cuda/ranges.h>
 
 #include <cstdint>
 #include <limits>
@@ -61,7 +62,8 @@ Gpu::Gpu(int index, std::optional<void*> stream)
       pool_(make_pool(index)),
       compute_capability_(10 * attribute(index, cudaDevAttrComputeCapabilityMajor) +
                           attribute(index, cudaDevAttrComputeCapabilityMinor)),
-      most_blocks_(8u * static_cast<unsigned>(attribute(index, cudaDevAttrMultiProcessorCount))) {}
+      most_blocks_(8u * static_cast<unsigned>(attribute(index, cudaDevAttrMultiProcessorCount))),
+      launches_in_ranges_(GLIA_HAS_NVTX && ranges_are_asked_for()) {}
 
 PageLocked::PageLocked(Gpu& gpu, std::size_t bytes) : gpu_(&gpu) {
   GLIA_CUDA(cudaMallocHost(data_.made_here(), bytes > 0 ? bytes : 1));

@@ -54,7 +54,7 @@ class GpuSequence : public Sequence {
 
  protected:
   GpuSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
-      : Sequence(std::move(all)), gpu_(gpu), in_ranges_(GLIA_HAS_NVTX && ranges_are_asked_for()) {
+      : Sequence(std::move(all)), gpu_(gpu), in_ranges_(gpu.launches_in_ranges()) {
     for (const Descriptor& descriptor : descriptors) {
       const char* const op = std::visit([](const auto& d) { return d.name; }, descriptor);
       names_.push_back(descriptor.layer ? *descriptor.layer + ' ' + op : op);

@@ -29,6 +29,8 @@ Program make_program(const ProgramKey& key, std::vector<Descriptor> step, Backen
   if (!arena || static_cast<std::int64_t>(arena->bytes()) < bytes)
     arena = backend.allocate(static_cast<std::size_t>(bytes));
   bindings.base[static_cast<std::size_t>(Buffer::arena)] = arena->data();
+  const Given none_yet;
+  if (key.given) bindings.given = &none_yet;
   return Program(backend, key.mode, key.batch, std::move(step), bindings, bytes);
 }
 
