@@ -4,6 +4,7 @@
 #include <cuda/gpu.h>
 #include <cuda/log.h>
 #include <cuda/lost.h>
+#include <cuda/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -71,7 +72,8 @@ Gpu::Gpu(const ContextOptions& options)
       pool_(allocator_ ? Pool() : make_pool(index_)),
       compute_capability_(10 * attribute(index_, cudaDevAttrComputeCapabilityMajor) +
                           attribute(index_, cudaDevAttrComputeCapabilityMinor)),
-      most_blocks_(8u * static_cast<unsigned>(attribute(index_, cudaDevAttrMultiProcessorCount))) {}
+      most_blocks_(8u * static_cast<unsigned>(attribute(index_, cudaDevAttrMultiProcessorCount))),
+      launches_in_ranges_(GLIA_HAS_NVTX && ranges_are_asked_for()) {}
 
 PageLocked::PageLocked(Gpu& gpu, std::size_t bytes)
     : gpu_(&gpu), data_(gpu.take_page_locked(bytes)), bytes_(bytes) {}

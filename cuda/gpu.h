@@ -66,6 +66,8 @@ class Gpu {
   /// Throws StateError where it does, for `what`, which cannot be part of a graph.
   void expect_no_capture(const char* what) const;
 
+  /// Whether the user wants every step launched Op by Op, in ranges for tools: asked when the context is made.
+  bool launches_in_ranges() const { return launches_in_ranges_; }
   int compute_capability() const { return compute_capability_; }  ///< major * 10 + minor
   unsigned most_blocks() const { return most_blocks_; }           ///< of a launch whose blocks take turns
 
@@ -140,6 +142,7 @@ class Gpu {
   Pool pool_;
   int compute_capability_ = 0;
   unsigned most_blocks_ = 0;
+  bool launches_in_ranges_;
   mutable BackendCounters counters_;
 };
 

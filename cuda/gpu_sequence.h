@@ -67,7 +67,7 @@ class GpuSequence : public Sequence {
   GpuSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
       : Sequence(std::move(all)),
         gpu_(gpu),
-        in_ranges_(GLIA_HAS_NVTX && ranges_are_asked_for()),
+        in_ranges_(gpu.launches_in_ranges()),
         bodies_(bodies_in(descriptors)) {
     for (const Descriptor& descriptor : descriptors) {
       const char* const op = std::visit([](const auto& d) { return d.name; }, descriptor);

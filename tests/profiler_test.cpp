@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -111,6 +112,20 @@ TEST_P(Profilers, What_rounds_a_factor_is_of_the_layer_whose_product_it_is) {
   EXPECT_THAT(rounds, ElementsAre("dense", "dense", "dense_1", "dense_1"));
 }
 
+TEST(Profiler, What_a_pass_puts_in_an_ops_place_keeps_its_layer) {
+  Descriptor descriptor = op::Squares{};
+  descriptor.layer = std::make_shared<const std::string>("dense");
+  const Descriptor copy = descriptor;
+  descriptor = op::Map{};
+  EXPECT_TRUE(std::holds_alternative<op::Map>(descriptor));
+  ASSERT_TRUE(descriptor.layer && copy.layer);
+  EXPECT_EQ(*descriptor.layer, "dense");
+  descriptor = Descriptor(op::Copy{});  // another one, not one in its place
+  EXPECT_FALSE(descriptor.layer);
+  descriptor = copy;
+  EXPECT_EQ(descriptor.layer, copy.layer);
+}
+
 // ---- what is recorded
 
 TEST_P(Profilers, A_fit_is_recorded_step_by_step_for_each_mode_and_batch_size) {
@@ -147,21 +162,21 @@ TEST_P(Profilers, A_fit_is_recorded_step_by_step_for_each_mode_and_batch_size) {
 
 TEST_P(Profilers, Predictors_and_learners_are_watched_as_well) {
   Sequential model = classifier();
-  Predictor predictor = model.predictor({.max_batch = 8, .batch_sizes = {4}});
-  const Tensor plain = test::predicted(predictor, x_.rows(0, 3).to(context()), context());
+  Predictor predictor = model.predictor({.max_batch = 40, .batch_sizes = {16}});
+  const Tensor plain = test::predicted(predictor, x_.rows(0, 12).to(context()), context());
   {
     Profiler profiler(predictor);
-    const Tensor watched = test::predicted(predictor, x_.rows(0, 3).to(context()), context());
+    const Tensor watched = test::predicted(predictor, x_.rows(0, 12).to(context()), context());
     EXPECT_TRUE(array_equal(watched, plain));
     const std::vector<ProfiledOp> ops = profiler.ops();
     ASSERT_FALSE(ops.empty());
-    EXPECT_EQ(ops[0].batch, 4);
+    EXPECT_EQ(ops[0].batch, 16);
     EXPECT_EQ(ops[0].mode, Mode::infer);
     EXPECT_EQ(ops[0].op.layer, "input");
     EXPECT_EQ(ops.back().op.layer, "output");
     for (const ProfiledOp& op : ops) EXPECT_EQ(op.calls, 1);
   }
-  EXPECT_TRUE(array_equal(test::predicted(predictor, x_.rows(0, 3).to(context()), context()), plain));
+  EXPECT_TRUE(array_equal(test::predicted(predictor, x_.rows(0, 12).to(context()), context()), plain));
 
   Learner learner = model.learner();
   Profiler profiler(model);

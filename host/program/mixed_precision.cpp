@@ -1,5 +1,6 @@
 // Mixed precision: Round descriptors before the products that read what they write.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/log.h>
 #include <host/program/mixed_precision.h>
 
 #include <algorithm>
@@ -64,6 +65,9 @@ class Rounding {
     Product asked = d;
     asked.factors([](View& factor) { factor.dtype = DType::bfloat16; });
     const DType to = backend_.multiplies_bfloat16(asked) ? DType::bfloat16 : DType::float32;
+    if (to == DType::float32)
+      detail::tell(LogLevel::info, backend_.device(), " has no ", d.name,
+                   " of bfloat16: rounded factors are multiplied in float32");
     d.factors([&](View& factor) { factor = rounded(factor, to); });
   }
 

@@ -397,9 +397,10 @@ using AnyOp = std::variant<
     op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::FewRows,
     op::Custom>;
 
-/// One of them, and whose it is: what passes over descriptors keep or move, they keep or move with its name.
+/// One of them, and whose it is: what passes over descriptors keep, move, or put another in the place of, has its name.
 struct Descriptor : AnyOp {
   using AnyOp::AnyOp;
+  using AnyOp::operator=;  ///< of an op, in whose place it comes: `layer` stays
   /// "dense", or of a layer within another "block/dense"; "input", "loss", "optimizer" and "output" are what is no layer's. Null
   /// where nobody said.
   std::shared_ptr<const std::string> layer = {};
