@@ -227,6 +227,11 @@ TEST_P(Predictors, Refuse_rows_that_they_cannot_take_and_go_on) {
   expect_error<ValueError>([&] { predictor.enqueue(nullptr, y.raw(), 4); }, {"input 0", "null"});
   expect_error<ValueError>([&] { predictor.enqueue(x.raw(), nullptr, 4); }, {"output 0", "null"});
   expect_error<ValueError>([&] { predictor.enqueue(odd, y.raw(), 3); }, {"no multiple of 4", "float32"});
+  Tensor both = on_device(Tensor::zeros({4, 9}));
+  auto* const middle = static_cast<float*>(both.raw()) + 23;  // of the inputs, which are 24 numbers
+  expect_error<ValueError>([&] { predictor.enqueue(both.raw(), middle, 4); },
+                           {"output 0", "lies on an input"});
+  predictor.enqueue(both.raw(), middle + 1, 4);
   Predictor moved = std::move(predictor);
   expect_error<StateError>([&] { predictor.enqueue(x.raw(), y.raw(), 4); }, {"moved from"});
   expect_error<StateError>([&] { predictor.update(std::vector<Tensor>()); }, {"moved from"});

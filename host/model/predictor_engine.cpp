@@ -129,6 +129,23 @@ void Predictor::Engine::check_counts(std::size_t inputs, std::size_t outputs) co
              input_shapes_.size(), " and ", output_shapes_.size(), ", those of the model");
 }
 
+/// Outputs are written while inputs are read.
+void Predictor::Engine::check_apart(std::int64_t batch) const {
+  const auto begin = [&](std::size_t i) { return reinterpret_cast<std::uintptr_t>(sources_[i].data); };
+  const auto end = [&](std::size_t i) {
+    const bool is_input = i < input_shapes_.size();
+    const Shape& row = is_input ? input_shapes_[i] : output_shapes_[i - input_shapes_.size()];
+    return begin(i) +
+           static_cast<std::uintptr_t>(batch * row.elements() * size_of(is_input ? input_dtype_ : dtype_));
+  };
+  for (std::size_t out = input_shapes_.size(); out < sources_.size(); ++out)
+    for (std::size_t other = 0; other < out; ++other)
+      GLIA_CHECK(end(out) <= begin(other) || end(other) <= begin(out), ValueError, "output ",
+                 out - input_shapes_.size(), " of a predictor's call lies on ",
+                 other < input_shapes_.size() ? "an input" : "another output",
+                 ", expected memory of its own");
+}
+
 void Predictor::Engine::run(const Program& program, std::int64_t batch, std::optional<void*> stream) {
   for (std::size_t i = 0; i < sources_.size(); ++i) {
     const bool is_input = i < input_shapes_.size();
@@ -138,6 +155,7 @@ void Predictor::Engine::run(const Program& program, std::int64_t batch, std::opt
     cuda_library::expect_on(context_.device(), sources_[i].data);
     known_[next_known_++ % known_.size()] = sources_[i].data;
   }
+  check_apart(batch);
   context_.backend().enqueue_on(stream);
   const ReadingBlocks reading(places_.blocks, context_.device().is_cpu());
   run_watched(profile_, program, Given{sources_.data(), batch});
@@ -204,7 +222,8 @@ Tensor Predictor::Engine::predict(const TensorView& x) {
     return static_cast<std::size_t>(count * of.elements() * size_of(dtype));
   };
   if (!is_here && !rows_in_) rows_in_ = backend.allocate(bytes(row, input_dtype_, most), MemoryUse::data);
-  if (!is_cpu && !rows_out_) rows_out_ = backend.allocate(bytes(row_of_result, dtype_, most), MemoryUse::data);
+  if (!is_cpu && !rows_out_)
+    rows_out_ = backend.allocate(bytes(row_of_result, dtype_, most), MemoryUse::data);
   for (std::int64_t first = 0; first < rows; first += most) {
     const std::int64_t batch = std::min(most, rows - first);
     const TensorView part = x.rows(first, first + batch);

@@ -49,6 +49,8 @@ class Predictor::Engine {
   void check_counts(std::size_t inputs, std::size_t outputs) const;
   void check_view(const TensorView& view, const Shape& row, std::int64_t rows, DType dtype, const char* what,
                   std::size_t number) const;
+  /// Throws ValueError where outputs overlap what else a call has.
+  void check_apart(std::int64_t batch) const;
   /// Enqueues what sources_ say.
   void run(const Program& program, std::int64_t batch, std::optional<void*> stream);
   std::vector<Tensor> converted(const std::vector<TensorView>& weights) const;
@@ -64,8 +66,8 @@ class Predictor::Engine {
   std::list<WeightGate::Reader> readers_;
   std::unique_ptr<Memory> state_;
   std::shared_ptr<Memory> arena_;
-  std::vector<Program> programs_;               // ascending
-  std::vector<Source> sources_;                 // of the call that is made
+  std::vector<Program> programs_;  // ascending
+  std::vector<Source> sources_;    // of the call that is made
   // Addresses that are known to be here, so that CUDA is asked once about each that an application uses again and again.
   std::array<const void*, 16> known_ = {};
   std::size_t next_known_ = 0;
