@@ -65,7 +65,9 @@ class OutOfMemory : public test::OnDevice, public ::testing::WithParamInterface<
     Context first, second;
   };
   Contexts contexts() const {
-    const ContextOptions options{.device = GetParam().device, .threads = 2, .allocator = allocator};
+    // A small workspace, since each new one of the double's is filled.
+    const ContextOptions options{
+        .device = GetParam().device, .threads = 2, .allocator = allocator, .workspace_limit = 1 << 18};
     return {Context(options), Context(options)};
   }
 
