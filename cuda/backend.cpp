@@ -27,7 +27,9 @@ constexpr std::int64_t steps_in_graph = 16;
 class CudaSequence final : public GpuSequence {
  public:
   CudaSequence(Gpu& gpu, std::vector<std::unique_ptr<Op>> all, const std::vector<Descriptor>& descriptors)
-      : GpuSequence(gpu, std::move(all), descriptors), one_(captured(1)) {}
+      : GpuSequence(gpu, std::move(all), descriptors) {
+    if (!in_ranges_) one_ = captured(1);
+  }
 
   void run(std::int64_t times) override {
     const CurrentDevice current(gpu_.index());
@@ -66,7 +68,7 @@ class GivenSequence final : public GpuSequence {
       }
     }
     for (Piece& piece : pieces_)
-      if (piece.end - piece.begin > 1) piece.graph = captured(piece);
+      if (!in_ranges_ && piece.end - piece.begin > 1) piece.graph = captured(piece);
   }
 
   void run(std::int64_t times) override {
@@ -80,7 +82,7 @@ class GivenSequence final : public GpuSequence {
     const Range step(in_ranges_ ? "glia step" : nullptr);
     std::optional<bool> captures;  // asked once, and only where it matters
     for (const Piece& piece : pieces_) {
-      if (piece.graph && !captures) captures = in_ranges_ || gpu_.is_captured();
+      if (piece.graph && !captures) captures = gpu_.is_captured();
       if (piece.graph && !*captures)
         GLIA_CUDA(cudaGraphLaunch(piece.graph, gpu_.stream()));
       else
