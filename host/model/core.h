@@ -22,7 +22,8 @@
 
 namespace glia {
 
-class [[gnu::visibility("hidden")]] Core final : public Builder, public std::enable_shared_from_this<Core> {
+class __attribute__((visibility("hidden"))) Core final : public Builder,
+                                                         public std::enable_shared_from_this<Core> {
  public:
   std::uint64_t seed = 0;
   DType dtype = DType::float32;
