@@ -11,7 +11,7 @@
 
 namespace glia::io {
 
-class [[gnu::visibility("hidden")]] EventFile {
+class __attribute__((visibility("hidden"))) EventFile {
  public:
   /// Makes `folder`, and in it a new file events.out.tfevents.SECONDS.HOST.PROCESS.NUMBER, which no other writer has.
   /// Throws FileError.

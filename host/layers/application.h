@@ -10,7 +10,7 @@
 
 namespace glia {
 
-struct [[gnu::visibility("hidden")]] Application {
+struct __attribute__((visibility("hidden"))) Application {
   Layer layer;
   std::vector<Symbol> inputs;  ///< none: an input of a graph
   Shapes outputs;

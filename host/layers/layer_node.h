@@ -39,7 +39,7 @@ class LayerCopies {
   std::unordered_map<const LayerNode*, std::shared_ptr<LayerNode>> copies_;
 };
 
-class [[gnu::visibility("hidden")]] LayerNode {
+class __attribute__((visibility("hidden"))) LayerNode {
  public:
   virtual ~LayerNode() = default;
 

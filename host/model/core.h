@@ -27,7 +27,8 @@ namespace glia {
 /// The blocks in which variables lie, bound; nothing else yet.
 Bindings bind_blocks(const VariablePlaces& places);
 
-class [[gnu::visibility("hidden")]] Core final : public Builder, public std::enable_shared_from_this<Core> {
+class __attribute__((visibility("hidden"))) Core final : public Builder,
+                                                         public std::enable_shared_from_this<Core> {
  public:
   std::uint64_t seed = 0;
   DType dtype = DType::float32;

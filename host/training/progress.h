@@ -24,7 +24,7 @@ bool draws_bar(int verbose);
 ///       if (progress.wants_update()) progress.update(step, read_logs());
 ///     }
 ///     progress.end(read_logs());
-class [[gnu::visibility("hidden")]] Progress {
+class __attribute__((visibility("hidden"))) Progress {
  public:
   using Clock = std::function<double()>;  ///< seconds since some fixed moment
 
