@@ -36,7 +36,7 @@ const char* misplaced(const glia::Device& said, const void* data) {
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const glia::BackendLibrary* glia_backend_library() {
-  static const glia::BackendLibrary library{glia::backend_abi, &log_to, &devices, &unusable,
+  static const glia::BackendLibrary library{glia::backend_abi,         &log_to,   &devices, &unusable,
                                             &glia::cuda::make_backend, &misplaced};
   return &library;
 }

@@ -59,9 +59,10 @@ constexpr bool each_has_a_family(const std::variant<Members...>*) {
   return ((std::is_same_v<Members, op::Matmul> || std::is_same_v<Members, op::Custom> ||
            has_one_family<Members, Families...>)&&...);
 }
-static_assert(each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily,
-                                MergeFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
-              "a descriptor but Matmul, and Custom, which is no kernel of ours, belongs to exactly one family");
+static_assert(
+    each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily, MergeFamily,
+                      FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
+    "a descriptor but Matmul, and Custom, which is no kernel of ours, belongs to exactly one family");
 }  // namespace detail
 
 }  // namespace glia::kernels

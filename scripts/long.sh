@@ -13,6 +13,7 @@
 #               kernels with nvcc (Debian 13's package), for the first and the last architecture that this nvcc knows
 #   gpu         the folder of scripts/gpu_report.sh for sm_90, and the whole rehearsal of its report
 #   seeds       the suites on the double of CUDA in eight more orders of all that may happen in any order
+#   sanitizers  every suite under AddressSanitizer and ThreadSanitizer, also those of numbers alone that .ci/run leaves out
 #   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
 # $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from. $GLIA_X86_64_LEVELS, in debian and conan: as in docs/building.md.
 set -uo pipefail
@@ -25,14 +26,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | debian | conan | cuda12 | gpu | seeds | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | debian | conan | cuda12 | gpu | seeds | sanitizers | signals) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 gpu seeds signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 gpu seeds sanitizers signals); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -234,6 +235,17 @@ if wants seeds; then
     GLIA_CUDA_DOUBLE_SEED=$seed ctest --preset cpu -L '^cuda_double$' -LE '^thorough$' --parallel "$(nproc)" >>"$work/seeds.log" 2>&1 || status=$?
   done
   row "the double in eight other orders" "$status" $((SECONDS - start)) "$(grep -c 'Passed ' "$work/seeds.log") programs passed"
+fi
+
+if wants sanitizers; then
+  for preset in asan tsan; do
+    say "Every suite with preset $preset"
+    start=$SECONDS status=0
+    cmake --preset "$preset" -DGLIA_SANITIZE_ALL=ON >"$work/$preset.log" 2>&1 && cmake --build --preset "$preset" >>"$work/$preset.log" 2>&1 &&
+      setarch -R ctest --preset "$preset" --parallel "$(nproc)" >>"$work/$preset.log" 2>&1 || status=$?
+    cmake --preset "$preset" -DGLIA_SANITIZE_ALL=OFF >>"$work/$preset.log" 2>&1
+    row "every suite with preset \`$preset\`" "$status" $((SECONDS - start)) "$(grep -c 'Passed ' "$work/$preset.log") programs passed"
+  done
 fi
 
 if wants signals; then

@@ -53,7 +53,8 @@ std::atomic<std::size_t> largest_of_onednn{0};  // pieces of memory, so far
 
 #if defined(GLIA_WATCHES_ONEDNN)
 /// What oneDNN's library allocates memory with, and nobody else here.
-extern "C" __attribute__((visibility("default"))) int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
+extern "C" __attribute__((visibility("default"))) int posix_memalign(void** memory, std::size_t alignment,
+                                                                     std::size_t bytes) noexcept {
   std::size_t largest = largest_of_onednn;
   while (bytes > largest && !largest_of_onednn.compare_exchange_weak(largest, bytes)) {
   }

@@ -37,7 +37,7 @@ TEST_P(CudaWorkspaceOnTheDouble, Bounds_what_cublaslt_works_in) {
     const Context on = limited(limit);
     Sequential model{Input({6}), Dense(2)};
     model.compile({.loss = "mse", .context = on});
-    model.predict(numbers({4, 6}), {.verbose = 0});
+    model.predict(numbers({12, 6}), {.verbose = 0});  // more rows than few
     return on.memory().workspaces;
   };
   EXPECT_EQ(held(0), 32 << 20);

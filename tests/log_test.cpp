@@ -200,7 +200,7 @@ TEST_P(CudaLogOnTheDouble, Tells_of_a_relu_that_hides_nan) {
   controls().settings().relu_hides_nan = true;
   Sequential model{Dense(3, "relu", {.input_dim = 4})};
   model.compile({.loss = "mse", .context = context()});
-  model.program(Mode::infer, 4);
+  model.program(Mode::infer, 12);
   EXPECT_THAT(listener.heard, Contains(HasSubstr("info: cuBLASLt RELU_BIAS hides NaN")));
 }
 

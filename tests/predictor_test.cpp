@@ -347,7 +347,7 @@ TEST_P(Predictors, One_is_for_one_thread_at_a_time) {
   EXPECT_EQ(other, 0);
 }
 
-/// But for what oneDNN does within a product or a convolution.
+/// But for what oneDNN does within a convolution.
 TEST(PredictorOnTheCpu, A_call_allocates_nothing) {
   const Context context({.device = "cpu", .threads = 1});
   Sequential dense = classifier_of_six(context), images = test::convolutional(context);
@@ -359,7 +359,7 @@ TEST(PredictorOnTheCpu, A_call_allocates_nothing) {
     const std::int64_t before = allocations, aligned_before = aligned_allocations;
     for (std::int64_t rows = 0; rows <= 8; ++rows) predictor.enqueue(x.raw(), y.raw(), rows);
     EXPECT_EQ(aligned_allocations, aligned_before);
-    if (predictor.explain(8).find("oneDNN") == std::string::npos) {
+    if (model == &dense) {
       EXPECT_EQ(allocations, before);
     }
   }

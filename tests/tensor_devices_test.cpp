@@ -346,7 +346,7 @@ TEST(CpuTensors, Compute_without_a_backend) {
                                          .out = y.raw(),
                                          .dtype = y.dtype(),
                                          .count = 2}};
-  expect_error<StateError>([&] { context.backend().compute(work); }, {"cpu", "functions of Tensor"});
+  expect_error<StateError>([&] { context.backend().compute(work); }, {"CPU", "functions of Tensor"});
   context.backend().follow(context.backend());
   EXPECT_TRUE(array_equal(y, Tensor::zeros({2})));
 }

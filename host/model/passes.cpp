@@ -18,8 +18,7 @@ Passes::Passes(Backend& backend, std::int64_t sources, std::int64_t counters)
     at.state = state(mode);
     of_[number_of(mode)].begin = backend.prepare({op::Begin{counters}}, at);
   }
-  for (std::unique_ptr<Reader>& reader : readers_)
-    reader = backend.reader(bytes_of_read());
+  for (std::unique_ptr<Reader>& reader : readers_) reader = backend.reader(bytes_of_read());
 }
 
 std::size_t Passes::before() const {

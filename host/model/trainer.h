@@ -4,7 +4,7 @@
 #pragma once
 
 #include <glia/compile.h>
-#include <glia/history.h>       // defines: Logs
+#include <glia/history.h>  // defines: Logs
 #include <glia/mutable_tensor_view.h>
 #include <host/model/passes.h>  // defines: PassState
 #include <host/program/heads.h>

@@ -37,7 +37,7 @@ void take_products(Descriptors& list) {
     if (!product || !is_for_few_rows(*product)) continue;
     op::FewRows d{product->a, product->b, product->out, product->bias, product->activation};
     d.rows = product->out.shape[0];
-    static_cast<AnyOp&>(descriptor) = d;  // its layer stays
+    descriptor = d;
   }
 }
 

@@ -48,7 +48,8 @@ void OnDevice::also_reads(const Tensor& tensor) {
 
 Tensor OnDevice::make(const Shape& shape, DType dtype) const {
   const std::int64_t bytes = checked_bytes(shape, dtype);
-  auto memory = std::make_unique<ContextMemory>(context_, static_cast<std::size_t>(bytes), MemoryUse::tensors);
+  auto memory =
+      std::make_unique<ContextMemory>(context_, static_cast<std::size_t>(bytes), MemoryUse::tensors);
   memory->begin();
   return Tensor::adopt(std::move(memory), shape, dtype, context_.device());
 }

@@ -60,7 +60,8 @@ class WeightGate {
     std::shared_ptr<WeightGate> gate_;
     Backend& writer_;
     std::unique_lock<std::mutex> readers_stay_;
-    bool orders_ = false;  // by events: not on the CPU, and not what an application captures, which has its own order
+    bool orders_ =
+        false;  // by events: not on the CPU, and not what an application captures, which has its own order
   };
 
   bool has_readers();

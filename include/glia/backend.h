@@ -227,7 +227,8 @@ class Backend {
   /// captures its stream; OutOfMemoryError.
   virtual void compute(const TensorWork&) {
     throw StateError(
-        "the CPU's backend was asked for what tensors of a GPU compute: call the functions of Tensor instead");
+        "the CPU's backend was asked for what tensors of a GPU compute: call the functions of Tensor "
+        "instead");
   }
   /// What is enqueued from now on waits for all that `other`, a context of the same device, enqueued so far. The host does not
   /// wait. On the CPU there is nothing to wait for.

@@ -120,13 +120,13 @@ struct Epilogue {
   ElementwiseActivation derivative;
   std::int64_t rows, columns, stride;
 };
-inline Epilogue epilogue_of(const Matmul& d) {
+GLIA_HD Epilogue epilogue_of(const Matmul& d) {
   return {d.out,        d.bias,         d.activation,   d.saved,
           d.derivative, d.out.shape[0], d.out.shape[1], d.out.strides[0]};
 }
 /// Of a Convolution or a ConvolutionTranspose; a row is a pixel.
 template <class Convolution>
-Epilogue epilogue_of(const Convolution& d) {
+GLIA_HD Epilogue epilogue_of(const Convolution& d) {
   const std::int64_t columns = d.out.shape.back();
   return {d.out, d.bias, d.activation, d.saved, d.derivative, d.out.elements() / columns, columns, columns};
 }
@@ -387,15 +387,16 @@ struct Scatter {
 
 }  // namespace op
 
-using AnyOp = std::variant<
-    op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map, op::MapGradient,
-    op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
-    op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient, op::Lookup,
-    op::LookupGradient, op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
-    op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
-    op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
-    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::FewRows,
-    op::Custom>;
+using AnyOp =
+    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map,
+                 op::MapGradient, op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm,
+                 op::BatchNormGradient, op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights,
+                 op::Standardize, op::Prelu, op::PreluGradient, op::Lookup, op::LookupGradient,
+                 op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
+                 op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty,
+                 op::Scatter, op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm,
+                 op::Optimize, op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend,
+                 op::Copy, op::Binary, op::Reduce, op::FewRows, op::Custom>;
 
 /// One of them, and whose it is: what passes over descriptors keep, move, or put another in the place of, has its name.
 struct Descriptor : AnyOp {

@@ -28,13 +28,14 @@ class Model;
 ///     }
 ///
 /// Shapes, dtypes and scales of x, y and sample_weight are as Model::fit takes them, all rows of a call being one batch; labels on
-/// a GPU are not checked. A program is built, and memory allocated, at the first call for a number of rows and dtypes, and after a compile; else a call
-/// allocates nothing on the device. Calls on one stream are in order with all that the application enqueues there; a call on another
-/// than the call before waits, on the device, for that, and a stream must live until then. The functions of Model go on where
-/// calls here ended.
+/// a GPU are not checked. A program is built, and memory allocated, at the first call for a number of rows and dtypes, and after a
+/// compile; else a call allocates nothing on the device. Calls on one stream are in order with all that the application enqueues
+/// there; a call on another than the call before waits, on the device, for that, and a stream must live until then. The functions of
+/// Model go on where calls here ended.
 ///
 /// On a stream that the application captures a call becomes part of its graph, which is then a training step of the same rows'
-/// memory each time it runs; its program must have been built before. The application keeps such a graph from running beside anything else of the model.
+/// memory each time it runs; its program must have been built before. The application keeps such a graph from running beside
+/// anything else of the model.
 /// On the CPU a call computes and returns.
 ///
 /// One thread at a time uses it, and its model: another gets a StateError. It keeps the model's weights alive, not the Model.
@@ -49,7 +50,8 @@ class Learner {
   void enqueue_train(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {},
                      std::optional<void*> stream = {});
   /// The gradients of a batch, in gradients(), and where `input_gradients` are given, one for each input, those of the inputs,
-  /// (rows, ...) of the model's dtype, in place of what lies there; those of an input that no loss depends on are left as they are. Throws as enqueue_train.
+  /// (rows, ...) of the model's dtype, in place of what lies there; those of an input that no loss depends on are left as they are.
+  /// Throws as enqueue_train.
   void enqueue_backward(const Tensors& x, const Tensors& y, const Tensors& sample_weight = {},
                         const std::vector<MutableTensorView>& input_gradients = {},
                         std::optional<void*> stream = {});

@@ -54,8 +54,8 @@ struct PredictorOptions {
 /// predictor is gone. The host never waits, but in synchronize() and the destructor.
 ///
 /// **Capture.** A call on a stream that the application captures becomes part of its graph: kernels alone. The graph keeps the
-/// addresses of x and y: to change them, capture the call again with others and give that to cudaGraphExecUpdate, which finds the same nodes.
-/// It computes in the predictor's memory: the application sees to it that the graph does not run while the predictor, or the
+/// addresses of x and y: to change them, capture the call again with others and give that to cudaGraphExecUpdate, which finds the
+/// same nodes. It computes in the predictor's memory: the application sees to it that the graph does not run while the predictor, or the
 /// graph itself, is at work on another stream, and that the predictor outlives it. update() it sees.
 ///
 /// **On the CPU** the same call computes, on the caller's thread, and returns.
@@ -67,30 +67,32 @@ class Predictor {
   ~Predictor();
 
   /// y = what the model makes of x, `batch` rows of each, for a model of one input and one output. x (batch, ...) of the options'
-  /// dtype, y (batch, ...) of the model's; both row-major on device(), aligned as their elements are. Enqueues on the predictor's stream, or on this one of CUDA.
-  /// Throws ValueError for a batch above max_batch or below 0, and for a pointer that is null or misaligned; StateError for a
-  /// predictor that was moved from, for one that another thread uses, for a model of several inputs or outputs, for a stream on the CPU, and on the CPU while
-  /// another thread changes the weights; DeviceError for a stream of another device, and, at the first call with it, for a pointer
-  /// that CUDA knows to be elsewhere.
+  /// dtype, y (batch, ...) of the model's; both row-major on device(), aligned as their elements are, and apart. Enqueues on the
+  /// predictor's stream, or on this one of CUDA. Throws ValueError for a batch above max_batch or below 0, for a pointer that is null
+  /// or misaligned, for outputs that lie on inputs, and for a model of several inputs or outputs; StateError for a predictor that was
+  /// moved from or that another thread uses, for a stream on the CPU, and on the CPU while another thread changes the weights;
+  /// DeviceError for a stream of another device, and, at the first call with it, for a pointer that CUDA knows to be elsewhere.
   void enqueue(const void* x, void* y, std::int64_t batch, std::optional<void*> stream = {});
   /// The same for several inputs and outputs, in the order of the model's.
   void enqueue(std::span<const void* const> x, std::span<void* const> y, std::int64_t batch,
                std::optional<void*> stream = {});
 
-  /// The same for views, whose rows are the batch, and whose scale counts in place of the options'. Throws, too, ShapeError for rows of other
-  /// shapes or numbers, ValueError for other dtypes, DeviceError for views elsewhere than device().
+  /// The same for views, whose rows are the batch, and whose scale counts in place of the options'. Throws, too, ShapeError for rows
+  /// of other shapes or numbers, ValueError for other dtypes, DeviceError for views elsewhere than device().
   void enqueue(const TensorView& x, const MutableTensorView& y, std::optional<void*> stream = {});
   void enqueue(const std::vector<TensorView>& x, const std::vector<MutableTensorView>& y,
                std::optional<void*> stream = {});
   /// The output for rows on the host or on device(), any number of them, in a new tensor on the host; waits for it. For a model of
-  /// one input and one output. Allocates the result and, at its first call on a GPU, room there for max_batch rows of each. Throws as the others.
+  /// one input and one output. Allocates the result and, at its first call on a GPU, room there for max_batch rows of each. Throws
+  /// as the others.
   Tensor predict(const TensorView& x);
 
   /// New weights, in the order of Model::get_weights(), in the old ones' place, for the model and all of its predictors: at once
   /// for those, and no call sees some old and some new. Enqueued on the predictor's stream, or on this one; weights of another
   /// type or elsewhere are converted by the host, those on device() copied there. On a GPU what other predictors have under way
   /// comes before, and what they do from now on after, without the host waiting. Throws ShapeError for other numbers or shapes,
-  /// DeviceError for weights on another GPU, StateError while another thread uses the model's context or, on the CPU, a predictor; nothing changes then.
+  /// DeviceError for weights on another GPU, StateError while another thread uses the model's context or, on the CPU, a predictor;
+  /// nothing changes then.
   void update(const std::vector<TensorView>& weights, std::optional<void*> stream = {});
   void update(const std::vector<Tensor>& weights, std::optional<void*> stream = {});
 

@@ -88,7 +88,11 @@ void* allocate_on_device(std::size_t bytes, cudaMemPool_t pool = nullptr) {
   }
   const std::size_t most = settings().device_bytes;
   if (bytes > most || device_used > most - bytes) return nullptr;
-  Allocation a{region + region_used + page, (bytes + 2 * guard + page - 1) / page * page, bytes, false, pool,
+  Allocation a{region + region_used + page,
+               (bytes + 2 * guard + page - 1) / page * page,
+               bytes,
+               false,
+               pool,
                current_device()};
   if (region_used + a.page_bytes + 2 * page > region_bytes) return nullptr;
   region_used += a.page_bytes + page;
