@@ -15,7 +15,7 @@
 
 namespace glia {
 
-class Profile {
+class __attribute__((visibility("hidden"))) Profile {
  public:
   /// The steps of all Programs that are in the same words: same mode, batch size and Ops.
   struct Section {

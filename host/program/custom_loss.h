@@ -11,7 +11,7 @@
 
 namespace glia {
 
-class CustomLossBody final : public CustomBody {
+class __attribute__((visibility("hidden"))) CustomLossBody final : public CustomBody {
  public:
   CustomLossBody(std::shared_ptr<const CustomLoss> own, const detail::CustomFunctions<CustomLoss>& functions)
       : own_(std::move(own)), functions_(functions) {}

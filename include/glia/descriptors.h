@@ -120,13 +120,13 @@ struct Epilogue {
   ElementwiseActivation derivative;
   std::int64_t rows, columns, stride;
 };
-GLIA_HD Epilogue epilogue_of(const Matmul& d) {
+[[gnu::always_inline]] inline Epilogue epilogue_of(const Matmul& d) {
   return {d.out,        d.bias,         d.activation,   d.saved,
           d.derivative, d.out.shape[0], d.out.shape[1], d.out.strides[0]};
 }
 /// Of a Convolution or a ConvolutionTranspose; a row is a pixel.
 template <class Convolution>
-GLIA_HD Epilogue epilogue_of(const Convolution& d) {
+[[gnu::always_inline]] inline Epilogue epilogue_of(const Convolution& d) {
   const std::int64_t columns = d.out.shape.back();
   return {d.out, d.bias, d.activation, d.saved, d.derivative, d.out.elements() / columns, columns, columns};
 }
