@@ -53,8 +53,8 @@ struct GradientReport {
   explicit operator bool() const { return ok; }
   /// A line in all, and one a tensor.
   std::string text() const;
-  friend std::ostream& operator<<(std::ostream& out, const GradientReport& report);
 };
+std::ostream& operator<<(std::ostream& out, const GradientReport& report);
 
 /// Compares the gradients that the layer's backward body gives with central differences of its forward body, for inputs and weights
 /// drawn at random: of a sum of all outputs, each times a random number. `input_shapes` are of one row of each input. The
