@@ -158,7 +158,8 @@ cudaError_t Gpu::allocate(void** data, std::size_t bytes) const {
 }
 
 /// In the order of the context's own stream, on which it was allocated: a call's stream may be being captured, or gone by the
-/// time that the allocator hears of it. cudaFree waits for the whole device first. Of a lost device there is nothing left but the application's books.
+/// time that the allocator hears of it. cudaFree waits for the whole device first. Of a lost device there is nothing left but the
+/// application's books.
 void Gpu::give_back(std::byte* data, std::size_t bytes) noexcept {
   here_.destroy([&] {
     const bool is_lost = LostDevices::error_of(index_) != cudaSuccess;

@@ -100,6 +100,28 @@ TEST_P(Learners, Logs_come_when_they_are_there) {
   EXPECT_GT((*logs)["loss"], 0);
 }
 
+TEST_P(Learners, A_compile_for_another_context_ends_what_was_asked_for) {
+  Sequential model = noisy(context());
+  Learner learner = model.learner();
+  const Tensor x = here(waves({8, 6})), y = here(Tensor{0, 1, 2, 0, 1, 2, 0, 1});
+  {
+    const Context other({.device = context().device(), .threads = 1});
+    model.compile({.loss = "sparse_categorical_crossentropy", .metrics = "accuracy", .context = other});
+    learner.enqueue_train(x, y);
+    learner.enqueue_logs();
+    EXPECT_GT(learner.logs()["loss"], 0);
+    learner.enqueue_train(x, y);
+    learner.enqueue_logs();
+  }
+  model.compile({.loss = "sparse_categorical_crossentropy",
+                 .metrics = {"accuracy", "sparse_top_k_categorical_accuracy"},
+                 .context = context()});
+  expect_error<StateError>([&] { learner.logs(); }, {"after a compile again"});
+  learner.enqueue_train(x, y);
+  learner.enqueue_logs();
+  EXPECT_GT(learner.logs()["loss"], 0);
+}
+
 TEST_P(Learners, Weights_of_rows_count_as_they_do_elsewhere) {
   Sequential one = noisy(context()), other = noisy(context());
   Learner learner = other.learner();

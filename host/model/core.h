@@ -59,6 +59,7 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
   bool compiled() const { return trainer_.has_value(); }
   const Trainer& trainer() const { return *trainer_; }
   Passes& passes() { return passes_; }
+  const Passes& passes() const { return passes_; }
   const Context& context() const;
   Backend& backend() const { return context().backend(); }
 

@@ -103,13 +103,22 @@ std::vector<MutableTensorView> Learner::Engine::gradients() {
   return core->gradient_views();
 }
 
+bool Learner::Engine::reads_from(const Core& core) const {
+  return reader_ && &read_on_->backend() == &core.backend() && reads_ == core.passes().bytes_of_read();
+}
+
 void Learner::Engine::enqueue_logs(std::optional<void*> stream) {
   const Using core(core_, Core::Stream::stays);
   check_compiled(core.built("enqueue_logs"), "enqueue_logs");
   GLIA_CHECK(counted_, StateError,
              "enqueue_logs has nothing to read: call enqueue_train or enqueue_backward first");
-  if (!reader_ || reads_ != core->passes().bytes_of_read())
-    reader_ = core->backend().reader(reads_ = core->passes().bytes_of_read());
+  if (!reads_from(*core)) {
+    asked_ = false;
+    reader_.reset();  // before its context
+    read_on_ = core->context();
+    reads_ = core->passes().bytes_of_read();
+    reader_ = core->backend().reader(reads_);
+  }
   core->backend().enqueue_on(stream);
   core->passes().start(*reader_, *counted_);
   counts_ = false;  // the next step begins anew
@@ -118,7 +127,8 @@ void Learner::Engine::enqueue_logs(std::optional<void*> stream) {
 
 std::optional<Logs> Learner::Engine::logs(bool waits) {
   const Using core(core_, Core::Stream::stays);
-  GLIA_CHECK(asked_ && core->compiled(), StateError, "there are no logs to come: call enqueue_logs first");
+  GLIA_CHECK(asked_ && core->compiled() && core->built() && reads_from(*core), StateError,
+             "there are no logs to come: call enqueue_logs first, and after a compile again");
   if (!waits && !reader_->is_done()) return std::nullopt;
   asked_ = false;
   return core->trainer().logs(core->passes().parsed(reader_->wait()));

@@ -36,7 +36,11 @@ class Learner::Engine {
   static void check_input_gradients(const Core& model, std::int64_t rows,
                                     const std::vector<MutableTensorView>& gradients);
 
-  std::shared_ptr<Core> core_;  // before what its backend made
+  /// Whether what was asked for, or is to be read, is the model's as it is compiled now.
+  bool reads_from(const Core& core) const;
+
+  std::shared_ptr<Core> core_;
+  std::optional<Context> read_on_;  // the reader's, which a compile may take from the model: before it
   std::unique_ptr<Reader> reader_;
   std::size_t reads_ = 0;  // bytes
   std::vector<Source> sources_;

@@ -38,7 +38,8 @@ struct PredictorOptions {
 };
 
 /// A model's graph and weights at work, and nothing of its training. What a call needs is made when the predictor is: a call
-/// allocates nothing, waits for nothing, and on a GPU makes no other call of CUDA than launches.
+/// allocates nothing, waits for nothing, and on a GPU makes no other call of CUDA than launches, but for asking whether the stream is
+/// being captured where there is a graph to launch, and on a machine with several GPUs which of them is current.
 ///
 ///     glia::Predictor predictor = model.predictor({.max_batch = 64, .stream = stream});
 ///     make_input<<<blocks, threads, 0, stream>>>(x);    // (batch, 784) float32, on the device
