@@ -4,6 +4,7 @@
 #include <glia/glia.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,13 +14,13 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
-#include <new>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "tests/counted_new.h"
 #include "tests/counting_allocator.h"
 #include "tests/devices.h"
 #include "tests/temporary_folder.h"
@@ -28,21 +29,6 @@ namespace {
 
 /// Bytes of the aligned operator new that are in use: host memory of Glia's that is not the allocator's, tensors' included.
 std::atomic<std::int64_t> aligned_bytes{0};
-
-void* counted(std::size_t bytes, std::size_t alignment) {
-  const std::size_t room = (bytes + sizeof(std::size_t) + alignment - 1) / alignment * alignment;
-  auto* const memory = static_cast<std::byte*>(std::aligned_alloc(alignment, room + alignment));
-  if (!memory) return nullptr;
-  *reinterpret_cast<std::size_t*>(memory) = bytes;
-  aligned_bytes += static_cast<std::int64_t>(bytes);
-  return memory + alignment;
-}
-void released(void* memory, std::size_t alignment) noexcept {
-  if (!memory) return;
-  std::byte* const begin = static_cast<std::byte*>(memory) - alignment;
-  aligned_bytes -= static_cast<std::int64_t>(*reinterpret_cast<std::size_t*>(begin));
-  std::free(begin);
-}
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define GLIA_WATCHES_ONEDNN
@@ -63,21 +49,11 @@ extern "C" __attribute__((visibility("default"))) int posix_memalign(void** memo
 }
 #endif
 
-// g++ sees malloc and free inlined into a new and its delete, and calls that a mismatch.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  if (void* memory = counted(bytes, static_cast<std::size_t>(alignment))) return memory;
-  throw std::bad_alloc();
+void glia::test::note_new(void* memory, std::size_t alignment) {
+  if (alignment > 0) aligned_bytes += static_cast<std::int64_t>(malloc_usable_size(memory));
 }
-void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return counted(bytes, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory, std::align_val_t alignment) noexcept {
-  released(memory, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
-  released(memory, static_cast<std::size_t>(alignment));
+void glia::test::note_delete(void* memory, std::size_t alignment) {
+  if (alignment > 0) aligned_bytes -= static_cast<std::int64_t>(malloc_usable_size(memory));
 }
 
 namespace glia {

@@ -281,6 +281,27 @@ struct Ranks {
   }
 };
 
+TEST_F(CudaDouble, A_pool_lasts_until_its_last_memory_was_given_back) {
+  cudaMemPoolProps properties = {};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location = {cudaMemLocationTypeDevice, {0}};
+  cudaMemPool_t pool = nullptr;
+  ASSERT_EQ(cudaMemPoolCreate(&pool, &properties), cudaSuccess);
+  void *freed = nullptr, *kept = nullptr;
+  ASSERT_EQ(cudaMallocFromPoolAsync(&freed, 64, pool, first()), cudaSuccess);
+  ASSERT_EQ(cudaMallocFromPoolAsync(&kept, sizeof(int), pool, first()), cudaSuccess);
+  EXPECT_EQ(cudaFreeAsync(freed, first()), cudaSuccess);
+  EXPECT_EQ(cudaMemPoolDestroy(pool), cudaSuccess) << "with a free under way and memory in use";
+  int *const seven = on_host<int>(1), *const read = on_host<int>(1);
+  *seven = 7, *read = 0;
+  EXPECT_EQ(cudaMemcpyAsync(kept, seven, sizeof *seven, cudaMemcpyHostToDevice, first()), cudaSuccess);
+  EXPECT_EQ(cudaMemcpyAsync(read, kept, sizeof *read, cudaMemcpyDeviceToHost, first()), cudaSuccess);
+  EXPECT_EQ(cudaFreeAsync(kept, first()), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(first()), cudaSuccess);
+  EXPECT_EQ(*read, 7);
+  cudaFreeHost(seven), cudaFreeHost(read);
+}
+
 TEST_F(CudaDouble, A_launch_runs_every_thread_of_every_block_with_barriers_and_shuffles) {
   constexpr unsigned blocks = 3, threads = 96;
   auto* const device = on_device<std::int64_t>(4 * blocks * threads);

@@ -10,10 +10,6 @@
 #include "tests/expect_error.h"
 #include "tests/temporary_folder.h"
 
-// Where memory runs out, sanitizers are to behave as the system does.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
-
 namespace glia {
 namespace {
 

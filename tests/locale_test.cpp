@@ -26,11 +26,6 @@
 #include "tests/devices.h"
 #include "tests/temporary_folder.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-/// glibc keeps the paths of $LOCPATH that setlocale split.
-extern "C" const char* __lsan_default_suppressions() { return "leak:__argz_add_sep\n"; }
-#endif
-
 namespace {
 
 namespace fs = std::filesystem;

@@ -8,11 +8,6 @@
 
 #include <cstring>
 
-// AddressSanitizer ends the program at an allocation that cannot be had, unless it is told to return null as
-// an allocator does.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
-
 namespace glia {
 namespace {
 

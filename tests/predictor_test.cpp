@@ -6,15 +6,14 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <latch>
-#include <new>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "tests/counted_new.h"
 #include "tests/devices.h"
 #include "tests/expect_error.h"
 #include "tests/predictor_models.h"
@@ -23,22 +22,12 @@ namespace {
 std::atomic<std::int64_t> allocations{0}, aligned_allocations{0};
 }  // namespace
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // these are all there are
-
-// What the CPU's calls may not do. Those of aligned memory are Glia's tensors' alone.
-void* operator new(std::size_t bytes) {
+// What the CPU's calls may not do. Aligned memory is Glia's tensors' alone.
+void glia::test::note_new(void*, std::size_t alignment) {
   ++allocations;
-  if (void* memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
-  throw std::bad_alloc();
+  if (alignment > 0) ++aligned_allocations;
 }
-void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ++allocations, ++aligned_allocations;
-  const auto step = static_cast<std::size_t>(alignment);
-  return std::aligned_alloc(step, (bytes + step - 1) / step * step);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void glia::test::note_delete(void*, std::size_t) {}
 
 namespace glia {
 namespace {

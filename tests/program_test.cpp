@@ -8,11 +8,10 @@
 
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "host/program/placement.h"
+#include "tests/counted_new.h"
 #include "tests/devices.h"
 
 namespace {
@@ -31,26 +30,14 @@ bool called_by_onednn() {
   return false;
 }
 
-void* counted(std::size_t bytes) {
-  if (counting.exchange(false)) {  // off while backtrace itself allocates
-    ++(called_by_onednn() ? library_allocations : own_allocations);
-    counting = true;
-  }
-  return std::malloc(bytes ? bytes : 1);
-}
-
 }  // namespace
 
-// g++ sees malloc and free inlined into a new and its delete, and calls that a mismatch.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
-void* operator new(std::size_t bytes) {
-  if (void* memory = counted(bytes)) return memory;
-  throw std::bad_alloc();
+void glia::test::note_new(void*, std::size_t) {
+  if (!counting.exchange(false)) return;  // off while backtrace itself allocates
+  ++(called_by_onednn() ? library_allocations : own_allocations);
+  counting = true;
 }
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return counted(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void glia::test::note_delete(void*, std::size_t) {}
 
 namespace glia {
 namespace {

@@ -21,6 +21,8 @@
 /// Bytes: what is given out, and what it has of the device, which it keeps until it is trimmed.
 struct CUmemPoolHandle_st {
   std::uint64_t used = 0, reserved = 0;
+  int allocations = 0;
+  bool is_destroyed = false;  // goes with its last allocation, as in CUDA
 };
 
 namespace glia::cuda_double {
@@ -103,7 +105,10 @@ void* allocate_on_device(std::size_t bytes, cudaMemPool_t pool = nullptr) {
   write_guards(address, a);
   if (!open) protect(a, PROT_NONE);
   device.emplace(number(address), a);
-  if (pool) pool->reserved = std::max(pool->reserved, pool->used += bytes);
+  if (pool) {
+    ++pool->allocations;
+    pool->reserved = std::max(pool->reserved, pool->used += bytes);
+  }
   return address;
 }
 
@@ -116,7 +121,10 @@ void release_on_device(std::byte* address) {
   forget_pages(a.pages, a.page_bytes);
   ASAN_POISON_MEMORY_REGION(a.pages, a.page_bytes);
   device_used -= a.bytes;
-  if (a.pool) a.pool->used -= a.bytes;
+  if (a.pool) {
+    a.pool->used -= a.bytes;
+    if (--a.pool->allocations == 0 && a.pool->is_destroyed) delete a.pool;
+  }
   device.erase(found);
 }
 
@@ -191,7 +199,8 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* prope
 
 cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
   GLIA_DOUBLE_ENTER_TO_DESTROY();
-  delete pool;
+  pool->is_destroyed = true;
+  if (pool->allocations == 0) delete pool;
   count_object("pool", -1);
   return report(before);
 }
