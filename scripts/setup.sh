@@ -69,6 +69,7 @@ choose_preset() {
   esac
   if [[ $preset == cuda ]]; then
     find_nvcc || true # CMake says what is missing
+    preset_options=(-UCMAKE_CUDA_ARCHITECTURES)
     if has_gpu; then preset_options=(-DCMAKE_CUDA_ARCHITECTURES=native); fi
   fi
 }

@@ -209,6 +209,73 @@ static void learner(const char* device, void* const* stream, const Resident* at)
   OK(glia_model_destroy(other));
 }
 
+/// A step in two halves is the step that train_on_batch makes, to the bit; gradients and weights are where they are said to be.
+static void two_halves(const char* device, void* const* stream, const Resident* at) {
+  const Rows rows = make_rows();
+  const glia_array x = array_of_x(&rows), y = array_of_y(&rows);
+  glia_model* const model = make_model(device, three_classes);
+  glia_model* const other = make_model(device, three_classes);
+  double logs[2], last[2];
+  glia_learner* learner = NULL;
+  OK(glia_learner_create(model, &learner));
+  FAILS(GLIA_ERROR_STATE, "backward", glia_learner_enqueue_apply_gradients(learner, stream));
+  float* const host = memory_by(cuda_malloc_host, sizeof rows.x);
+  glia_mutable_array of_x = {.data = memory_by(cuda_malloc, sizeof rows.x), .shape = {2, {ROWS, FEATURES}}};
+  of_x.device.is_cuda = on_gpu;
+  for (int step = 0; step < 3; ++step) {
+    OK(glia_learner_enqueue_backward(learner, &at->x_array, 1, &at->y_array, 1, NULL, &of_x, 1, stream));
+    OK(glia_learner_enqueue_apply_gradients(learner, stream));
+    OK(glia_model_train_on_batch(other, &x, 1, &y, 1, NULL, last, 2));
+  }
+  OK(glia_learner_enqueue_logs(learner, stream));
+  OK(glia_learner_logs(learner, logs, 2));
+  CHECK(fabs(logs[0] - last[0]) < 1e-5);
+  CHECK(same_weights(model, other));
+  copy(host, of_x.data, sizeof rows.x, to_host, stream ? *stream : NULL);
+  OK(glia_learner_synchronize(learner));
+  if (on_gpu) CHECK(cuda_stream_synchronize(*stream) == 0);
+  float most = 0;
+  for (int i = 0; i < ROWS * FEATURES; ++i) most = fmaxf(most, fabsf(host[i]));
+  CHECK(most > 1e-4f && most < 1);
+
+  size_t weights = 0, gradients = 0;
+  OK(glia_learner_weight_count(learner, &weights));
+  OK(glia_learner_gradient_count(learner, &gradients));
+  CHECK(weights == 4 && gradients == 4);
+  for (size_t number = 0; number < 4; ++number) {
+    glia_mutable_array weight, gradient;
+    OK(glia_learner_weight(learner, number, &weight));
+    OK(glia_learner_gradient(learner, number, &gradient));
+    glia_shape shape;
+    OK(glia_model_weight_shape(model, number, &shape));
+    CHECK(memcmp(&weight.shape, &shape, sizeof shape) == 0);
+    CHECK(memcmp(&gradient.shape, &shape, sizeof shape) == 0);
+    CHECK(weight.device.is_cuda == on_gpu && weight.dtype == GLIA_FLOAT32 && weight.data != gradient.data);
+    size_t bytes = sizeof(float);
+    for (int64_t axis = 0; axis < shape.rank; ++axis) bytes *= (size_t)shape.dims[axis];
+    float values[FEATURES * 16];
+    const glia_output to = {values, sizeof values};
+    OK(glia_model_get_weight(model, number, &to));
+    copy(host, weight.data, bytes, to_host, stream ? *stream : NULL);
+    if (on_gpu) CHECK(cuda_stream_synchronize(*stream) == 0);
+    CHECK(memcmp(host, values, bytes) == 0);
+  }
+  glia_mutable_array none = of_x;
+  FAILS(GLIA_ERROR_VALUE, "no weight 4", glia_learner_weight(learner, 4, &none));
+  FAILS(GLIA_ERROR_ARGUMENT, "count is NULL", glia_learner_gradient_count(learner, NULL));
+  none.reserved = 1;
+  FAILS(GLIA_ERROR_ARGUMENT, "input_gradients[0] got reserved 1",
+        glia_learner_enqueue_backward(learner, &at->x_array, 1, &at->y_array, 1, NULL, &none, 1, stream));
+  none = of_x, none.shape.dims[0] = 1;
+  FAILS(GLIA_ERROR_SHAPE, "(1, 4)",
+        glia_learner_enqueue_backward(learner, &at->x_array, 1, &at->y_array, 1, NULL, &none, 1, stream));
+  OK(glia_learner_destroy(learner));
+  OK(glia_model_destroy(model));
+  OK(glia_model_destroy(other));
+  free_by(cuda_free, of_x.data);
+  free_by(cuda_free_host, host);
+}
+
 int main(int argc, char** argv) {
   const char* const device = device_of(argc, argv);
   on_gpu = strcmp(device, "cpu") != 0;
@@ -223,6 +290,7 @@ int main(int argc, char** argv) {
   const Resident at = resident(stream);
   predictor(device, given, &at);
   learner(device, given, &at);
+  two_halves(device, given, &at);
   if (on_gpu) {
     CHECK(cuda_stream_synchronize(stream) == 0);
     CHECK(cuda_stream_destroy(stream) == 0);

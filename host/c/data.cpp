@@ -41,6 +41,15 @@ void put(const Shape& shape, glia_shape* to, const char* name) {
   for (int axis = 0; axis < shape.rank(); ++axis) result.dims[axis] = shape[axis];
 }
 
+void put(const MutableTensorView& view, glia_mutable_array* to, const char* name) {
+  glia_mutable_array& result = expect_given(to, name);
+  result = {};
+  result.data = view.raw();
+  put(view.shape(), &result.shape, name);
+  result.device = {view.device().is_cuda() ? 1 : 0, view.device().index()};
+  result.dtype = view.dtype() == DType::float64 ? GLIA_FLOAT64 : GLIA_FLOAT32;
+}
+
 TensorView view_of(const glia_array* array, const std::string& name) {
   const glia_array& given = expect_given(array, name.c_str());
   const glia_device& device = given.device;
@@ -67,6 +76,19 @@ std::vector<TensorView> views_of(const glia_array* arrays, std::size_t count, co
   std::vector<TensorView> views;
   for (std::size_t i = 0; i < count; ++i)
     views.push_back(view_of(arrays + i, detail::concat(name, '[', i, ']')));
+  return views;
+}
+
+std::vector<MutableTensorView> views_of(const glia_mutable_array* arrays, std::size_t count,
+                                        const char* name) {
+  if (count > 0) expect_given(arrays, name);
+  std::vector<MutableTensorView> views;
+  for (std::size_t i = 0; i < count; ++i) {
+    const glia_mutable_array& given = arrays[i];
+    const glia_array read{given.data, given.shape, 0, given.device, given.dtype, given.reserved};
+    const TensorView view = view_of(&read, detail::concat(name, '[', i, ']'));
+    views.push_back(MutableTensorView::of(given.data, view.shape(), view.dtype(), view.device()));
+  }
   return views;
 }
 

@@ -4,6 +4,7 @@
 
 #include <glia/c.h>
 #include <glia/history.h>  // defines: Logs
+#include <glia/mutable_tensor_view.h>
 #include <glia/tensor.h>
 #include <glia/tensors.h>
 
@@ -18,12 +19,15 @@ namespace glia::c {
 /// Throw as TensorView::of, by the parameter's name, and ArgumentError for NULL.
 TensorView view_of(const glia_array* array, const std::string& name);
 std::vector<TensorView> views_of(const glia_array* arrays, std::size_t count, const char* name);
+std::vector<MutableTensorView> views_of(const glia_mutable_array* arrays, std::size_t count,
+                                        const char* name);
 /// None where `arrays` is NULL and `optional`.
 Tensors tensors_of(const glia_array* arrays, std::size_t count, const char* name, bool optional = false);
 
 DType dtype_of(glia_dtype dtype, const char* name);
 Shape shape_of(const glia_shape* shape, const std::string& name);
 void put(const Shape& shape, glia_shape* to, const char* name);
+void put(const MutableTensorView& view, glia_mutable_array* to, const char* name);
 
 /// Throws ArgumentError where there is no room for the tensor.
 void expect_room(const Tensor& tensor, const glia_output& to, const std::string& name);

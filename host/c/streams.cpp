@@ -97,6 +97,47 @@ glia_status glia_learner_enqueue_train(glia_learner* learner, const glia_array* 
   });
 }
 
+glia_status glia_learner_enqueue_backward(glia_learner* learner, const glia_array* x, size_t x_count,
+                                          const glia_array* y, size_t y_count,
+                                          const glia_array* sample_weight,
+                                          const glia_mutable_array* input_gradients,
+                                          size_t input_gradient_count, void* const* stream) {
+  return guarded(__func__, [&] {
+    Learner& of = in(learner);
+    const Tensors inputs = tensors_of(x, x_count, "x"), targets = tensors_of(y, y_count, "y");
+    const Tensors weights = tensors_of(sample_weight, y_count, "sample_weight", true);
+    of.enqueue_backward(inputs, targets, weights,
+                        views_of(input_gradients, input_gradient_count, "input_gradients"),
+                        stream_of(stream));
+  });
+}
+
+glia_status glia_learner_enqueue_apply_gradients(glia_learner* learner, void* const* stream) {
+  return guarded(__func__, [&] { in(learner).enqueue_apply_gradients(stream_of(stream)); });
+}
+
+glia_status glia_learner_weight_count(glia_learner* learner, size_t* count) {
+  return guarded(__func__, [&] { expect_given(count, "count") = in(learner).weights().size(); });
+}
+
+glia_status glia_learner_weight(glia_learner* learner, size_t number, glia_mutable_array* weight) {
+  return guarded(__func__, [&] {
+    const std::vector<MutableTensorView> all = in(learner).weights();
+    put(at(all, number, "weight"), weight, "weight");
+  });
+}
+
+glia_status glia_learner_gradient_count(glia_learner* learner, size_t* count) {
+  return guarded(__func__, [&] { expect_given(count, "count") = in(learner).gradients().size(); });
+}
+
+glia_status glia_learner_gradient(glia_learner* learner, size_t number, glia_mutable_array* gradient) {
+  return guarded(__func__, [&] {
+    const std::vector<MutableTensorView> all = in(learner).gradients();
+    put(at(all, number, "gradient"), gradient, "gradient");
+  });
+}
+
 glia_status glia_learner_enqueue_logs(glia_learner* learner, void* const* stream) {
   return guarded(__func__, [&] {
     OwnedLearner& of = object_of(learner, "learner");

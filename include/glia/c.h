@@ -84,6 +84,15 @@ typedef struct glia_array {
   int32_t reserved;    ///< 0
 } glia_array;
 
+/// Elements to be written, or of Glia's to be read and written, on a device. As glia_array.
+typedef struct glia_mutable_array {
+  void* data;
+  glia_shape shape;
+  glia_device device;
+  glia_dtype dtype;
+  int32_t reserved;  ///< 0
+} glia_mutable_array;
+
 /// Memory on the host to be filled.
 typedef struct glia_output {
   void* data;
@@ -320,7 +329,24 @@ GLIA_C_API glia_status glia_learner_destroy(glia_learner* learner);
 GLIA_C_API glia_status glia_learner_enqueue_train(glia_learner* learner, const glia_array* x, size_t x_count,
                                                   const glia_array* y, size_t y_count,
                                                   const glia_array* sample_weight, void* const* stream);
-/// Starts reading loss and metrics: means over all that was trained on since the last call.
+/// The gradients of a batch, where glia_learner_gradient says, and where `input_gradients` are given, one for each input, those of
+/// the inputs, (rows, ...) of the model's dtype, in place of what lies there.
+GLIA_C_API glia_status glia_learner_enqueue_backward(glia_learner* learner, const glia_array* x,
+                                                     size_t x_count, const glia_array* y, size_t y_count,
+                                                     const glia_array* sample_weight,
+                                                     const glia_mutable_array* input_gradients,
+                                                     size_t input_gradient_count, void* const* stream);
+/// An update by the gradients that lie there: what glia_learner_enqueue_backward computed, and the application made of it.
+GLIA_C_API glia_status glia_learner_enqueue_apply_gradients(glia_learner* learner, void* const* stream);
+/// Where the weights lie, in the order of glia_model_get_weight, and the gradients of those that are trained, in the device's memory:
+/// until the model is compiled again, and the weights as long as the learner is there. Builds what a training step needs.
+GLIA_C_API glia_status glia_learner_weight_count(glia_learner* learner, size_t* count);
+GLIA_C_API glia_status glia_learner_weight(glia_learner* learner, size_t number, glia_mutable_array* weight);
+GLIA_C_API glia_status glia_learner_gradient_count(glia_learner* learner, size_t* count);
+GLIA_C_API glia_status glia_learner_gradient(glia_learner* learner, size_t number,
+                                             glia_mutable_array* gradient);
+/// Starts reading loss and metrics: means over all that was trained on since the last call, or those of the last
+/// glia_learner_enqueue_backward where that came later.
 GLIA_C_API glia_status glia_learner_enqueue_logs(glia_learner* learner, void* const* stream);
 /// What the last glia_learner_enqueue_logs read: waits for it, or sets *ready to 0, and fills nothing, while the device is not yet there.
 GLIA_C_API glia_status glia_learner_logs(glia_learner* learner, double* logs, size_t log_count);
