@@ -218,7 +218,6 @@ static void two_halves(const char* device, void* const* stream, const Resident* 
   double logs[2], last[2];
   glia_learner* learner = NULL;
   OK(glia_learner_create(model, &learner));
-  FAILS(GLIA_ERROR_STATE, "backward", glia_learner_enqueue_apply_gradients(learner, stream));
   float* const host = memory_by(cuda_malloc_host, sizeof rows.x);
   glia_mutable_array of_x = {.data = memory_by(cuda_malloc, sizeof rows.x), .shape = {2, {ROWS, FEATURES}}};
   of_x.device.is_cuda = on_gpu;
