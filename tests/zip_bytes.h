@@ -48,8 +48,8 @@ inline std::string zip_of(const std::vector<ZipPart>& parts, bool overlap = fals
         little_endian(static_cast<std::int64_t>(part.bytes.size()) + part.size_change, 4) +
         little_endian(static_cast<std::int64_t>(part.name.size()), 2) + little_endian(0, 2);
     const auto start = static_cast<std::int64_t>(overlap ? 0 : members.size());
-    list +=
-        "PK\1\2" + little_endian(20, 2) + common + little_endian(0, 10) + little_endian(start, 4) + part.name;
+    list += "PK\1\2" + little_endian(20, 2) + common + std::string(10, '\0') + little_endian(start, 4) +
+            part.name;
     if (!overlap || members.empty()) members += "PK\3\4" + common + part.name + packed;
   }
   const std::string count = little_endian(static_cast<std::int64_t>(parts.size()), 2);
