@@ -9,6 +9,8 @@ find_package(OpenSSL QUIET COMPONENTS Crypto)
 find_package(nlohmann_json QUIET)
 find_package(OneDNN QUIET)
 find_package(OpenMP QUIET COMPONENTS CXX)
+find_package(LibZip 1.7 QUIET)  # what is optional: glia_use_optional
+find_package(PNG 1.6 QUIET)
 
 set(missing)
 set(missing_packages)
@@ -43,3 +45,18 @@ else()
   message(STATUS "Glia: no OpenMP for this compiler; run programs with OMP_NUM_THREADS=1, or results may depend on "
     "oneDNN's threads (Debian: libgomp comes with g++, libomp-dev serves clang)")
 endif()
+
+# glia_use_optional(TARGET SOURCE DEFINITION PACKAGE WITHOUT): what one source is compiled with, where it is there; else that source
+# throws an error that names the Debian package.
+set(GLIA_OPTIONAL_PACKAGES)  # Debian's, of those that are there
+macro(glia_use_optional target source definition package without)
+  if(TARGET ${target})
+    set_property(SOURCE "${PROJECT_SOURCE_DIR}/${source}" APPEND PROPERTY COMPILE_DEFINITIONS ${definition}=1)
+    list(APPEND GLIA_LINKS ${target})
+    list(APPEND GLIA_OPTIONAL_PACKAGES ${package})
+  else()
+    message(STATUS "Glia: without ${without} (Debian: ${package})")
+  endif()
+endmacro()
+glia_use_optional(LibZip::LibZip host/io/zip.cpp GLIA_HAS_LIBZIP libzip-dev "zip archives (.npz files), because libzip is not found")
+glia_use_optional(PNG::PNG host/io/png.cpp GLIA_HAS_LIBPNG libpng-dev "reading PNG images, because libpng is not found")

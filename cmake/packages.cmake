@@ -55,7 +55,7 @@ if("shared" IN_LIST GLIA_KINDS)
   list(APPEND needed_to_build "libglia0 ${of_this_version}")
 endif()
 if("static" IN_LIST GLIA_KINDS)
-  list(APPEND needed_to_build "libdnnl-dev (>= 2.6)" zlib1g-dev libssl-dev)
+  list(APPEND needed_to_build "libdnnl-dev (>= 2.6)" zlib1g-dev libssl-dev ${GLIA_OPTIONAL_PACKAGES})
 endif()
 glia_debian_package(dev libglia-dev libdevel "Neural-network engine: headers, static library, files for CMake and pkg-config"
   ${needed_to_build})

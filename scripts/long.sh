@@ -122,7 +122,7 @@ make_packages() {
   mkdir "$work/$suite/root/glia" && git archive HEAD | tar -x -C "$work/$suite/root/glia" || return
   chroot "$work/$suite" sh -exc "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
     apt-get -q update
-    apt-get -q install -y --no-install-recommends g++ cmake ninja-build dpkg-dev file libdnnl-dev zlib1g-dev libssl-dev nlohmann-json3-dev
+    apt-get -q install -y --no-install-recommends g++ cmake ninja-build dpkg-dev file libdnnl-dev zlib1g-dev libssl-dev libzip-dev libpng-dev nlohmann-json3-dev
     cd /root/glia
     cmake --preset package -DGLIA_CUDA=OFF ${GLIA_X86_64_LEVELS:+'-DGLIA_X86_64_LEVELS=$GLIA_X86_64_LEVELS'}
     cmake --build --preset package

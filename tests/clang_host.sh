@@ -10,7 +10,7 @@ clang=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 flags=(-std=c++20 -Wall -Wextra -Werror -Iinclude -I. -fvisibility=hidden)
-defined=(-DGLIA_ISA=baseline -DGLIA_BUILT_WITH_CUDA=1 '-DGLIA_INSTALL_LIBDIR="lib"')
+defined=(-DGLIA_ISA=baseline -DGLIA_BUILT_WITH_CUDA=1 -DGLIA_HAS_LIBZIP=1 -DGLIA_HAS_LIBPNG=1 '-DGLIA_INSTALL_LIBDIR="lib"')
 "$clang" "${flags[@]}" -x c++-header host/base/precompiled.h -o "$folder/precompiled.pch"
 find host -name '*.cpp' -print0 | LC_ALL=C sort -z |
   xargs -0 -P "$(nproc)" -n 6 "$clang" "${flags[@]}" "${defined[@]}" -include-pch "$folder/precompiled.pch" -fsyntax-only

@@ -38,7 +38,7 @@ for deb in "${debs[@]}"; do
     libglia0)
       short=${version%%-*}
       [[ $files == "lib/libglia.so.${short%.*}"$'\n'"lib/libglia.so.$short" ]] || wrong "$name holds $files"
-      for needed in libc6 libstdc++6 libdnnl zlib1g libssl libgomp1; do
+      for needed in libc6 libstdc++6 libdnnl zlib1g libssl libzip libpng16 libgomp1; do
         [[ ", $depends" == *", $needed"* ]] || wrong "$name does not depend on $needed: $depends"
       done
       [[ $depends == *-dev* ]] && wrong "$name depends on a development package: $depends"
@@ -48,10 +48,11 @@ for deb in "${debs[@]}"; do
     libglia-dev)
       headers=$(cd "$source_root" && find include -name '*.h' | LC_ALL=C sort)
       [[ $(grep '^include/' <<<"$files") == "$headers" ]] || wrong "$name: headers differ from those of include/"
-      for file in lib/libglia.a lib/libglia.so lib/pkgconfig/glia.pc lib/cmake/glia/gliaConfig.cmake lib/cmake/glia/FindOneDNN.cmake; do
+      for file in lib/libglia.a lib/libglia.so lib/pkgconfig/glia.pc lib/cmake/glia/gliaConfig.cmake lib/cmake/glia/FindOneDNN.cmake \
+        lib/cmake/glia/FindLibZip.cmake; do
         grep -qx "$file" <<<"$files" || wrong "$name lacks $file"
       done
-      [[ $depends == "libglia0 (= $version), libdnnl-dev (>= 2.6), zlib1g-dev, libssl-dev" ]] || wrong "$name depends on $depends"
+      [[ $depends == "libglia0 (= $version), libdnnl-dev (>= 2.6), zlib1g-dev, libssl-dev, libzip-dev, libpng-dev" ]] || wrong "$name depends on $depends"
       ;;
     libglia-cuda0)
       [[ $files == lib/libglia_cuda.so ]] || wrong "$name holds $files"

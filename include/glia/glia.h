@@ -21,6 +21,7 @@
 #include <glia/fit.h>
 #include <glia/history.h>
 #include <glia/image_layers.h>
+#include <glia/images.h>
 #include <glia/initializers.h>
 #include <glia/layers.h>
 #include <glia/log.h>
@@ -29,6 +30,7 @@
 #include <glia/model.h>
 #include <glia/mutable_tensor_view.h>
 #include <glia/named.h>
+#include <glia/numpy.h>
 #include <glia/operations.h>
 #include <glia/plots.h>
 #include <glia/predictor.h>

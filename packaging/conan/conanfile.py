@@ -1,7 +1,7 @@
 """Glia as a Conan 2 package, of the sources that this file lies in: conan create packaging/conan
 
 oneDNN comes from the system: Conan Center's recipe (2.4.4, for Conan 1) is older than what Glia needs. With
--o "&:system_deps=True" so do zlib, OpenSSL and nlohmann/json.
+-o "&:system_deps=True" so do zlib, OpenSSL, nlohmann/json, libzip and libpng.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -56,12 +56,14 @@ class GliaConan(ConanFile):
             self.requires("zlib/[>=1.2.11 <2]")
             self.requires("openssl/[>=1.1 <4]")
             self.requires("nlohmann_json/[>=3.7 <4]")
+            self.requires("libzip/[>=1.7 <2]")
+            self.requires("libpng/[>=1.6 <2]")
 
     def system_requirements(self):
         apt, dnf = ["libdnnl-dev"], ["oneapi-dnnl-devel"]
         if self.options.system_deps:
-            apt += ["zlib1g-dev", "libssl-dev", "nlohmann-json3-dev"]
-            dnf += ["zlib-devel", "openssl-devel", "json-devel"]
+            apt += ["zlib1g-dev", "libssl-dev", "nlohmann-json3-dev", "libzip-dev", "libpng-dev"]
+            dnf += ["zlib-devel", "openssl-devel", "json-devel", "libzip-devel", "libpng-devel"]
         Apt(self).install(apt, check=True)
         Dnf(self).install(dnf, check=True)
 

@@ -1,4 +1,4 @@
-# Glia at one end of DLPack, over ctypes, and capsules by Python's C interface. The other end is NumPy or PyTorch.
+# Glia at one end of DLPack, over ctypes, and capsules by Python's C interface, and of files. The other end is NumPy or PyTorch.
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import gc
@@ -16,6 +16,7 @@ for name, result, *arguments in [
     ("write", "c_int", "c_void_p", "c_int64", "c_float"), ("sum", "c_double", "c_void_p"),
     ("arange", "c_void_p", "c_int64", "c_int64", "c_char_p", "c_int"), ("pass_on", "c_void_p", "c_void_p", "c_int"),
     ("predict", "c_void_p", "c_void_p", "c_int"), ("discard", None, "c_void_p", "c_int"),
+    ("copy_npy", "c_int", "c_char_p", "c_char_p"), ("copy_npz", "c_int", "c_char_p", "c_char_p", "c_int"),
 ]:
     function = getattr(glia, "bridge_" + name)
     function.restype = getattr(ctypes, result) if result else None
@@ -106,6 +107,15 @@ class Exported:
 
     def __dlpack_device__(self):
         return (1, 0)
+
+
+def copy_npy(source, target):
+    """A .npy file, read and written by Glia."""
+    checked(glia.bridge_copy_npy(str(source).encode(), str(target).encode()))
+
+
+def copy_npz(source, target, compressed):
+    checked(glia.bridge_copy_npz(str(source).encode(), str(target).encode(), compressed))
 
 
 def arange(rows, columns, dtype="float32", versioned=True):

@@ -1,5 +1,5 @@
-// What Python's ctypes calls to put Glia at one end of DLPack: managed tensors in and out, as addresses. Each function catches
-// what it calls throws, and then gives null or a negative number; the message is bridge_error's.
+// What Python's ctypes calls to put Glia at one end of DLPack: managed tensors in and out, as addresses; and of NumPy's files. Each
+// function catches what it calls throws, and then gives null, 0 or a negative number; the message is bridge_error's.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 
@@ -24,6 +24,8 @@ auto guarded(Call&& call) -> decltype(call()) {
     error = std::string("ShapeError: ") + failure.what();
   } catch (const glia::ValueError& failure) {
     error = std::string("ValueError: ") + failure.what();
+  } catch (const glia::FileError& failure) {
+    error = std::string("FileError: ") + failure.what();
   } catch (const std::exception& failure) {
     error = std::string("another: ") + failure.what();
   }
@@ -107,6 +109,20 @@ void* bridge_predict(const void* imported, int versioned) {
     glia::Tensor predicted = model().predict(at(imported), {.verbose = 0});
     if (!versioned) return to_dlpack_legacy(std::move(predicted));
     return to_dlpack(std::move(predicted));
+  });
+}
+
+/// Files of NumPy's, read and written again; 0 where that fails.
+int bridge_copy_npy(const char* from, const char* to) {
+  return guarded([&] {
+    glia::save_npy(to, glia::load_npy(from));
+    return 1;
+  });
+}
+int bridge_copy_npz(const char* from, const char* to, int compressed) {
+  return guarded([&] {
+    glia::save_npz(to, glia::load_npz(from), {.compressed = compressed != 0});
+    return 1;
   });
 }
 
