@@ -155,7 +155,7 @@ if wants debian; then
   row "$suite: Debian's packages${GLIA_DEBS:+, as given}" "$status" $((SECONDS - start)) "$(cd "$work/debs" && stat -c '%n %s bytes' -- *.deb | paste -sd, | sed 's/,/, /g')"
   start=$SECONDS status=0
   use_packages >"$work/debian_use.log" 2>&1 || status=$?
-  row "a fresh $suite: README's first program with them" "$status" $((SECONDS - start)) "$(grep -aoE '313/313.*' "$work/debian_use.log" | tail -n1 | sed 's/.*- //')"
+  row "a fresh $suite: README's first program with them" "$status" $((SECONDS - start)) "$(grep -aoE 'accuracy: [0-9.]+ - loss: [0-9.]+' "$work/debian_use.log" | tail -n1)"
   if ((status != 0)); then tail -n 40 "$work/debian_use.log"; fi
   remove_system "$suite"
 fi
