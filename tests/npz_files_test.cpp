@@ -86,6 +86,7 @@ TEST(Npz, The_same_tensors_give_the_same_bytes) {
     save_npz(folder / "x.npz", samples(), {.compressed = compressed});
     save_npz(folder / "y.npz", samples(), {.compressed = compressed});
     EXPECT_EQ(read_text(folder / "x.npz"), read_text(folder / "y.npz"));
+    EXPECT_EQ(read_text(folder / "x.npz").substr(10, 4), std::string("\0\0\x21\0", 4)) << "1980-01-01, 0:00";
   }
 }
 
@@ -171,6 +172,17 @@ TEST(Npz, Bombs_are_refused_by_what_they_promise) {
   const ZipPart second{.name = "b.npy", .bytes = part.bytes, .method = 8, .size_change = part.size_change};
   const ZipPart third{.name = "c.npy", .bytes = part.bytes, .method = 8, .size_change = part.size_change};
   expect_refused(zip_of({part, second, third}), {"would unpack to more than 2684"});
+}
+
+TEST(Npz, Sizes_may_have_64_bits) {
+  for (const int method : {0, 8}) {
+    ZipPart part{.name = "a.npy", .bytes = array_of(3), .method = method, .wide = true};
+    EXPECT_EQ(loaded_npz(zip_of({part}))["a"](0), 3);
+    part.size_change = std::int64_t{1} << 40;
+    expect_refused(zip_of({part}), {"would unpack to more than 2684"});
+    part.size_change = 0, part.packed_size_change = std::int64_t{1} << 40;
+    EXPECT_THROW(loaded_npz(zip_of({part})), FileError);
+  }
 }
 
 TEST(Npz, Members_that_overlap_are_refused) {
