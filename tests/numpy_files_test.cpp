@@ -57,8 +57,7 @@ TEST(Npy, The_header_is_NumPys_and_ends_at_a_multiple_of_64) {
   TemporaryFolder folder;
   for (int rank = 0; rank <= 8; ++rank) {
     Shape shape;
-    for (int axis = 0; axis < rank; ++axis)
-      shape.push_back(axis < 4 ? 1 : 1000 - axis), shape[0] = 0;
+    for (int axis = 0; axis < rank; ++axis) shape.push_back(axis < 4 ? 1 : 1000 - axis), shape[0] = 0;
     save_npy(folder / "x.npy", Tensor::zeros(shape, DType::int64));
     const std::string text = read_text(folder / "x.npy");
     const std::size_t header = text.size() - (rank == 0 ? 8 : 0);

@@ -35,7 +35,8 @@ inline std::string raw_deflated(const std::string& bytes) {
   return packed.substr(2, size - 6);
 }
 
-/// Local headers and members, the list of them, and its end. `overlap`: every entry of the list names the first member's bytes.
+/// Local headers and members, the list of them, and its end. `overlap`: every entry of the list names the first
+/// member's bytes.
 inline std::string zip_of(const std::vector<ZipPart>& parts, bool overlap = false) {
   std::string members, list;
   for (const ZipPart& part : parts) {

@@ -1,4 +1,5 @@
-// libFuzzer target: whatever bytes an image has, loading gives pixels or a glia::Error. The first byte says how many channels.
+// libFuzzer target: whatever bytes an image has, loading gives pixels or a glia::Error. The first byte says how many
+// channels.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <glia/images.h>
