@@ -9,7 +9,7 @@ find_package(OpenSSL QUIET COMPONENTS Crypto)
 find_package(nlohmann_json QUIET)
 find_package(OneDNN QUIET)
 find_package(OpenMP QUIET COMPONENTS CXX)
-find_package(LibZip 1.7 QUIET)  # what is optional: glia_use_optional
+find_package(LibZip 1.7 MODULE QUIET)  # what is optional: glia_use_optional
 find_package(PNG 1.6 QUIET)
 
 set(missing)
