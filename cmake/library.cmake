@@ -2,6 +2,17 @@
 # from the same objects.
 # SPDX-License-Identifier: Apache-2.0
 
+# A hundredth of the shared library: the addresses that the loader fills in are listed in bits. glibc reads such lists since 2.36.
+set(GLIA_PACKED_RELOCATIONS "-Wl,-z,pack-relative-relocs")
+include(CheckCXXSourceCompiles)
+set(CMAKE_REQUIRED_LINK_OPTIONS ${GLIA_PACKED_RELOCATIONS})
+check_cxx_source_compiles("#include <cstdlib>
+#if !defined(__GLIBC__) || !__GLIBC_PREREQ(2, 36)
+#error
+#endif
+int main() {}" GLIA_PACKS_RELOCATIONS)
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
+
 # What both kinds are to whoever links them. ARGN: what they link privately.
 function(glia_library_defaults target)
   get_target_property(type ${target} TYPE)
@@ -21,6 +32,9 @@ function(glia_library_defaults target)
     configure_file("${PROJECT_SOURCE_DIR}/cmake/exports.map.in" "${PROJECT_BINARY_DIR}/exports.map" @ONLY)
     target_link_options(${target} PRIVATE "-Wl,--version-script=${PROJECT_BINARY_DIR}/exports.map")
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.map")
+    if(GLIA_PACKS_RELOCATIONS)
+      target_link_options(${target} PRIVATE ${GLIA_PACKED_RELOCATIONS})
+    endif()
     if(NOT GLIA_SANITIZE)  # whose functions come with the program
       target_link_options(${target} PRIVATE -Wl,--no-undefined)
     endif()
@@ -60,7 +74,8 @@ function(glia_compile_sources target)
     set(options -O3)
     if(source MATCHES "/host/tensor/")
       set(options ${glia_vectors_without_copies})
-    elseif(NOT source MATCHES "/host/(cpu|data|weights)/|/host/program/program.cpp$|/host/model/predictor")
+    elseif(NOT source MATCHES "/host/(cpu|data|weights)/|/host/program/program.cpp$|/host/model/predictor" OR
+        source MATCHES "/host/data/(datasets|splits).cpp$")
       continue()
     endif()
     set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS "$<$<CONFIG:Release>:${options}>")

@@ -12,22 +12,19 @@ inline namespace GLIA_ISA {
 template <class Launch>
 void lower(const op::FewRows& d, const Bindings& at, Launch&& launch) {
   using RowFunction = op::FewRows::RowFunction;
-  visit_floating(d.weights.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const T* const weights = at.template address<T>(d.weights);
-    const bool packed = d.n() % pack_size<T> == 0 && are_aligned(weights);
-    // Of a source no row is written that was not given; of a view all are.
-    const bool fewer = !d.out && at.given && at.given->rows < d.rows;
-    const FewRowsShape<T> shape{fewer ? at.given->rows : d.rows, d.k(), d.n(), packed, d.is_alone()};
-    const PassRows x{at.state, source_at(at, d.x ? 0 : d.x_source), at.template address<T>(d.x),
-                     d.x ? d.x.dtype : d.x_from, given_rows(at)};
-    const PassRows out{at.state, source_at(at, d.out ? 0 : d.out_source), at.template address<T>(d.out),
-                       d.weights.dtype, given_rows(at)};
-    launch(FewRowsKernel<T>{shape, x, out, weights, at.template address<T>(d.bias),
-                            AnyOf<ElementwiseActivation>(d.activation), d.row_function != RowFunction::none,
-                            d.row_function == RowFunction::log_softmax, advance_kernel(d.advance, at)},
-           shape.work());
-  });
+  const float* const weights = at.template address<float>(d.weights);
+  const bool packed = d.n() % pack_size<float> == 0 && are_aligned(weights);
+  // Of a source no row is written that was not given; of a view all are.
+  const bool fewer = !d.out && at.given && at.given->rows < d.rows;
+  const FewRowsShape<float> shape{fewer ? at.given->rows : d.rows, d.k(), d.n(), packed, d.is_alone()};
+  const PassRows x{at.state, source_at(at, d.x ? 0 : d.x_source), at.template address<float>(d.x),
+                   d.x ? d.x.dtype : d.x_from, given_rows(at)};
+  const PassRows out{at.state, source_at(at, d.out ? 0 : d.out_source), at.template address<float>(d.out),
+                     d.weights.dtype, given_rows(at)};
+  launch(FewRowsKernel<float>{shape, x, out, weights, at.template address<float>(d.bias),
+                              AnyOf<ElementwiseActivation>(d.activation), d.row_function != RowFunction::none,
+                              d.row_function == RowFunction::log_softmax, advance_kernel(d.advance, at)},
+         shape.work());
 }
 
 }  // namespace GLIA_ISA

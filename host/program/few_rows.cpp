@@ -21,12 +21,12 @@ constexpr std::int64_t most_weights = 1 << 20;
 constexpr std::int64_t most_weights_alone = 1 << 15;
 
 bool is_for_few_rows(const op::Matmul& d) {
-  const DType dtype = d.out.dtype;
   return d.out.shape.rank() == 2 && d.out.shape[0] >= 1 && d.out.shape[0] <= most_rows && d.k() >= 1 &&
          d.k() <= op::longest_plain_k && d.b.elements() >= 1 && d.b.elements() <= most_weights && !d.saved &&
-         !d.bias_gradient && !std::holds_alternative<MixedBFloat16>(d.precision) && is_floating(dtype) &&
-         d.a.dtype == dtype && d.b.dtype == dtype && d.a.is_contiguous() && d.b.is_contiguous() &&
-         d.out.is_contiguous() && (!d.bias || d.bias.is_contiguous());
+         !d.bias_gradient && !std::holds_alternative<MixedBFloat16>(d.precision) &&
+         d.a.dtype == DType::float32 && d.b.dtype == DType::float32 && d.out.dtype == DType::float32 &&
+         d.a.is_contiguous() && d.b.is_contiguous() && d.out.is_contiguous() &&
+         (!d.bias || d.bias.is_contiguous());
 }
 
 bool may_be_alone(const op::FewRows& d) { return d.weights.elements() <= most_weights_alone; }

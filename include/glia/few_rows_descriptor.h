@@ -13,7 +13,7 @@
 namespace glia::op {
 
 /// out = row_function(activation(x weights + bias)); x (rows, k), weights (k, n), bias (n,), out (rows, n), all contiguous, of
-/// float32 or float64. A Matmul gains by many rows, since each weight serves all of them; of few rows the weights are the work, and
+/// float32: float64 is for checks, and keeps its products. A Matmul gains by many rows, since each weight serves all of them; of few rows the weights are the work, and
 /// all that goes with them is one pass over them. So x may also be rows of a source from the cursor on, converted and scaled as Gather
 /// does it, and out rows of a source, as Scatter writes them: each is a view, or else the source of its number. Inference shuffles
 /// nothing, and here no order is looked up. Of sources none that is written may overlap one that is read. With
