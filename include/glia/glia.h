@@ -35,6 +35,7 @@
 #include <glia/preprocessing.h>
 #include <glia/profiler.h>
 #include <glia/program.h>
+#include <glia/saving.h>
 #include <glia/search.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>
