@@ -15,9 +15,10 @@ class LambdaNode final : public LayerNode {
 
   const char* type() const override { return "Lambda"; }
   void describe(Config&) override {
-    throw ValueError("layer \"" + name +
-                     "\" (Lambda) is a function, which no words say and no file can hold: make a Model of its "
-                     "formula, or a layer of your own that is registered, and save that");
+    throw ValueError(
+        "layer \"" + name +
+        "\" (Lambda) is a function, which no words say and no file can hold: make a Model of its "
+        "formula, or a layer of your own that is registered, and save that");
   }
 
   Shapes output_shapes(const Shapes& inputs) const override {

@@ -17,7 +17,8 @@ std::uint16_t to_float16(double x) {
   const std::uint16_t sign = std::signbit(x) ? 0x8000 : 0;
   const double size = std::fabs(x);
   if (std::isnan(x)) return static_cast<std::uint16_t>(sign | 0x7e00);
-  if (size >= 65520) return static_cast<std::uint16_t>(sign | 0x7c00);  // half way to the next above the greatest
+  if (size >= 65520)
+    return static_cast<std::uint16_t>(sign | 0x7c00);  // half way to the next above the greatest
   // In steps of the last place, 2^-24 below 2^-14, there is a whole number of them, and it carries into the exponent.
   int exponent = 0;
   std::frexp(size, &exponent);

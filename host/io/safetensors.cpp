@@ -32,9 +32,7 @@ const StoredDType& stored_dtype(const NamedView& view) {
   if (view.as == StoredAs::float16 && is_floating(dtype)) return stored_float16;
   if (view.as == StoredAs::bfloat16 && is_floating(dtype)) return stored_bfloat16;
   const bool changes = is_floating(dtype) && view.as != StoredAs::same;
-  const DType wanted = !changes                        ? dtype
-                       : view.as == StoredAs::float64 ? DType::float64
-                                                       : DType::float32;
+  const DType wanted = !changes ? dtype : view.as == StoredAs::float64 ? DType::float64 : DType::float32;
   for (const StoredDType& stored : stored_dtypes)
     if (stored.dtype == wanted) return stored;
   throw ValueError("a tensor carries an unknown dtype: its memory was overwritten");
@@ -89,7 +87,8 @@ void save(const std::string& path, const std::vector<NamedView>& tensors, const 
     const auto bytes = static_cast<std::size_t>(tensor.shape().elements() * stored.bytes);
     header.tensors.push_back({view->name, &stored, tensor.shape(), end, end + bytes});
     parts.push_back({static_cast<const std::byte*>(tensor.raw()), bytes});
-    if (stored.bytes != size_of(tensor.dtype())) parts.back() = converted.emplace_back(stored_bytes(tensor, stored));
+    if (stored.bytes != size_of(tensor.dtype()))
+      parts.back() = converted.emplace_back(stored_bytes(tensor, stored));
     end += bytes;
   }
   std::string json = make_safetensors_header(header);
@@ -160,7 +159,8 @@ std::vector<NamedTensor> load(const std::string& path, Metadata* metadata) {
     Tensor tensor = Tensor::uninitialized(entry.shape, stored.dtype);
     const std::size_t bytes = entry.end - entry.begin;
     // Halves are read into the back of their place, from which they grow towards it.
-    std::byte* const raw = static_cast<std::byte*>(tensor.raw()) + (tensor.bytes() - static_cast<std::int64_t>(bytes));
+    std::byte* const raw =
+        static_cast<std::byte*>(tensor.raw()) + (tensor.bytes() - static_cast<std::int64_t>(bytes));
     file.read(data_start + entry.begin, raw, bytes);
     if (checking) checking->update(raw, bytes);
     if (stored.bytes != size_of(stored.dtype)) widen(tensor, raw, stored);

@@ -78,8 +78,7 @@ class RandomFlipNode final : public AugmentationNode {
  private:
   std::optional<AugmentStep> step(std::int64_t, std::int64_t) const override {
     AugmentStep step;
-    std::visit([&](const auto& mode) { step.rows = mode.rows, step.columns = mode.columns; },
-               mode_.value());
+    std::visit([&](const auto& mode) { step.rows = mode.rows, step.columns = mode.columns; }, mode_.value());
     step.below = words_below(0.5);
     return step;
   }

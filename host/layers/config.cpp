@@ -69,7 +69,7 @@ std::int64_t Config::whole(const char* name, const Json& got, std::int64_t least
     value = static_cast<std::int64_t>(real);
     if (static_cast<double>(value) != real) refuse(name, got, "a whole number");
   }
-  if (value < least || value > most) refuse(name, got, "a smaller whole number");
+  if (value < least || value > most) refuse(name, got, "a whole number that is smaller");
   return value;
 }
 
@@ -114,14 +114,14 @@ void Config::field(const char* name, int& member) {
   std::int64_t value = member;
   field(name, value);
   constexpr std::int64_t limit = std::numeric_limits<int>::max();
-  if (value < -limit || value > limit) refuse(name, Json::of(value), "a smaller whole number");
+  if (value < -limit || value > limit) refuse(name, Json::of(value), "a whole number that is smaller");
   member = static_cast<int>(value);
 }
 void Config::field(const char* name, std::int64_t& member) {
   if (!reads_) return put(name, Json::of(member));
   if (const Json* const got = found(name))
-    member = whole(name, *got, std::numeric_limits<std::int64_t>::min(),
-                   std::numeric_limits<std::int64_t>::max());
+    member =
+        whole(name, *got, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
 }
 void Config::field(const char* name, std::uint64_t& member) {
   if (!reads_) return put(name, Json::of(member));
@@ -235,7 +235,7 @@ void Config::field(const char* name, std::vector<Layer>& member) {
   }
   const Json* const got = found(name);
   if (!got) return;
-  if (!got->is(Kind::array)) refuse(name, *got, "a list of layers");
+  if (!got->is(Kind::array) || !reader_) refuse(name, *got, "a list of layers, which only files have");
   member.clear();
   for (const Json::Member& layer : got->members) member.push_back(reader_->read(layer.value));
 }

@@ -48,17 +48,16 @@ Json with_options(std::string name, Json options, const Json& defaults) {
 template <class Family>
 Named<Family> read_named(const std::string& name, Json options) {
   Named<Family> named(name);
-  Config config(options, named.name());
+  Config config(options, name);
   list_members(config, named.value());
   config.finish();
   return named;
 }
 
 /// The schedules by the names of their classes, in the order of the variant.
-constexpr const char* schedule_names[] = {"ConstantRate",        "ExponentialDecay",
-                                          "InverseTimeDecay",    "PolynomialDecay",
-                                          "PiecewiseConstantDecay", "CosineDecay",
-                                          "CosineDecayRestarts", "OneCycle"};
+constexpr const char* schedule_names[] = {
+    "ConstantRate",           "ExponentialDecay", "InverseTimeDecay",    "PolynomialDecay",
+    "PiecewiseConstantDecay", "CosineDecay",      "CosineDecayRestarts", "OneCycle"};
 static_assert(std::size(schedule_names) == std::variant_size_v<Schedules>);
 
 template <std::size_t At = 0>
@@ -114,8 +113,8 @@ void Config::field(const char* name, Named<Family>& member) {
   }
 }
 
-#define GLIA_FAMILY(Family)                                                \
-  template void Config::field(const char* name, Named<Family>& member);    \
+#define GLIA_FAMILY(Family)                                             \
+  template void Config::field(const char* name, Named<Family>& member); \
   template Json json_of(const Named<Family>&)
 GLIA_FAMILY(Activations);
 GLIA_FAMILY(Initializers);

@@ -1,6 +1,7 @@
 // Convolutions: Conv2D, Conv1D, DepthwiseConv2D, SeparableConv2D and Conv2DTranspose.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/image_layers.h>
+#include <host/base/memory.h>        // defines: checked_elements
 #include <host/layers/activation.h>  // defines: emit_activation
 #include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
@@ -286,6 +287,7 @@ class TransposeNode final : public SimpleLayer {
     const bool same = std::holds_alternative<SamePadding>(o.padding.value());
     const auto enlarged = [same](std::int64_t in, int kernel, int stride, int dilation) {
       const std::int64_t span = (std::int64_t{kernel} - 1) * dilation + 1;
+      checked_elements({in, stride, 2});  // throws where 64 bits do not hold what follows
       return in * stride + (same || span < stride ? 0 : span - stride);
     };
     const Shape output{

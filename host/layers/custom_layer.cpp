@@ -196,7 +196,8 @@ double LayerConfig::number(const std::string& name) const { return value_of(numb
 const std::string& LayerConfig::word(const std::string& name) const { return value_of(words, name); }
 
 void register_layer(const std::string& type, Layer (*make)(const LayerConfig& config)) {
-  GLIA_CHECK(!type.empty() && make, ValueError, "register_layer got ", type.empty() ? "no type" : "no function",
+  GLIA_CHECK(!type.empty() && make, ValueError, "register_layer got ",
+             type.empty() ? "no type" : "no function",
              ", expected a class's type() and what makes a layer of it");
   Registered& all = registered();
   const std::lock_guard<std::mutex> lock(all.mutex);

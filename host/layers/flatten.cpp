@@ -61,10 +61,10 @@ class ReshapeNode final : public SimpleLayer {
 };
 
 constexpr LayerClass classes[] = {{"Flatten", plain_layer<Flatten>}, {"Reshape", [](Config& config) -> Layer {
-                                     Shape target;
-                                     config.needed("target_shape", target);
-                                     return Reshape(target);
-                                   }}};
+                                                                        Shape target;
+                                                                        config.needed("target_shape", target);
+                                                                        return Reshape(target);
+                                                                      }}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Input: where a graph begins.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
+#include <host/base/memory.h>  // defines: checked_elements
 #include <host/layers/application.h>
 #include <host/layers/config.h>
 #include <host/layers/input.h>
@@ -27,7 +28,9 @@ Layer read_input(Config& config) {
   Shape shape;
   config.batch_shape("batch_shape", shape);
   config.field("shape", shape);
-  return Input(shape);
+  const Input input(shape);
+  checked_elements(shape.prepend(8));  // throws where 64 bits do not hold a few rows
+  return input;
 }
 
 constexpr LayerClass classes[] = {{"InputLayer", read_input}, {"Input", read_input}};

@@ -28,7 +28,8 @@ class NoiseNode final : public SimpleLayer {
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    if (!e.trains() || !(number_ > 0)) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
+    if (!e.trains() || !(number_ > 0))
+      return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
     op::Noise noise{function_, x, e.temporary(x.shape), e.noise_seed(), false};
     if (whole_channels_) {
       noise.channels = x.shape.back();

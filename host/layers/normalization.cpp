@@ -179,7 +179,8 @@ class NormalizationNode final : public SimpleLayer {
   }
   std::vector<Variable> weights_for(const Shape& input_shape) const override {
     const Shape shape{input_shape.back()};
-    return {{"mean", shape, Zeros{}, {}, {}, false, mean}, {"variance", shape, Ones{}, {}, {}, false, variance}};
+    return {{"mean", shape, Zeros{}, {}, {}, false, mean},
+            {"variance", shape, Ones{}, {}, {}, false, variance}};
   }
   Emitted emit(Emitter& e, const View& x) const override {
     op::Standardize forward{x.matrix(), e.value(variables[0]), e.value(variables[1]), {}, false};

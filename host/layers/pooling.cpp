@@ -73,8 +73,8 @@ std::shared_ptr<LayerNode> pool_layer(const char* type, bool average, Size2D siz
   GLIA_CHECK(as_size || (o.strides.height >= 1 && o.strides.width >= 1), ValueError, type, " got strides (",
              o.strides.height, ", ", o.strides.width,
              "), expected at least 1 each, or 0: as the pool's size");
-  auto node = make_node<PoolNode>(
-      PoolNode::Settings{type, average, size, as_size ? size : o.strides, o.padding});
+  auto node =
+      make_node<PoolNode>(PoolNode::Settings{type, average, size, as_size ? size : o.strides, o.padding});
   node->name = o.name;
   return node;
 }

@@ -67,8 +67,8 @@ class UpSamplingNode final : public SimpleLayer {
 
   Shape shape_for(const Shape& input_shape) const override {
     expect_image(*this, input_shape);
-    return {checked_elements({input_shape[0], size_.height}),
-            checked_elements({input_shape[1], size_.width}), input_shape.back()};
+    return {checked_elements({input_shape[0], size_.height}), checked_elements({input_shape[1], size_.width}),
+            input_shape.back()};
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
@@ -122,8 +122,7 @@ ZeroPadding2D::ZeroPadding2D(Border2D padding, const std::string& name)
 }
 
 Cropping2D::Cropping2D(Border2D cropping, const std::string& name)
-    : Layer(
-          make_node<BorderNode>("Cropping2D", negative(checked("Cropping2D", "cropping", cropping)))) {
+    : Layer(make_node<BorderNode>("Cropping2D", negative(checked("Cropping2D", "cropping", cropping)))) {
   node().name = name;
 }
 

@@ -42,7 +42,8 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
     std::string type;
     CallbackState state;
   };
-  std::vector<KeptCallback> kept_callbacks;  ///< of the fit within which the file was saved, for the one that goes on
+  std::vector<KeptCallback>
+      kept_callbacks;  ///< of the fit within which the file was saved, for the one that goes on
   std::atomic<bool> stop_training{false};  ///< asked of a fit that is running, by any thread
   /// The Model that has this; null once that is gone, which a callback may bring about.
   std::atomic<const Model*> owner{nullptr};

@@ -80,8 +80,8 @@ class Network {
   std::optional<Scope> scope_;  // the layers' names here
   std::optional<Graph> graph_, with_losses_;
   std::vector<AddedLoss> added_losses_;
-  std::vector<Symbol> loss_values_;      // those that are no outputs
-  std::optional<Shapes> known_shapes_;   // that the network it was copied from, or a file, knew
+  std::vector<Symbol> loss_values_;     // those that are no outputs
+  std::optional<Shapes> known_shapes_;  // that the network it was copied from, or a file, knew
   std::shared_ptr<LayerNode> as_layer_;
   std::vector<Symbol> inputs_, outputs_;
   Shapes input_shapes_, output_shapes_;

@@ -100,7 +100,8 @@ class NetworkWriter final : public Config::LayerWriter {
     for (std::size_t i = 0; is_input(layer) && i < network_.inputs().size(); ++i) {
       if (network_.is_chain()) break;
       const LayerNode& input = network_.graph().nodes()[network_.graph().inputs()[i]].layer.node();
-      if (&input == &layer && !is_input(network_.inputs()[i].layer().node())) return network_.input_names()[i];
+      if (&input == &layer && !is_input(network_.inputs()[i].layer().node()))
+        return network_.input_names()[i];
     }
     return network_.name_of(layer);
   }

@@ -35,8 +35,8 @@ struct Ends {
 };
 
 const Json& expect(const Json* json, Kind kind, const char* what) {
-  GLIA_CHECK(json && json->is(kind), ValueError, "a model's description has no ", what, " where one is expected: ",
-             json ? detail::escaped(json->dump()) : "there is none");
+  GLIA_CHECK(json && json->is(kind), ValueError, "a model's description has no ", what,
+             " where one is expected: ", json ? detail::escaped(json->dump()) : "there is none");
   return *json;
 }
 
@@ -93,8 +93,8 @@ class NetworkReader final : public Config::LayerReader {
     }
     apply(entries, in_order);
     Ends ends;
-    for (const auto& [name, symbols] : {std::pair("input_layers", &ends.inputs),
-                                        std::pair("output_layers", &ends.outputs)})
+    for (const auto& [name, symbols] :
+         {std::pair("input_layers", &ends.inputs), std::pair("output_layers", &ends.outputs)})
       for (const Json::Member& place : list(config, name).members)
         symbols->push_back(*symbol_at(entries, place.value));
     if (config.found("added_losses"))
@@ -114,7 +114,8 @@ class NetworkReader final : public Config::LayerReader {
     std::string name;
     bool trainable = true;
     Shape input_shape;
-    config.field("name", name), config.field("trainable", trainable), config.field("input_shape", input_shape);
+    config.field("name", name), config.field("trainable", trainable),
+        config.field("input_shape", input_shape);
     std::shared_ptr<LayerNode> node;
     if (type == "Sequential") {
       const std::vector<Layer> layers = chain(config);
@@ -145,8 +146,8 @@ class NetworkReader final : public Config::LayerReader {
 
   /// False where something that it reads is not there yet.
   static bool apply_next(const Entries& entries, Entry& entry) {
-    const Json& sources = expect(&entry.inbound->members[entry.made.size()].value, Kind::array,
-                                 "list of inputs of a layer");
+    const Json& sources =
+        expect(&entry.inbound->members[entry.made.size()].value, Kind::array, "list of inputs of a layer");
     std::vector<Symbol> inputs;
     for (const Json::Member& place : sources.members) {
       const Symbol* const symbol = symbol_at(entries, place.value, true);
@@ -173,7 +174,8 @@ class NetworkReader final : public Config::LayerReader {
     const bool is_there = entry != entries.end() && application >= 0 && output >= 0;
     if (is_there && application < static_cast<std::int64_t>(entry->second.made.size())) {
       const std::vector<Symbol>& symbols = entry->second.made[static_cast<std::size_t>(application)];
-      if (output < static_cast<std::int64_t>(symbols.size())) return &symbols[static_cast<std::size_t>(output)];
+      if (output < static_cast<std::int64_t>(symbols.size()))
+        return &symbols[static_cast<std::size_t>(output)];
     } else if (is_there && may_be_missing) {
       return nullptr;
     }
@@ -210,8 +212,10 @@ void read_network(Network& network, const Json& json, const std::weak_ptr<Builde
     for (const std::int64_t dimension : shape)
       GLIA_CHECK(dimension >= 1, ShapeError, "a model's description has build_input_shape ", shape,
                  ", expected dimensions of at least 1");
-    checked_elements(shape);  // throws where 64 bits do not hold them
-    if (!shape.empty()) network.expect_shapes({shape});
+    if (!shape.empty()) {
+      checked_elements(shape.prepend(8));  // throws where 64 bits do not hold a few rows
+      network.expect_shapes({shape});
+    }
   }
   network.name = name;
   network.is_named = !is_given_by_model(name, type);

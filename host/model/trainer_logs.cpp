@@ -12,7 +12,10 @@ namespace glia {
 
 Trainer::Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype,
                  const std::vector<Layer>& layers)
-    : told_(options), optimizer_(options.optimizer.value()), precision_(options.precision.value()), dtype_(dtype) {
+    : told_(options),
+      optimizer_(options.optimizer.value()),
+      precision_(options.precision.value()),
+      dtype_(dtype) {
   check_optimizer(optimizer_);
   check_precision(precision_, dtype);
   heads_.all = checked_heads(options, outputs);

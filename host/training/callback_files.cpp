@@ -179,7 +179,9 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
   }
   const std::string path = path_of(epoch, logs);
   if (options_.verbose > 0)
-    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why, options_.save_weights_only ? "saving weights to " : "saving the model to ", path, '\n');
+    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why,
+                                options_.save_weights_only ? "saving weights to " : "saving the model to ",
+                                path, '\n');
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code failed;
   if (!folder.empty()) std::filesystem::create_directories(folder, failed);

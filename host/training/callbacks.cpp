@@ -85,7 +85,8 @@ void take(const CallbackState& state, const char* name, std::optional<double>& v
 void take(const CallbackState& state, const char* name, int& value) {
   std::optional<double> number;
   take(state, name, number);
-  if (number && *number >= -1 && *number <= std::numeric_limits<int>::max()) value = static_cast<int>(*number);
+  if (number && *number >= -1 && *number <= std::numeric_limits<int>::max())
+    value = static_cast<int>(*number);
 }
 
 }  // namespace

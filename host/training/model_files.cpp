@@ -53,7 +53,8 @@ std::vector<io::NamedTensor> weights_in(const std::string& file, MatchBy by) {
   io::Metadata metadata;
   std::vector<io::NamedTensor> tensors = io::load_safetensors(file, &metadata);
   if (metadata.count(model_key) != 0)
-    std::erase_if(tensors, [](const io::NamedTensor& named) { return named.name.starts_with(beside_weights); });
+    std::erase_if(tensors,
+                  [](const io::NamedTensor& named) { return named.name.starts_with(beside_weights); });
   const auto order = metadata.find(order_key);
   if (by != MatchBy::order || order == metadata.end()) return tensors;
   std::unordered_map<std::string, std::size_t> places;
@@ -63,9 +64,8 @@ std::vector<io::NamedTensor> weights_in(const std::string& file, MatchBy by) {
     const auto found = places.find(named.name);
     return found == places.end() ? places.size() : found->second;
   };
-  std::stable_sort(tensors.begin(), tensors.end(), [&](const io::NamedTensor& a, const io::NamedTensor& b) {
-    return place(a) < place(b);
-  });
+  std::stable_sort(tensors.begin(), tensors.end(),
+                   [&](const io::NamedTensor& a, const io::NamedTensor& b) { return place(a) < place(b); });
   return tensors;
 }
 

@@ -66,16 +66,17 @@ class Saving {
     if (core.built()) weights_ = core.weights().names(), held_ = core.weights().values();
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       GLIA_CHECK(!weights_[i].starts_with(beside_weights), ValueError, "a weight is named \"", weights_[i],
-                 "\": names that begin with ", beside_weights, " are for what is no weight; rename its layer");
+                 "\": names that begin with ", beside_weights,
+                 " are for what is no weight; rename its layer");
       views_.push_back({weights_[i], held_[i], options.weights});
     }
     if (options.include_optimizer && core.compiled()) add_training();
   }
 
   void write(const std::string& path) const {
-    io::save_safetensors(
-        path, views_, {{"format", "glia"}, {model_key, json_.dump()}, {order_key, order_of(weights_)}},
-        io::Checksum::sha256);
+    io::save_safetensors(path, views_,
+                         {{"format", "glia"}, {model_key, json_.dump()}, {order_key, order_of(weights_)}},
+                         io::Checksum::sha256);
   }
 
  private:
@@ -200,7 +201,8 @@ class Loading final : public Core::WeightsCheck {
       if (progressed.has_kept) {
         core.find_unreached();
         kept = core.kept();
-        for (const Trainer::Kept& one : kept) expect(kept_name(one.row, names.at(one.variable)), one.variable->shape);
+        for (const Trainer::Kept& one : kept)
+          expect(kept_name(one.row, names.at(one.variable)), one.variable->shape);
         for (Trainer::Kept& one : kept)
           one.values = take(kept_name(one.row, names.at(one.variable))).cast(core.dtype);
       }
