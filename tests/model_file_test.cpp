@@ -38,6 +38,13 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// The model's description.
+std::string words_of(const std::string& path) {
+  io::Metadata metadata;
+  io::load_safetensors(path, &metadata);
+  return metadata.at("glia.model");
+}
+
 void write_bytes(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
@@ -46,6 +53,7 @@ TEST_P(ModelFile, Of_any_graph_gives_a_model_that_writes_the_same_file_and_learn
   for (std::uint64_t seed = 0; seed < random_graph_count / 4; ++seed) {
     SCOPED_TRACE(seed);
     RandomGraph graph = RandomGraphMaker(seed).make();
+    if (has_lambda(graph.model)) continue;
     graph.options.device = current_device();
     graph.model.compile(graph.options);
     graph.model.set_class_names({"a", "\"b\"", "ö"});
@@ -53,6 +61,7 @@ TEST_P(ModelFile, Of_any_graph_gives_a_model_that_writes_the_same_file_and_learn
     graph.model.save(path);
     Model again = loaded(path);
     again.save(folder / "again");
+    EXPECT_EQ(words_of(folder / "again.safetensors"), words_of(path));
     EXPECT_TRUE(bytes_of(folder / "again.safetensors") == bytes_of(path));
     EXPECT_EQ(again.explain(7), graph.model.explain(7));
     EXPECT_EQ(again.metrics_names(), graph.model.metrics_names());
@@ -334,13 +343,14 @@ TEST_F(ModelFileErrors, Whose_parts_do_not_go_together_are_refused_before_memory
   };
   const auto refused = [&](const std::string& from, const std::string& to,
                            const std::vector<std::string>& parts) {
+    SCOPED_TRACE(to);
     with(from, to);
     expect_error<FileError>([&] { load_model(damaged); }, parts);
   };
   with("\"units\":3", "\"units\":3");
   EXPECT_TRUE(same_bits(load_model(damaged).get_weights(), model.get_weights()));
   refused("\"units\":3", "\"units\":2000000000", {"dense/kernel", "(4, 2000000000)"});
-  refused("[null,4]", "[null,9000000000000]", {"dense/kernel"});
+  refused("\"input_shape\":[4]", "\"input_shape\":[9000000000000]", {"dense/kernel"});
   refused("\"name\":\"dense_1\"", "\"name\":\"other\"", {"other/kernel"});
   refused("\"optimizer\":\"adam\"", "\"optimizer\":\"rmsprop\"", {"tensors"});
   refused("\"optimizer\":\"adam\"", "\"optimizer\":\"adamm\"", {"adamm"});

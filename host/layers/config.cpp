@@ -254,9 +254,14 @@ void Config::map_field(const char* name, std::map<std::string, T>& member) {
   const Json* const got = found(name);
   if (!got) return;
   if (!got->is(Kind::object)) refuse(name, *got, "an object of names and values");
-  Json copy = *got;
-  Config members(copy, of_);
-  for (const Json::Member& one : got->members) members.field(one.key.c_str(), member[one.key]);
+  for (const auto& [key, value] : got->members) {
+    if constexpr (std::is_same_v<T, double>) {
+      member[key] = number(name, value);
+    } else {
+      if (!value.is(Kind::text)) refuse(name, *got, "an object of names and texts");
+      member[key] = value.text;
+    }
+  }
 }
 void Config::field(const char* name, std::map<std::string, double>& member) { map_field(name, member); }
 void Config::field(const char* name, std::map<std::string, std::string>& member) { map_field(name, member); }

@@ -95,12 +95,12 @@ Json json_of(const Named<Family>& named) {
 
 std::string Config::class_of(const char* name, const Json& got, Json& config) const {
   config = Json(Kind::object);
-  if (got.is(Kind::text)) return got.text;
+  if (got.is(Kind::text)) return detail::escaped(got.text);
   const Json* const class_name = got.find("class_name");
   if (!got.is(Kind::object) || !class_name || !class_name->is(Kind::text))
     refuse(name, got, "a name, or {\"class_name\": a name, \"config\": its options}");
   if (const Json* const options = got.find("config")) config = *options;
-  return class_name->text;
+  return detail::escaped(class_name->text);
 }
 
 template <class Family>

@@ -18,16 +18,16 @@ namespace {
 
 using Kind = Json::Kind;
 
-/// What a layer takes in memory is many times its words.
-constexpr std::size_t most_layers = 20'000;
+/// What a layer takes in memory is many times its words; and a graph is looked at from its outputs down, on the stack.
+constexpr std::size_t most_layers = 5'000;
+constexpr std::size_t most_ends = 1'000;
 
 /// A layer of a graph, and what its applications gave.
 struct Entry {
   Layer layer;
   const Json* inbound = nullptr;
   std::vector<std::vector<Symbol>> made = {};
-
-  bool is_done() const { return !inbound || made.size() >= inbound->members.size(); }
+  bool is_pending = false;
 };
 
 struct Ends {
@@ -59,7 +59,7 @@ class NetworkReader final : public Config::LayerReader {
     Json config = expect(json.find("config"), Kind::object, "config of a layer");
     GLIA_CHECK(made_.size() < most_layers, ValueError, "a model's description has more than ", most_layers,
                " layers");
-    Config reading(config, type, this);
+    Config reading(config, detail::escaped(type), this);
     const bool is_own = json.find("registered_name") != nullptr;
     Layer layer = !is_own && (type == "Sequential" || type == "Functional")
                       ? graph_layer(type, reading)
@@ -93,19 +93,21 @@ class NetworkReader final : public Config::LayerReader {
     }
     apply(entries, in_order);
     Ends ends;
-    for (const auto& [name, symbols] :
-         {std::pair("input_layers", &ends.inputs), std::pair("output_layers", &ends.outputs)})
-      for (const Json::Member& place : list(config, name).members)
-        symbols->push_back(*symbol_at(entries, place.value));
-    if (config.found("added_losses"))
-      for (const Json::Member& place : list(config, "added_losses").members)
-        ends.added.push_back(*symbol_at(entries, place.value));
+    put_symbols(entries, list(config, "input_layers"), ends.inputs);
+    put_symbols(entries, list(config, "output_layers"), ends.outputs);
+    if (config.found("added_losses")) put_symbols(entries, list(config, "added_losses"), ends.added);
     return ends;
   }
 
  private:
   using Entries = std::map<std::string, Entry>;
 
+  static void put_symbols(Entries& entries, const Json& list, std::vector<Symbol>& symbols) {
+    GLIA_CHECK(list.members.size() <= most_ends, ValueError, "a model's description has ",
+               list.members.size(), " inputs, outputs or added losses, expected at most ", most_ends);
+    for (const Json::Member& place : list.members)
+      symbols.push_back(symbol_at(place_of(entries, place.value)));
+  }
   static const Json& list(Config& config, const char* name) {
     return expect(config.found(name), Kind::array, name);
   }
@@ -131,35 +133,61 @@ class NetworkReader final : public Config::LayerReader {
     return Layer(std::move(node));
   }
 
-  /// Applies layers to what is there, over and over, as they may stand in any order.
-  static void apply(const Entries& entries, const std::vector<Entry*>& in_order) {
-    std::vector<Entry*> left = in_order;
-    for (bool goes_on = true; goes_on;) {
-      goes_on = false;
-      for (Entry* entry : left)
-        while (!entry->is_done() && apply_next(entries, *entry)) goes_on = true;
-      std::erase_if(left, [](const Entry* entry) { return entry->is_done(); });
-    }
-    GLIA_CHECK(left.empty(), ValueError, "a model's description has a layer, \"",
-               detail::escaped(left[0]->layer.name()), "\", that is applied to what nothing gives");
+  /// Applies the layers of a graph; they may stand in any order.
+  void apply(Entries& entries, const std::vector<Entry*>& in_order) {
+    for (Entry* entry : in_order) apply_until(entries, *entry, entry->inbound->members.size());
   }
 
-  /// False where something that it reads is not there yet.
-  static bool apply_next(const Entries& entries, Entry& entry) {
-    const Json& sources =
-        expect(&entry.inbound->members[entry.made.size()].value, Kind::array, "list of inputs of a layer");
-    std::vector<Symbol> inputs;
-    for (const Json::Member& place : sources.members) {
-      const Symbol* const symbol = symbol_at(entries, place.value, true);
-      if (!symbol) return false;
-      inputs.push_back(*symbol);
+  /// An application on the way, and what it reads so far.
+  struct Pending {
+    Entry* entry;
+    std::size_t count;  ///< that the entry is to have
+    std::vector<Symbol> inputs = {};
+  };
+
+  /// Applies a layer so many times, what it reads first; by a list, since a graph may be deeper than the stack.
+  void apply_until(Entries& entries, Entry& wanted, std::size_t count) {
+    std::vector<Pending> pending;
+    const auto begin = [&](Entry& entry, std::size_t until) {
+      GLIA_CHECK(!entry.is_pending, ValueError, "a model's description has a layer, \"",
+                 detail::escaped(entry.layer.name()), "\", that reads what it gives itself");
+      entry.is_pending = true;
+      pending.push_back({&entry, until});
+    };
+    begin(wanted, count);
+    while (!pending.empty()) {
+      Pending& now = pending.back();
+      Entry& entry = *now.entry;
+      if (entry.made.size() >= now.count) {
+        entry.is_pending = false;
+        pending.pop_back();
+        continue;
+      }
+      const Json& sources =
+          expect(&entry.inbound->members[entry.made.size()].value, Kind::array, "list of inputs of a layer");
+      if (now.inputs.size() < sources.members.size()) {
+        const Place place = place_of(entries, sources.members[now.inputs.size()].value);
+        if (place.application < place.entry->made.size())
+          now.inputs.push_back(symbol_at(place));
+        else
+          begin(*place.entry, place.application + 1);
+        continue;
+      }
+      GLIA_CHECK(++applications_ <= most_layers, ValueError, "a model's description has more than ",
+                 most_layers, " applications of layers");
+      entry.made.push_back(entry.layer.apply(std::exchange(now.inputs, {})));
     }
-    entry.made.push_back(entry.layer.apply(inputs));
-    return true;
   }
 
-  /// [layer, application, output]; null where it may be missing, and is.
-  static const Symbol* symbol_at(const Entries& entries, const Json& json, bool may_be_missing = false) {
+  /// An output of an application, which may be still to come.
+  struct Place {
+    Entry* entry;
+    std::size_t application, output;
+    const Json& json;
+  };
+
+  /// [layer, application, output].
+  static Place place_of(Entries& entries, const Json& json) {
     std::string layer;
     std::int64_t application = -1, output = -1;
     if (json.is(Kind::array) && json.members.size() == 3) {
@@ -171,20 +199,26 @@ class NetworkReader final : public Config::LayerReader {
       place.needed("layer", layer), place.needed("application", application), place.needed("output", output);
     }
     const auto entry = entries.find(layer);
-    const bool is_there = entry != entries.end() && application >= 0 && output >= 0;
-    if (is_there && application < static_cast<std::int64_t>(entry->second.made.size())) {
-      const std::vector<Symbol>& symbols = entry->second.made[static_cast<std::size_t>(application)];
-      if (output < static_cast<std::int64_t>(symbols.size()))
-        return &symbols[static_cast<std::size_t>(output)];
-    } else if (is_there && may_be_missing) {
-      return nullptr;
-    }
+    if (entry == entries.end() || application < 0 || output < 0) refuse(json);
+    const Place place{&entry->second, static_cast<std::size_t>(application), static_cast<std::size_t>(output),
+                      json};
+    if (place.application >= std::max(place.entry->made.size(), place.entry->inbound->members.size()))
+      refuse(json);
+    return place;
+  }
+  static const Symbol& symbol_at(const Place& place) {
+    const std::vector<Symbol>& symbols = place.entry->made[place.application];
+    if (place.output >= symbols.size()) refuse(place.json);
+    return symbols[place.output];
+  }
+  [[noreturn]] static void refuse(const Json& json) {
     throw ValueError("a model's description has the place " + detail::escaped(json.dump()) +
                      ", expected [layer, application, output] of a layer in it");
   }
 
   const std::weak_ptr<Builder>& model_;
   std::vector<Layer> made_;  // in the order in which they ended
+  std::size_t applications_ = 0;
 };
 
 }  // namespace

@@ -82,9 +82,8 @@ class Saving {
  private:
   void add_training() {
     json_.add("compile", compile_json(core_));
-    Progressed progressed{core_.epoch, core_.trained_epochs, core_.steps(),
-                          core_.built() && core_.trainer().has_memory()};
-    if (progressed.has_kept) add_kept();
+    Progressed progressed{core_.epoch, core_.trained_epochs, core_.steps(), false};
+    if (core_.built() && core_.trainer().has_memory()) progressed.has_kept = add_kept();
     Config config(json_.add("training", Json(Kind::object)));
     progressed.list(config);
     Json& callbacks = json_.add("callbacks", Json(Kind::array));
@@ -98,10 +97,12 @@ class Saving {
         add(callback_name(callbacks.members.size() - 1, i), std::move(kept.state.tensors[i]));
     }
   }
-  void add_kept() {
+  /// False where the optimizer keeps nothing.
+  bool add_kept() {
     const VariableNames names = names_of(core_);
-    for (Trainer::Kept& kept : core_.kept())
-      add(kept_name(kept.row, names.at(kept.variable)), std::move(kept.values));
+    std::vector<Trainer::Kept> all = core_.kept();
+    for (Trainer::Kept& kept : all) add(kept_name(kept.row, names.at(kept.variable)), std::move(kept.values));
+    return !all.empty();
   }
   /// Elements stay where they are when the tensor moves.
   void add(std::string name, Tensor tensor) {
