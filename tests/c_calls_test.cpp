@@ -176,20 +176,20 @@ TEST(CWords, Mistakes_are_told_with_what_was_expected) {
       {"7", "character 1: expected a name, got \"7\""},
       {"Dense(3))", "character 9: expected a name, got \")\""},
       {"Dense(1e999)", "character 7: expected a number"},
-      {"Dense(nan)", "Dense: units is nan, expected a whole number"},
+      {"Dense(nan)", "Dense: units is \"nan\", expected a whole number"},
       {"Dense(3, l2(0.1))", "expected \",\" or \")\", got \"(0.1))\""},
       {"Dense(units=3, units=4)", "Dense got units twice"},
       {"Dense(3, units=4)", "Dense got units twice"},
       {"Dense(activation='relu', 3)", "Dense got 3 behind activation=..."},
       {"Dense(3, 'relu', True, 'zeros')", "Dense got 'zeros' as argument 4, expected a name before it"},
-      {"Dense(3, use_bias=1)", "use_bias is 1, expected True or False"},
-      {"Dense(3, activation=2)", "activation is 2, expected a 'text'"},
+      {"Dense(3, use_bias=1)", "use_bias is 1, expected true or false"},
+      {"Dense(3, activation=2)", "activation is 2, expected a name"},
       {"Dense(99999999999)", "units is 99999999999, expected a whole number"},
       {"Dense(3, input_shape=(1,2,3,4,5,6,7,8,9))", "expected a shape of one row"},
-      {"Dropout('half')", "rate is 'half', expected a number"},
-      {"Conv2D(3, (1, 2, 3))", "kernel_size is (1, 2, 3), expected a whole number, or two of them"},
-      {"Conv2D(3, 3, 'relu')", "strides is 'relu', expected a whole number, or two of them"},
-      {"ZeroPadding2D((1, 2, 3))", "padding is (1, 2, 3), expected"},
+      {"Dropout('half')", "rate is \"half\", expected a number"},
+      {"Conv2D(3, (1, 2, 3))", "kernel_size is [1,2,3], expected a whole number, or two of them"},
+      {"Conv2D(3, 3, 'relu')", "strides is \"relu\", expected a whole number, or two of them"},
+      {"ZeroPadding2D((1, 2, 3))", "padding is [1,2,3], expected"},
       {"Dropout(1.5)", "rate"},
       {"MaxPool2D(2)", "did you mean \"MaxPooling2D\""},
   };
@@ -199,7 +199,7 @@ TEST(CWords, Mistakes_are_told_with_what_was_expected) {
   expect_error<ValueError>([] { c::optimizer_of("adam(momentum=0.9)"); },
                            {"argument of adam", "momentum", "beta_1"});
   expect_error<ValueError>([] { c::loss_of("mse(from_logits=True)"); },
-                           {"mse takes no arguments, got from_logits=True"});
+                           {"mse takes no arguments, got from_logits=true"});
 }
 
 TEST(CWords, Optimizers_and_losses_have_their_options) {

@@ -30,6 +30,13 @@ struct RandomGraph {
   bool weighted() const { return !weights.empty(); }
 };
 
+/// Whether a layer is a formula, which no file can hold.
+inline bool has_lambda(const Model& model) {
+  for (const Layer& layer : model.layers())
+    if (layer.type() == "Lambda") return true;
+  return false;
+}
+
 class RandomGraphMaker {
  public:
   static constexpr std::int64_t rows = 17;

@@ -313,11 +313,10 @@ TEST(Safetensors, Missing_unknown_and_repeated_keys_are_refused) {
 }
 
 TEST(Safetensors, A_dtype_that_glia_has_not_names_the_tensor_and_what_can_be_read) {
-  for (const std::string dtype :
-       {"BOOL", "F8_E4M3", "I8", "I16", "U16", "F16", "BF16", "U32", "U64", "C64", "f32", ""}) {
+  for (const std::string dtype : {"BOOL", "F8_E4M3", "I8", "I16", "U16", "U32", "U64", "C64", "f32", ""}) {
     const std::string message = error_of(file_of(header("\"" + dtype + "\"", "[1]", "[0,2]"), "ab"));
     EXPECT_TRUE(says(message, "tensor \"w\" is of dtype \"" + dtype + "\""));
-    EXPECT_TRUE(says(message, "F32, F64, U8, I32 and I64"));
+    EXPECT_TRUE(says(message, "F32, F64, F16, BF16, U8, I32 and I64"));
   }
 }
 

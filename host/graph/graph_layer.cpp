@@ -12,6 +12,7 @@ class GraphLayer final : public LayerNode {
   GraphLayer(const char* type, const Graph& graph) : type_(type), graph_(graph) { children = graph.layers(); }
 
   const char* type() const override { return type_; }
+  void describe(Config&) override {}  // who describes graphs does: it knows the names of the layers
   bool is_scope() const override { return true; }
   const Graph& graph() const { return graph_; }
 

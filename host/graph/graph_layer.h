@@ -3,6 +3,7 @@
 #pragma once
 
 #include <host/graph/graph.h>
+#include <host/layers/layer_classes.h>
 
 #include <memory>
 #include <string>
@@ -11,6 +12,8 @@ namespace glia {
 
 /// `type` is what summaries call it: "Sequential", "Functional".
 std::shared_ptr<LayerNode> make_graph_layer(const char* type, const Graph& graph);
+
+LayerClasses residual_classes();
 
 /// The graph of such a layer; null for others.
 const Graph* graph_within(const LayerNode& layer);

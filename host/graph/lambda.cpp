@@ -14,6 +14,12 @@ class LambdaNode final : public LayerNode {
   explicit LambdaNode(Lambda::Function function) : function_(std::move(function)) {}
 
   const char* type() const override { return "Lambda"; }
+  void describe(Config&) override {
+    throw ValueError(
+        "layer \"" + name +
+        "\" (Lambda) is a function, which no words say and no file can hold: make a Model of its "
+        "formula, or a layer of your own that is registered, and save that");
+  }
 
   Shapes output_shapes(const Shapes& inputs) const override {
     const Graph graph = graph_for(inputs);

@@ -1,22 +1,32 @@
 // Residual: layers with a way around them (He et al. 2016).
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/image_layers.h>
-#include <host/graph/graph.h>
+#include <host/graph/graph_layer.h>
+#include <host/layers/config.h>
 
 #include <algorithm>
 
 namespace glia {
 namespace {
 
+void list(Config& config, std::vector<Layer>& layers, std::vector<Layer>& shortcut) {
+  config.needed("layers", layers), config.field("shortcut", shortcut);
+}
+
 class ResidualNode final : public SimpleLayer {
  public:
   ResidualNode(const std::vector<Layer>& layers, const std::vector<Layer>& shortcut)
-      : layers_(Graph::chain(layers)), shortcut_(Graph::chain(shortcut)), has_shortcut_(!shortcut.empty()) {
+      : layers_(Graph::chain(layers)), shortcut_(Graph::chain(shortcut)), main_count_(layers.size()) {
     children = layers;
     children.insert(children.end(), shortcut.begin(), shortcut.end());
   }
 
   const char* type() const override { return "Residual"; }
+  void describe(Config& config) override {
+    const auto middle = children.begin() + static_cast<std::ptrdiff_t>(main_count_);
+    std::vector<Layer> layers(children.begin(), middle), shortcut(middle, children.end());
+    list(config, layers, shortcut);
+  }
   void specify(const Shapes& inputs) override {
     layers_.specify(inputs);
     shortcut_.specify(inputs);
@@ -34,7 +44,7 @@ class ResidualNode final : public SimpleLayer {
     const Shape around = shortcut_.shapes({input_shape}).back()[0];
     GLIA_CHECK(output == around, ShapeError, "layer \"", name, "\" (Residual) cannot add rows of shape ",
                output, ", which its layers give, and rows of shape ", around, ", which ",
-               has_shortcut_ ? "its shortcut gives" : "are its input",
+               children.size() > main_count_ ? "its shortcut gives" : "are its input",
                ": give a shortcut that changes the shape likewise, such as Conv2D(",
                output.empty() ? 1 : output.back(), ", 1)");
     return output;
@@ -57,10 +67,19 @@ class ResidualNode final : public SimpleLayer {
 
  private:
   Graph layers_, shortcut_;
-  bool has_shortcut_;
+  std::size_t main_count_;  // of the children; the others are the shortcut's
 };
 
+constexpr LayerClass classes[] = {{"Residual", [](Config& config) -> Layer {
+                                     std::vector<Layer> layers;
+                                     ResidualOptions options;
+                                     list(config, layers, options.shortcut);
+                                     return Residual(layers, options);
+                                   }}};
+
 }  // namespace
+
+LayerClasses residual_classes() { return classes; }
 
 Residual::Residual(const std::vector<Layer>& layers, const ResidualOptions& options)
     : Layer(make_node<ResidualNode>(layers, options.shortcut)) {

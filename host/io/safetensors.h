@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/saving.h>  // defines: StoredAs
 #include <glia/tensor.h>  // defines: Tensor, TensorView
 
 #include <map>
@@ -20,9 +21,14 @@ struct NamedTensor {
 struct NamedView {
   std::string name;
   TensorView tensor;
+  StoredAs as = StoredAs::same;  ///< of floating-point numbers
 };
 
 using Metadata = std::map<std::string, std::string>;
+
+/// The key of the metadata under which a file has the SHA-256 of itself, all of it, but for these 64 digits, which count as zeros.
+inline constexpr auto checksum_key = "glia.checksum";
+enum class Checksum { none, sha256 };
 
 /// Saves whole or not at all (see write_file_atomically). The file has wide dtypes first, then goes by name,
 /// in whatever order the tensors are given. The scale of a uint8 tensor is not stored: values are raw. Throws
@@ -31,11 +37,11 @@ using Metadata = std::map<std::string, std::string>;
 ///
 ///     save_safetensors("model.safetensors", {{"kernel", kernel}, {"bias", bias}}, {{"epoch", "5"}});
 void save_safetensors(const std::string& path, const std::vector<NamedView>& tensors,
-                      const Metadata& metadata = {});
+                      const Metadata& metadata = {}, Checksum checksum = Checksum::none);
 
 /// The file's tensors, on the CPU, in the order of their bytes; `metadata`, where given, is replaced by the
-/// file's. The file is taken for hostile: everything is checked before memory is allocated for it, and that
-/// is at most about the file's size. Throws FileError for a file that is missing, damaged, or holds a dtype
+/// file's. F16 and BF16 become float32; a checksum is compared. The file is taken for hostile: everything is checked before memory is allocated for it, and that
+/// is at most about the file's size, twice that of F16 and BF16. Throws FileError for a file that is missing, damaged, or holds a dtype
 /// Glia has not; OutOfMemoryError.
 std::vector<NamedTensor> load_safetensors(const std::string& path, Metadata* metadata = nullptr);
 

@@ -169,14 +169,14 @@ class HeaderReader {
            : !shape_ ? "shape"
                      : "data_offsets",
            "\"");
-    const auto dtype = std::find_if(safetensors_dtypes.begin(), safetensors_dtypes.end(),
-                                    [&](const auto& known) { return *dtype_ == known.first; });
-    if (dtype == safetensors_dtypes.end())
+    const auto dtype = std::find_if(stored_dtypes.begin(), stored_dtypes.end(),
+                                    [&](const StoredDType& known) { return *dtype_ == known.name; });
+    if (dtype == stored_dtypes.end())
       throw FileError(
           detail::concat("'", path_, "': tensor ", name, " is of dtype ", shown(*dtype_),
-                         "; Glia reads F32, F64, U8, I32 and I64: convert it to one of these where the "
-                         "file was made, and save it again"));
-    entry_.dtype = dtype->second;
+                         "; Glia reads F32, F64, F16, BF16, U8, I32 and I64: convert it to one of these "
+                         "where the file was made, and save it again"));
+    entry_.stored = &*dtype;
     entry_.shape = *shape_;
     std::tie(entry_.begin, entry_.end) = std::tie(offsets_->value[0], offsets_->value[1]);
     const std::uint64_t bytes = bytes_of_shape();
@@ -188,7 +188,7 @@ class HeaderReader {
 
   std::uint64_t bytes_of_shape() const {
     // Zeros are left out of the checked product: parts of a shape are multiplied elsewhere, without checks.
-    std::int64_t bytes = size_of(entry_.dtype);
+    std::int64_t bytes = entry_.stored->bytes;
     bool is_empty = false;
     for (std::int64_t dimension : entry_.shape) {
       if (dimension == 0)

@@ -11,15 +11,34 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace glia::io {
 
+/// A dtype of files, and that of the tensors which Glia makes of it.
+struct StoredDType {
+  const char* name;
+  DType dtype;
+  std::int64_t bytes;  ///< of an element in the file
+};
+
+/// Those that Glia reads and writes: first what is kept as it is.
+inline constexpr std::array<StoredDType, 7> stored_dtypes = {{
+    {"F32", DType::float32, 4},
+    {"F64", DType::float64, 8},
+    {"U8", DType::uint8, 1},
+    {"I32", DType::int32, 4},
+    {"I64", DType::int64, 8},
+    {"F16", DType::float32, 2},
+    {"BF16", DType::float32, 2},
+}};
+inline constexpr const StoredDType& stored_float16 = stored_dtypes[5];
+inline constexpr const StoredDType& stored_bfloat16 = stored_dtypes[6];
+
 /// One tensor, its bytes [begin, end) counted from the end of the header.
 struct TensorEntry {
   std::string name;
-  DType dtype = DType::float32;
+  const StoredDType* stored = nullptr;
   Shape shape;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -32,15 +51,6 @@ struct SafetensorsHeader {
 
 /// The key of the header that is no tensor.
 inline constexpr auto safetensors_metadata_key = "__metadata__";
-
-/// The dtypes of files that Glia has, by the file's names.
-inline constexpr std::array<std::pair<const char*, DType>, 5> safetensors_dtypes = {{
-    {"F32", DType::float32},
-    {"F64", DType::float64},
-    {"U8", DType::uint8},
-    {"I32", DType::int32},
-    {"I64", DType::int64},
-}};
 
 /// The format's own limit, in bytes.
 inline constexpr std::uint64_t max_safetensors_header = 100'000'000;

@@ -12,12 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const char* file_name_of(DType dtype) {
-  for (const auto& [name, value] : safetensors_dtypes)
-    if (value == dtype) return name;
-  throw ValueError("a tensor carries an unknown dtype: its memory was overwritten");
-}
-
 void append_json(std::string& out, const std::string& text, const char* what) {
   try {
     const std::string json = Json(text).dump();
@@ -51,7 +45,7 @@ std::string make_safetensors_header(const SafetensorsHeader& header) {
                safetensors_metadata_key, " in a safetensors file, where that is the metadata; rename it");
     json += std::exchange(before, ",");
     append_json(json, entry.name, "the tensor name");
-    json += detail::concat(":{\"dtype\":\"", file_name_of(entry.dtype), "\",\"shape\":[");
+    json += detail::concat(":{\"dtype\":\"", entry.stored->name, "\",\"shape\":[");
     for (int axis = 0; axis < entry.shape.rank(); ++axis)
       json += (axis ? "," : "") + std::to_string(entry.shape[axis]);
     json += detail::concat("],\"data_offsets\":[", entry.begin, ',', entry.end, "]}");

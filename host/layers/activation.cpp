@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/layers/activation.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/options.h>
 
 #include <cmath>
 #include <type_traits>
@@ -61,6 +63,15 @@ class ActivationNode final : public SimpleLayer {
   ActivationNode(const char* type, const Functions& function) : type_(type), function_(function) {}
 
   const char* type() const override { return type_; }
+  void describe(Config& config) override {
+    if constexpr (std::is_same_v<Functions, Activations>) {
+      ActivationName function("linear");
+      function.value() = function_;
+      config.field("activation", function);
+    } else {
+      std::visit([&](auto& function) { list_function(config, function); }, function_);
+    }
+  }
   Shape shape_for(const Shape& input_shape) const override {
     const bool by_row = std::visit(
         [](const auto& f) {
@@ -98,6 +109,7 @@ class PReLUNode final : public SimpleLayer {
   explicit PReLUNode(const PReLUOptions& options) : options_(options) {}
 
   const char* type() const override { return "PReLU"; }
+  void describe(Config& config) override { list_weights(config, options_); }
   bool can_train() const override { return true; }
   Shape shape_for(const Shape& input_shape) const override { return input_shape; }
   std::vector<Variable> weights_for(const Shape& input_shape) const override {
@@ -122,7 +134,62 @@ class PReLUNode final : public SimpleLayer {
   PReLUOptions options_;
 };
 
+/// A formula's.
+template <class Function>
+Layer element_class(Config& config, const char* type) {
+  Function function;
+  list_function(config, function);
+  return element_layer(type, function);
+}
+
+constexpr LayerClass classes[] = {
+    {"Activation",
+     [](Config& config) -> Layer {
+       ActivationName function("linear");
+       config.needed("activation", function);
+       return Activation(function);
+     }},
+    {"ReLU",
+     [](Config& config) -> Layer {
+       ReLUOptions options;
+       list_function(config, options);
+       return ReLU(options);
+     }},
+    {"LeakyReLU",
+     [](Config& config) -> Layer {
+       LeakyRelu function{0.3};
+       list_function(config, function);
+       return LeakyReLU(function.negative_slope);
+     }},
+    {"ELU",
+     [](Config& config) -> Layer {
+       Elu function;
+       list_function(config, function);
+       return ELU(function.alpha);
+     }},
+    {"PReLU",
+     [](Config& config) -> Layer {
+       PReLUOptions options;
+       list_weights(config, options);
+       return PReLU(options);
+     }},
+    {"Rescaling",
+     [](Config& config) -> Layer {
+       double scale = 1, offset = 0;
+       config.needed("scale", scale), config.field("offset", offset);
+       return Rescaling(scale, offset);
+     }},
+    {"Exp", [](Config& config) { return element_class<Exponential>(config, "Exp"); }},
+    {"Log", [](Config& config) { return element_class<Log>(config, "Log"); }},
+    {"Sqrt", [](Config& config) { return element_class<Sqrt>(config, "Sqrt"); }},
+    {"Abs", [](Config& config) { return element_class<Abs>(config, "Abs"); }},
+    {"Square", [](Config& config) { return element_class<Square>(config, "Square"); }},
+    {"Power", [](Config& config) { return element_class<Power>(config, "Power"); }},
+};
+
 }  // namespace
+
+LayerClasses activation_classes() { return classes; }
 
 Emitted emit_activation(Emitter& emitter, const Activations& function, const View& z) {
   return std::visit([&](const auto& f) { return emit_function(emitter, f, z); }, function);

@@ -1,6 +1,8 @@
 // Layers that change images while a model trains: one step each of an Augment.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/augmentation_layers.h>
+#include <host/layers/config.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 
 #include <algorithm>
@@ -65,20 +67,23 @@ void check_fill(const char* type, double value) {
   GLIA_CHECK(std::isfinite(value), ValueError, type, " got fill_value ", value, ", expected a finite number");
 }
 
+void list(Config& config, FlipModeName& mode) { config.field("mode", mode); }
+
 class RandomFlipNode final : public AugmentationNode {
  public:
-  RandomFlipNode(const FlipModes& mode, const RandomFlipOptions& o)
+  RandomFlipNode(const FlipModeName& mode, const RandomFlipOptions& o)
       : AugmentationNode("RandomFlip", o.input_shape, o.name), mode_(mode) {}
+  void describe(Config& config) override { list(config, mode_); }
 
  private:
   std::optional<AugmentStep> step(std::int64_t, std::int64_t) const override {
     AugmentStep step;
-    std::visit([&](const auto& mode) { step.rows = mode.rows, step.columns = mode.columns; }, mode_);
+    std::visit([&](const auto& mode) { step.rows = mode.rows, step.columns = mode.columns; }, mode_.value());
     step.below = words_below(0.5);
     return step;
   }
 
-  FlipModes mode_;
+  FlipModeName mode_;
 };
 
 /// The whole pixels that bounds hold; where they hold none, the one nearest to their middle.
@@ -90,6 +95,11 @@ std::pair<std::int32_t, std::int32_t> pixels_within(const FactorRange& factor, s
   return {static_cast<std::int32_t>(least), static_cast<std::int32_t>(most)};
 }
 
+void list(Config& config, FactorRange& height, FactorRange& width, RandomTranslationOptions& options) {
+  config.needed("height_factor", height), config.needed("width_factor", width);
+  config.field("fill_mode", options.fill_mode), config.field("fill_value", options.fill_value);
+}
+
 class RandomTranslationNode final : public AugmentationNode {
  public:
   RandomTranslationNode(const FactorRange& height, const FactorRange& width,
@@ -97,8 +107,8 @@ class RandomTranslationNode final : public AugmentationNode {
       : AugmentationNode("RandomTranslation", o.input_shape, o.name),
         height_(height),
         width_(width),
-        border_(std::visit([](const auto& mode) { return mode.border; }, o.fill_mode.value())),
-        fill_(o.fill_value) {}
+        options_(o) {}
+  void describe(Config& config) override { list(config, height_, width_, options_); }
 
  private:
   std::optional<AugmentStep> step(std::int64_t height, std::int64_t width) const override {
@@ -107,15 +117,14 @@ class RandomTranslationNode final : public AugmentationNode {
     if (!(least_down != 0 || most_down != 0 || least_right != 0 || most_right != 0)) return std::nullopt;
     AugmentStep step;
     step.kind = AugmentStep::move;
-    step.border = border_;
+    step.border = std::visit([](const auto& mode) { return mode.border; }, options_.fill_mode.value());
     step.by = {least_down, most_down, least_right, most_right};
-    step.offset = fill_;
+    step.offset = options_.fill_value;
     return step;
   }
 
   FactorRange height_, width_;
-  Border border_;
-  double fill_;
+  RandomTranslationOptions options_;
 };
 
 /// One number, which stands for -f and f, means 0 to f here.
@@ -123,38 +132,46 @@ FactorRange from_zero(const FactorRange& factor) {
   return factor.lower == -factor.upper ? FactorRange(0, factor.upper) : factor;
 }
 
+void list(Config& config, RandomErasingOptions& options) {
+  config.field("factor", options.factor), config.field("scale", options.scale);
+  config.field("fill_value", options.fill_value);
+}
+
 class RandomErasingNode final : public AugmentationNode {
  public:
-  RandomErasingNode(const FactorRange& factor, const FactorRange& scale, const RandomErasingOptions& o)
-      : AugmentationNode("RandomErasing", o.input_shape, o.name),
-        // A word below a probability that is itself drawn from a range is below the range's mean as often.
-        below_(words_below((factor.lower + factor.upper) / 2)),
-        box_{0, 0, share(scale.lower), share(scale.upper)},
-        fill_(o.fill_value) {}
+  explicit RandomErasingNode(const RandomErasingOptions& o)
+      : AugmentationNode("RandomErasing", o.input_shape, o.name), options_(o) {}
+  void describe(Config& config) override { list(config, options_); }
 
  private:
   static std::uint32_t share(double scale) {
     return static_cast<std::uint32_t>(std::llround(scale * 0x1p24));
   }
   std::optional<AugmentStep> step(std::int64_t, std::int64_t) const override {
-    if (!(below_ > 0)) return std::nullopt;
+    const FactorRange factor = from_zero(options_.factor), scale = from_zero(options_.scale);
+    // A word below a probability that is itself drawn from a range is below the range's mean as often.
+    const std::uint64_t below = words_below((factor.lower + factor.upper) / 2);
+    if (!(below > 0)) return std::nullopt;
     AugmentStep step;
     step.kind = AugmentStep::erase;
-    step.below = below_;
-    step.box = box_;
-    step.offset = fill_;
+    step.below = below;
+    step.box = {0, 0, share(scale.lower), share(scale.upper)};
+    step.offset = options_.fill_value;
     return step;
   }
 
-  std::uint64_t below_;
-  AugmentStep::Box box_;
-  double fill_;
+  RandomErasingOptions options_;
 };
+
+void list(Config& config, Size2D& size, CutoutOptions& options) {
+  config.needed("size", size), config.field("fill_value", options.fill_value);
+}
 
 class CutoutNode final : public AugmentationNode {
  public:
   CutoutNode(const Size2D& size, const CutoutOptions& o)
-      : AugmentationNode("Cutout", o.input_shape, o.name), size_(size), fill_(o.fill_value) {}
+      : AugmentationNode("Cutout", o.input_shape, o.name), size_(size), options_(o) {}
+  void describe(Config& config) override { list(config, size_, options_); }
 
  private:
   std::optional<AugmentStep> step(std::int64_t height, std::int64_t width) const override {
@@ -165,18 +182,49 @@ class CutoutNode final : public AugmentationNode {
     step.kind = AugmentStep::erase;
     step.below = words_below(1);
     step.box = {size_.height, size_.width, 0, 0};
-    step.offset = fill_;
+    step.offset = options_.fill_value;
     return step;
   }
 
   Size2D size_;
-  double fill_;
+  CutoutOptions options_;
+};
+
+constexpr LayerClass classes[] = {
+    {"RandomFlip",
+     [](Config& config) -> Layer {
+       FlipModeName mode("horizontal_and_vertical");
+       list(config, mode);
+       return RandomFlip(mode);
+     }},
+    {"RandomTranslation",
+     [](Config& config) -> Layer {
+       FactorRange height(0), width(0);
+       RandomTranslationOptions options;
+       list(config, height, width, options);
+       return RandomTranslation(height, width, options);
+     }},
+    {"RandomErasing",
+     [](Config& config) -> Layer {
+       RandomErasingOptions options;
+       list(config, options);
+       return RandomErasing(options);
+     }},
+    {"Cutout",
+     [](Config& config) -> Layer {
+       Size2D size(1);
+       CutoutOptions options;
+       list(config, size, options);
+       return Cutout(size, options);
+     }},
 };
 
 }  // namespace
 
+LayerClasses augmentation_classes() { return classes; }
+
 RandomFlip::RandomFlip(const FlipModeName& mode, const RandomFlipOptions& options)
-    : Layer(make_node<RandomFlipNode>(mode.value(), options)) {}
+    : Layer(make_node<RandomFlipNode>(mode, options)) {}
 
 RandomTranslation::RandomTranslation(const FactorRange& height_factor, const FactorRange& width_factor,
                                      const RandomTranslationOptions& options)
@@ -187,7 +235,7 @@ RandomTranslation::RandomTranslation(const FactorRange& height_factor, const Fac
 }
 
 RandomErasing::RandomErasing(const RandomErasingOptions& options)
-    : Layer(make_node<RandomErasingNode>(from_zero(options.factor), from_zero(options.scale), options)) {
+    : Layer(make_node<RandomErasingNode>(options)) {
   check_factor("RandomErasing", "factor", from_zero(options.factor), 0);
   check_factor("RandomErasing", "scale", from_zero(options.scale), 0);
   GLIA_CHECK(options.scale.upper > 0, ValueError,

@@ -1,8 +1,11 @@
 // Convolutions: Conv2D, Conv1D, DepthwiseConv2D, SeparableConv2D and Conv2DTranspose.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/image_layers.h>
+#include <host/base/memory.h>        // defines: checked_elements
 #include <host/layers/activation.h>  // defines: emit_activation
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/options.h>
 #include <host/layers/windows.h>
 
 #include <utility>
@@ -114,6 +117,12 @@ Shape steps_as_image(const LayerNode& node, const Shape& rows) {
   return {1, rows[0], rows[1]};
 }
 
+void list(Config& config, int& filters, Size2D& kernel_size, Conv2DOptions& options, bool is_1d) {
+  config.one_axis = is_1d;
+  config.needed("filters", filters), config.needed("kernel_size", kernel_size);
+  list_window(config, options), list_weights(config, options);
+}
+
 /// Conv2D, and Conv1D as images of one row.
 class ConvolutionNode final : public SimpleLayer {
  public:
@@ -121,6 +130,7 @@ class ConvolutionNode final : public SimpleLayer {
       : filters_(filters), kernel_size_(kernel_size), options_(options), is_1d_(is_1d) {}
 
   const char* type() const override { return is_1d_ ? "Conv1D" : "Conv2D"; }
+  void describe(Config& config) override { list(config, filters_, kernel_size_, options_, is_1d_); }
   bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
@@ -175,6 +185,19 @@ class ConvolutionNode final : public SimpleLayer {
   bool is_1d_;
 };
 
+/// Of SeparableConv2D the `filters`, which DepthwiseConv2D has not: null.
+void list(Config& config, int* filters, Size2D& kernel_size, SeparableConv2DOptions& options) {
+  if (filters) config.needed("filters", *filters);
+  config.needed("kernel_size", kernel_size);
+  list_window(config, options);
+  if (filters) {
+    config.field("pointwise_initializer", options.pointwise_initializer);
+    config.field("pointwise_regularizer", options.pointwise_regularizer);
+    config.field("pointwise_constraint", options.pointwise_constraint);
+  }
+  list_weights(config, options);
+}
+
 /// SeparableConv2D, and without its second half DepthwiseConv2D.
 class DepthwiseNode final : public SimpleLayer {
  public:
@@ -183,6 +206,9 @@ class DepthwiseNode final : public SimpleLayer {
       : filters_(filters), kernel_size_(kernel_size), options_(options) {}
 
   const char* type() const override { return filters_ > 0 ? "SeparableConv2D" : "DepthwiseConv2D"; }
+  void describe(Config& config) override {
+    list(config, filters_ > 0 ? &filters_ : nullptr, kernel_size_, options_);
+  }
   bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
@@ -241,12 +267,18 @@ class DepthwiseNode final : public SimpleLayer {
   SeparableConv2DOptions options_;
 };
 
+void list(Config& config, int& filters, Size2D& kernel_size, Conv2DTransposeOptions& options) {
+  config.needed("filters", filters), config.needed("kernel_size", kernel_size);
+  list_window(config, options), list_weights(config, options);
+}
+
 class TransposeNode final : public SimpleLayer {
  public:
   TransposeNode(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options)
       : filters_(filters), kernel_size_(kernel_size), options_(options) {}
 
   const char* type() const override { return "Conv2DTranspose"; }
+  void describe(Config& config) override { list(config, filters_, kernel_size_, options_); }
   bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
@@ -255,6 +287,7 @@ class TransposeNode final : public SimpleLayer {
     const bool same = std::holds_alternative<SamePadding>(o.padding.value());
     const auto enlarged = [same](std::int64_t in, int kernel, int stride, int dilation) {
       const std::int64_t span = (std::int64_t{kernel} - 1) * dilation + 1;
+      checked_elements({in, stride, 2});  // throws where 64 bits do not hold what follows
       return in * stride + (same || span < stride ? 0 : span - stride);
     };
     const Shape output{
@@ -326,26 +359,80 @@ void check_groups(const char* type, int filters, int groups) {
              " groups, which do not divide them");
 }
 
+std::shared_ptr<LayerNode> convolution(int filters, Size2D kernel_size, const Conv2DOptions& options,
+                                       bool is_1d) {
+  const char* const type = is_1d ? "Conv1D" : "Conv2D";
+  check_at_least_one(type, "filters", filters);
+  check_sizes(type, kernel_size, options.strides, options.dilation_rate);
+  check_groups(type, filters, options.groups);
+  check_all_options(options);
+  return make_node<ConvolutionNode>(filters, kernel_size, options, is_1d);
+}
+
+std::shared_ptr<LayerNode> depthwise(const char* type, int filters, Size2D kernel_size,
+                                     const SeparableConv2DOptions& options) {
+  check_at_least_one(type, "depth_multiplier", options.depth_multiplier);
+  check_sizes(type, kernel_size, options.strides, options.dilation_rate);
+  check_all_options(options);
+  return make_node<DepthwiseNode>(filters, kernel_size, options);
+}
+
+std::shared_ptr<LayerNode> separable(int filters, Size2D kernel_size, const SeparableConv2DOptions& options) {
+  check_at_least_one("SeparableConv2D", "filters", filters);
+  return depthwise("SeparableConv2D", filters, kernel_size, options);
+}
+
+/// What the options of every layer say.
+template <class Options>
+void finish(LayerNode& node, const Options& options) {
+  node.name = options.name, node.trainable = options.trainable;
+  node.declare_input_shape(options.input_shape);
+}
+
+Layer read_convolution(Config& config, bool is_1d) {
+  int filters = 0;
+  Size2D kernel_size = 0;
+  Conv2DOptions options;
+  list(config, filters, kernel_size, options, is_1d);
+  return Layer(convolution(filters, kernel_size, options, is_1d));
+}
+
+Layer read_depthwise(Config& config, bool is_separable) {
+  int filters = 0;
+  Size2D kernel_size = 0;
+  SeparableConv2DOptions options;
+  list(config, is_separable ? &filters : nullptr, kernel_size, options);
+  return Layer(is_separable ? separable(filters, kernel_size, options)
+                            : depthwise("DepthwiseConv2D", 0, kernel_size, options));
+}
+
+constexpr LayerClass classes[] = {
+    {"Conv1D", [](Config& config) { return read_convolution(config, true); }},
+    {"Conv2D", [](Config& config) { return read_convolution(config, false); }},
+    {"Conv2DTranspose",
+     [](Config& config) -> Layer {
+       int filters = 0;
+       Size2D kernel_size = 0;
+       Conv2DTransposeOptions options;
+       list(config, filters, kernel_size, options);
+       return Conv2DTranspose(filters, kernel_size, options);
+     }},
+    {"DepthwiseConv2D", [](Config& config) { return read_depthwise(config, false); }},
+    {"SeparableConv2D", [](Config& config) { return read_depthwise(config, true); }},
+};
+
 }  // namespace
 
+LayerClasses convolution_classes() { return classes; }
+
 Conv2D::Conv2D(int filters, Size2D kernel_size, const Conv2DOptions& options)
-    : Layer(make_node<ConvolutionNode>(filters, kernel_size, options)) {
-  check_at_least_one("Conv2D", "filters", filters);
-  check_sizes("Conv2D", kernel_size, options.strides, options.dilation_rate);
-  check_groups("Conv2D", filters, options.groups);
-  check_all_options(options);
-  node().name = options.name, node().trainable = options.trainable;
-  node().declare_input_shape(options.input_shape);
+    : Layer(convolution(filters, kernel_size, options, false)) {
+  finish(node(), options);
 }
 
 Conv1D::Conv1D(int filters, int kernel_size, const Conv1DOptions& options)
-    : Layer(make_node<ConvolutionNode>(filters, Size2D(1, kernel_size), along_rows(options), true)) {
-  check_at_least_one("Conv1D", "filters", filters);
-  check_sizes("Conv1D", kernel_size, options.strides, options.dilation_rate);
-  check_groups("Conv1D", filters, options.groups);
-  check_all_options(options);
-  node().name = options.name, node().trainable = options.trainable;
-  node().declare_input_shape(options.input_shape);
+    : Layer(convolution(filters, Size2D(1, kernel_size), along_rows(options), true)) {
+  finish(node(), options);
 }
 
 Conv2DTranspose::Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options)
@@ -353,27 +440,17 @@ Conv2DTranspose::Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTr
   check_at_least_one("Conv2DTranspose", "filters", filters);
   check_sizes("Conv2DTranspose", kernel_size, options.strides, options.dilation_rate);
   check_all_options(options);
-  node().name = options.name, node().trainable = options.trainable;
-  node().declare_input_shape(options.input_shape);
+  finish(node(), options);
 }
 
 DepthwiseConv2D::DepthwiseConv2D(Size2D kernel_size, const DepthwiseConv2DOptions& options)
-    : Layer(make_node<DepthwiseNode>(0, kernel_size, without_pointwise(options))) {
-  check_at_least_one("DepthwiseConv2D", "depth_multiplier", options.depth_multiplier);
-  check_sizes("DepthwiseConv2D", kernel_size, options.strides, options.dilation_rate);
-  check_all_options(options);
-  node().name = options.name, node().trainable = options.trainable;
-  node().declare_input_shape(options.input_shape);
+    : Layer(depthwise("DepthwiseConv2D", 0, kernel_size, without_pointwise(options))) {
+  finish(node(), options);
 }
 
 SeparableConv2D::SeparableConv2D(int filters, Size2D kernel_size, const SeparableConv2DOptions& options)
-    : Layer(make_node<DepthwiseNode>(filters, kernel_size, options)) {
-  check_at_least_one("SeparableConv2D", "filters", filters);
-  check_at_least_one("SeparableConv2D", "depth_multiplier", options.depth_multiplier);
-  check_sizes("SeparableConv2D", kernel_size, options.strides, options.dilation_rate);
-  check_all_options(options);
-  node().name = options.name, node().trainable = options.trainable;
-  node().declare_input_shape(options.input_shape);
+    : Layer(separable(filters, kernel_size, options)) {
+  finish(node(), options);
 }
 
 }  // namespace glia

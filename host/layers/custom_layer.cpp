@@ -1,11 +1,16 @@
 // Layers of the application's own: the node that emits a Custom for the forward and for the backward body.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/custom_layer.h>
+#include <host/base/escaped.h>
+#include <host/layers/config.h>
 #include <host/layers/custom_body.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -46,6 +51,10 @@ class LayerBody final : public CustomBody {
   detail::CustomLayerClass class_;
 };
 
+void list(Config& config, LayerConfig& own) {
+  config.field("numbers", own.numbers), config.field("words", own.words);
+}
+
 class CustomNode final : public LayerNode {
  public:
   CustomNode(std::shared_ptr<const CustomLayer> own, const detail::CustomLayerClass& of_class)
@@ -57,6 +66,11 @@ class CustomNode final : public LayerNode {
   }
 
   const char* type() const override { return type_.c_str(); }
+  bool is_of_application() const override { return true; }
+  void describe(Config& config) override {
+    LayerConfig own = body_->own().config();
+    list(config, own);
+  }
   bool can_train() const override {
     return std::any_of(variables.begin(), variables.end(), [](const Variable& v) { return v.trainable; });
   }
@@ -159,7 +173,52 @@ class CustomNode final : public LayerNode {
   std::string type_;
 };
 
+/// How layers of the application's own are made. It lives as long as the process: a thread may ask for it to the end.
+struct Registered {
+  std::mutex mutex;
+  std::map<std::string, Layer (*)(const LayerConfig&)> by_type;
+};
+Registered& registered() {
+  static Registered& all = *new Registered;
+  return all;
+}
+
+template <class T>
+const T& value_of(const std::map<std::string, T>& values, const std::string& name) {
+  const auto found = values.find(name);
+  GLIA_CHECK(found != values.end(), ValueError, "a layer's config has no \"", name, "\"");
+  return found->second;
+}
+
 }  // namespace
+
+double LayerConfig::number(const std::string& name) const { return value_of(numbers, name); }
+const std::string& LayerConfig::word(const std::string& name) const { return value_of(words, name); }
+
+void register_layer(const std::string& type, Layer (*make)(const LayerConfig& config)) {
+  GLIA_CHECK(!type.empty() && make, ValueError, "register_layer got ",
+             type.empty() ? "no type" : "no function",
+             ", expected a class's type() and what makes a layer of it");
+  Registered& all = registered();
+  const std::lock_guard<std::mutex> lock(all.mutex);
+  all.by_type[type] = make;
+}
+
+Layer registered_layer(const std::string& type, Config& config) {
+  LayerConfig own;
+  list(config, own);
+  Registered& all = registered();
+  Layer (*make)(const LayerConfig&) = nullptr;
+  {
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    const auto found = all.by_type.find(type);
+    if (found != all.by_type.end()) make = found->second;
+  }
+  const std::string shown = detail::escaped(type);
+  GLIA_CHECK(make, ValueError, "the model has a layer of the application's own class ", shown,
+             ", which is not registered here: call glia::register_layer(\"", shown, "\", ...) first");
+  return make(own);
+}
 
 Layer detail::make_layer(std::shared_ptr<const CustomLayer> own, const CustomLayerClass& of_class,
                          const CustomLayerOptions& options) {

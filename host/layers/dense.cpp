@@ -2,16 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/layers/activation.h>  // defines: emit_activation
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/options.h>
 
 namespace glia {
 namespace {
+
+void list(Config& config, int& units, DenseOptions& options) {
+  config.needed("units", units);
+  list_weights(config, options);
+}
 
 class DenseNode final : public SimpleLayer {
  public:
   DenseNode(int units, const DenseOptions& options) : units_(units), options_(options) {}
 
   const char* type() const override { return "Dense"; }
+  void describe(Config& config) override { list(config, units_, options_); }
   bool can_train() const override { return true; }
 
   Shape shape_for(const Shape& input_shape) const override {
@@ -79,7 +87,17 @@ Shape input_shape_of(const DenseOptions& options) {
   return {options.input_dim};
 }
 
+constexpr LayerClass classes[] = {{"Dense", [](Config& config) -> Layer {
+                                     int units = 0;
+                                     DenseOptions options;
+                                     list(config, units, options);
+                                     config.field("input_dim", options.input_dim);
+                                     return Dense(units, options);
+                                   }}};
+
 }  // namespace
+
+LayerClasses dense_classes() { return classes; }
 
 Dense::Dense(int units, const DenseOptions& options) : Layer(make_node<DenseNode>(units, options)) {
   GLIA_CHECK(units >= 1, ValueError, "Dense got ", units, " units, expected at least 1");

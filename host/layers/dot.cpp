@@ -1,7 +1,9 @@
 // Dot: products of two inputs, summed over an axis of each.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/merging_layers.h>
+#include <host/layers/config.h>
 #include <host/layers/formulas.h>
+#include <host/layers/layer_classes.h>
 
 #include <memory>
 
@@ -59,11 +61,16 @@ View from_matrices(Emitter& e, const View& matrices, const Shape& shape, int axi
   return contiguous_copy(e, matrices.reshaped(moved).permuted(back));
 }
 
+void list(Config& config, DotOptions& options) {
+  config.field("axes", options.axes), config.field("normalize", options.normalize);
+}
+
 class DotNode final : public LayerNode {
  public:
   explicit DotNode(const DotOptions& options) : options_(options) {}
 
   const char* type() const override { return "Dot"; }
+  void describe(Config& config) override { list(config, options_); }
 
   Shapes output_shapes(const Shapes& inputs) const override {
     GLIA_CHECK(inputs.size() == 2, ShapeError, "layer \"", name, "\" (Dot) takes two inputs, got ",
@@ -118,7 +125,15 @@ class DotNode final : public LayerNode {
   DotOptions options_;
 };
 
+constexpr LayerClass classes[] = {{"Dot", [](Config& config) -> Layer {
+                                     DotOptions options;
+                                     list(config, options);
+                                     return Dot(options);
+                                   }}};
+
 }  // namespace
+
+LayerClasses dot_classes() { return classes; }
 
 Dot::Dot(const DotOptions& options) : Layer(make_node<DotNode>(options)) { node().name = options.name; }
 Dot::Dot(int axis) : Dot(DotOptions{.axes = {axis, axis}}) {}

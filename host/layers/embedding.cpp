@@ -1,7 +1,9 @@
 // Embedding: rows of a table, named by whole numbers.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/options.h>
 #include <host/tensor/elements.h>  // defines: for_each_element
 
 #include <cmath>
@@ -9,12 +11,18 @@
 namespace glia {
 namespace {
 
+void list(Config& config, int& input_dim, int& output_dim, EmbeddingOptions& options) {
+  config.needed("input_dim", input_dim), config.needed("output_dim", output_dim);
+  list_weights(config, options);
+}
+
 class EmbeddingNode final : public SimpleLayer {
  public:
   EmbeddingNode(int input_dim, int output_dim, const EmbeddingOptions& options)
       : input_dim_(input_dim), output_dim_(output_dim), options_(options) {}
 
   const char* type() const override { return "Embedding"; }
+  void describe(Config& config) override { list(config, input_dim_, output_dim_, options_); }
   bool can_train() const override { return true; }
   bool gives_input_gradient() const override { return false; }
   void check_input(const TensorView& x) const override {
@@ -61,7 +69,17 @@ class EmbeddingNode final : public SimpleLayer {
   EmbeddingOptions options_;
 };
 
+constexpr LayerClass classes[] = {{"Embedding", [](Config& config) -> Layer {
+                                     int input_dim = 0, output_dim = 0;
+                                     EmbeddingOptions options;
+                                     list(config, input_dim, output_dim, options);
+                                     config.field("input_length", options.input_length);
+                                     return Embedding(input_dim, output_dim, options);
+                                   }}};
+
 }  // namespace
+
+LayerClasses embedding_classes() { return classes; }
 
 Embedding::Embedding(int input_dim, int output_dim, const EmbeddingOptions& options)
     : Layer(make_node<EmbeddingNode>(input_dim, output_dim, options)) {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
 #include <host/base/memory.h>  // defines: checked_elements
+#include <host/layers/config.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 
 namespace glia {
@@ -10,6 +12,7 @@ namespace {
 class FlattenNode final : public SimpleLayer {
  public:
   const char* type() const override { return "Flatten"; }
+  void describe(Config&) override {}
   Shape shape_for(const Shape& input_shape) const override { return {checked_elements(input_shape)}; }
 
   Emitted emit(Emitter&, const View& x) const override {
@@ -25,6 +28,7 @@ class ReshapeNode final : public SimpleLayer {
   explicit ReshapeNode(const Shape& target) : target_(target) {}
 
   const char* type() const override { return "Reshape"; }
+  void describe(Config& config) override { config.field("target_shape", target_); }
   Shape shape_for(const Shape& input_shape) const override {
     const std::int64_t elements = checked_elements(input_shape);
     std::int64_t left = elements;  // divided by each dimension: their product may be too large to count
@@ -56,7 +60,15 @@ class ReshapeNode final : public SimpleLayer {
   Shape target_;
 };
 
+constexpr LayerClass classes[] = {{"Flatten", plain_layer<Flatten>}, {"Reshape", [](Config& config) -> Layer {
+                                                                        Shape target;
+                                                                        config.needed("target_shape", target);
+                                                                        return Reshape(target);
+                                                                      }}};
+
 }  // namespace
+
+LayerClasses flatten_classes() { return classes; }
 
 Flatten::Flatten(const Shape& input_shape, const std::string& name) : Layer(make_node<FlattenNode>()) {
   node().name = name;

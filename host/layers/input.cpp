@@ -1,8 +1,11 @@
 // Input: where a graph begins.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
+#include <host/base/memory.h>  // defines: checked_elements
 #include <host/layers/application.h>
+#include <host/layers/config.h>
 #include <host/layers/input.h>
+#include <host/layers/layer_classes.h>
 
 #include <memory>
 
@@ -12,6 +15,7 @@ namespace {
 class InputNode final : public SimpleLayer {
  public:
   const char* type() const override { return "InputLayer"; }
+  void describe(Config& config) override { config.batch_shape("batch_shape", declared_input_shape); }
   bool is_listed() const override { return false; }
   Shape shape_for(const Shape& input_shape) const override { return input_shape; }
 
@@ -20,7 +24,20 @@ class InputNode final : public SimpleLayer {
   }
 };
 
+Layer read_input(Config& config) {
+  Shape shape;
+  config.batch_shape("batch_shape", shape);
+  config.field("shape", shape);
+  const Input input(shape);
+  checked_elements(shape.prepend(8));  // throws where 64 bits do not hold a few rows
+  return input;
+}
+
+constexpr LayerClass classes[] = {{"InputLayer", read_input}, {"Input", read_input}};
+
 }  // namespace
+
+LayerClasses input_classes() { return classes; }
 
 bool is_input(const LayerNode& layer) { return dynamic_cast<const InputNode*>(&layer) != nullptr; }
 

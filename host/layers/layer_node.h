@@ -16,6 +16,7 @@
 namespace glia {
 
 struct Application;
+class Config;
 
 /// A model that can build the layers it has.
 class Builder {
@@ -58,6 +59,11 @@ class __attribute__((visibility("hidden"))) LayerNode {
   virtual void check_input(const TensorView&) const {}
   /// Throws DeviceError where it computes nothing on this device, in this dtype: only a layer of the application's own may not.
   virtual void expect_computes(const Device&, DType) const {}
+  /// Lists what it was made of, but for what every layer has: name, trainable, and the shape of its input. Throws ValueError for
+  /// one that nothing but itself says.
+  virtual void describe(Config& config) = 0;
+  /// Whether its class is the application's own.
+  virtual bool is_of_application() const { return false; }
   /// False for a layer that must come before those that are trained.
   virtual bool gives_input_gradient() const;
   /// False for what only says a shape: not counted or listed as a layer.

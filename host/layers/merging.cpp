@@ -1,7 +1,9 @@
 // Add, Subtract, Multiply, Average, Maximum, Minimum and Concatenate; and quotients, which formulas have.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/merging_layers.h>
+#include <host/layers/config.h>
 #include <host/layers/formulas.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/merging.h>
 
 #include <memory>
@@ -23,6 +25,7 @@ class MergeNode final : public LayerNode {
   explicit MergeNode(const Kind& kind) : kind_(kind) {}
 
   const char* type() const override { return kind_.type; }
+  void describe(Config&) override {}
 
   Shapes output_shapes(const Shapes& inputs) const override {
     GLIA_CHECK(inputs.size() == 2 || (inputs.size() > 2 && !kind_.of_two), ShapeError, "layer \"", name,
@@ -81,6 +84,7 @@ class ConcatenateNode final : public LayerNode {
   explicit ConcatenateNode(int axis) : axis_(axis) {}
 
   const char* type() const override { return "Concatenate"; }
+  void describe(Config& config) override { config.field("axis", axis_); }
 
   Shapes output_shapes(const Shapes& inputs) const override {
     GLIA_CHECK(inputs.size() >= 2, ShapeError, "layer \"", name,
@@ -125,7 +129,25 @@ class ConcatenateNode final : public LayerNode {
   int axis_;
 };
 
+constexpr LayerClass classes[] = {
+    {"Add", plain_layer<Add>},
+    {"Subtract", plain_layer<Subtract>},
+    {"Multiply", plain_layer<Multiply>},
+    {"Average", plain_layer<Average>},
+    {"Maximum", plain_layer<Maximum>},
+    {"Minimum", plain_layer<Minimum>},
+    {"Divide", [](Config&) { return divide_layer(); }},
+    {"Concatenate",
+     [](Config& config) -> Layer {
+       int axis = -1;
+       config.field("axis", axis);
+       return Concatenate(axis);
+     }},
+};
+
 }  // namespace
+
+LayerClasses merging_classes() { return classes; }
 
 Layer divide_layer() { return merging({"Divide", binary::Divide{}, false, true}, ""); }
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/image_layers.h>
 #include <glia/math/noise.h>
+#include <host/layers/config.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 #include <host/layers/windows.h>  // defines: expect_image
 
@@ -12,17 +14,22 @@ namespace {
 
 class NoiseNode final : public SimpleLayer {
  public:
-  NoiseNode(const char* type, const Noises& function, bool acts, bool whole_channels = false)
-      : type_(type), function_(function), acts_(acts), whole_channels_(whole_channels) {}
+  /// Which does nothing where its number, its rate or deviation, is 0.
+  NoiseNode(const char* type, const Noises& function, double number, bool whole_channels = false)
+      : type_(type), function_(function), number_(number), whole_channels_(whole_channels) {}
 
   const char* type() const override { return type_; }
+  void describe(Config& config) override {
+    config.field(std::holds_alternative<AdditiveNoise>(function_) ? "stddev" : "rate", number_);
+  }
   Shape shape_for(const Shape& input_shape) const override {
     if (whole_channels_) expect_image(*this, input_shape);
     return input_shape;
   }
 
   Emitted emit(Emitter& e, const View& x) const override {
-    if (!e.trains() || !acts_) return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
+    if (!e.trains() || !(number_ > 0))
+      return {x, [](Emitter&, const View& gradient, bool) { return gradient; }};
     op::Noise noise{function_, x, e.temporary(x.shape), e.noise_seed(), false};
     if (whole_channels_) {
       noise.channels = x.shape.back();
@@ -41,13 +48,13 @@ class NoiseNode final : public SimpleLayer {
  private:
   const char* type_;
   Noises function_;
-  bool acts_;
+  double number_;
   bool whole_channels_;
 };
 
-std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function, bool acts,
+std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function, double number,
                                        const std::string& name, bool whole_channels = false) {
-  auto node = make_node<NoiseNode>(type, function, acts, whole_channels);
+  auto node = make_node<NoiseNode>(type, function, number, whole_channels);
   node->name = name;
   return node;
 }
@@ -68,20 +75,37 @@ AlphaDropoutNoise alpha_dropout(double rate) {
   return {share_of_words(rate), a, -a * least * rate, least};
 }
 
+template <class Of>
+Layer read_noise(Config& config, const char* name) {
+  double number = 0;
+  config.needed(name, number);
+  return Of(number);
+}
+
+constexpr LayerClass classes[] = {
+    {"Dropout", [](Config& config) { return read_noise<Dropout>(config, "rate"); }},
+    {"SpatialDropout2D", [](Config& config) { return read_noise<SpatialDropout2D>(config, "rate"); }},
+    {"GaussianNoise", [](Config& config) { return read_noise<GaussianNoise>(config, "stddev"); }},
+    {"GaussianDropout", [](Config& config) { return read_noise<GaussianDropout>(config, "rate"); }},
+    {"AlphaDropout", [](Config& config) { return read_noise<AlphaDropout>(config, "rate"); }},
+};
+
 }  // namespace
+
+LayerClasses noise_classes() { return classes; }
 
 Dropout::Dropout(double rate, const std::string& name)
     : Layer(noise_layer("Dropout",
-                        DropoutNoise{share_of_words(checked_rate("Dropout", rate)), 1 / (1 - rate)}, rate > 0,
+                        DropoutNoise{share_of_words(checked_rate("Dropout", rate)), 1 / (1 - rate)}, rate,
                         name)) {}
 
 SpatialDropout2D::SpatialDropout2D(double rate, const std::string& name)
     : Layer(noise_layer("SpatialDropout2D",
                         DropoutNoise{share_of_words(checked_rate("SpatialDropout2D", rate)), 1 / (1 - rate)},
-                        rate > 0, name, true)) {}
+                        rate, name, true)) {}
 
 GaussianNoise::GaussianNoise(double stddev, const std::string& name)
-    : Layer(noise_layer("GaussianNoise", AdditiveNoise{stddev}, stddev > 0, name)) {
+    : Layer(noise_layer("GaussianNoise", AdditiveNoise{stddev}, stddev, name)) {
   GLIA_CHECK(stddev >= 0 && std::isfinite(stddev), ValueError, "GaussianNoise got stddev ", stddev,
              ", expected a finite number of at least 0");
 }
@@ -89,9 +113,9 @@ GaussianNoise::GaussianNoise(double stddev, const std::string& name)
 GaussianDropout::GaussianDropout(double rate, const std::string& name)
     : Layer(noise_layer("GaussianDropout",
                         MultiplicativeNoise{std::sqrt(checked_rate("GaussianDropout", rate) / (1 - rate))},
-                        rate > 0, name)) {}
+                        rate, name)) {}
 
 AlphaDropout::AlphaDropout(double rate, const std::string& name)
-    : Layer(noise_layer("AlphaDropout", alpha_dropout(checked_rate("AlphaDropout", rate)), rate > 0, name)) {}
+    : Layer(noise_layer("AlphaDropout", alpha_dropout(checked_rate("AlphaDropout", rate)), rate, name)) {}
 
 }  // namespace glia

@@ -1,7 +1,9 @@
 // Normalisations: BatchNormalization, LayerNormalization, RMSNormalization and Normalization.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/options.h>
 #include <host/tensor/elements.h>  // defines: for_each_element
 
 #include <cmath>
@@ -27,6 +29,7 @@ class BatchNormalizationNode final : public SimpleLayer {
   explicit BatchNormalizationNode(const BatchNormalizationOptions& options) : options_(options) {}
 
   const char* type() const override { return "BatchNormalization"; }
+  void describe(Config& config) override { list_weights(config, options_); }
   bool can_train() const override { return options_.scale || options_.center; }
   Shape shape_for(const Shape& input_shape) const override {
     features_of(*this, input_shape);  // for what it throws
@@ -109,6 +112,12 @@ class LayerNormalizationNode final : public SimpleLayer {
       : type_(type), options_(options), centers_(centers) {}
 
   const char* type() const override { return type_; }
+  void describe(Config& config) override {
+    if (centers_)
+      list_weights(config, options_);
+    else
+      config.field("epsilon", options_.epsilon);
+  }
   bool can_train() const override { return options_.scale || options_.center; }
   Shape shape_for(const Shape& input_shape) const override {
     features_of(*this, input_shape);  // for what it throws
@@ -155,6 +164,11 @@ class LayerNormalizationNode final : public SimpleLayer {
 class NormalizationNode final : public SimpleLayer {
  public:
   const char* type() const override { return "Normalization"; }
+  void describe(Config& config) override {
+    std::vector<double> means(mean.begin(), mean.end()), variances(variance.begin(), variance.end());
+    bool adapted = !given && !mean.empty();
+    config.field("mean", means), config.field("variance", variances), config.field("adapted", adapted);
+  }
   Shape shape_for(const Shape& input_shape) const override {
     const std::int64_t features = features_of(*this, input_shape);
     GLIA_CHECK(mean.empty() || is_for_all() || static_cast<std::int64_t>(mean.size()) == features, ShapeError,
@@ -165,9 +179,8 @@ class NormalizationNode final : public SimpleLayer {
   }
   std::vector<Variable> weights_for(const Shape& input_shape) const override {
     const Shape shape{input_shape.back()};
-    return {
-        {"mean", shape, Zeros{}, {}, {}, false, is_for_all() ? repeated(mean, shape[0]) : mean},
-        {"variance", shape, Ones{}, {}, {}, false, is_for_all() ? repeated(variance, shape[0]) : variance}};
+    return {{"mean", shape, Zeros{}, {}, {}, false, mean},
+            {"variance", shape, Ones{}, {}, {}, false, variance}};
   }
   Emitted emit(Emitter& e, const View& x) const override {
     op::Standardize forward{x.matrix(), e.value(variables[0]), e.value(variables[1]), {}, false};
@@ -189,12 +202,42 @@ class NormalizationNode final : public SimpleLayer {
 
  private:
   bool is_for_all() const { return given && mean.size() == 1; }
-  static std::vector<float> repeated(const std::vector<float>& number, std::int64_t times) {
-    return std::vector<float>(static_cast<std::size_t>(times), number[0]);
-  }
+};
+
+constexpr LayerClass classes[] = {
+    {"BatchNormalization",
+     [](Config& config) -> Layer {
+       BatchNormalizationOptions options;
+       list_weights(config, options);
+       return BatchNormalization(options);
+     }},
+    {"LayerNormalization",
+     [](Config& config) -> Layer {
+       LayerNormalizationOptions options;
+       list_weights(config, options);
+       return LayerNormalization(options);
+     }},
+    {"RMSNormalization",
+     [](Config& config) -> Layer {
+       double epsilon = 1e-6;
+       config.field("epsilon", epsilon);
+       return RMSNormalization(epsilon);
+     }},
+    {"Normalization",
+     [](Config& config) -> Layer {
+       NormalizationOptions options;
+       bool adapted = false;
+       config.field("mean", options.mean), config.field("variance", options.variance);
+       config.field("adapted", adapted);
+       const Normalization layer(options);
+       if (adapted) static_cast<NormalizationNode&>(layer.node()).given = false;
+       return layer;
+     }},
 };
 
 }  // namespace
+
+LayerClasses normalization_classes() { return classes; }
 
 BatchNormalization::BatchNormalization(const BatchNormalizationOptions& o)
     : Layer(make_node<BatchNormalizationNode>(o)) {

@@ -3,7 +3,9 @@
 #include <glia/merging_layers.h>
 #include <glia/operations.h>
 #include <host/layers/activation.h>  // defines: element_layer
+#include <host/layers/config.h>
 #include <host/layers/formulas.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/merging.h>  // defines: divide_layer
 
 #include <algorithm>
@@ -13,12 +15,17 @@
 namespace glia {
 namespace {
 
+void list(Config& config, std::vector<int>& axes, bool& keepdims) {
+  config.field("axis", axes), config.field("keepdims", keepdims);
+}
+
 class ReduceNode final : public SimpleLayer {
  public:
   ReduceNode(const char* type, bool is_mean, std::vector<int> axes, bool keepdims)
       : type_(type), is_mean_(is_mean), axes_(std::move(axes)), keepdims_(keepdims) {}
 
   const char* type() const override { return type_; }
+  void describe(Config& config) override { list(config, axes_, keepdims_); }
 
  protected:
   Shape shape_for(const Shape& row) const override {
@@ -73,6 +80,7 @@ class PermuteNode final : public SimpleLayer {
   explicit PermuteNode(std::vector<int> axes) : axes_(std::move(axes)) {}
 
   const char* type() const override { return "Permute"; }
+  void describe(Config& config) override { config.field("dims", axes_); }
 
  protected:
   Shape shape_for(const Shape& row) const override {
@@ -101,16 +109,21 @@ class PermuteNode final : public SimpleLayer {
   std::vector<int> axes_;
 };
 
+void list(Config& config, int& axis, std::int64_t& first, std::int64_t& count) {
+  config.needed("axis", axis), config.needed("first", first), config.needed("count", count);
+}
+
 class SliceNode final : public SimpleLayer {
  public:
   SliceNode(int axis, std::int64_t first, std::int64_t count) : axis_(axis), first_(first), count_(count) {}
 
   const char* type() const override { return "Slice"; }
+  void describe(Config& config) override { list(config, axis_, first_, count_); }
 
  protected:
   Shape shape_for(const Shape& row) const override {
     const int axis = row_axis(*this, axis_, row);
-    GLIA_CHECK(first_ >= 0 && count_ >= 1 && first_ + count_ <= row[axis], ValueError, "slice got ", count_,
+    GLIA_CHECK(first_ >= 0 && count_ >= 1 && first_ <= row[axis] - count_, ValueError, "slice got ", count_,
                " elements from ", first_, " on, of axis ", axis + 1, " of rows of shape ", row,
                ", expected a part of it that is not empty");
     Shape shape = row;
@@ -145,6 +158,7 @@ class SliceNode final : public SimpleLayer {
 class MatmulNode final : public LayerNode {
  public:
   const char* type() const override { return "Matmul"; }
+  void describe(Config&) override {}
 
   Shapes output_shapes(const Shapes& inputs) const override {
     GLIA_CHECK(inputs.size() == 2, ShapeError, "matmul takes two symbols, got ", inputs.size());
@@ -191,12 +205,40 @@ class MatmulNode final : public LayerNode {
 class StopGradientNode final : public SimpleLayer {
  public:
   const char* type() const override { return "StopGradient"; }
+  void describe(Config&) override {}
 
  protected:
   Shape shape_for(const Shape& row) const override { return row; }
   Emitted emit(Emitter&, const View& x) const override {
     return {x, [](Emitter&, const View&, bool) { return View{}; }};
   }
+};
+
+Layer read_reduction(Config& config, const char* type, bool is_mean) {
+  std::vector<int> axes;
+  bool keepdims = false;
+  list(config, axes, keepdims);
+  return Layer(make_node<ReduceNode>(type, is_mean, axes, keepdims));
+}
+
+constexpr LayerClass classes[] = {
+    {"Sum", [](Config& config) { return read_reduction(config, "Sum", false); }},
+    {"Mean", [](Config& config) { return read_reduction(config, "Mean", true); }},
+    {"Permute",
+     [](Config& config) {
+       std::vector<int> axes;
+       config.needed("dims", axes);
+       return Layer(make_node<PermuteNode>(axes));
+     }},
+    {"Slice",
+     [](Config& config) {
+       int axis = 0;
+       std::int64_t first = 0, count = 0;
+       list(config, axis, first, count);
+       return Layer(make_node<SliceNode>(axis, first, count));
+     }},
+    {"Matmul", [](Config&) { return Layer(make_node<MatmulNode>()); }},
+    {"StopGradient", [](Config&) { return Layer(make_node<StopGradientNode>()); }},
 };
 
 template <class Node, class... Arguments>
@@ -207,6 +249,8 @@ Symbol applied(const Symbols& inputs, Arguments&&... arguments) {
 Symbol rescaled(const Symbol& x, double scale, double offset) { return Rescaling(scale, offset)(x); }
 
 }  // namespace
+
+LayerClasses operation_classes() { return classes; }
 
 Symbol operator+(const Symbol& a, const Symbol& b) { return Add()({a, b}); }
 Symbol operator-(const Symbol& a, const Symbol& b) { return Subtract()({a, b}); }

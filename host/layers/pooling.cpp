@@ -1,6 +1,8 @@
 // Pools: MaxPooling2D, AveragePooling2D, and their global forms.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/image_layers.h>
+#include <host/layers/config.h>
+#include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 #include <host/layers/windows.h>
 
@@ -15,12 +17,17 @@ class PoolNode final : public SimpleLayer {
     const char* type;
     bool average;
     Size2D size, strides;
-    Paddings padding;
+    PaddingName padding;
     bool global = false, keepdims = false;
   };
   explicit PoolNode(const Settings& settings) : s_(settings) {}
 
   const char* type() const override { return s_.type; }
+  void describe(Config& config) override {
+    if (s_.global) return config.field("keepdims", s_.keepdims);
+    config.field("pool_size", s_.size), config.field("strides", s_.strides);
+    config.field("padding", s_.padding);
+  }
 
   Shape shape_for(const Shape& input_shape) const override {
     const Shape image = pooled(input_shape);
@@ -43,16 +50,16 @@ class PoolNode final : public SimpleLayer {
 
  private:
   Window window_over(const Shape& image) const {
-    if (!s_.global) return place_window(*this, image, s_.size, s_.strides, 1, s_.padding);
+    if (!s_.global) return place_window(*this, image, s_.size, s_.strides, 1, s_.padding.value());
     expect_image(*this, image);
     constexpr std::int64_t most = std::numeric_limits<int>::max();
     GLIA_CHECK(image[0] <= most && image[1] <= most, ShapeError, "layer \"", name, "\" (", s_.type,
                ") got images of shape ", image, ", which are too large");
     const Size2D all{static_cast<int>(image[0]), static_cast<int>(image[1])};
-    return place_window(*this, image, all, s_.strides, 1, s_.padding);
+    return place_window(*this, image, all, s_.strides, 1, s_.padding.value());
   }
   Shape pooled(const Shape& image) const {
-    return windowed_shape(image, window_over(image), s_.padding, image.back());
+    return windowed_shape(image, window_over(image), s_.padding.value(), image.back());
   }
 
   Settings s_;
@@ -66,8 +73,8 @@ std::shared_ptr<LayerNode> pool_layer(const char* type, bool average, Size2D siz
   GLIA_CHECK(as_size || (o.strides.height >= 1 && o.strides.width >= 1), ValueError, type, " got strides (",
              o.strides.height, ", ", o.strides.width,
              "), expected at least 1 each, or 0: as the pool's size");
-  auto node = make_node<PoolNode>(
-      PoolNode::Settings{type, average, size, as_size ? size : o.strides, o.padding.value()});
+  auto node =
+      make_node<PoolNode>(PoolNode::Settings{type, average, size, as_size ? size : o.strides, o.padding});
   node->name = o.name;
   return node;
 }
@@ -79,7 +86,32 @@ std::shared_ptr<LayerNode> global_pool_layer(const char* type, bool average,
   return node;
 }
 
+template <class Of>
+Layer read_pool(Config& config) {
+  Size2D size = 2;
+  Pooling2DOptions options;
+  config.field("pool_size", size), config.field("strides", options.strides);
+  config.field("padding", options.padding);
+  return Of(size, options);
+}
+
+template <class Of>
+Layer read_global_pool(Config& config) {
+  GlobalPooling2DOptions options;
+  config.field("keepdims", options.keepdims);
+  return Of(options);
+}
+
+constexpr LayerClass classes[] = {
+    {"MaxPooling2D", read_pool<MaxPooling2D>},
+    {"AveragePooling2D", read_pool<AveragePooling2D>},
+    {"GlobalMaxPooling2D", read_global_pool<GlobalMaxPooling2D>},
+    {"GlobalAveragePooling2D", read_global_pool<GlobalAveragePooling2D>},
+};
+
 }  // namespace
+
+LayerClasses pooling_classes() { return classes; }
 
 MaxPooling2D::MaxPooling2D(Size2D pool_size, const Pooling2DOptions& options)
     : Layer(pool_layer("MaxPooling2D", false, pool_size, options)) {}

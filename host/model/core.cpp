@@ -30,7 +30,7 @@ void Core::pop() {
     if (trainer_) trainer_->forget(*node);
 }
 
-void Core::build(const Shapes& inputs) {
+void Core::build(const Shapes& inputs, WeightsCheck* check) {
   const Undo undo(*this);
   specified_.clear();
   for (LayerNode* node : all_nodes(network_.layers()))
@@ -38,6 +38,7 @@ void Core::build(const Shapes& inputs) {
   network_.specify(inputs);
   if (trainer_) trainer_->resolve(network_.output_shapes(), network_.added_losses());
   weights_.expect_dtype(dtype);
+  if (check) check->check(weights_);
   expect_computes(context().device(), trainer_ ? &*trainer_ : nullptr);
   weights_.move(context(), shared_from_this(), [this] { drop_programs(); });
   weights_.make(context(), dtype, seed);
@@ -102,6 +103,13 @@ void Core::drop_programs() {
 void Core::reset_optimizer() {
   drop_programs();
   if (built() && compiled()) passes_.set_optimizer(0, trainer_->learning_rate(0));
+}
+
+void Core::compute_on(const CompileOptions& where) {
+  if (where.context)
+    context_ = where.context;
+  else if (where.device)
+    context_.emplace(ContextOptions{.device = *where.device});
 }
 
 void Core::set_dtype(DType wanted) {

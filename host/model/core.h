@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/callbacks.h>  // defines: Callback, CallbackState
 #include <glia/context.h>
 #include <glia/in_use.h>
 #include <glia/model.h>
@@ -20,6 +21,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace glia {
@@ -32,7 +34,16 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
  public:
   std::uint64_t seed = 0;
   DType dtype = DType::float32;
-  std::int64_t trained_epochs = 0;
+  std::int64_t trained_epochs = 0;  ///< times that fits went over their rows, each in an order of its own
+  int epoch = 0;                    ///< that the last fit came to
+  std::vector<std::string> class_names;
+  std::vector<Callback*> fit_callbacks;  ///< of a fit that is running
+  struct KeptCallback {
+    std::string type;
+    CallbackState state;
+  };
+  std::vector<KeptCallback>
+      kept_callbacks;  ///< of the fit within which the file was saved, for the one that goes on
   std::atomic<bool> stop_training{false};  ///< asked of a fit that is running, by any thread
   /// The Model that has this; null once that is gone, which a callback may bring about.
   std::atomic<const Model*> owner{nullptr};
@@ -45,8 +56,16 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
 
   // ---- building and compiling: core.cpp
   /// Sets shapes, makes weights for layers that have none, and what passes need. Throws ShapeError, ValueError for layers of
-  /// another dtype, StateError for those of a model on another device; nothing changes then.
-  void build(const Shapes& inputs);
+  /// another dtype, StateError for those of a model on another device; nothing changes then. `check` sees the weights before they
+  /// are made, and may throw.
+  class WeightsCheck {
+   public:
+    virtual void check(const ModelWeights& weights) = 0;
+
+   protected:
+    ~WeightsCheck() = default;
+  };
+  void build(const Shapes& inputs, WeightsCheck* check = nullptr);
   bool built() const { return built_; }
   void build_if_declared() override;
   /// Builds where that is still to be done and the shapes are known; else changes nothing.
@@ -55,6 +74,8 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
   void discard_build();
   /// Validates and keeps the options, moves weights to the context asked for, resets slots and iterations.
   void compile(const CompileOptions& options);
+  /// Before it is built: computes on this device from now on, where one is given.
+  void compute_on(const CompileOptions& where);
   void set_dtype(DType wanted);
   bool compiled() const { return trainer_.has_value(); }
   const Trainer& trainer() const { return *trainer_; }
@@ -81,6 +102,12 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
   /// Training steps since compile; updates are fewer where gradients are accumulated.
   std::int64_t steps() const { return built() ? passes_.iteration() : 0; }
   void set_learning_rate(const LearningRate& rate);
+  /// Finds the weights that no loss depends on, which are not trained.
+  void find_unreached();
+  /// What the optimizer keeps, where training has its memory, or what it would, without values.
+  std::vector<Trainer::Kept> kept() const;
+  /// As after so many training steps, which kept these.
+  void restore(std::int64_t steps, const std::vector<Trainer::Kept>& kept);
   /// Updates by the gradients that were computed last; the second waits for that.
   void enqueue_apply_gradients();
   void apply_gradients();

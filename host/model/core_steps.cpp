@@ -24,12 +24,15 @@ Bindings Core::bindings(Mode mode) const {
   return result;
 }
 
+void Core::find_unreached() {
+  if (trainer_->has_memory()) return;
+  const std::unordered_set<const Variable*> unreached = unreached_weights(parts());
+  if (!unreached.empty()) trainer_->bind(network_.layers(), dtype, weights_.places(), unreached);
+}
+
 /// Gradients and what the optimizer keeps, where they are not there yet.
 void Core::make_training_memory() {
-  if (!trainer_->has_memory()) {
-    const std::unordered_set<const Variable*> unreached = unreached_weights(parts());
-    if (!unreached.empty()) trainer_->bind(network_.layers(), dtype, weights_.places(), unreached);
-  }
+  find_unreached();
   GLIA_CHECK(trainer_->trained_count() > 0, StateError, "model \"", network_.name,
              "\" has no weights to train: add a Dense layer, or set_trainable(true) and compile");
   trainer_->ensure_memory(backend(), weights_.places());
@@ -66,6 +69,20 @@ void Core::set_learning_rate(const LearningRate& rate) {
     const std::int64_t step = steps();
     passes_.set_optimizer(step, trainer_->learning_rate(step));
   }
+}
+
+std::vector<Trainer::Kept> Core::kept() const {
+  std::vector<Trainer::Kept> kept = trainer_->listed_kept();
+  if (trainer_->has_memory()) trainer_->read_kept(backend(), kept);
+  return kept;
+}
+
+void Core::restore(std::int64_t steps, const std::vector<Trainer::Kept>& kept) {
+  if (!kept.empty()) {
+    make_training_memory();
+    trainer_->write_kept(backend(), kept);
+  }
+  passes_.set_optimizer(steps, trainer_->learning_rate(steps));
 }
 
 void Core::apply_gradients() {

@@ -54,6 +54,14 @@ void Scope::add(LayerNode& layer) {
   for (const Layer& child : layer.children) add(child.node());
 }
 
+bool is_given_by_model(const std::string& name, const std::string& type) {
+  const std::string base = snake_case(type);
+  if (!name.starts_with(base)) return false;
+  const std::string counter = name.substr(base.size());
+  return counter.empty() || (counter.size() > 1 && counter[0] == '_' &&
+                             counter.find_first_not_of("0123456789", 1) == std::string::npos);
+}
+
 std::vector<std::pair<std::string, const Variable*>> named_variables(const std::vector<Layer>& layers) {
   std::vector<std::pair<std::string, const Variable*>> named;
   std::unordered_set<const LayerNode*> seen;

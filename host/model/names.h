@@ -29,6 +29,9 @@ class Scope {
   std::unordered_set<std::string> taken_;
 };
 
+/// Whether it is one that a model gives a layer of this class: "dense", "dense_1".
+bool is_given_by_model(const std::string& name, const std::string& type);
+
 /// The variables of these layers, each once, with names such as "block/dense/kernel".
 std::vector<std::pair<std::string, const Variable*>> named_variables(const std::vector<Layer>& layers);
 

@@ -12,16 +12,6 @@ namespace {
 
 using Builders = std::vector<std::weak_ptr<Builder>>;
 
-/// And forgets models that are gone.
-void add_builder(LayerNode& layer, const std::weak_ptr<Builder>& model) {
-  Builders& all = layer.builders;
-  const auto is_gone_or_it = [&](const auto& builder) {
-    return builder.expired() || builder.lock() == model.lock();
-  };
-  all.erase(std::remove_if(all.begin(), all.end(), is_gone_or_it), all.end());
-  all.push_back(model);
-}
-
 void remove_builder(LayerNode& layer, const std::weak_ptr<Builder>& model) {
   Builders& all = layer.builders;
   all.erase(std::remove_if(all.begin(), all.end(),
@@ -36,6 +26,15 @@ Shapes shapes_of(const Symbols& symbols) {
 }
 
 }  // namespace
+
+void add_builder(LayerNode& layer, const std::weak_ptr<Builder>& model) {
+  Builders& all = layer.builders;
+  const auto is_gone_or_it = [&](const auto& builder) {
+    return builder.expired() || builder.lock() == model.lock();
+  };
+  all.erase(std::remove_if(all.begin(), all.end(), is_gone_or_it), all.end());
+  all.push_back(model);
+}
 
 void Network::connect(const Symbols& inputs, const Symbols& outputs, const std::weak_ptr<Builder>& model) {
   Graph graph = Graph::between(inputs, outputs);
@@ -65,7 +64,7 @@ void Network::copy(const Network& other, const std::weak_ptr<Builder>& model) {
   }
   if (other.is_chain_) {
     for (const Layer& layer : other.layers_) add(copies.of(layer), model);
-    copied_shapes_ = other.known_input_shapes();
+    known_shapes_ = other.known_input_shapes();
     return;
   }
   // What another graph computes keeps the name of the layer that does.
@@ -193,7 +192,7 @@ void Network::check_declared_shape() const {
 std::optional<Shapes> Network::known_input_shapes() const {
   if (!is_chain_ || graph_) return input_shapes_;
   if (const Shape declared = declared_input_shape(); !declared.empty()) return Shapes{declared};
-  if (copied_shapes_) return copied_shapes_;
+  if (known_shapes_) return known_shapes_;
   if (as_layer_ && as_layer_->specified) return as_layer_->input_shapes;  // as the model that has it told
   return std::nullopt;
 }

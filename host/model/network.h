@@ -14,6 +14,9 @@
 
 namespace glia {
 
+/// Notes of a layer that a model has it, and forgets models that are gone.
+void add_builder(LayerNode& layer, const std::weak_ptr<Builder>& model);
+
 class Network {
  public:
   std::string name;
@@ -39,6 +42,8 @@ class Network {
   void check_declared_shape() const;
   /// The shapes of its inputs, where it or a model that has it knows them before it is specified.
   std::optional<Shapes> known_input_shapes() const;
+  /// Tells a chain the shape of its input, until it is specified for another.
+  void expect_shapes(const Shapes& inputs) { known_shapes_ = inputs; }
 
   /// The layers, in the graph's order, whatever they are for.
   const std::vector<Layer>& layers() const { return layers_; }
@@ -75,8 +80,8 @@ class Network {
   std::optional<Scope> scope_;  // the layers' names here
   std::optional<Graph> graph_, with_losses_;
   std::vector<AddedLoss> added_losses_;
-  std::vector<Symbol> loss_values_;      // those that are no outputs
-  std::optional<Shapes> copied_shapes_;  // that the network it was copied from knew
+  std::vector<Symbol> loss_values_;     // those that are no outputs
+  std::optional<Shapes> known_shapes_;  // that the network it was copied from, or a file, knew
   std::shared_ptr<LayerNode> as_layer_;
   std::vector<Symbol> inputs_, outputs_;
   Shapes input_shapes_, output_shapes_;

@@ -132,6 +132,39 @@ UpdateOf Trainer::update(const VariablePlaces& places) const {
   return update;
 }
 
+bool Trainer::is_frozen(const LayerNode& layer) const {
+  const auto noted = frozen_.find(&layer);
+  return noted != frozen_.end() && noted->second;
+}
+
+std::vector<Trainer::Kept> Trainer::listed_kept() const {
+  std::vector<Kept> kept;
+  for (int row = 0; row < kept_rows(optimizer_).count(); ++row)
+    for (const auto& [layer, variable] : trained_) kept.push_back({row, variable, {}});
+  return kept;
+}
+
+std::byte* Trainer::address_of(const Kept& kept) const {
+  std::int64_t offset = kept.row * bytes_;
+  for (const auto& [layer, variable] : trained_) {
+    if (variable == kept.variable) break;
+    offset += align_up(checked_bytes(variable->shape, dtype_));
+  }
+  return slots_->data() + offset;
+}
+
+void Trainer::read_kept(Backend& backend, std::vector<Kept>& kept) const {
+  for (Kept& one : kept) {
+    one.values = Tensor::uninitialized(one.variable->shape, dtype_);
+    backend.download(one.values.raw(), address_of(one), static_cast<std::size_t>(one.values.bytes()));
+  }
+}
+
+void Trainer::write_kept(Backend& backend, const std::vector<Kept>& kept) const {
+  for (const Kept& one : kept)
+    backend.upload(address_of(one), one.values.raw(), static_cast<std::size_t>(one.values.bytes()));
+}
+
 std::vector<MutableTensorView> Trainer::gradient_views(const Device& device) const {
   std::vector<MutableTensorView> views;
   std::int64_t offset = 0;

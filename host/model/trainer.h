@@ -32,6 +32,9 @@ class Trainer {
   Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype,
           const std::vector<Layer>& layers);
 
+  /// What compile was told, but for the device and for what set_learning_rate changed.
+  const CompileOptions& told() const { return told_; }
+  bool is_frozen(const LayerNode& layer) const;
   const Optimizers& optimizer() const { return optimizer_; }
   const Precisions& precision() const { return precision_; }
   bool has_loss() const { return !heads_.all.empty() || !heads_.added.empty(); }
@@ -64,6 +67,17 @@ class Trainer {
   bool has_memory() const { return gradients_ != nullptr; }
   void bind_memory(Bindings& bindings) const;
   UpdateOf update(const VariablePlaces& places) const;
+  /// A row of what the optimizer keeps, of one weight: (row, variable, values), in the order in which set_kept takes them.
+  struct Kept {
+    int row;
+    const Variable* variable;
+    Tensor values;  ///< on the CPU; of what is only listed, none
+  };
+  /// What there would be, without values. Those that no loss depends on are left out once there is memory.
+  std::vector<Kept> listed_kept() const;
+  /// Filled in from the memory, which is there.
+  void read_kept(Backend& backend, std::vector<Kept>& kept) const;
+  void write_kept(Backend& backend, const std::vector<Kept>& kept) const;
   /// One a weight that is not frozen, on the CPU; zeros for those that were left out.
   TensorList gradients(Backend& backend) const;
   /// Where they lie; of shape (0,) for those that were left out.
@@ -86,9 +100,11 @@ class Trainer {
     std::int32_t block;
     std::int64_t weights, gradients, bytes;
   };
+  std::byte* address_of(const Kept& kept) const;
   View first_piece() const;
   View spans() const;
 
+  CompileOptions told_;
   Optimizers optimizer_;
   Precisions precision_;
   DType dtype_;

@@ -12,11 +12,15 @@ namespace glia {
 
 Trainer::Trainer(const CompileOptions& options, const std::vector<std::string>& outputs, DType dtype,
                  const std::vector<Layer>& layers)
-    : optimizer_(options.optimizer.value()), precision_(options.precision.value()), dtype_(dtype) {
+    : told_(options),
+      optimizer_(options.optimizer.value()),
+      precision_(options.precision.value()),
+      dtype_(dtype) {
   check_optimizer(optimizer_);
   check_precision(precision_, dtype);
   heads_.all = checked_heads(options, outputs);
   note_frozen(layers, false, frozen_);
+  told_.device.reset(), told_.context.reset();
 }
 
 namespace {

@@ -135,6 +135,16 @@ void ModelCheckpoint::on_train_begin() {
                " Metrics are named in compile, and val_ ones need validation data in fit.");
 }
 
+CallbackState ModelCheckpoint::state() const {
+  CallbackState state;
+  if (best_) state.numbers["best"] = *best_;
+  return state;
+}
+
+void ModelCheckpoint::set_state(CallbackState state) {
+  if (const auto best = state.numbers.find("best"); best != state.numbers.end()) best_ = best->second;
+}
+
 std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
   std::string path;
   for (const Piece& piece : pieces_of(filepath_)) {
@@ -169,13 +179,18 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
   }
   const std::string path = path_of(epoch, logs);
   if (options_.verbose > 0)
-    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why, "saving weights to ", path, '\n');
+    std::cout << detail::concat("Epoch ", epoch + 1, ": ", why,
+                                options_.save_weights_only ? "saving weights to " : "saving the model to ",
+                                path, '\n');
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code failed;
   if (!folder.empty()) std::filesystem::create_directories(folder, failed);
   GLIA_CHECK(!failed, FileError, "ModelCheckpoint could not make the folder ", folder.string(), ": ",
              detail::errno_text(failed));
-  model().save_weights(path);
+  if (options_.save_weights_only)
+    model().save_weights(path);
+  else
+    model().save(path);
 }
 
 CSVLogger::CSVLogger(std::string filename, char separator, bool append)

@@ -12,9 +12,12 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <limits>
 
 namespace glia {
 
+CallbackState Callback::state() const { return {}; }
+void Callback::set_state(CallbackState) {}
 void Callback::on_epoch_begin(int) {}
 void Callback::on_epoch_end(int, Logs&) {}
 void Callback::on_batch_begin(std::int64_t) {}
@@ -66,6 +69,28 @@ std::optional<double> Watched::in(const Logs& logs) const {
   return std::nullopt;
 }
 
+namespace {
+
+void put(CallbackState& state, const char* name, const std::optional<double>& value) {
+  if (value) state.numbers[name] = *value;
+}
+void take(const CallbackState& state, const char* name, std::optional<double>& value) {
+  const auto found = state.numbers.find(name);
+  if (found != state.numbers.end())
+    value = found->second;
+  else
+    value.reset();
+}
+/// A count of epochs, which is as large as an int at most.
+void take(const CallbackState& state, const char* name, int& value) {
+  std::optional<double> number;
+  take(state, name, number);
+  if (number && *number >= -1 && *number <= std::numeric_limits<int>::max())
+    value = static_cast<int>(*number);
+}
+
+}  // namespace
+
 EarlyStopping::EarlyStopping(const EarlyStoppingOptions& options)
     : options_(options), watched_(options.monitor, options.mode, options.min_delta) {
   GLIA_CHECK(options.patience >= 0, ValueError, "EarlyStopping got patience ", options.patience,
@@ -104,6 +129,21 @@ void EarlyStopping::on_epoch_end(int epoch, Logs& logs) {
   model().stop_training();
 }
 
+CallbackState EarlyStopping::state() const {
+  CallbackState state;
+  put(state, "best", best_), put(state, "wait", wait_);
+  put(state, "stopped_epoch", stopped_epoch_), put(state, "best_epoch", best_epoch_);
+  for (const Tensor& weight : best_weights_) state.tensors.push_back(weight.clone());
+  return state;
+}
+
+void EarlyStopping::set_state(CallbackState state) {
+  take(state, "best", best_), take(state, "wait", wait_);
+  take(state, "stopped_epoch", stopped_epoch_), take(state, "best_epoch", best_epoch_);
+  best_weights_ = std::move(state.tensors);
+  if (stopped_epoch_ >= 0) model().stop_training();
+}
+
 void EarlyStopping::on_train_end() {
   if (stopped_epoch_ > 0 && options_.verbose > 0)
     std::cout << detail::concat("Epoch ", stopped_epoch_ + 1, ": early stopping\n");
@@ -122,6 +162,16 @@ ReduceLROnPlateau::ReduceLROnPlateau(const ReduceLROnPlateauOptions& options)
              options.patience, " and cooldown ", options.cooldown, ", expected at least 0 epochs");
   GLIA_CHECK(options.min_lr >= 0, ValueError, "ReduceLROnPlateau got min_lr ", options.min_lr,
              ", expected at least 0");
+}
+
+CallbackState ReduceLROnPlateau::state() const {
+  CallbackState state;
+  put(state, "best", best_), put(state, "wait", wait_), put(state, "cooldown", cooldown_);
+  return state;
+}
+
+void ReduceLROnPlateau::set_state(CallbackState state) {
+  take(state, "best", best_), take(state, "wait", wait_), take(state, "cooldown", cooldown_);
 }
 
 void ReduceLROnPlateau::on_train_begin() {

@@ -79,6 +79,34 @@ TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool valida
   return params;
 }
 
+/// Callbacks of a fit, which a file that is saved meanwhile has the states of.
+class FitCallbacks {
+ public:
+  FitCallbacks(Core& model, const FitOptions& options) : model_(model) {
+    for (const Callbacks::Entry& entry : options.callbacks) model.fit_callbacks.push_back(&entry.get());
+  }
+  ~FitCallbacks() { model_.fit_callbacks.clear(); }
+  FitCallbacks(const FitCallbacks&) = delete;
+  FitCallbacks& operator=(const FitCallbacks&) = delete;
+
+  /// Gives those that go on the states that the file had, the first of a class the first.
+  void go_on(const FitOptions& options) const {
+    std::vector<Core::KeptCallback> kept = std::exchange(model_.kept_callbacks, {});
+    if (options.initial_epoch == 0) return;
+    for (Callback* callback : model_.fit_callbacks) {
+      const std::string type = callback->type();
+      const auto found = std::find_if(kept.begin(), kept.end(),
+                                      [&](const Core::KeptCallback& one) { return one.type == type; });
+      if (type.empty() || found == kept.end()) continue;
+      callback->set_state(std::move(found->state));
+      kept.erase(found);
+    }
+  }
+
+ private:
+  Core& model_;
+};
+
 /// The epochs of a fit, whatever feeds them: `all_steps` of them go once over the rows. `shuffle()` gives the order of the next
 /// time.
 template <class NextShuffle>
@@ -93,8 +121,10 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
   LaunchSize size(callbacks.watches_batches(Mode::train));
   if (validation) validation->size = LaunchSize(callbacks.watches_batches(Mode::validate));
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
-  model.stop_training = false;
+  const FitCallbacks known(model, options);
+  model.stop_training = false, model.epoch = options.initial_epoch;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
+  known.go_on(options);
   build.keep();
   Position position;
   for (int epoch = options.initial_epoch; epoch < options.epochs && !model.stop_training; ++epoch) {
@@ -109,6 +139,7 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
     if (validation && (epoch + 1) % options.validation_freq == 0)
       logs = joined(logs, validate(model, *validation, options.validation_steps, callbacks));
     progress.end(logs);
+    model.epoch = epoch + 1;
     callbacks.each([&](Callback& callback) { callback.on_epoch_end(epoch, logs); });
     history.append(epoch, logs, now() - start);
   }

@@ -17,7 +17,7 @@ inline Core& expect_there(const std::shared_ptr<Core>& core) {
 /// Makes a Core that has nothing yet the same as another, with weights of its own to come.
 inline void copy_into(const std::shared_ptr<Core>& copy, const Core& core) {
   copy->network().copy(core.network(), copy);
-  copy->seed = core.seed, copy->dtype = core.dtype;
+  copy->seed = core.seed, copy->dtype = core.dtype, copy->class_names = core.class_names;
 }
 
 /// It holds the Core: a callback may destroy the Model.

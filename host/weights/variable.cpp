@@ -27,9 +27,10 @@ void make_block(const Context& context, DType dtype, std::uint64_t seed,
   try {
     for (std::size_t i = 0; i < variables.size(); ++i) {
       const auto& [variable, number] = variables[i];
-      const std::vector<float> values =
-          variable->given.empty() ? initial_values(variable->initializer, variable->shape, seed, number)
-                                  : variable->given;
+      std::vector<float> values = variable->given.empty()
+                                      ? initial_values(variable->initializer, variable->shape, seed, number)
+                                      : variable->given;
+      if (values.size() == 1) values.resize(static_cast<std::size_t>(variable->shape.elements()), values[0]);
       const Tensor tensor = Tensor(values, variable->shape).cast(dtype);
       context.backend().upload(block->data() + offsets[i], tensor.raw(),
                                static_cast<std::size_t>(tensor.bytes()));

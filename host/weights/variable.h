@@ -24,7 +24,7 @@ struct Variable {
   Regularizers regularizer = {};
   Constraints constraint = {};
   bool trainable = true;          ///< false for what no optimizer changes, such as moving averages
-  std::vector<float> given = {};  ///< in place of the initializer's values
+  std::vector<float> given = {};  ///< in place of the initializer's values; one alone is all of them
 
   std::shared_ptr<WeightBlock> block = {};  ///< null until a graph with its layer is built
   std::int64_t offset = 0;                  ///< bytes from the block's start

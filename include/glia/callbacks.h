@@ -11,6 +11,7 @@
 #include <functional>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,12 @@ struct TrainingParams {
   int verbose = 0;                     ///< as given to fit
   std::vector<std::string> keys = {};  ///< of the logs of an epoch, val_ ones among them where it validates
   std::vector<std::string> greater_is_better = {};  ///< those metrics, as compile named them
+};
+
+/// What a callback knows at the end of an epoch, for files of models.
+struct CallbackState {
+  std::map<std::string, double> numbers = {};
+  std::vector<Tensor> tensors = {};  ///< on the CPU
 };
 
 /// Base of all callbacks. fit, evaluate and predict call them on the caller's thread, in the order they were given; what one throws
@@ -73,6 +80,12 @@ class Callback {
   virtual void on_predict_batch_end(std::int64_t batch);
   /// As watches_batches(), for those of evaluations and predictions.
   virtual bool watches_test_batches() const { return false; }
+
+  /// The class, where a file of a model that is saved within a fit is to keep state(); else empty. A fit of the loaded model that
+  /// goes on from an initial_epoch gives it to the callback of that class, the first to the first, behind on_train_begin.
+  virtual std::string type() const { return {}; }
+  virtual CallbackState state() const;
+  virtual void set_state(CallbackState state);
 
   /// Called by fit, evaluate, predict and confusion_matrix before all else, with detach() at their end: what was attached before,
   /// by a call in whose middle that was made, is attached again.
@@ -170,6 +183,10 @@ class EarlyStopping : public Callback {
   void on_epoch_end(int epoch, Logs& logs) override;
   void on_train_end() override;
 
+  std::string type() const override { return "EarlyStopping"; }
+  CallbackState state() const override;
+  void set_state(CallbackState state) override;
+
   /// The epoch (from 0) after which fit ended, or -1.
   int stopped_epoch() const { return stopped_epoch_; }
   int best_epoch() const { return best_epoch_; }
@@ -185,12 +202,13 @@ class EarlyStopping : public Callback {
 struct ModelCheckpointOptions {
   std::string monitor = "val_loss";
   bool save_best_only = false;
+  bool save_weights_only = true;  ///< false: the whole model, to go on from; see Model::save
   Monitor mode = Monitor::automatic;
   int verbose = 0;
   std::optional<double> initial_value_threshold = {};  ///< what the first saved must beat
 };
 
-/// Saves the weights after each epoch, or each that is the best so far; that lasts over several fits, where the fits
+/// Saves the weights, or the model, after each epoch, or each that is the best so far; that lasts over several fits, where the fits
 /// are given a pointer. `filepath` may have {epoch:02d}, counted from 1, and numbers of the logs, such as
 /// {val_loss:.2f}: "weights-{epoch:02d}.safetensors". A field is {name}, {name:4d} for the epoch, {name:.3f} or
 /// {name:8.2e} for others, zeros in front of the width as in Python; {{ and }} are braces. Folders are made. With
@@ -203,6 +221,9 @@ class ModelCheckpoint : public Callback {
 
   void on_train_begin() override;
   void on_epoch_end(int epoch, Logs& logs) override;
+  std::string type() const override { return "ModelCheckpoint"; }
+  CallbackState state() const override;
+  void set_state(CallbackState state) override;
 
  private:
   std::string path_of(int epoch, const Logs& logs) const;
@@ -233,6 +254,9 @@ class ReduceLROnPlateau : public Callback {
 
   void on_train_begin() override;
   void on_epoch_end(int epoch, Logs& logs) override;
+  std::string type() const override { return "ReduceLROnPlateau"; }
+  CallbackState state() const override;
+  void set_state(CallbackState state) override;
 
  private:
   ReduceLROnPlateauOptions options_;

@@ -67,6 +67,7 @@ class MetricName {
   const std::string& output() const { return output_; }
   /// The metric; nothing while it is "accuracy", which shapes resolve.
   const std::optional<Metrics>& metric() const { return metric_; }
+  std::optional<Metrics>& metric() { return metric_; }
 
  private:
   std::string name_, label_, output_;

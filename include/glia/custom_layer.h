@@ -8,6 +8,7 @@
 #include <glia/macros.h>
 #include <glia/named.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -30,6 +31,16 @@ struct CustomVariable {
 struct BackwardNeeds {
   bool inputs = true;
   bool outputs = true;
+};
+
+/// What a layer was made of, for files: numbers and words by their names.
+struct LayerConfig {
+  std::map<std::string, double> numbers = {};
+  std::map<std::string, std::string> words = {};
+
+  /// Throw ValueError where there is none of that name.
+  double number(const std::string& name) const;
+  const std::string& word(const std::string& name) const;
 };
 
 /// The base of a layer of the application's own. The class says shapes and variables; its bodies are functions forward and
@@ -88,6 +99,9 @@ class CustomLayer {
     return {};
   }
   virtual BackwardNeeds backward_needs() const { return {}; }
+  /// What a file of a model keeps of the layer beside its weights, for the function that register_layer is given. Nothing unless
+  /// overridden.
+  virtual LayerConfig config() const { return {}; }
 
  protected:
   CustomLayer() = default;
@@ -158,5 +172,11 @@ template <class Own, class... Arguments>
 requires std::is_constructible_v<Own, Arguments...> Layer make_layer(Arguments&&... arguments) {
   return make_layer<Own>(CustomLayerOptions{}, std::forward<Arguments>(arguments)...);
 }
+
+/// Says how layers of a class are made when a model is read that has them: by its type(), from what its config() gave. Name,
+/// input_shape and trainable are set afterwards. A later call replaces an earlier one. Any thread may call it.
+///
+///     glia::register_layer("LearnedSwish", [](const glia::LayerConfig&) { return glia::make_layer<LearnedSwish>(); });
+void register_layer(const std::string& type, Layer (*make)(const LayerConfig& config));
 
 }  // namespace glia

@@ -37,6 +37,7 @@
 #include <glia/preprocessing.h>
 #include <glia/profiler.h>
 #include <glia/program.h>
+#include <glia/saving.h>
 #include <glia/search.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>

@@ -11,6 +11,7 @@
 #include <glia/macros.h>
 #include <glia/predictor.h>  // defines: Predictor, PredictorOptions
 #include <glia/program.h>    // defines: Program, Mode
+#include <glia/saving.h>
 #include <glia/symbol.h>
 #include <glia/tensors.h>
 
@@ -177,10 +178,32 @@ class Model {
   void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
   /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
   /// Names are "dense/kernel", "dense/bias"; of a model within it "block/dense/kernel". Throws FileError, for a path that names no file ("", "folder/") too.
-  void save_weights(const std::string& path) const;
-  /// Throws FileError for a file that is not safetensors, ShapeError for weights that do not fit; nothing
-  /// changes then.
-  void load_weights(const std::string& path);
+  void save_weights(const std::string& path, const SaveWeightsOptions& options = {}) const;
+  /// By names or by order, from what save_weights or save wrote, or another program. Throws FileError for a file that is not
+  /// safetensors, ShapeError for weights that do not fit and are not to be passed over; nothing changes then.
+  LoadedWeights load_weights(const std::string& path, const LoadWeightsOptions& options = {});
+
+  /// Writes the whole model into one safetensors file, whole or not at all: its layers, its weights under the names of save_weights,
+  /// what compile was told, how far training and the fit's callbacks came. ".safetensors" is added to a name without extension. In a
+  /// callback it writes the model as it is after the steps so far. Synchronises. Throws ValueError for a Lambda, and for a loss of the
+  /// application's own unless the optimizer is left out; FileError.
+  ///
+  ///     model.save("fashion.safetensors");
+  ///     glia::Model again = glia::load_model("fashion.safetensors");
+  void save(const std::string& path, const SaveOptions& options = {}) const;
+  /// The number of epochs that the last fit came to, counted from its initial_epoch: what the next fit's initial_epoch is to be, so
+  /// that it goes on. A loaded model has that of the saved one.
+  int epoch() const;
+  /// The names of the classes that labels stand for, which files keep; none unless set.
+  const std::vector<std::string>& class_names() const;
+  void set_class_names(const std::vector<std::string>& names);
+
+  /// The model in words, as JSON with Keras's names: its layers, what they were made of and are applied to, its seed and dtype;
+  /// not its weights, nor what compile was told. Throws ValueError for a Lambda, which only its own code says.
+  std::string to_json() const;
+  /// The model that such words say, not built; a layer of the application's own is made by what register_layer was told
+  /// (glia/custom_layer.h). Throws ValueError, and ShapeError, for words that say none.
+  static Model from_json(const std::string& json);
 
   /// "dense/kernel", one for each of get_weights().
   std::vector<std::string> weight_names() const;
@@ -211,8 +234,16 @@ class Model {
   friend class Profiler;
   friend void plot_model(const Model& model, const std::string& path);
   friend Model clone_model(const Model& model);
+  friend Model load_model(const std::string& path, const LoadOptions& options);
   std::shared_ptr<Core> core_;
 };
+
+/// The model that save wrote, on a device, with its weights, compiled where it was, and as far trained: a fit that goes on from its
+/// epoch() gives the bits that an uninterrupted one would have given, callbacks of Glia's included where save was called among
+/// them, behind the others. Allocates and synchronises. Throws FileError for a file that is missing, damaged, of another kind, or
+/// of a later format, that has a layer which nobody registered (glia/custom_layer.h), or whose parts do not go together;
+/// OutOfMemoryError, DeviceError.
+Model load_model(const std::string& path, const LoadOptions& options = {});
 
 /// A new model of layers that say the same, with the same names, seed and dtype, not compiled; its weights are drawn anew when it is
 /// first used. Layers that are shared within the model are within the copy, too. Neither synchronises nor allocates on a device.

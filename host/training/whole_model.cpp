@@ -1,0 +1,269 @@
+// Whole models in files: layers, weights, what compile was told, and how far training came.
+// SPDX-License-Identifier: Apache-2.0
+#include <host/base/escaped.h>
+#include <host/layers/config.h>
+#include <host/model/compile_json.h>
+#include <host/model/names.h>  // defines: named_variables
+#include <host/training/files.h>
+#include <host/training/using.h>
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+#include <utility>
+
+namespace glia {
+namespace {
+
+using Kind = Json::Kind;
+
+constexpr int format_version = 1;
+
+std::string text_of(std::int64_t number) { return std::to_string(number); }
+std::string kept_name(int row, const std::string& weight) {
+  return std::string(beside_weights) + "optimizer/" + text_of(row) + '/' + weight;
+}
+std::string callback_name(std::size_t callback, std::size_t tensor) {
+  return std::string(beside_weights) + "callback/" + text_of(static_cast<std::int64_t>(callback)) + '/' +
+         text_of(static_cast<std::int64_t>(tensor));
+}
+
+using VariableNames = std::unordered_map<const Variable*, std::string>;
+
+VariableNames names_of(const Core& core) {
+  VariableNames names;
+  for (const auto& [name, variable] : named_variables(core.network().layers())) names[variable] = name;
+  return names;
+}
+
+/// How far training came, by numbers.
+struct Progressed {
+  int epoch = 0;
+  std::int64_t passes = 0, steps = 0;
+  bool has_kept = false;  ///< whether there is what the optimizer keeps
+
+  void list(Config& config) {
+    config.field("epoch", epoch), config.field("passes", passes);
+    config.field("steps", steps), config.field("optimizer_state", has_kept);
+  }
+};
+
+void list_callback(Config& config, Core::KeptCallback& callback, std::int64_t& tensors) {
+  config.needed("class_name", callback.type), config.field("numbers", callback.state.numbers);
+  config.field("tensors", tensors);
+}
+
+/// What goes into a file, and the tensors that hold it.
+class Saving {
+ public:
+  Saving(Core& core, const SaveOptions& options) : core_(core) {
+    std::int64_t version = format_version;
+    Config config(json_);
+    config.field("format_version", version);
+    json_.add("graph", described(core));
+    Json& names = json_.add("class_names", Json(Kind::array));
+    for (const std::string& name : core.class_names) names.add(Json::of(name));
+    if (core.built()) weights_ = core.weights().names(), held_ = core.weights().values();
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      GLIA_CHECK(!weights_[i].starts_with(beside_weights), ValueError, "a weight is named \"", weights_[i],
+                 "\": names that begin with ", beside_weights,
+                 " are for what is no weight; rename its layer");
+      views_.push_back({weights_[i], held_[i], options.weights});
+    }
+    if (options.include_optimizer && core.compiled()) add_training();
+  }
+
+  void write(const std::string& path) const {
+    io::save_safetensors(path, views_,
+                         {{"format", "glia"}, {model_key, json_.dump()}, {order_key, order_of(weights_)}},
+                         io::Checksum::sha256);
+  }
+
+ private:
+  void add_training() {
+    json_.add("compile", compile_json(core_));
+    Progressed progressed{core_.epoch, core_.trained_epochs, core_.steps(), false};
+    if (core_.built() && core_.trainer().has_memory()) progressed.has_kept = add_kept();
+    Config config(json_.add("training", Json(Kind::object)));
+    progressed.list(config);
+    Json& callbacks = json_.add("callbacks", Json(Kind::array));
+    for (const Callback* callback : core_.fit_callbacks) {
+      Core::KeptCallback kept{callback->type(), callback->state()};
+      if (kept.type.empty()) continue;
+      auto tensors = static_cast<std::int64_t>(kept.state.tensors.size());
+      Config described(callbacks.add(Json(Kind::object)));
+      list_callback(described, kept, tensors);
+      for (std::size_t i = 0; i < kept.state.tensors.size(); ++i)
+        add(callback_name(callbacks.members.size() - 1, i), std::move(kept.state.tensors[i]));
+    }
+  }
+  /// False where the optimizer keeps nothing.
+  bool add_kept() {
+    const VariableNames names = names_of(core_);
+    std::vector<Trainer::Kept> all = core_.kept();
+    for (Trainer::Kept& kept : all) add(kept_name(kept.row, names.at(kept.variable)), std::move(kept.values));
+    return !all.empty();
+  }
+  /// Elements stay where they are when the tensor moves.
+  void add(std::string name, Tensor tensor) {
+    held_.push_back(std::move(tensor));
+    views_.push_back({std::move(name), held_.back()});
+  }
+
+  Core& core_;
+  Json json_{Kind::object};
+  std::vector<std::string> weights_;  // their names
+  std::vector<Tensor> held_;
+  std::vector<io::NamedView> views_;
+};
+
+/// A file of a model, read.
+class Loading final : public Core::WeightsCheck {
+ public:
+  explicit Loading(const std::string& path) : path_(path) {
+    io::Metadata metadata;
+    for (io::NamedTensor& named : io::load_safetensors(path, &metadata))
+      tensors_.emplace(std::move(named.name), std::move(named.tensor));
+    const auto found = metadata.find(model_key);
+    GLIA_CHECK(found != metadata.end(), FileError, "'", path,
+               "' has no model, only tensors: make the model, and call its load_weights");
+    json_ = parse_json(found->second, "the model's description");
+    GLIA_CHECK(json_.is(Kind::object) && metadata.count(io::checksum_key) != 0, ValueError,
+               "the model's description is no object, or the file has no checksum");
+    Config config(json_, "the model's description");
+    std::int64_t version = 0;
+    config.needed("format_version", version);
+    GLIA_CHECK(version == format_version, FileError, "'", path, "' is of format ", version,
+               ", this Glia reads format ", format_version, ": use the Glia that wrote it, or a later one");
+  }
+
+  void make(const std::shared_ptr<Core>& shared, const LoadOptions& options) {
+    const bool compiles = options.compile && json_.find("compile");
+    {
+      const Using core(shared);
+      read_described(shared, member("graph", Kind::object));
+      for (const Json::Member& name : member("class_names", Kind::array).members)
+        core->class_names.push_back(name.value.text);
+      CompileOptions where;
+      where.device = options.device, where.context = options.context;
+      if (compiles)
+        compile_as(*core, member("compile", Kind::object), where);
+      else
+        core->compute_on(where);
+    }
+    const Using core(shared);  // on the device of that
+    if (const std::optional<Shapes> shapes = core->network().known_input_shapes()) {
+      core->build(*shapes, this);
+      std::vector<TensorView> values;
+      for (const std::string& name : core->weights().names()) values.push_back(take(name));
+      core->weights().set(values);
+    }
+    if (compiles) restore(*core);
+    GLIA_CHECK(taken_ == tensors_.size() || !compiles, ValueError, "it has ", tensors_.size(),
+               " tensors, of which the model takes ", taken_);
+  }
+
+  /// What the description asks memory for is in the file.
+  void check(const ModelWeights& weights) override {
+    const std::vector<const Variable*> variables = weights.variables();
+    const std::vector<std::string> names = weights.names();
+    for (std::size_t i = 0; i < names.size(); ++i) expect(names[i], variables[i]->shape);
+  }
+
+ private:
+  const Json& member(const char* name, Kind kind) const {
+    const Json* const found = json_.find(name);
+    GLIA_CHECK(found && found->is(kind), ValueError, "the model's description has no ", name);
+    return *found;
+  }
+  void expect(const std::string& name, const Shape& shape) const {
+    const auto found = tensors_.find(name);
+    GLIA_CHECK(found != tensors_.end() && found->second.shape() == shape, ShapeError, "it has ",
+               found == tensors_.end() ? "no tensor \"" : "another shape of \"", detail::escaped(name),
+               "\", of which the model has shape ", shape);
+  }
+  const Tensor& take(const std::string& name) {
+    ++taken_;
+    return tensors_.at(name);
+  }
+
+  void restore(Core& core) {
+    Json training = member("training", Kind::object);
+    Config config(training, "training");
+    Progressed progressed;
+    progressed.list(config);
+    config.finish();
+    GLIA_CHECK(progressed.epoch >= 0 && progressed.passes >= 0 && progressed.steps >= 0, ValueError,
+               "training has numbers below 0");
+    core.epoch = progressed.epoch, core.trained_epochs = progressed.passes;
+    if (core.built()) {
+      const VariableNames names = names_of(core);
+      std::vector<Trainer::Kept> kept;
+      if (progressed.has_kept) {
+        core.find_unreached();
+        kept = core.kept();
+        for (const Trainer::Kept& one : kept)
+          expect(kept_name(one.row, names.at(one.variable)), one.variable->shape);
+        for (Trainer::Kept& one : kept)
+          one.values = take(kept_name(one.row, names.at(one.variable))).cast(core.dtype);
+      }
+      core.restore(progressed.steps, kept);
+    }
+    const Json& callbacks = member("callbacks", Kind::array);
+    for (std::size_t i = 0; i < callbacks.members.size(); ++i) {
+      Json json = callbacks.members[i].value;
+      Config described(json, "a callback");
+      Core::KeptCallback callback;
+      std::int64_t count = 0;
+      list_callback(described, callback, count);
+      described.finish();
+      for (std::int64_t t = 0; t < count; ++t) {
+        const auto found = tensors_.find(callback_name(i, static_cast<std::size_t>(t)));
+        GLIA_CHECK(found != tensors_.end(), ValueError, "callback ", i, " has no tensor ", t);
+        callback.state.tensors.push_back(std::move(found->second));
+        ++taken_;
+      }
+      core.kept_callbacks.push_back(std::move(callback));
+    }
+  }
+
+  const std::string& path_;
+  std::unordered_map<std::string, Tensor> tensors_;
+  std::size_t taken_ = 0;
+  Json json_;
+};
+
+}  // namespace
+
+void Model::save(const std::string& path, const SaveOptions& options) const {
+  const Using core(core_);
+  core->build_if_known();
+  Saving(*core, options).write(with_extension(path));
+}
+
+Model load_model(const std::string& path, const LoadOptions& options) {
+  Model model;
+  const std::string file = with_extension(path);
+  const auto unfit = [&](const Error& error) {
+    return FileError(detail::concat("'", file, "' holds no model that can be made: ", error.what(),
+                                    "; get the file, or save it, again"));
+  };
+  try {
+    Loading(file).make(model.core_, options);
+  } catch (const ValueError& error) {
+    throw unfit(error);
+  } catch (const ShapeError& error) {
+    throw unfit(error);
+  } catch (const StateError& error) {
+    throw unfit(error);
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemoryError(detail::concat("out of memory while loading '", file, "'; close other programs"));
+  }
+  return model;
+}
+
+int Model::epoch() const { return Using(core_)->epoch; }
+const std::vector<std::string>& Model::class_names() const { return Using(core_)->class_names; }
+void Model::set_class_names(const std::vector<std::string>& names) { Using(core_)->class_names = names; }
+
+}  // namespace glia
