@@ -159,6 +159,9 @@ static void null_arguments(glia_model* model) {
   FAILS(GLIA_ERROR_ARGUMENT, "weight is NULL", glia_model_get_weight(model, 0, NULL));
   FAILS(GLIA_ERROR_ARGUMENT, "path is NULL", glia_model_save_weights(model, NULL));
   FAILS(GLIA_ERROR_ARGUMENT, "path is NULL", glia_model_load_weights(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "path is NULL", glia_model_save(model, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_load("m.safetensors", NULL, NULL));
+  FAILS(GLIA_ERROR_ARGUMENT, "path is NULL", glia_model_load(NULL, NULL, &model));
   FAILS(GLIA_ERROR_ARGUMENT, "model is NULL", glia_model_fit(NULL, NULL, 0, NULL, 0, NULL, NULL, 0));
   FAILS(GLIA_ERROR_ARGUMENT, "x is NULL", glia_model_evaluate(model, NULL, 1, NULL, 1, NULL, NULL, 0));
   FAILS(GLIA_ERROR_ARGUMENT, "y is NULL", glia_model_predict(model, NULL, 1, NULL, 1, NULL));
@@ -425,6 +428,57 @@ static void batches_and_weights(const char* device) {
   OK(glia_model_destroy(stepped));
 }
 
+/// A model that comes out of a file goes on as the one that went in, to the bit.
+static void whole_models(const char* device) {
+  const Rows rows = make_rows();
+  const glia_array x = array_of_x(&rows), y = array_of_y(&rows);
+  glia_model* const model = make_model(device, three_classes);
+  for (int step = 0; step < 3; ++step) OK(glia_model_train_on_batch(model, &x, 1, &y, 1, NULL, NULL, 0));
+  char path[] = "/tmp/glia_c_models_XXXXXX", file[64];
+  const int made = mkstemp(path);
+  CHECK(made >= 0);
+  close(made);
+  snprintf(file, sizeof file, "%s.safetensors", path);
+  OK(glia_model_save(model, file));
+
+  glia_load_options options = {.size = sizeof options, .device = device};
+  glia_model* again = NULL;
+  OK(glia_model_load(file, &options, &again));
+  CHECK(same_weights(model, again));
+  int64_t iterations = 0;
+  OK(glia_model_iterations(again, &iterations));
+  CHECK(iterations == 3);
+  double logs[2], same[2];
+  OK(glia_model_train_on_batch(model, &x, 1, &y, 1, NULL, logs, 2));
+  OK(glia_model_train_on_batch(again, &x, 1, &y, 1, NULL, same, 2));
+  CHECK(memcmp(logs, same, sizeof logs) == 0);
+  CHECK(same_weights(model, again));
+  OK(glia_model_destroy(again));
+
+  options.without_training = 1;
+  OK(glia_model_load(file, &options, &again));
+  FAILS(GLIA_ERROR_STATE, "compile", glia_model_iterations(again, &iterations));
+  float before[ROWS * CLASSES], after[ROWS * CLASSES];
+  const glia_output to_before = {before, sizeof before}, to_after = {after, sizeof after};
+  glia_model* saved = NULL;
+  options.without_training = 0;
+  OK(glia_model_load(file, &options, &saved));
+  OK(glia_model_predict(saved, &x, 1, &to_before, 1, NULL));
+  OK(glia_model_predict(again, &x, 1, &to_after, 1, NULL));
+  CHECK(memcmp(before, after, sizeof before) == 0);
+  const glia_model* const kept = again;
+  options.reserved = 1;
+  FAILS(GLIA_ERROR_ARGUMENT, "reserved", glia_model_load(file, &options, &again));
+  options.reserved = 0;
+  unlink(file);
+  FAILS(GLIA_ERROR_FILE, "glia_c_models", glia_model_load(file, &options, &again));
+  CHECK(again == kept);
+  unlink(path);
+  OK(glia_model_destroy(again));
+  OK(glia_model_destroy(saved));
+  OK(glia_model_destroy(model));
+}
+
 /// A context that several models share, whose handle is destroyed first.
 static void shared_context(const char* device) {
   glia_context_options options = {.size = sizeof options, .device = device};
@@ -457,6 +511,7 @@ int main(int argc, char** argv) {
   compile(device);
   fit_and_evaluate(device);
   batches_and_weights(device);
+  whole_models(device);
   shared_context(device);
   glia_model* const model = make_model(device, three_classes);
   null_arguments(model);

@@ -1,4 +1,4 @@
-// Weights of models of the C interface, one by one and in files.
+// Weights of models of the C interface, one by one, and files of weights and models.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/c/data.h>
 #include <host/c/handles.h>
@@ -68,4 +68,24 @@ glia_status glia_model_save_weights(const glia_model* model, const char* path) {
 }
 glia_status glia_model_load_weights(glia_model* model, const char* path) {
   return guarded(__func__, [&] { in(model).load_weights(&expect_given(path, "path")); });
+}
+
+glia_status glia_model_save(const glia_model* model, const char* path) {
+  return guarded(__func__, [&] { in(model).save(&expect_given(path, "path")); });
+}
+glia_status glia_model_load(const char* path, const glia_load_options* options, glia_model** model) {
+  return guarded(__func__, [&] {
+    glia_model*& result = expect_given(model, "model");
+    const std::string file = &expect_given(path, "path");
+    const glia_load_options given = known(options);
+    GLIA_CHECK(given.reserved == 0, ArgumentError, "options got reserved ", given.reserved,
+               ", expected 0: fill the struct with zeros first");
+    LoadOptions wanted;
+    wanted.compile = !given.without_training;
+    if (given.context) wanted.context = object_of(given.context, "options.context");
+    if (given.device) wanted.device = Device(std::string(given.device));
+    OwnedModel owned;
+    owned.model = std::make_unique<Model>(load_model(file, wanted));
+    result = make<glia_model>(std::move(owned));
+  });
 }

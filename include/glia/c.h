@@ -230,6 +230,21 @@ GLIA_C_API glia_status glia_model_set_weight(glia_model* model, size_t number, c
 /// A safetensors file, written whole or not at all. Weights that do not fit are GLIA_ERROR_SHAPE, and change nothing.
 GLIA_C_API glia_status glia_model_save_weights(const glia_model* model, const char* path);
 GLIA_C_API glia_status glia_model_load_weights(glia_model* model, const char* path);
+/// The whole model in one safetensors file, whole or not at all: layers, weights, what compile was told, how far training came.
+GLIA_C_API glia_status glia_model_save(const glia_model* model, const char* path);
+
+typedef struct glia_load_options {
+  size_t size;
+  const glia_context* context;  ///< whose device is computed on; NULL: by `device`
+  const char* device;           ///< NULL: "auto"
+  int32_t without_training;     ///< 1: layers and weights alone, not compiled
+  int32_t reserved;             ///< 0
+} glia_load_options;
+
+/// The model that glia_model_save, or Model::save of C++, wrote: training goes on as if it had not ended. GLIA_ERROR_FILE for a file
+/// that is missing, damaged, or has a layer which nobody registered.
+GLIA_C_API glia_status glia_model_load(const char* path, const glia_load_options* options,
+                                       glia_model** model);
 
 // --- Model: training and inference on whole arrays. These calls return when their work is done. -------------------------------
 
