@@ -30,7 +30,7 @@ class TreeBuilder {
       if (std::string_view("+-0123456789eE").find(c) == std::string_view::npos) c = '.';
     return put({Json::Kind::number, std::move(text)});
   }
-  bool string(std::string& text) { return put(Json::of(std::move(text))); }
+  bool string(std::string& text) { return put(Json::of(text)); }
   bool binary(Library::binary_t&) { return true; }  // no text has it
   bool key(std::string& text) {
     key_ = std::move(text);
@@ -103,8 +103,8 @@ Json Json::of(double value) {
   return {Kind::number, value == 0 && std::signbit(value) ? "-0.0" : detail::shortest(value)};
 }
 
-Json& Json::add(std::string key, Json value) {
-  members.push_back({std::move(key), std::move(value)});
+Json& Json::add(std::string_view key, Json value) {
+  members.push_back({std::string(key), std::move(value)});
   return members.back().value;
 }
 

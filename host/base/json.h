@@ -28,10 +28,11 @@ struct Json {
   static Json of(int value) { return of(std::int64_t{value}); }
   /// Reads back as the same bits; what is no finite number is the text "inf", "-inf" or "nan".
   static Json of(double value);
-  static Json of(std::string value) { return {Kind::text, std::move(value)}; }
+  static Json of(std::string_view value) { return {Kind::text, std::string(value)}; }
+  static Json of(const char* value) { return of(std::string_view(value)); }
 
   bool is(Kind of) const { return kind == of; }
-  Json& add(std::string key, Json value);
+  Json& add(std::string_view key, Json value);
   Json& add(Json value) { return add({}, std::move(value)); }
   /// Null where there is none.
   Json* find(std::string_view key);

@@ -53,6 +53,7 @@ std::vector<const char*> positional_of(const std::string& name) {
 std::vector<Layer> layers_of(const std::string& text) {
   std::vector<Layer> layers;
   for (const Call& call : parse_calls(text, "layers")) {
+    expect_layer_class(call.name);
     Json arguments = arguments_of(call, positional_of(call.name));
     Config config(arguments, call.name);
     layers.push_back(made_layer(call.name, false, config));

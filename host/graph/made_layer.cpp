@@ -29,6 +29,8 @@ const LayerClass& class_named(const std::string& name) {
 
 }  // namespace
 
+void expect_layer_class(const std::string& class_name) { class_named(class_name); }
+
 Layer made_layer(const std::string& class_name, bool is_own, Config& config) {
   std::string name;
   Shape input_shape;

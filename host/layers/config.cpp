@@ -267,7 +267,7 @@ void Config::field(const char* name, std::map<std::string, double>& member) { ma
 void Config::field(const char* name, std::map<std::string, std::string>& member) { map_field(name, member); }
 
 int Config::choice(const char* name, int member, Words words) {
-  if (!reads_) return put(name, Json::of(std::string(words[static_cast<std::size_t>(member)]))), member;
+  if (!reads_) return put(name, Json::of(words[static_cast<std::size_t>(member)])), member;
   const Json* const got = found(name);
   if (!got) return member;
   for (std::size_t i = 0; i < words.size(); ++i)

@@ -38,9 +38,9 @@ Json options_of(Family family) {
 
 /// The name alone where the options are those that it stands for.
 Json with_options(std::string name, Json options, const Json& defaults) {
-  if (options == defaults) return name == "none" ? Json() : Json::of(std::move(name));
+  if (options == defaults) return name == "none" ? Json() : Json::of(name);
   Json json(Kind::object);
-  json.add("class_name", Json::of(std::move(name)));
+  json.add("class_name", Json::of(name));
   json.add("config", std::move(options));
   return json;
 }
@@ -193,7 +193,7 @@ void Config::field(const char* name, LearningRate& member) {
     if (const auto* constant = std::get_if<ConstantRate>(&member.schedule))
       return put(name, Json::of(constant->value));
     Json& json = object_.add(name, Json(Kind::object));
-    json.add("class_name", Json::of(std::string(schedule_names[member.schedule.index()])));
+    json.add("class_name", Json::of(schedule_names[member.schedule.index()]));
     Config options(json.add("config", Json(Kind::object)));
     return list_schedules(options, member.schedule);
   }

@@ -33,8 +33,8 @@ class NetworkWriter final : public Config::LayerWriter {
       json.add("shared_layer", Json::of(known->second));
       return json;
     }
-    json.add("class_name", Json::of(std::string(node.type())));
-    if (node.is_of_application()) json.add("registered_name", Json::of(std::string(node.type())));
+    json.add("class_name", Json::of(node.type()));
+    if (node.is_of_application()) json.add("registered_name", Json::of(node.type()));
     Json& config = json.add("config", Json(Kind::object));
     Config common(config, this);
     std::string name = name_of(node);
@@ -120,7 +120,7 @@ class NetworkWriter final : public Config::LayerWriter {
 
 Json json_of(const Network& network) {
   Json json(Kind::object);
-  json.add("class_name", Json::of(std::string(network.is_chain() ? "Sequential" : "Functional")));
+  json.add("class_name", Json::of(network.is_chain() ? "Sequential" : "Functional"));
   Json& config = json.add("config", Json(Kind::object));
   config.add("name", Json::of(network.name));
   NetworkWriter writer(network);

@@ -169,8 +169,8 @@ typedef struct glia_sequential_options {
 /// Layers: Input, Dense, Flatten, Reshape, Activation, ReLU, LeakyReLU, ELU, PReLU, Dropout, SpatialDropout2D, GaussianNoise,
 /// GaussianDropout, AlphaDropout, BatchNormalization, LayerNormalization, RMSNormalization, Rescaling, Embedding, Conv1D, Conv2D,
 /// Conv2DTranspose, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D, GlobalMaxPooling2D,
-/// GlobalAveragePooling2D, ZeroPadding2D, Cropping2D, UpSampling2D. Their arguments and defaults are those of C++, which are
-/// Keras's; what is no number, text or tuple there (a schedule, say) has no form here. GLIA_ERROR_VALUE, with the place, for a word that is not known.
+/// GlobalAveragePooling2D, ZeroPadding2D, Cropping2D, UpSampling2D, RandomFlip, RandomTranslation, RandomErasing, Cutout. Their
+/// arguments and defaults are those of C++, which are Keras's; what is no number, text or tuple there (a schedule, say) has no form here. GLIA_ERROR_VALUE, with the place, for a word that is not known.
 GLIA_C_API glia_status glia_sequential_create(const char* layers, const glia_sequential_options* options,
                                               glia_model** model);
 GLIA_C_API glia_status glia_model_destroy(glia_model* model);
