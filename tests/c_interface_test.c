@@ -457,7 +457,8 @@ static void whole_models(const char* device) {
 
   options.without_training = 1;
   OK(glia_model_load(file, &options, &again));
-  FAILS(GLIA_ERROR_STATE, "compile", glia_model_iterations(again, &iterations));
+  double rate = 0;
+  FAILS(GLIA_ERROR_STATE, "compile", glia_model_learning_rate(again, &rate));
   float before[ROWS * CLASSES], after[ROWS * CLASSES];
   const glia_output to_before = {before, sizeof before}, to_after = {after, sizeof after};
   glia_model* saved = NULL;

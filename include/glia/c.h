@@ -210,7 +210,8 @@ GLIA_C_API glia_status glia_model_explain(glia_model* model, int64_t batch_size,
 GLIA_C_API glia_status glia_model_metric_count(const glia_model* model, size_t* count);
 GLIA_C_API glia_status glia_model_metric_name(const glia_model* model, size_t number, char* text,
                                               size_t capacity, size_t* needed);
-/// Of the optimizer, at the next update; and how many were made since compile. GLIA_ERROR_STATE before compile.
+/// Of the optimizer, at the next update; and how many were made since compile. GLIA_ERROR_STATE before compile; updates are 0
+/// then.
 GLIA_C_API glia_status glia_model_learning_rate(const glia_model* model, double* learning_rate);
 GLIA_C_API glia_status glia_model_set_learning_rate(glia_model* model, double learning_rate);
 GLIA_C_API glia_status glia_model_iterations(const glia_model* model, int64_t* iterations);
