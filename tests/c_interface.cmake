@@ -10,7 +10,7 @@ function(glia_add_c_program target source)
   target_link_libraries(${target} PRIVATE glia::glia)
 endfunction()
 
-foreach(name c_interface c_streams)
+foreach(name c_interface c_models c_streams)
   glia_add_c_program(${name}_test ${name}_test.c)
   target_link_libraries(${name}_test PRIVATE ${CMAKE_DL_LIBS} m)
   add_test(NAME ${name} COMMAND ${name}_test cpu)

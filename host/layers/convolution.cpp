@@ -1,33 +1,17 @@
-// Convolutions: Conv2D, Conv1D, DepthwiseConv2D, SeparableConv2D and Conv2DTranspose.
+// Convolutions: Conv2D, Conv1D, DepthwiseConv2D and SeparableConv2D.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/image_layers.h>
-#include <host/base/memory.h>        // defines: checked_elements
 #include <host/layers/activation.h>  // defines: emit_activation
+#include <host/layers/convolution_parts.h>
 #include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 #include <host/layers/options.h>
-#include <host/layers/windows.h>
 
 #include <utility>
 #include <vector>
 
 namespace glia {
 namespace {
-
-/// A kernel or bias as the options of a layer give it.
-Variable variable_of(const char* name, const Shape& shape, const InitializerName& initializer,
-                     const RegularizerName& regularizer, const ConstraintName& constraint) {
-  return {name, shape, initializer.value(), regularizer.value(), constraint.value()};
-}
-
-/// What a convolution's descriptors need beside the images.
-struct Parts {
-  const Variable& kernel;  ///< of a layer, which outlives the program's emission
-  const Variable* bias;    ///< null: none
-  Shape weights;           ///< the kernel as (window height, window width, channels / groups, filters)
-  Window window;
-  std::int64_t groups = 1;
-};
 
 /// y = activation(convolution of x + bias), y's images of `shape`.
 Emitted emit_convolution(Emitter& e, const View& x, const Shape& shape, const Parts& p,
@@ -50,64 +34,6 @@ Emitted emit_convolution(Emitter& e, const View& x, const Shape& shape, const Pa
             e.add(back);
             return dx;
           }};
-}
-
-/// The transpose of that.
-Emitted emit_transpose(Emitter& e, const View& x, const Shape& shape, const Parts& p,
-                       const Activations& function) {
-  const View weights = e.value(p.kernel).reshaped(p.weights);
-  op::ConvolutionTranspose forward{x, weights, e.temporary(shape.prepend(x.shape[0])), p.window, p.groups};
-  if (p.bias) forward.bias = e.value(*p.bias);
-  e.add(forward);
-  const Emitted activation = emit_activation(e, function, forward.out);
-  return {
-      activation.output, [=](Emitter& e, const View& gradient, bool wants_input_gradient) {
-        const View dz = activation.backward(e, gradient, true);
-        View dx;
-        if (wants_input_gradient) {
-          dx = e.temporary(x.shape);
-          e.add(op::Convolution{dz, weights, dx, p.window, p.groups});
-        }
-        if (!e.trains(p.kernel)) return dx;
-        e.add(op::ConvolutionWeights{dz, x, e.gradient(p.kernel).reshaped(p.weights), p.window, p.groups});
-        if (p.bias)
-          e.add(op::Reduce::of_rows(dz.matrix(), e.gradient(*p.bias),
-                                    [&](const Shape& room) { return e.temporary(room, DType::float64); }));
-        return dx;
-      }};
-}
-
-void check_sizes(const char* type, Size2D kernel_size, Size2D strides, Size2D dilation) {
-  const auto check = [type](const char* what, Size2D size) {
-    GLIA_CHECK(size.height >= 1 && size.width >= 1, ValueError, type, " got ", what, " (", size.height, ", ",
-               size.width, "), expected at least 1 each");
-  };
-  check("kernel_size", kernel_size), check("strides", strides), check("dilation_rate", dilation);
-  GLIA_CHECK(strides == Size2D(1) || dilation == Size2D(1), ValueError, type, " got strides (",
-             strides.height, ", ", strides.width, ") and dilation_rate (", dilation.height, ", ",
-             dilation.width, "): one of them must be 1");
-}
-
-void check_at_least_one(const char* type, const char* what, int number) {
-  GLIA_CHECK(number >= 1, ValueError, type, " got ", what, ' ', number, ", expected at least 1");
-}
-
-/// Checks what all these options have.
-template <class Options>
-void check_all_options(const Options& o) {
-  check_options(o.activation), check_options(o.bias_initializer);
-  check_options(o.bias_regularizer), check_options(o.bias_constraint);
-  if constexpr (requires { o.kernel_initializer; }) {
-    check_options(o.kernel_initializer), check_options(o.kernel_regularizer);
-    check_options(o.kernel_constraint);
-  } else {
-    check_options(o.depthwise_initializer), check_options(o.depthwise_regularizer);
-    check_options(o.depthwise_constraint);
-  }
-  if constexpr (requires { o.pointwise_initializer; }) {
-    check_options(o.pointwise_initializer), check_options(o.pointwise_regularizer);
-    check_options(o.pointwise_constraint);
-  }
 }
 
 /// Rows (steps, channels) as images of one row. Throws ShapeError for others.
@@ -267,68 +193,6 @@ class DepthwiseNode final : public SimpleLayer {
   SeparableConv2DOptions options_;
 };
 
-void list(Config& config, int& filters, Size2D& kernel_size, Conv2DTransposeOptions& options) {
-  config.needed("filters", filters), config.needed("kernel_size", kernel_size);
-  list_window(config, options), list_weights(config, options);
-}
-
-class TransposeNode final : public SimpleLayer {
- public:
-  TransposeNode(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options)
-      : filters_(filters), kernel_size_(kernel_size), options_(options) {}
-
-  const char* type() const override { return "Conv2DTranspose"; }
-  void describe(Config& config) override { list(config, filters_, kernel_size_, options_); }
-  bool can_train() const override { return true; }
-
-  Shape shape_for(const Shape& input_shape) const override {
-    expect_image(*this, input_shape);
-    const Conv2DTransposeOptions& o = options_;
-    const bool same = std::holds_alternative<SamePadding>(o.padding.value());
-    const auto enlarged = [same](std::int64_t in, int kernel, int stride, int dilation) {
-      const std::int64_t span = (std::int64_t{kernel} - 1) * dilation + 1;
-      checked_elements({in, stride, 2});  // throws where 64 bits do not hold what follows
-      return in * stride + (same || span < stride ? 0 : span - stride);
-    };
-    const Shape output{
-        enlarged(input_shape[0], kernel_size_.height, o.strides.height, o.dilation_rate.height),
-        enlarged(input_shape[1], kernel_size_.width, o.strides.width, o.dilation_rate.width), filters_};
-    window_over(output);  // for what it throws
-    return output;
-  }
-
-  std::vector<Variable> weights_for(const Shape& input_shape) const override {
-    const Conv2DTransposeOptions& o = options_;
-    std::vector<Variable> weights{variable_of("kernel", kernel_for(input_shape.back()), o.kernel_initializer,
-                                              o.kernel_regularizer, o.kernel_constraint)};
-    if (o.use_bias)
-      weights.push_back(
-          variable_of("bias", {filters_}, o.bias_initializer, o.bias_regularizer, o.bias_constraint));
-    return weights;
-  }
-
-  Emitted emit(Emitter& e, const View& x) const override {
-    const Shape output = shape_for(x.shape.row());
-    const Parts parts{variables[0], options_.use_bias ? &variables[1] : nullptr, kernel_for(x.shape.back()),
-                      window_over(output), 1};
-    return emit_transpose(e, x, output, parts, options_.activation.value());
-  }
-
- private:
-  /// The window goes over the output: the convolution of which this is the transpose gives the input.
-  Window window_over(const Shape& output) const {
-    return place_window(*this, output, kernel_size_, options_.strides, options_.dilation_rate,
-                        options_.padding.value());
-  }
-  Shape kernel_for(std::int64_t channels) const {
-    return {kernel_size_.height, kernel_size_.width, filters_, channels};
-  }
-
-  int filters_;
-  Size2D kernel_size_;
-  Conv2DTransposeOptions options_;
-};
-
 /// The options of Conv1D as those of a Conv2D over images of one row.
 Conv2DOptions along_rows(const Conv1DOptions& o) {
   Conv2DOptions options;
@@ -382,13 +246,6 @@ std::shared_ptr<LayerNode> separable(int filters, Size2D kernel_size, const Sepa
   return depthwise("SeparableConv2D", filters, kernel_size, options);
 }
 
-/// What the options of every layer say.
-template <class Options>
-void finish(LayerNode& node, const Options& options) {
-  node.name = options.name, node.trainable = options.trainable;
-  node.declare_input_shape(options.input_shape);
-}
-
 Layer read_convolution(Config& config, bool is_1d) {
   int filters = 0;
   Size2D kernel_size = 0;
@@ -409,14 +266,6 @@ Layer read_depthwise(Config& config, bool is_separable) {
 constexpr LayerClass classes[] = {
     {"Conv1D", [](Config& config) { return read_convolution(config, true); }},
     {"Conv2D", [](Config& config) { return read_convolution(config, false); }},
-    {"Conv2DTranspose",
-     [](Config& config) -> Layer {
-       int filters = 0;
-       Size2D kernel_size = 0;
-       Conv2DTransposeOptions options;
-       list(config, filters, kernel_size, options);
-       return Conv2DTranspose(filters, kernel_size, options);
-     }},
     {"DepthwiseConv2D", [](Config& config) { return read_depthwise(config, false); }},
     {"SeparableConv2D", [](Config& config) { return read_depthwise(config, true); }},
 };
@@ -432,14 +281,6 @@ Conv2D::Conv2D(int filters, Size2D kernel_size, const Conv2DOptions& options)
 
 Conv1D::Conv1D(int filters, int kernel_size, const Conv1DOptions& options)
     : Layer(convolution(filters, Size2D(1, kernel_size), along_rows(options), true)) {
-  finish(node(), options);
-}
-
-Conv2DTranspose::Conv2DTranspose(int filters, Size2D kernel_size, const Conv2DTransposeOptions& options)
-    : Layer(make_node<TransposeNode>(filters, kernel_size, options)) {
-  check_at_least_one("Conv2DTranspose", "filters", filters);
-  check_sizes("Conv2DTranspose", kernel_size, options.strides, options.dilation_rate);
-  check_all_options(options);
   finish(node(), options);
 }
 

@@ -33,6 +33,7 @@ LayerClasses normalization_classes();
 LayerClasses operation_classes();
 LayerClasses pooling_classes();
 LayerClasses resizing_classes();
+LayerClasses transpose_classes();
 
 /// Of a class of the application's own. Throws ValueError for one that register_layer was not told of.
 Layer registered_layer(const std::string& type, Config& config);
