@@ -367,7 +367,7 @@ TEST_F(ModelFileErrors, Of_weights_alone_say_what_they_are) {
 
 TEST_F(ModelFileErrors, A_loss_of_the_applications_own_is_left_to_it) {
   Sequential own{Dense(2, {.input_dim = 4})};
-  own.compile({.loss = CpuMse()});
+  own.compile({.loss = CpuMse(), .device = "cpu"});
   expect_error<ValueError>([&] { own.save(path); }, {"include_optimizer", "application"});
   own.save(path, {.include_optimizer = false});
   EXPECT_TRUE(same_bits(load_model(path).get_weights(), own.get_weights()));

@@ -120,7 +120,7 @@ class Saving {
 /// A file of a model, read.
 class Loading final : public Core::WeightsCheck {
  public:
-  explicit Loading(const std::string& path) : path_(path) {
+  explicit Loading(const std::string& path) {
     io::Metadata metadata;
     for (io::NamedTensor& named : io::load_safetensors(path, &metadata))
       tensors_.emplace(std::move(named.name), std::move(named.tensor));
@@ -227,7 +227,6 @@ class Loading final : public Core::WeightsCheck {
     }
   }
 
-  const std::string& path_;
   std::unordered_map<std::string, Tensor> tensors_;
   std::size_t taken_ = 0;
   Json json_;
