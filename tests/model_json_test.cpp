@@ -387,6 +387,7 @@ TEST(ModelJsonText, Has_layers_of_the_application_through_what_it_registered) {
   EXPECT_EQ(again.to_json(), json);
   EXPECT_EQ(again.layer(0).name(), "mine");
   EXPECT_FALSE(again.layer(0).trainable());
+  model.compile({.loss = "mse", .device = "cpu"}), again.compile({.loss = "mse", .device = "cpu"});
   EXPECT_TRUE(same_bits(again.get_weights(), model.get_weights()));
 }
 
