@@ -45,7 +45,12 @@ endmacro()
 
 set(needed_to_build)
 if("shared" IN_LIST GLIA_KINDS)
-  glia_debian_package(runtime libglia0 libs "Neural-network engine: the shared library, which computes on the CPU by itself")
+  set(for_packed_relocations)  # of which dpkg-shlibdeps does not know
+  if(GLIA_PACKS_RELOCATIONS)
+    set(for_packed_relocations "libc6 (>= 2.36)")
+  endif()
+  glia_debian_package(runtime libglia0 libs "Neural-network engine: the shared library, which computes on the CPU by itself"
+    ${for_packed_relocations})
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
   # Versions before 1.0 differ in their soname, and no two are installed beside each other.
   math(EXPR next "${PROJECT_VERSION_MINOR} + 1")

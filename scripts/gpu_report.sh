@@ -297,7 +297,7 @@ run() {
       golden*_test) golden+=("${name%_test}") ;;
       *_test)
         if [[ " ${suites[*]} " == *" ${name%_test} "* ]]; then continue; fi
-        if "$bin/$name" "$of_cuda" --gtest_list_tests | grep -q .; then others+=("${name%_test}"); fi
+        if "$bin/$name" "$of_cuda" --gtest_list_tests | grep . >/dev/null; then others+=("${name%_test}"); fi
         ;;
     esac
   done <"$folder/programs.txt"

@@ -74,7 +74,7 @@ choose_preset() {
   fi
 }
 
-has_gpu() { nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
+has_gpu() { nvidia-smi -L 2>/dev/null | grep '^GPU' >/dev/null; }
 
 # Puts the toolkit's nvcc on PATH where it is installed but not there.
 find_nvcc() {

@@ -38,7 +38,7 @@ if ((${#cuda_includes[@]} > 0)); then
   "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Iinclude -DTHRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP \
     "${cuda_includes[@]/#/-isystem}" -x c++ -include "$of_cuda" /dev/null
 fi
-if "$compiler" -std=c++20 -E -Iinclude -x c++ include/glia/glia.h | grep -q 'glia/thrust.h'; then
+if "$compiler" -std=c++20 -E -Iinclude -x c++ include/glia/glia.h | grep 'glia/thrust.h' >/dev/null; then
   echo "include/glia/glia.h: includes $of_cuda, which is for who has CUDA's headers" >&2
   exit 1
 fi

@@ -74,7 +74,7 @@ done
 while IFS= read -r library; do
   # But for the CUDA toolkit's, which the preset `package` leaves out too.
   [[ $program != cuda ]] && readelf -d "$library" | grep -E 'R(UN)?PATH' && wrong "$library has a path of its own for libraries"
-  readelf -S "$library" | grep -q '\.symtab' && wrong "$library is not stripped"
+  readelf -S "$library" | grep '\.symtab' >/dev/null && wrong "$library is not stripped"
 done < <(find "$root" "$work_dir/archive" -type f -name '*.so*')
 if [[ $program == cuda ]]; then exit "$failed"; fi
 for file in share/doc/glia/LICENSE include/glia/glia.h; do
@@ -88,7 +88,7 @@ for prefix in "$root/usr" "$work_dir/archive"; do
   read -r -a flags < <(pkg-config --cflags --libs glia)
   "$compiler" -std=c++20 "$source_root/tests/consumer/main.cpp" -o "$work_dir/consumer" "${flags[@]}"
   LD_LIBRARY_PATH=$library "$work_dir/consumer" || wrong "the consumer fails with $prefix"
-  ldd "$work_dir/consumer" | grep -q 'libglia\.so\.[0-9]*\.[0-9]* => not found' || wrong "the consumer is not linked to libglia.so"
+  ldd "$work_dir/consumer" | grep 'libglia\.so\.[0-9]*\.[0-9]* => not found' >/dev/null || wrong "the consumer is not linked to libglia.so"
   [[ $prefix != "$root/usr" ]] || "$compiler" -std=c++20 "$program" -o "$work_dir/first_program" "${flags[@]}" ||
     wrong "README's first program does not compile with $prefix"
 done
