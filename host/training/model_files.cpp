@@ -14,7 +14,8 @@ namespace glia {
 
 std::string with_extension(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
-  GLIA_CHECK(!name.empty() && name != "." && name != "..", FileError, "weights got ",
+  GLIA_CHECK(!name.empty() && name != "." && name != "..", FileError,
+             "the file of a model or its weights got ",
              path.empty() ? "an empty path" : "'" + path + "', which names a folder",
              ", expected the path of a file, such as '", path, path.empty() || name.empty() ? "" : "/",
              "model.safetensors'");

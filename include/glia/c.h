@@ -242,7 +242,8 @@ typedef struct glia_load_options {
   int32_t reserved;             ///< 0
 } glia_load_options;
 
-/// The model that glia_model_save, or Model::save of C++, wrote: training goes on as if it had not ended. GLIA_ERROR_FILE for a file
+/// The model that glia_model_save, or Model::save of C++, wrote: training goes on as if it had not ended. Allocates, and synchronises.
+/// GLIA_ERROR_FILE for a file
 /// that is missing, damaged, or has a layer which nobody registered.
 GLIA_C_API glia_status glia_model_load(const char* path, const glia_load_options* options,
                                        glia_model** model);

@@ -177,7 +177,7 @@ class Model {
   void set_weights(const std::vector<Tensor>& weights);
   void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
   /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
-  /// Names are "dense/kernel", "dense/bias"; of a model within it "block/dense/kernel". Throws FileError, for a path that names no file ("", "folder/") too.
+  /// Names are "dense/kernel", "dense/bias"; of a model within it "block/dense/kernel". Synchronises. Throws FileError, for a path that names no file ("", "folder/") too.
   void save_weights(const std::string& path, const SaveWeightsOptions& options = {}) const;
   /// By names or by order, from what save_weights or save wrote, or another program. Throws FileError for a file that is not
   /// safetensors, ShapeError for weights that do not fit and are not to be passed over; nothing changes then.
@@ -199,10 +199,12 @@ class Model {
   void set_class_names(const std::vector<std::string>& names);
 
   /// The model in words, as JSON with Keras's names: its layers, what they were made of and are applied to, its seed and dtype;
-  /// not its weights, nor what compile was told. Throws ValueError for a Lambda, which only its own code says.
+  /// not its weights, nor what compile was told. Neither synchronises nor allocates on a device. Throws ValueError for a Lambda, which
+  /// only its own code says.
   std::string to_json() const;
   /// The model that such words say, not built; a layer of the application's own is made by what register_layer was told
-  /// (glia/custom_layer.h). Throws ValueError, and ShapeError, for words that say none.
+  /// (glia/custom_layer.h). Neither synchronises nor allocates on a device. Throws ValueError, and ShapeError, for words that say
+  /// none.
   static Model from_json(const std::string& json);
 
   /// "dense/kernel", one for each of get_weights().
