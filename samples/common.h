@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/error.h>
+#include <glia/interrupt.h>
 
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -110,11 +111,14 @@ inline bool parse(CLI::App& app, int argc, char** argv) {
 }
 
 /// Parses the command line and calls `body()`. Exit status 0; 2 and a message on stderr for a wrong command line, where
-/// the body threw, and where stdout cannot be written. `sample | head -1` ends by SIGPIPE, and quietly.
+/// the body threw, and where stdout cannot be written; 130 where Ctrl-C ended what was trained, after its step. `sample | head -1`
+/// ends by SIGPIPE, and quietly.
 template <class Body>
 int run(CLI::App& app, int argc, char** argv, const Body& body) {
   std::signal(SIGPIPE, SIG_DFL);  // whoever started it may ignore it
+  const glia::InterruptGuard interrupts;
   std::string message;
+  int status = 2;
   try {
     std::cout.exceptions(std::ios_base::badbit);  // what is not shown need not be computed
     if (parse(app, argc, argv)) body();
@@ -122,13 +126,16 @@ int run(CLI::App& app, int argc, char** argv, const Body& body) {
     return 0;
   } catch (const CLI::ParseError& error) {
     message = std::string(error.what()) + "\nRun with --help for the options.";
+  } catch (const glia::Interrupted& interrupted) {
+    message = interrupted.what();
+    status = interrupted.exit_code();
   } catch (const std::exception& error) {
     message = std::cout.bad() ? "cannot write to stdout: free some space where it goes, or send it elsewhere"
                               : error.what();
   }
   std::cout.exceptions(std::ios_base::goodbit);  // cerr flushes it
   std::cerr << message << '\n';
-  return 2;
+  return status;
 }
 
 }  // namespace samples

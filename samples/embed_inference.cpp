@@ -19,6 +19,7 @@ void run(std::int64_t points, std::int64_t ticks, std::uint64_t seed) {
   int counts[samples::rings] = {};
   std::int64_t right = 0;
   for (std::int64_t tick = 0; tick < ticks; ++tick) {
+    glia::InterruptGuard::check("inference");
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = samples::point_at(static_cast<std::int64_t>(i), tick);
     predictor.enqueue(x.data(), y.data(), points);
     for (std::size_t i = 0; i < x.size(); ++i) {

@@ -87,6 +87,7 @@ void run(std::int64_t ticks, std::int64_t rows, std::uint64_t seed) {
   const std::int64_t shown = std::max<std::int64_t>(ticks / 5, 1);
   std::cout << std::fixed << std::setprecision(4);
   for (std::int64_t tick = 1; tick <= ticks; ++tick) {
+    glia::InterruptGuard::check("training");
     thrust::tabulate(stream.policy(), x.begin(), x.end(), MakeInput{tick});
     thrust::transform(stream.policy(), thrust::counting_iterator<std::int64_t>(0),
                       thrust::counting_iterator<std::int64_t>(rows), y.begin(),

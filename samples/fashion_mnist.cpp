@@ -99,7 +99,13 @@ void train(const Options& options) {
     model.set_learning_rate(glia::OneCycle{.max_learning_rate = options.one_cycle,
                                            .total_steps = static_cast<double>(steps * options.epochs)});
   }
-  glia::History history = model.fit(data.train, fit);
+  glia::History history;
+  try {
+    history = model.fit(data.train, fit);
+  } catch (const glia::Interrupted&) {  // Ctrl-C: what was learnt so far is kept
+    if (!options.save.empty()) model.save_weights(options.save);
+    throw;
+  }
   if (!validation.x.empty())
     std::cout << "\nTraining part:   " << model.evaluate(data.train, {.batch_size = 256, .verbose = 0})
               << "\nValidation part: " << model.evaluate(validation, {.batch_size = 256, .verbose = 0});

@@ -76,7 +76,7 @@ void serve(const ServeOptions& options) {
   for (int t = 0; t < options.threads; ++t)
     workers.emplace_back([&, t] {
       glia::Predictor& predictor = predictors[static_cast<std::size_t>(t)];
-      for (std::int64_t r = 0; r < options.requests; ++r) {
+      for (std::int64_t r = 0; r < options.requests && !glia::InterruptGuard::signal(); ++r) {
         const std::int64_t first = (t * 997 + r * options.batch) % (x.rows() - options.batch);
         const auto before = Clock::now();
         try {
@@ -93,7 +93,7 @@ void serve(const ServeOptions& options) {
     });
   int updates = 0;
   glia::Predictor updating = model.predictor();
-  for (; updates < 3; ++updates) {
+  for (; updates < 3 && !glia::InterruptGuard::signal(); ++updates) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     try {
       updating.update(new_weights);
@@ -102,6 +102,7 @@ void serve(const ServeOptions& options) {
     }
   }
   for (std::thread& worker : workers) worker.join();
+  glia::InterruptGuard::check("serving");
   const std::chrono::duration<double> seconds = Clock::now() - start;
 
   std::vector<double> all;

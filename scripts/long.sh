@@ -12,6 +12,7 @@
 #   cuda12      cuda/ with CUDA 12.4, the first that is supported: its host sources with the headers (wheels of PyPI), its
 #               kernels with nvcc (Debian 13's package), for the first and the last architecture that this nvcc knows
 #   architectures  the build with CUDA for every architecture, and the tests that look at its code
+#   subproject  Glia's sources within another project (ctest's label `long`)
 #   gpu         the folder of scripts/gpu_report.sh for sm_90, and the whole rehearsal of its report
 #   seeds       the suites on the double of CUDA in eight more orders of all that may happen in any order
 #   sanitizers  every suite under AddressSanitizer and ThreadSanitizer, also those of numbers alone that .ci/run leaves out
@@ -27,14 +28,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | debian | conan | cuda12 | architectures | gpu | seeds | sanitizers | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | debian | conan | cuda12 | architectures | subproject | gpu | seeds | sanitizers | signals) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 architectures gpu seeds sanitizers signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 architectures subproject gpu seeds sanitizers signals); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -224,6 +225,14 @@ if wants architectures; then
     cmake --build --preset cuda >>"$work/architectures.log" 2>&1 && ! grep -iE 'warning([: #(]|$)' "$work/architectures.log" &&
     ctest --preset cuda -L '^cuda$' >>"$work/architectures.log" 2>&1 || status=$?
   row "the build with CUDA for every architecture" "$status" $((SECONDS - start)) "$(stat -c '%n %s bytes' build/cuda/libglia_cuda.so | sed 's/.*lib/lib/')"
+fi
+
+if wants subproject; then
+  say "A project with Glia's sources in it"
+  start=$SECONDS status=0
+  cmake --preset cpu >"$work/subproject.log" 2>&1 && cmake --build --preset cpu >>"$work/subproject.log" 2>&1 &&
+    ctest --preset cpu -L '^long$' --output-on-failure >>"$work/subproject.log" 2>&1 || status=$?
+  row "Glia as a subproject" "$status" $((SECONDS - start)) "$(grep -c 'Passed ' "$work/subproject.log") tests passed"
 fi
 
 if wants gpu; then

@@ -20,8 +20,7 @@ say "Built, $SECONDS s from the start; libraries:"
 scripts/sizes.sh "build/$preset"/libglia*[ao]
 
 say "Testing"
-selection=()
-if [[ ${GLIA_THOROUGH:-OFF} != ON ]]; then selection=(-LE '^thorough$'); fi
+if [[ ${GLIA_THOROUGH:-OFF} != ON ]]; then selection=(-LE '^(thorough|long)$'); else selection=(-LE '^long$'); fi
 rm -rf "build/$preset/test_results"
 status=0
 ctest --preset "$preset" --parallel "$(nproc)" "${selection[@]}" "$@" || status=$?

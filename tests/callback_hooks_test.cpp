@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 #include <gtest/gtest.h>
+#include <host/training/launcher.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -103,8 +105,38 @@ TEST_P(CallbackHooks, Come_around_every_launch_else_each_batch_once) {
     for (std::size_t i = 0; i < begun.size(); ++i)  // what ends is what began, up to where the next begins
       EXPECT_EQ(ended[i] + 1, i + 1 < begun.size() ? begun[i + 1] : 11);
     EXPECT_EQ(begun[0], 0);
-    EXPECT_EQ(begun.size() == 11, every_batch);
+    EXPECT_TRUE(!every_batch || begun.size() == 11);
   }
+}
+
+TEST(LaunchSize, Is_of_several_batches_where_these_take_no_time) {
+  Sequential model{Dense(1, {.input_dim = 1})};
+  model.compile({.loss = "mse", .device = "cpu"});
+  constexpr std::int64_t rows = 200;  // one launch in which the machine does not stop is enough
+  Recorder recorder(false);
+  model.evaluate(Tensor::zeros({rows, 1}), Tensor::zeros({rows, 1}),
+                 {.batch_size = 1, .verbose = 0, .callbacks = {&recorder}});
+  EXPECT_LT(std::ranges::count_if(recorder.calls, [](const std::string& call) { return call[0] == '<'; }),
+            rows);
+}
+
+TEST(LaunchSize, Follows_how_long_launches_take) {
+  training::LaunchSize size;
+  for (const std::int64_t steps : {1, 2, 4}) {
+    EXPECT_EQ(size.steps(), steps);
+    size.took(0.001);
+  }
+  size.took(0.02);
+  EXPECT_EQ(size.steps(), 8);
+  for (const std::int64_t steps : {8, 4, 2, 1, 1}) {
+    EXPECT_EQ(size.steps(), steps);
+    size.took(0.05);
+  }
+  for (int i = 0; i < 40; ++i) size.took(0);
+  EXPECT_EQ(size.steps(), 4096);
+  training::LaunchSize single(true);
+  single.took(0);
+  EXPECT_EQ(single.steps(), 1);
 }
 
 TEST_P(CallbackHooks, Of_evaluate_and_predict_change_nothing_of_them) {

@@ -50,7 +50,7 @@ void write_bytes(const std::string& path, const std::string& bytes) {
 }
 
 TEST_P(ModelFile, Of_any_graph_gives_a_model_that_writes_the_same_file_and_learns_the_same) {
-  for (std::uint64_t seed = 0; seed < random_graph_count / 4; ++seed) {
+  for (std::uint64_t seed = 0; seed < random_graphs_on(current_device()) / 4; ++seed) {
     SCOPED_TRACE(seed);
     RandomGraph graph = RandomGraphMaker(seed).make();
     if (has_lambda(graph.model)) continue;

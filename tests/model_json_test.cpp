@@ -261,12 +261,12 @@ std::vector<Tensor> rows_for(const Sample& sample) {
 class ModelJson : public DeviceTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, ModelJson, ::testing::ValuesIn(test_devices()), device_name);
 
-TEST_P(ModelJson, Says_every_layer_with_all_that_it_was_told) {
+TEST(ModelJsonClasses, Say_all_that_they_were_told) {
   for (const Sample& sample : samples()) {
     SCOPED_TRACE(sample.type);
     Model model = model_of(sample);
     model.set_seed(18446744073709551615u);
-    const CompileOptions options{.optimizer = "sgd", .loss = "mse", .device = current_device()};
+    const CompileOptions options{.optimizer = "sgd", .loss = "mse", .device = "cpu"};
     model.compile(options);
     const std::string json = model.to_json();
     Model again = Model::from_json(json);
@@ -292,7 +292,7 @@ TEST(ModelJsonClasses, Are_all_that_the_headers_have) {
 }
 
 TEST_P(ModelJson, Says_any_graph) {
-  for (std::uint64_t seed = 0; seed < random_graph_count / 2; ++seed) {
+  for (std::uint64_t seed = 0; seed < random_graphs_on(current_device()) / 2; ++seed) {
     SCOPED_TRACE(seed);
     RandomGraph graph = RandomGraphMaker(seed).make();
     if (has_lambda(graph.model)) continue;

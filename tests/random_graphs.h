@@ -22,6 +22,11 @@ inline constexpr std::uint64_t random_graph_count = 20;  // each takes ten times
 inline constexpr std::uint64_t random_graph_count = 200;
 #endif
 
+/// The same of what does not need many of them on each device: one on the double takes as long as thirty on the CPU.
+inline std::uint64_t random_graphs_on(const Device& device) {
+  return device.is_cpu() ? random_graph_count : random_graph_count / 10 + 2;
+}
+
 struct RandomGraph {
   Opened model;
   CompileOptions options;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/callbacks.h>
 #include <glia/error.h>
+#include <glia/log.h>
 #include <glia/named.h>  // defines: unknown_name
 #include <glia/sequential.h>
 #include <host/base/csv_field.h>
@@ -12,10 +13,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <optional>
+#include <string_view>
 #include <system_error>
 
 namespace glia {
@@ -31,6 +35,7 @@ struct Piece {
   char type = '\0';    // '\0': not given
 };
 
+constexpr std::string_view extension = ".safetensors";
 constexpr int most_digits = 40;  // of a width or precision: a file's name has at most 255 bytes
 
 /// Reads a number at `at`, and moves behind it; -1 where there is none.
@@ -93,6 +98,46 @@ std::vector<Piece> pieces_of(const std::string& filepath) {
   return pieces;
 }
 
+/// Those of the file's name, where the folder has no field; else none.
+std::vector<Piece> name_of(std::vector<Piece> pieces) {
+  const auto in_name = [](const Piece& piece) {
+    return piece.name.empty() && piece.text.find('/') != piece.text.npos;
+  };
+  const auto last = std::find_if(pieces.rbegin(), pieces.rend(), in_name);
+  if (last == pieces.rend()) return pieces;
+  const auto first = last.base() - 1;
+  if (std::any_of(pieces.begin(), first, [](const Piece& piece) { return !piece.name.empty(); })) return {};
+  first->text.erase(0, first->text.rfind('/') + 1);
+  return {first, pieces.end()};
+}
+
+/// The epoch of a file whose name the pieces from `at` on stand for; none of another.
+std::optional<long> epoch_in(std::string_view name, const std::vector<Piece>& pieces, std::size_t at = 0) {
+  if (at == pieces.size()) return name.empty() ? std::optional(0L) : std::nullopt;
+  const Piece& piece = pieces[at];
+  if (piece.name.empty()) {
+    if (!name.starts_with(piece.text)) return std::nullopt;
+    return epoch_in(name.substr(piece.text.size()), pieces, at + 1);
+  }
+  const bool is_epoch = piece.name == "epoch";
+  const std::string_view digits = is_epoch ? " 0123456789" : " 0123456789+-.einfa";
+  const std::size_t longest =
+      std::min({name.find_first_not_of(digits), name.size(), std::size_t{most_digits}});
+  for (std::size_t length = longest; length > 0; --length) {
+    const std::optional<long> rest = epoch_in(name.substr(length), pieces, at + 1);
+    if (!rest) continue;
+    return is_epoch ? std::strtol(std::string(name.substr(0, length)).c_str(), nullptr, 10) : *rest;
+  }
+  return std::nullopt;
+}
+
+void make_folder(const std::filesystem::path& folder, const char* callback) {
+  std::error_code failed;
+  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
+  GLIA_CHECK(!failed, FileError, callback, " could not make the folder ", folder.string(), ": ",
+             detail::errno_text(failed));
+}
+
 /// As Python: zeros go behind a sign, blanks before it.
 std::string padded(std::string number, const Piece& piece) {
   const auto width = static_cast<std::size_t>(piece.width);
@@ -121,7 +166,13 @@ ModelCheckpoint::ModelCheckpoint(std::string filepath, const ModelCheckpointOpti
              ", expected that of a file");
   GLIA_CHECK(!best_ || !std::isnan(*best_), ValueError,
              "ModelCheckpoint got NaN as initial_value_threshold, expected a number that can be beaten");
-  pieces_of(filepath_);
+  const std::vector<Piece> pieces = pieces_of(filepath_);
+  GLIA_CHECK(options_.keep_last >= 0, ValueError, "ModelCheckpoint got keep_last ", options_.keep_last,
+             ", expected at least 1, or 0 to keep all");
+  const auto is_epoch = [](const Piece& piece) { return piece.name == "epoch"; };
+  GLIA_CHECK(options_.keep_last == 0 || std::ranges::any_of(name_of(pieces), is_epoch), ValueError,
+             "ModelCheckpoint got keep_last ", options_.keep_last, " and the filepath \"", filepath_,
+             "\", expected one with {epoch} in the file's name: that tells which files are older");
 }
 
 void ModelCheckpoint::on_train_begin() {
@@ -162,6 +213,32 @@ std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
   return path;
 }
 
+/// Of this epoch and those before it the last so many stay.
+void ModelCheckpoint::delete_older(const std::string& written, int epoch) const {
+  namespace fs = std::filesystem;
+  const std::vector<Piece> pieces = name_of(pieces_of(filepath_));
+  const fs::path folder = fs::path(written).parent_path();
+  std::vector<std::pair<long, fs::path>> files;
+  std::error_code failed;
+  fs::directory_iterator entry(folder.empty() ? "." : folder, failed);
+  for (const fs::directory_iterator end; !failed && entry != end; entry.increment(failed)) {
+    const std::string name = entry->path().filename().string();
+    std::optional<long> found = epoch_in(name, pieces);
+    if (!found && name.ends_with(extension))  // as a file without one is named
+      found = epoch_in(std::string_view(name).substr(0, name.size() - extension.size()), pieces);
+    std::error_code of_file;
+    if (found && *found >= 1 && *found <= epoch + 1 && entry->is_regular_file(of_file))
+      files.emplace_back(*found, entry->path());
+  }
+  std::sort(files.rbegin(), files.rend());
+  for (std::size_t i = static_cast<std::size_t>(options_.keep_last); i < files.size(); ++i) {
+    fs::remove(files[i].second, failed);
+    if (failed)
+      detail::tell(LogLevel::warning, "ModelCheckpoint could not delete '", files[i].second.string(),
+                   "': ", detail::errno_text(failed));
+  }
+}
+
 void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
   std::string why;
   if (options_.save_best_only) {
@@ -182,15 +259,38 @@ void ModelCheckpoint::on_epoch_end(int epoch, Logs& logs) {
     std::cout << detail::concat("Epoch ", epoch + 1, ": ", why,
                                 options_.save_weights_only ? "saving weights to " : "saving the model to ",
                                 path, '\n');
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code failed;
-  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
-  GLIA_CHECK(!failed, FileError, "ModelCheckpoint could not make the folder ", folder.string(), ": ",
-             detail::errno_text(failed));
+  make_folder(std::filesystem::path(path).parent_path(), "ModelCheckpoint");
   if (options_.save_weights_only)
     model().save_weights(path);
   else
     model().save(path);
+  if (options_.keep_last > 0) delete_older(path, epoch);
+}
+
+BackupAndRestore::BackupAndRestore(std::string backup_dir, const BackupAndRestoreOptions& options)
+    : backup_dir_(std::move(backup_dir)), options_(options) {
+  GLIA_CHECK(!backup_dir_.empty(), ValueError, "BackupAndRestore got an empty backup_dir, expected a folder");
+  GLIA_CHECK(options_.save_freq >= 1, ValueError, "BackupAndRestore got save_freq ", options_.save_freq,
+             ", expected at least 1, the epochs from one file to the next");
+}
+
+std::string BackupAndRestore::path() const {
+  return (std::filesystem::path(backup_dir_) / "backup.safetensors").string();
+}
+
+std::string BackupAndRestore::resumes_from() const { return path(); }
+
+void BackupAndRestore::on_epoch_end(int epoch, Logs&) {
+  if ((epoch + 1) % options_.save_freq != 0) return;
+  make_folder(backup_dir_, "BackupAndRestore");
+  model().save(path());
+}
+
+void BackupAndRestore::on_train_end() {
+  std::error_code failed;
+  if (options_.delete_checkpoint) std::filesystem::remove(path(), failed);
+  GLIA_CHECK(!failed, FileError, "BackupAndRestore could not delete '", path(),
+             "': ", detail::errno_text(failed), "; delete it, or the next fit goes on from it");
 }
 
 CSVLogger::CSVLogger(std::string filename, char separator, bool append)

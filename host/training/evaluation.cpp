@@ -1,5 +1,6 @@
 // evaluate, predict, and what is done with one batch.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/interrupt.h>
 #include <host/base/memory.h>  // defines: checked_bytes
 #include <host/data/checks.h>
 #include <host/device/context_memory.h>
@@ -123,6 +124,7 @@ std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, co
 Logs run_on_batch(Core& model, Mode mode, const Tensors& x, const Tensors& y, const Tensors& sample_weight,
                   const char* call, TensorList* input_gradients) {
   check_compiled(model, call);
+  if (mode == Mode::train) InterruptGuard::check(call);
   const Core::Interlude interlude(model, mode);
   BuildGuard build(model);
   build_for(model, x, call);

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/error.h>
 #include <host/base/json.h>
 #include <host/io/safetensors.h>
 #include <host/model/core.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,5 +31,33 @@ std::string with_extension(const std::string& path);
 Json described(Core& core);
 /// Makes a model that has nothing yet of such words. Throws ValueError, ShapeError.
 void read_described(const std::shared_ptr<Core>& core, Json json);
+
+/// A safetensors file that has tensors alone.
+class NoModelError final : public FileError {
+ public:
+  using FileError::FileError;
+};
+
+class SavedModel;
+
+/// A file of a whole model, from which a fit goes on.
+class Checkpoint {
+ public:
+  /// Reads the file. Throws FileError.
+  explicit Checkpoint(const std::string& path);
+  /// The newest whole one of a folder, or the file that `place` names; none where there is none.
+  static std::optional<Checkpoint> newest(const std::string& place);
+
+  /// That training came to; none of a file without training.
+  std::optional<int> epoch() const;
+  /// Gives a model that is compiled and built the file's weights and how far training came. Throws FileError where they do not
+  /// fit, and the model is as it was.
+  void go_on(Core& core) const;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  std::shared_ptr<SavedModel> saved_;
+};
 
 }  // namespace glia

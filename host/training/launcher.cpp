@@ -1,5 +1,6 @@
 // Launching the steps of a pass.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/interrupt.h>
 #include <host/training/launcher.h>
 
 #include <algorithm>
@@ -30,6 +31,7 @@ class Launcher {
     if (steps > 1 && !last_) last_ = now();  // a single step has no launch to be sized
     std::shared_ptr<const Program> program;
     while (steps > 0 && !stopped()) {
+      InterruptGuard::check(call());
       if (callbacks_) tell_of_begin();
       if (!program || callbacks_) program = model_.program(pass);  // a callback may set a schedule
       const std::int64_t count = std::min(steps, size_.steps());
@@ -50,6 +52,9 @@ class Launcher {
   }
 
  private:
+  const char* call() const {
+    return pass_.mode == Mode::train ? "fit" : pass_.mode == Mode::infer ? "predict" : "evaluate";
+  }
   bool is_ended() const { return pass_.mode == Mode::train && model_.stop_training; }
 
   void tell_of_begin() const {

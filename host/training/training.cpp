@@ -1,6 +1,8 @@
 // fit: the loop over epochs, whatever feeds them. What a pass over rows is, is in launcher.cpp.
 // SPDX-License-Identifier: Apache-2.0
-#include <host/data/checks.h>  // defines: check_compiled
+#include <glia/log.h>
+#include <host/data/checks.h>     // defines: check_compiled
+#include <host/training/files.h>  // defines: Checkpoint
 #include <host/training/rows.h>
 #include <host/training/training.h>
 
@@ -66,6 +68,7 @@ struct Fitting {
   Core& model;
   const FitOptions& options;
   BuildGuard& build;
+  const std::optional<Checkpoint>& checkpoint;  ///< from which it goes on
 };
 
 TrainingParams params_of(const Fitting& fitting, std::int64_t steps, bool validates) {
@@ -90,9 +93,9 @@ class FitCallbacks {
   FitCallbacks& operator=(const FitCallbacks&) = delete;
 
   /// Gives those that go on the states that the file had, the first of a class the first.
-  void go_on(const FitOptions& options) const {
+  void go_on(int first_epoch) const {
     std::vector<Core::KeptCallback> kept = std::exchange(model_.kept_callbacks, {});
-    if (options.initial_epoch == 0) return;
+    if (first_epoch == 0) return;
     for (Callback* callback : model_.fit_callbacks) {
       const std::string type = callback->type();
       const auto found = std::find_if(kept.begin(), kept.end(),
@@ -107,12 +110,31 @@ class FitCallbacks {
   Core& model_;
 };
 
+/// Where a fit was before, as its options or a callback have it looked up.
+std::optional<Checkpoint> checkpoint_of(const FitOptions& options) {
+  std::string place = options.resume_from;
+  for (const Callbacks::Entry& entry : options.callbacks)
+    if (place.empty()) place = entry.get().resumes_from();
+  return place.empty() ? std::nullopt : Checkpoint::newest(place);
+}
+
+int first_epoch_of(const FitOptions& options, const std::optional<Checkpoint>& checkpoint) {
+  return checkpoint ? *checkpoint->epoch() : options.initial_epoch;
+}
+
+void go_on(Core& model, const std::optional<Checkpoint>& checkpoint) {
+  if (!checkpoint) return;
+  checkpoint->go_on(model);
+  detail::tell(LogLevel::info, "fit goes on from '", checkpoint->path(), "', behind epoch ", model.epoch);
+}
+
 /// The epochs of a fit, whatever feeds them: `all_steps` of them go once over the rows. `shuffle()` gives the order of the next
 /// time.
 template <class NextShuffle>
 History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_steps, Feeder& feeder,
                    std::optional<Validation>& validation, const NextShuffle& shuffle) {
-  const auto& [owner, model, options, build] = fitting;
+  const auto& [owner, model, options, build, checkpoint] = fitting;
+  const int first_epoch = first_epoch_of(options, checkpoint);
   const bool goes_on = options.steps_per_epoch > 0;  // an epoch where the one before ended
   const std::int64_t steps = goes_on ? options.steps_per_epoch : all_steps;
   const CallbackList callbacks(owner, model, options.callbacks,
@@ -121,18 +143,19 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
   LaunchSize size(callbacks.watches_batches(Mode::train));
   if (validation) validation->size = LaunchSize(callbacks.watches_batches(Mode::validate));
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
+  go_on(model, checkpoint);
   const FitCallbacks known(model, options);
-  model.stop_training = false, model.epoch = options.initial_epoch;
+  model.stop_training = false, model.epoch = first_epoch;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
-  known.go_on(options);
+  known.go_on(first_epoch);
   build.keep();
   Position position;
-  for (int epoch = options.initial_epoch; epoch < options.epochs && !model.stop_training; ++epoch) {
+  for (int epoch = first_epoch; epoch < options.epochs && !model.stop_training; ++epoch) {
     const double start = now();
     const auto begin = [&, epoch] { feeder.begin(shuffle(), epoch); };
     callbacks.each([&](Callback& callback) { callback.on_epoch_begin(epoch); });
     progress.begin_epoch(epoch, options.epochs, steps);
-    if (!goes_on || epoch == options.initial_epoch) begin();
+    if (!goes_on || epoch == first_epoch) begin();
     std::optional<Steps> some;
     if (goes_on) some = Steps{steps, &position, begin};
     Logs logs = model.trainer().logs(run_pass(model, pass, feeder, size, progress, &callbacks, some));
@@ -186,7 +209,9 @@ History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const
   BuildGuard build(model);
   build_for(model, x, "fit");
   const Data data = data_of(model, x, y, options.sample_weight, options.class_weight, "fit");
-  if (options.initial_epoch >= options.epochs) {
+  const std::optional<Checkpoint> checkpoint = checkpoint_of(options);
+  if (first_epoch_of(options, checkpoint) >= options.epochs) {
+    go_on(model, checkpoint);
     build.keep();
     return {};
   }
@@ -210,8 +235,8 @@ History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const
     if (!options.shuffle) return std::nullopt;
     return Shuffle{options.seed.value_or(model.seed), number};
   };
-  return run_epochs({owner, model, options, build}, pass, steps_for(rows, batch), *feeder, validation,
-                    shuffle);
+  return run_epochs({owner, model, options, build, checkpoint}, pass, steps_for(rows, batch), *feeder,
+                    validation, shuffle);
 }
 
 namespace {
@@ -264,11 +289,18 @@ History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& op
   const std::int64_t batches = source.batches();
   GLIA_CHECK(batches >= 1, ValueError, "the BatchSource says ", batches,
              " batches an epoch, expected at least 1");
-  if (options.initial_epoch >= options.epochs) return {};
+  const std::optional<Checkpoint> checkpoint = checkpoint_of(options);
+  const int first_epoch = first_epoch_of(options, checkpoint);
+  if (first_epoch >= options.epochs && !checkpoint) return {};
   // The first batch tells the shapes; it is then the first to be trained on.
-  Dataset first_data = source.batch(options.initial_epoch, 0);
+  Dataset first_data = source.batch(first_epoch, 0);
   BuildGuard build(model);
   build_for(model, first_data.inputs(), "fit");
+  if (first_epoch >= options.epochs) {
+    go_on(model, checkpoint);
+    build.keep();
+    return {};
+  }
   MadeBatch first = made(model, std::move(first_data), options);
   const Pass pass = pass_over(model, Mode::train, rows_of(first.rows), first.rows);
   bool first_used = false;
@@ -284,7 +316,7 @@ History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& op
     ++model.trained_epochs;
     return std::nullopt;
   };
-  return run_epochs({owner, model, options, build}, pass, batches, *feeder, validation, shuffle);
+  return run_epochs({owner, model, options, build, checkpoint}, pass, batches, *feeder, validation, shuffle);
 }
 
 }  // namespace glia::training

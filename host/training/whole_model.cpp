@@ -117,15 +117,17 @@ class Saving {
   std::vector<io::NamedView> views_;
 };
 
+}  // namespace
+
 /// A file of a model, read.
-class Loading final : public Core::WeightsCheck {
+class SavedModel final : public Core::WeightsCheck {
  public:
-  explicit Loading(const std::string& path) {
+  explicit SavedModel(const std::string& path) {
     io::Metadata metadata;
     for (io::NamedTensor& named : io::load_safetensors(path, &metadata))
       tensors_.emplace(std::move(named.name), std::move(named.tensor));
     const auto found = metadata.find(model_key);
-    GLIA_CHECK(found != metadata.end(), FileError, "'", path,
+    GLIA_CHECK(found != metadata.end(), NoModelError, "'", path,
                "' has no model, only tensors: make the model, and call its load_weights");
     json_ = parse_json(found->second, "the model's description");
     GLIA_CHECK(json_.is(Kind::object) && metadata.count(io::checksum_key) != 0, ValueError,
@@ -135,7 +137,10 @@ class Loading final : public Core::WeightsCheck {
     config.needed("format_version", version);
     GLIA_CHECK(version == format_version, FileError, "'", path, "' is of format ", version,
                ", this Glia reads format ", format_version, ": use the Glia that wrote it, or a later one");
+    if (json_.find("training")) progressed_ = read_progressed();
   }
+  /// That training came to; none of a file that has the model alone.
+  std::optional<int> epoch() const { return progressed_ ? std::optional(progressed_->epoch) : std::nullopt; }
 
   void make(const std::shared_ptr<Core>& shared, const LoadOptions& options) {
     const bool compiles = options.compile && json_.find("compile");
@@ -154,13 +159,17 @@ class Loading final : public Core::WeightsCheck {
     const Using core(shared);  // on the device of that
     if (const std::optional<Shapes> shapes = core->network().known_input_shapes()) {
       core->build(*shapes, this);
-      std::vector<TensorView> values;
-      for (const std::string& name : core->weights().names()) values.push_back(take(name));
-      core->weights().set(values);
+      core->weights().set(weights_of(*core));
     }
-    if (compiles) restore(*core);
-    GLIA_CHECK(taken_ == tensors_.size() || !compiles, ValueError, "it has ", tensors_.size(),
-               " tensors, of which the model takes ", taken_);
+    if (compiles) give_training(*core);
+  }
+
+  /// Takes training up in a model that is compiled and built; changes nothing where the file does not fit.
+  void go_on(Core& core) {
+    check(core.weights());
+    const std::vector<TensorView> weights = weights_of(core);
+    give_training(core);
+    core.weights().set(weights);
   }
 
   /// What the description asks memory for is in the file.
@@ -182,12 +191,17 @@ class Loading final : public Core::WeightsCheck {
                found == tensors_.end() ? "no tensor \"" : "another shape of \"", detail::escaped(name),
                "\", of which the model has shape ", shape);
   }
+  std::vector<TensorView> weights_of(const Core& core) {
+    std::vector<TensorView> values;
+    for (const std::string& name : core.weights().names()) values.push_back(take(name));
+    return values;
+  }
   const Tensor& take(const std::string& name) {
     ++taken_;
     return tensors_.at(name);
   }
 
-  void restore(Core& core) {
+  Progressed read_progressed() const {
     Json training = member("training", Kind::object);
     Config config(training, "training");
     Progressed progressed;
@@ -195,44 +209,59 @@ class Loading final : public Core::WeightsCheck {
     config.finish();
     GLIA_CHECK(progressed.epoch >= 0 && progressed.passes >= 0 && progressed.steps >= 0, ValueError,
                "training has numbers below 0");
-    core.epoch = progressed.epoch, core.trained_epochs = progressed.passes;
-    if (core.built()) {
-      const VariableNames names = names_of(core);
-      std::vector<Trainer::Kept> kept;
-      if (progressed.has_kept) {
-        core.find_unreached();
-        kept = core.kept();
-        for (const Trainer::Kept& one : kept)
-          expect(kept_name(one.row, names.at(one.variable)), one.variable->shape);
-        for (Trainer::Kept& one : kept)
-          one.values = take(kept_name(one.row, names.at(one.variable))).cast(core.dtype);
-      }
-      core.restore(progressed.steps, kept);
+    return progressed;
+  }
+
+  /// What the optimizer keeps, as the file has it.
+  std::vector<Trainer::Kept> kept_of(Core& core) {
+    if (!progressed_->has_kept) return {};
+    core.find_unreached();
+    const VariableNames names = names_of(core);
+    std::vector<Trainer::Kept> kept = core.kept();
+    for (Trainer::Kept& one : kept) {
+      const std::string name = kept_name(one.row, names.at(one.variable));
+      expect(name, one.variable->shape);
+      one.values = take(name).cast(core.dtype);
     }
-    const Json& callbacks = member("callbacks", Kind::array);
-    for (std::size_t i = 0; i < callbacks.members.size(); ++i) {
-      Json json = callbacks.members[i].value;
+    return kept;
+  }
+
+  std::vector<Core::KeptCallback> callbacks() {
+    std::vector<Core::KeptCallback> all;
+    for (const Json::Member& one : member("callbacks", Kind::array).members) {
+      Json json = one.value;
       Config described(json, "a callback");
-      Core::KeptCallback callback;
+      Core::KeptCallback& callback = all.emplace_back();
       std::int64_t count = 0;
       list_callback(described, callback, count);
       described.finish();
       for (std::int64_t t = 0; t < count; ++t) {
-        const auto found = tensors_.find(callback_name(i, static_cast<std::size_t>(t)));
-        GLIA_CHECK(found != tensors_.end(), ValueError, "callback ", i, " has no tensor ", t);
-        callback.state.tensors.push_back(std::move(found->second));
-        ++taken_;
+        const std::string name = callback_name(all.size() - 1, static_cast<std::size_t>(t));
+        GLIA_CHECK(tensors_.count(name) != 0, ValueError, "callback ", all.size() - 1, " has no tensor ", t);
+        callback.state.tensors.push_back(take(name).clone());
       }
-      core.kept_callbacks.push_back(std::move(callback));
     }
+    return all;
+  }
+
+  /// How far training came; all that the file has is read before anything is changed.
+  void give_training(Core& core) {
+    std::vector<Trainer::Kept> kept;
+    if (core.built()) kept = kept_of(core);
+    std::vector<Core::KeptCallback> all = callbacks();
+    GLIA_CHECK(taken_ == tensors_.size(), ValueError, "it has ", tensors_.size(),
+               " tensors, of which the model takes ", taken_,
+               ": that has other layers, or another optimizer");
+    if (core.built()) core.restore(progressed_->steps, kept);
+    core.epoch = progressed_->epoch, core.trained_epochs = progressed_->passes;
+    core.kept_callbacks = std::move(all);
   }
 
   std::unordered_map<std::string, Tensor> tensors_;
   std::size_t taken_ = 0;
   Json json_;
+  std::optional<Progressed> progressed_;
 };
-
-}  // namespace
 
 void Model::save(const std::string& path, const SaveOptions& options) const {
   const Using core(core_);
@@ -240,15 +269,16 @@ void Model::save(const std::string& path, const SaveOptions& options) const {
   Saving(*core, options).write(with_extension(path));
 }
 
-Model load_model(const std::string& path, const LoadOptions& options) {
-  Model model;
-  const std::string file = with_extension(path);
+namespace {
+
+/// Calls `read()`, and says of what does not fit that it is the file's.
+template <class Read>
+void reading(const std::string& file, const char* what, const char* remedy, const Read& read) {
   const auto unfit = [&](const Error& error) {
-    return FileError(detail::concat("'", file, "' holds no model that can be made: ", error.what(),
-                                    "; get the file, or save it, again"));
+    return FileError(detail::concat("'", file, what, error.what(), "; ", remedy));
   };
   try {
-    Loading(file).make(model.core_, options);
+    read();
   } catch (const ValueError& error) {
     throw unfit(error);
   } catch (const ShapeError& error) {
@@ -258,7 +288,31 @@ Model load_model(const std::string& path, const LoadOptions& options) {
   } catch (const std::bad_alloc&) {
     throw OutOfMemoryError(detail::concat("out of memory while loading '", file, "'; close other programs"));
   }
+}
+
+constexpr auto makes_none = "' holds no model that can be made: ";
+
+}  // namespace
+
+Model load_model(const std::string& path, const LoadOptions& options) {
+  Model model;
+  const std::string file = with_extension(path);
+  reading(file, makes_none, "get the file, or save it, again",
+          [&] { SavedModel(file).make(model.core_, options); });
   return model;
+}
+
+Checkpoint::Checkpoint(const std::string& path) : path_(path) {
+  reading(path, makes_none, "get the file, or save it, again",
+          [&] { saved_ = std::make_shared<SavedModel>(path); });
+}
+
+std::optional<int> Checkpoint::epoch() const { return saved_->epoch(); }
+
+void Checkpoint::go_on(Core& core) const {
+  reading(path_, "' is of another model than the one that is fitted: ",
+          "build and compile the model as it was saved, or give another resume_from",
+          [&] { saved_->go_on(core); });
 }
 
 int Model::epoch() const { return Using(core_)->epoch; }

@@ -86,6 +86,8 @@ class Callback {
   virtual std::string type() const { return {}; }
   virtual CallbackState state() const;
   virtual void set_state(CallbackState state);
+  /// A place as FitOptions::resume_from, from which fit goes on where it was told none itself; empty: none.
+  virtual std::string resumes_from() const { return {}; }
 
   /// Called by fit, evaluate, predict and confusion_matrix before all else, with detach() at their end: what was attached before,
   /// by a call in whose middle that was made, is attached again.
@@ -206,6 +208,9 @@ struct ModelCheckpointOptions {
   Monitor mode = Monitor::automatic;
   int verbose = 0;
   std::optional<double> initial_value_threshold = {};  ///< what the first saved must beat
+  /// Of the files that `filepath` stands for, {epoch} among them in the file's name, those of the last so many epochs stay: others,
+  /// of epochs before this one, are deleted when a new one is written. 0: all stay.
+  int keep_last = 0;
 };
 
 /// Saves the weights, or the model, after each epoch, or each that is the best so far; that lasts over several fits, where the fits
@@ -227,11 +232,35 @@ class ModelCheckpoint : public Callback {
 
  private:
   std::string path_of(int epoch, const Logs& logs) const;
+  void delete_older(const std::string& written, int epoch) const;
 
   std::string filepath_;
   ModelCheckpointOptions options_;
   Watched watched_;
   std::optional<double> best_;
+};
+
+struct BackupAndRestoreOptions {
+  int save_freq = 1;              ///< epochs from one file to the next
+  bool delete_checkpoint = true;  ///< when fit came to its end
+};
+
+/// Saves the whole model in `backup_dir`, and lets a fit that finds one there go on from it: a program that is begun anew after it
+/// was killed comes to the bits of one that was not. Give it behind the other callbacks, whose states are in the file.
+class BackupAndRestore : public Callback {
+ public:
+  /// Throws ValueError for an empty folder or a save_freq below 1.
+  explicit BackupAndRestore(std::string backup_dir, const BackupAndRestoreOptions& options = {});
+
+  void on_epoch_end(int epoch, Logs& logs) override;
+  void on_train_end() override;
+  std::string resumes_from() const override;
+
+ private:
+  std::string path() const;
+
+  std::string backup_dir_;
+  BackupAndRestoreOptions options_;
 };
 
 struct ReduceLROnPlateauOptions {

@@ -23,6 +23,7 @@
 #include <glia/image_layers.h>
 #include <glia/images.h>
 #include <glia/initializers.h>
+#include <glia/interrupt.h>
 #include <glia/layers.h>
 #include <glia/log.h>
 #include <glia/memory_report.h>

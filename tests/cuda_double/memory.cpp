@@ -1,8 +1,6 @@
 // Memory of the double. Device memory is one reserved region: every allocation has pages and addresses of its own that
-// are never used again, guard bytes around it, and is out of reach while no work runs.
+// are never used again, guard bytes around it, and is out of reach while no work runs (pages.h).
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -10,6 +8,7 @@
 #include <map>
 
 #include "tests/cuda_double/double.h"
+#include "tests/cuda_double/pages.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -28,7 +27,6 @@ struct CUmemPoolHandle_st {
 namespace glia::cuda_double {
 namespace {
 
-constexpr std::size_t page = 4096;
 constexpr std::size_t region_bytes = std::size_t{1} << 38;  // of addresses, not of memory
 constexpr std::size_t guard = 256;  // bytes before and after, and what addresses are aligned to
 constexpr unsigned char guard_byte = 0xA5, fresh_byte = 0xFF;  // four or eight 0xFF are a NaN
@@ -46,7 +44,6 @@ std::size_t region_used = 0, device_used = 0;
 // By address. Never destroyed: what a test left is to be found by a search for leaks as memory that is still known.
 using Allocations = std::map<std::uintptr_t, Allocation>;
 Allocations &device = *new Allocations, &host = *new Allocations;
-bool open = false;
 
 std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }
 
@@ -71,21 +68,36 @@ void write_guards(std::byte* address, const Allocation& a) {
   ASAN_POISON_MEMORY_REGION(end, static_cast<std::size_t>(a.pages + a.page_bytes - end));
 }
 
-bool guards_are_whole(const std::byte* address, const Allocation& a) {
-  ASAN_UNPOISON_MEMORY_REGION(a.pages, a.page_bytes);
-  const auto whole = [](const std::byte* from, const std::byte* to) {
-    return std::all_of(from, to, [](std::byte b) { return b == std::byte{guard_byte}; });
-  };
-  return whole(a.pages, address) && whole(address + a.bytes, a.pages + a.page_bytes);
+bool are_guards(const std::byte* from, const std::byte* to) {
+  return std::all_of(from, to, [](std::byte b) { return b == std::byte{guard_byte}; });
 }
 
-void protect(const Allocation& a, int protection) { mprotect(a.pages, a.page_bytes, protection); }
+bool guards_are_whole(const std::byte* address, const Allocation& a) {
+  ASAN_UNPOISON_MEMORY_REGION(a.pages, a.page_bytes);
+  return are_guards(a.pages, address) && are_guards(address + a.bytes, a.pages + a.page_bytes);
+}
+
+/// Of all allocations that these bytes are of: what guards of them lie there.
+void check_guards_within([[maybe_unused]] const std::byte* begin, [[maybe_unused]] const std::byte* end) {
+#if !defined(__SANITIZE_ADDRESS__)  // which watches the guards itself
+  auto next = device.upper_bound(number(begin));
+  if (next != device.begin()) --next;
+  for (; next != device.end() && next->second.pages < end; ++next) {
+    const Allocation& a = next->second;
+    const std::byte* const address = a.pages + guard;
+    const auto are_whole = [&](const std::byte* from, const std::byte* to) {
+      return are_guards(std::max(from, begin), std::max(std::max(from, begin), std::min(to, end)));
+    };
+    if (!are_whole(a.pages, address) || !are_whole(address + a.bytes, a.pages + a.page_bytes))
+      trap(cudaErrorIllegalAddress, "memory beside an allocation was written");
+  }
+#endif
+}
 
 /// Pages between two that stay out of reach.
 void* allocate_on_device(std::size_t bytes, cudaMemPool_t pool = nullptr) {
   if (!region) {
-    region = static_cast<std::byte*>(
-        mmap(nullptr, region_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    region = reserve_pages(region_bytes);
     watch_region(region, region_bytes);
   }
   const std::size_t most = settings().device_bytes;
@@ -100,10 +112,12 @@ void* allocate_on_device(std::size_t bytes, cudaMemPool_t pool = nullptr) {
   region_used += a.page_bytes + page;
   device_used += bytes;
   std::byte* const address = a.pages + guard;
-  protect(a, PROT_READ | PROT_WRITE);
+  add_pages(a.pages, a.page_bytes);
   watch_pages(a.pages, a.page_bytes);
+  const bool was_open = pages_are_open();
+  open_device_memory();
   write_guards(address, a);
-  if (!open) protect(a, PROT_NONE);
+  if (!was_open) close_device_memory();
   device.emplace(number(address), a);
   if (pool) {
     ++pool->allocations;
@@ -116,8 +130,7 @@ void release_on_device(std::byte* address) {
   const auto found = device.find(number(address));
   const Allocation a = found->second;
   if (!guards_are_whole(address, a)) trap(cudaErrorIllegalAddress, "memory beside an allocation was written");
-  protect(a, PROT_NONE);
-  madvise(a.pages, a.page_bytes, MADV_DONTNEED);
+  remove_pages(a.pages, a.page_bytes);
   forget_pages(a.pages, a.page_bytes);
   ASAN_POISON_MEMORY_REGION(a.pages, a.page_bytes);
   device_used -= a.bytes;
@@ -139,6 +152,7 @@ cudaError_t take_in_order(void** address, std::size_t bytes, cudaMemPool_t pool,
   if (!memory) return report(cudaErrorMemoryAllocation);
   *address = memory;
   return report(enqueue(stream, Kind::allocate, "cudaMallocFromPoolAsync", [memory, bytes] {
+    open_all_of(static_cast<std::byte*>(memory), bytes);
     std::memset(memory, fresh_byte, bytes);
     mark_fresh(memory, bytes);
   }));
@@ -149,21 +163,8 @@ cudaError_t take_in_order(void** address, std::size_t bytes, cudaMemPool_t pool,
 bool is_device_memory(const void* address, std::size_t bytes) { return contains(device, address, bytes); }
 bool is_page_locked(const void* address, std::size_t bytes) { return contains(host, address, bytes); }
 
-void open_device_memory() {
-  open = true;
-  for (const auto& [address, a] : device) protect(a, PROT_READ | PROT_WRITE);
-}
-void close_device_memory() {
-  for (const auto& [address, a] : device) {
-    // ASan watches the guards itself.
-#if !defined(__SANITIZE_ADDRESS__)
-    if (!guards_are_whole(reinterpret_cast<const std::byte*>(address), a))
-      trap(cudaErrorIllegalAddress, "memory beside an allocation was written");
-#endif
-    protect(a, PROT_NONE);
-  }
-  open = false;
-}
+void open_device_memory() { open_pages(); }
+void close_device_memory() { close_pages(check_guards_within); }
 
 std::int64_t live_device_allocations() {
   return std::count_if(device.begin(), device.end(), [](const auto& entry) { return !entry.second.freed; });
@@ -258,6 +259,7 @@ cudaError_t cudaMalloc(void** address, std::size_t bytes) {
   if (!memory) return report(cudaErrorMemoryAllocation);
   run_all();
   open_device_memory();
+  open_all_of(static_cast<std::byte*>(memory), bytes);
   std::memset(memory, fresh_byte, bytes);
   close_device_memory();
   *address = memory;
