@@ -16,6 +16,7 @@
 #   gpu         the folder of scripts/gpu_report.sh for sm_90, and the whole rehearsal of its report
 #   seeds       the suites on the double of CUDA in eight more orders of all that may happen in any order
 #   sanitizers  every suite under AddressSanitizer and ThreadSanitizer, also those of numbers alone that .ci/run leaves out
+#   fuzz        10 million executions over all fuzzers (scripts/fuzz.sh)
 #   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
 # $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from. $GLIA_X86_64_LEVELS, in debian and conan: as in docs/building.md.
 set -uo pipefail
@@ -28,14 +29,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | debian | conan | cuda12 | architectures | subproject | gpu | seeds | sanitizers | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | debian | conan | cuda12 | architectures | subproject | gpu | seeds | sanitizers | fuzz | signals) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 architectures subproject gpu seeds sanitizers signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 architectures subproject gpu seeds sanitizers fuzz signals); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -265,6 +266,15 @@ if wants sanitizers; then
     cmake --preset "$preset" -DGLIA_SANITIZE_ALL=OFF >>"$work/$preset.log" 2>&1
     row "every suite with preset \`$preset\`" "$status" $((SECONDS - start)) "$(grep -c 'Passed ' "$work/$preset.log") programs passed"
   done
+fi
+
+if wants fuzz; then
+  say "Fuzzers"
+  start=$SECONDS status=0 figures=$work/fuzz.md
+  rm -f "$figures"
+  fuzzers=(tests/fuzz/*_fuzz.cpp)
+  scripts/fuzz.sh --runs $((10000000 / ${#fuzzers[@]} + 1)) --out "$figures" >"$work/fuzz.log" 2>&1 || status=$?
+  row "\`scripts/fuzz.sh\`" "$status" $((SECONDS - start)) "$(awk -F'|' '{sum += $3} END {print sum}' "$figures") executions of ${#fuzzers[@]} fuzzers"
 fi
 
 if wants signals; then

@@ -14,6 +14,9 @@ if(TARGET resume_test)
     target_link_libraries(failing_calls PRIVATE ${CMAKE_DL_LIBS})
     target_compile_definitions(resume_test PRIVATE GLIA_FAILING_CALLS="$<TARGET_FILE:failing_calls>")
     add_dependencies(resume_test failing_calls)
+    add_test(NAME python/files_safetensors COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" safetensors
+      "${CMAKE_CURRENT_SOURCE_DIR}/python/files_safetensors.py" $<TARGET_FILE:files_program>)
+    set_tests_properties(python/files_safetensors PROPERTIES LABELS python TIMEOUT 120 SKIP_RETURN_CODE 77)
   endif()
 endif()
 

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Fuzzes everything that reads files or text of others, with libFuzzer under AddressSanitizer and UndefinedBehaviorSanitizer (clang).
+# SPDX-License-Identifier: Apache-2.0
+#
+# Usage: scripts/fuzz.sh [--runs N | --seconds N] [--out FILE] [KIND...]
+#   --runs      executions of each fuzzer; default: 60 seconds of each
+#   --out       append a table of the figures, as Markdown, to this file
+#   KIND        such as csv or npz: tests/fuzz/KIND_fuzz.cpp; default: all
+# What it learns stays in build/fuzz/corpus, and the next run begins with it. A finding ends the script; its input lies in
+# build/fuzz/findings: mend it, and make it a test.
+set -euo pipefail
+
+# shellcheck source=scripts/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh" test
+cd "$glia_root"
+
+limit=(-max_total_time=60) out='' kinds=()
+while (($#)); do
+  case $1 in
+    --runs) limit=("-runs=${2:?--runs wants a number}") && shift 2 ;;
+    --seconds) limit=("-max_total_time=${2:?--seconds wants a number}") && shift 2 ;;
+    --out) out=${2:?--out wants a file} && shift 2 ;;
+    -*)
+      sed -n 's/^# \{0,1\}//; /^Usage/,/mend it/p' "${BASH_SOURCE[0]}" >&2
+      exit 2
+      ;;
+    *) kinds+=("$1") && shift ;;
+  esac
+done
+build=build/fuzz
+if ((${#kinds[@]} == 0)); then
+  for source in tests/fuzz/*_fuzz.cpp; do
+    kind=${source##*/}
+    kinds+=("${kind%_fuzz.cpp}")
+  done
+fi
+clang=$(command -v clang++-14 || command -v clang++) || { say "clang++ is not found (Debian: clang libclang-rt-dev)" && exit 1; }
+
+say "Building $build with $clang"
+mkdir -p "$build/findings"
+quietly "$build/configure.log" cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_COMPILER=$clang" \
+  "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DGLIA_X86_64_LEVELS=v3 -DGLIA_BUILD_FUZZERS=ON -DGLIA_SANITIZE=address,undefined \
+  -DGLIA_CUDA=OFF -DGLIA_BUILD_BOTH=OFF -DGLIA_BUILD_SAMPLES=OFF -DGLIA_BUILD_BENCHMARKS=OFF
+quietly "$build/build.log" cmake --build "$build" --target fuzz_seeds "${kinds[@]/%/_fuzz}"
+"$build/tests/fuzz_seeds" "$build/seeds"
+
+# fuzz KIND: leaves a row of figures in its log's last line.
+fuzz() {
+  local kind=$1 log=$build/$1.log status=0 start=$SECONDS
+  mkdir -p "$build/corpus/$kind"
+  # No file of 4 KB can honestly ask for 64 MB.
+  "$build/tests/${kind}_fuzz" "${limit[@]}" -max_len=4096 -malloc_limit_mb=64 -rss_limit_mb=2048 -timeout=20 -print_final_stats=1 -verbosity=0 \
+    "-artifact_prefix=$build/findings/$kind-" "$build/corpus/$kind" "$build/seeds/$kind" >"$log" 2>&1 || status=$?
+  printf '| %s | %s | %d s | %s | %s |\n' "$kind" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" $((SECONDS - start)) \
+    "$(find "$build/corpus/$kind" -type f | wc -l)" "$( ((status == 0)) && echo none || echo "**see $log**")" >>"$log"
+  return "$status"
+}
+
+failed=0
+running=0
+for kind in "${kinds[@]}"; do
+  fuzz "$kind" &
+  running=$((running + 1))
+  if ((running == $(nproc))); then
+    wait -n || failed=1
+    running=$((running - 1))
+  fi
+done
+while ((running > 0)); do
+  wait -n || failed=1
+  running=$((running - 1))
+done
+table=$(
+  printf '| fuzzer | executions | time | inputs kept | findings |\n|---|---|---|---|---|\n'
+  for kind in "${kinds[@]}"; do tail -n 1 "$build/$kind.log"; done
+)
+echo "$table"
+if [[ -n $out ]]; then printf '%s\n\n' "$table" >>"$out"; fi
+exit "$failed"

@@ -1,0 +1,41 @@
+# The fuzzers: programs of libFuzzer where the build is for that (clang; scripts/fuzz.sh), else run for a few seconds by driver.cpp.
+# SPDX-License-Identifier: Apache-2.0
+set(fuzzers_need GTest::gtest ZLIB::ZLIB nlohmann_json::nlohmann_json)
+file(GLOB fuzzers CONFIGURE_DEPENDS fuzz/*_fuzz.cpp)
+if(NOT TARGET GTest::gtest)
+  return()
+endif()
+
+# Writes what they begin with.
+add_executable(fuzz_seeds fuzz/seeds.cpp)
+glia_target_defaults(fuzz_seeds)
+glia_compiles_faster(fuzz_seeds)
+target_include_directories(fuzz_seeds PRIVATE "${PROJECT_SOURCE_DIR}")
+target_compile_definitions(fuzz_seeds PRIVATE GLIA_HAS_LIBZIP=$<BOOL:${LibZip_FOUND}> GLIA_HAS_LIBPNG=$<BOOL:${PNG_FOUND}>)
+target_link_libraries(fuzz_seeds PRIVATE glia::glia ${fuzzers_need})
+set(seeds "${CMAKE_CURRENT_BINARY_DIR}/fuzz_seeds_of")
+add_test(NAME fuzz.seeds COMMAND fuzz_seeds "${seeds}")
+set_tests_properties(fuzz.seeds PROPERTIES LABELS fuzz TIMEOUT 60 FIXTURES_SETUP fuzz_seeds)
+
+if(NOT GLIA_BUILD_FUZZERS)
+  add_library(glia_fuzz_driver OBJECT fuzz/driver.cpp)
+  glia_target_defaults(glia_fuzz_driver)
+endif()
+foreach(source IN LISTS fuzzers)
+  cmake_path(GET source STEM name)
+  string(REGEX REPLACE "_fuzz$" "" kind ${name})
+  add_executable(${name} ${source})
+  glia_target_defaults(${name})
+  glia_compiles_faster(${name})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE glia::glia)
+  if(GLIA_BUILD_FUZZERS)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    continue()
+  endif()
+  target_link_libraries(${name} PRIVATE glia_fuzz_driver)
+  # A small file can honestly ask for no more than this.
+  add_test(NAME fuzz.${kind} COMMAND ${name} "${seeds}/${kind}" 4000)
+  set_tests_properties(fuzz.${kind} PROPERTIES LABELS fuzz TIMEOUT 300 FIXTURES_REQUIRED fuzz_seeds
+    ENVIRONMENT "ASAN_OPTIONS=max_allocation_size_mb=64")
+endforeach()

@@ -1,0 +1,44 @@
+// libFuzzer target: whatever is said of a model in its file, under a checksum that is right, loading gives a model or a glia::Error.
+// The tensors are those of one trained chain.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/glia.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "host/io/safetensors.h"
+#include "tests/fuzz/fuzzed_model.h"
+
+namespace {
+
+const std::string path = "/dev/shm/glia-fuzz-" + std::to_string(::getpid()) + ".safetensors";
+
+struct Saved {
+  Saved() {
+    glia::testing::fuzzed_model().save(path);
+    tensors = glia::io::load_safetensors(path, &metadata);
+    for (const glia::io::NamedTensor& named : tensors) views.push_back({named.name, named.tensor});
+  }
+  ~Saved() { std::remove(path.c_str()); }
+
+  glia::io::Metadata metadata;
+  std::vector<glia::io::NamedTensor> tensors;
+  std::vector<glia::io::NamedView> views;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static Saved saved;
+  saved.metadata["glia.model"].assign(reinterpret_cast<const char*>(data), size);
+  try {
+    glia::io::save_safetensors(path, saved.views, saved.metadata, glia::io::Checksum::sha256);
+    glia::load_model(path, {.device = "cpu"});
+  } catch (const glia::Error&) {
+  }
+  return 0;
+}
