@@ -28,11 +28,12 @@ struct SaveOptions {
 ///     glia::Tensor probabilities = model.predict(x);
 Model load(const std::string& path, const LoadOptions& options = {});
 
-/// Weights from Keras's `.weights.h5` (Keras 3), `.h5` (Keras 2's save_weights, whole models) or `.keras`. By name, a weight of the model
-/// is that of the file with the place that Keras would give it: in `.weights.h5` and `.keras` that follows from the classes of the layers and
-/// their order, in `.h5` from their names. By order, as Keras does in `.h5`, layers with weights are matched one after the other,
-/// whatever they are called. The report has Glia's names; in `unused` the file's. Synchronises. Throws FileError for a file that is none of these, StateError for a model
-/// that is not built, ShapeError for weights that do not fit and are not to be passed over; nothing changes then.
+/// Weights from Keras's `.weights.h5` (Keras 3), `.h5` (Keras 2's save_weights, whole models) or `.keras`. By name, a weight
+/// of the model is that of the file in the place that Keras would give it: in `.weights.h5` and `.keras` that follows from the
+/// classes of the layers and their order, in `.h5` from their names. By order, and in `.h5` as Keras does where not all names are
+/// the model's (but for .skip_mismatch), layers with weights are matched one after the other. The report has Glia's names; in
+/// `unused` the file's. Synchronises. Throws FileError for a file that is none of these, StateError for a model that is not
+/// built, ShapeError for weights that do not fit and are not to be passed over; nothing changes then.
 LoadedWeights load_weights(Model& model, const std::string& path, const LoadWeightsOptions& options = {});
 
 /// Writes a `.keras` file that Keras 3 loads, whole or not at all. The same model gives the same bytes. Synchronises. Throws StateError

@@ -56,7 +56,7 @@ const std::vector<LayerClass>& all() {
       {"ELU"},
       {"PReLU", {{"shared_axes", "null", "null"}}},
       {"Dropout", {seed, whole_noise}},
-      {"SpatialDropout2D", {seed, whole_noise, channels_last}},
+      {"SpatialDropout2D", {seed, {"noise_shape", "null", nullptr}, channels_last}},
       {"AlphaDropout", {seed, whole_noise}},
       {"GaussianNoise", {seed}},
       {"GaussianDropout", {seed}},
@@ -167,6 +167,13 @@ std::vector<std::string> weights_of(const std::string& class_name, const Json& c
 bool is_trained_weight(const std::string& weight) {
   return weight != "moving_mean" && weight != "moving_variance" && weight != "mean" && weight != "variance" &&
          weight != "count";
+}
+
+std::string metric_name(const std::string& given) {
+  if (given == "FBetaScore") return "fbeta_score";
+  return !given.empty() && given[0] >= 'A' && given[0] <= 'Z' && given != "MSE" && given != "MAE"
+             ? snake_case(given)
+             : given;
 }
 
 int rank_behind(const std::string& class_name, const Json& config, int rank) {

@@ -39,6 +39,9 @@ std::vector<std::string> weights_of(const std::string& class_name, const Json& c
 /// Of weights_of, whether an optimizer changes it.
 bool is_trained_weight(const std::string& weight);
 
+/// Glia's name of a metric that may be given by the name of its class: "auc" of AUC.
+std::string metric_name(const std::string& given);
+
 /// Axes of a layer's batches, given those of its first input; 0 where that is not known.
 int rank_behind(const std::string& class_name, const Json& config, int rank);
 

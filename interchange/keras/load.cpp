@@ -5,6 +5,7 @@
 #include <glia/model_parts.h>
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "interchange/keras/classes.h"
@@ -81,6 +82,19 @@ void add_given_statistics(const Json& graph, const std::string& prefix, const Po
   }
 }
 
+/// Whether weights are to be matched one after the other: where that is asked for, and as Keras does where names of layers differ, which
+/// are counted through a program's models.
+bool goes_by_order(const Container& container, const std::vector<PlacedLayer>& layers,
+                   const LoadWeightsOptions& options) {
+  if (options.by == MatchBy::order || options.skip_mismatch || !container.is_grouped())
+    return options.by == MatchBy::order;
+  std::set<std::string> names;
+  for (const PlacedLayer& layer : layers) names.insert(layer.around[0]);
+  for (const Container::Group& group : container.groups())
+    if (!group.datasets.empty() && names.count(group.layer) == 0) return true;
+  return false;
+}
+
 /// A model's parts from a file.
 class Loading {
  public:
@@ -103,7 +117,8 @@ class Loading {
     description.add("class_names", Json(Kind::array));
     if (options.compile && container_.compile_config().is(Kind::object)) {
       Json compile = read_compile(container_.compile_config(), outputs_of(graph), policies_);
-      if (!compile.is(Kind::null)) add_training(std::move(compile), layers, description);
+      if (!compile.is(Kind::null))
+        add_training(std::move(compile), layers, outputs_of(graph).size(), description);
     }
     parts_.description = description.dump();
     return put_together(std::move(parts_), options);
@@ -148,10 +163,18 @@ class Loading {
     }
   }
 
-  void add_training(Json compile, const std::vector<PlacedLayer>& layers, Json& description) {
+  void add_training(Json compile, const std::vector<PlacedLayer>& layers, std::size_t outputs,
+                    Json& description) {
     std::string why;
-    OptimizerState state = read_state(container_.file(), container_.optimizer_datasets(), compile,
-                                      trained_weights(layers), shapes_, dtype(), why);
+    OptimizerState state;
+    const std::vector<std::string> kept = container_.optimizer_datasets();
+    const Json* const losses = compile.find("losses");
+    if (container_.is_keras_2() && kept.size() > 2)
+      why = "Keras 2 kept its numbers in another order";
+    else if (losses && losses->members.size() < outputs)  // weights that no loss depends on have none here
+      why = "not all outputs have a loss";
+    else
+      state = read_state(container_.file(), kept, compile, trained_weights(layers), shapes_, dtype(), why);
     if (!why.empty())
       glia::detail::log_text(LogLevel::warning, detail::concat("the optimizer of '", path_, "' begins anew: ",
                                                                why, "; the weights are as they were"));
@@ -219,8 +242,9 @@ LoadedWeights load_weights(Model& model, const std::string& path, const LoadWeig
   LoadedWeights report;
   const auto read = [&] {
     const Container container(path);
-    const std::vector<Source> sources = options.by == MatchBy::order ? sources_by_order(container, layers)
-                                                                     : sources_by_name(container, layers);
+    const std::vector<Source> sources = goes_by_order(container, layers, options)
+                                            ? sources_by_order(container, layers)
+                                            : sources_by_name(container, layers);
     std::map<std::string, bool> used;
     for (const Source& source : sources) {
       used[source.dataset] = true;

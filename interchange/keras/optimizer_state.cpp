@@ -87,11 +87,7 @@ OptimizerState read_state(const Hdf5Reader& file, const std::vector<std::string>
            OptimizerState{};
   OptimizerState state;
   state.steps = file.read_whole(paths[0]);
-  const Json* const losses =
-      compile.find("losses");  // of outputs without one nothing is trained here, nor kept
-  if (state.steps < 0 || losses)
-    return why = "not all outputs may have a loss, or it has trained for less than no steps",
-           OptimizerState{};
+  if (state.steps < 0) return why = "its optimizer made a number of steps below 0", OptimizerState{};
   for (const std::vector<int>& group : layout.groups)
     for (const std::string& weight : trained)
       for (const int row : group) {

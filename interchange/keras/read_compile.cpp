@@ -1,5 +1,7 @@
 // What compile was told in Keras, as Glia's files say it.
 // SPDX-License-Identifier: Apache-2.0
+#include <string_view>
+
 #include "interchange/keras/classes.h"
 #include "interchange/keras/read.h"
 
@@ -61,7 +63,8 @@ Object object_in(const Json& keras, const std::string& what) {
   object.type = detail::escaped(expect(keras.find("class_name"), Kind::text, "class_name of " + what).text);
   const Json* const config = given(keras, "config");
   if (object.type == "function" && config && config->is(Kind::text)) return {config->text};
-  if (const Json* const registered = given(keras, "registered_name"))
+  const bool is_optimizer = what == "the optimizer";  // of which Keras 2 called its own custom, too
+  if (const Json* const registered = given(keras, "registered_name"); registered && !is_optimizer)
     GLIA_CHECK(registered->is(Kind::text) && registered->text.find('>') == std::string::npos, ValueError,
                what, " is ", shown(*registered), ", of the application's own, which no file can hold");
   if (config) object.config = expect(config, Kind::object, "config of " + what);
@@ -81,7 +84,9 @@ Json read_rate(const Json& keras) {
 }
 
 Json read_optimizer(const Json& keras) {
+  constexpr std::string_view own = "Custom>";  // what Keras 2.11 to 2.15 wrote of its own optimizers
   Object optimizer = object_in(keras, "the optimizer");
+  if (optimizer.type.starts_with(own)) optimizer.type.erase(0, own.size());
   Json& config = optimizer.config;
   Json rate = taken(config, "lr");  // Keras 2.2's
   if (rate.is(Kind::null)) rate = taken(config, "learning_rate");
@@ -109,10 +114,11 @@ Json read_metric(const Json& keras, const std::string& output) {
   const Json function = taken(config, "fn");
   if (metric.type == "MeanMetricWrapper" && function.is(Kind::text))
     metric.type = function.text;  // Keras 2's of a function
-  if (label == snake_case(metric.type) || label == metric.type) label.clear();
+  metric.type = metric_name(metric.type);
+  if (label == metric.type) label.clear();
   const std::string said = "the metric " + metric.type;
   take_extras(config, extras_of_metrics(), said);
-  if (metric.type == "AUC")
+  if (metric.type == "auc")
     take_extras(config, {{"from_logits", "false", nullptr}, {"thresholds", "null", nullptr}}, said);
   if (Json thresholds = taken(config, "thresholds"); !thresholds.is(Kind::null)) {
     const bool is_one = thresholds.is(Kind::array) && thresholds.members.size() == 1;

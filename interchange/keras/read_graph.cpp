@@ -1,6 +1,7 @@
 // Sequential and Functional models of Keras in Glia's words: their layers, and what those are applied to.
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstdint>
 #include <map>
 
 #include "interchange/keras/classes.h"
@@ -130,6 +131,7 @@ class FunctionalReader {
     glia.add("layers", std::move(layers_));
     for (const char* name : {"input_layers", "output_layers"})
       if (const Json* const places = config.find(name)) glia.add(name, read_places(*places, name));
+    if (policies_.is_keras_2) count_applications_from_0(*glia.find("layers"), glia.find("output_layers"));
     const Json* const outputs = glia.find("output_layers");
     const int rank = outputs && !outputs->members.empty() ? rank_at(outputs->members[0].value) : 0;
     return {std::move(glia), rank};
@@ -168,6 +170,34 @@ class FunctionalReader {
     layers_.add(std::move(layer.json));
   }
 
+  /// Keras 2 counted the making of a model within the model as its first application, number 0, which no list of them has.
+  static void count_applications_from_0(Json& layers, Json* outputs) {
+    std::map<std::string, long long> counts;  // of the models within
+    for (const Json::Member& layer : layers.members)
+      if (is_graph(text_or(layer.value, "class_name", "")))
+        counts[layer.value.find("name")->text] =
+            static_cast<long long>(layer.value.find("inbound_nodes")->members.size());
+    std::vector<Json*> places;
+    const auto note = [&](Json& list) {
+      for (Json::Member& place : list.members)
+        if (counts.count(place.value.members.at(0).value.text) != 0) places.push_back(&place.value);
+    };
+    for (Json::Member& layer : layers.members)
+      for (Json::Member& node : layer.value.find("inbound_nodes")->members) note(node.value);
+    if (outputs) note(*outputs);
+    std::map<std::string, bool> from_1;
+    for (const Json* const place : places) {
+      const std::string& name = place->members[0].value.text;
+      if (whole_or(place->members[1].value, 0) == counts.at(name)) from_1[name] = true;
+    }
+    for (Json* const place : places) {
+      Json& application = place->members[1].value;
+      const long long number = whole_or(application, 0);
+      if (from_1.count(place->members[0].value.text) != 0 && number > 0)
+        application = Json::of(static_cast<std::int64_t>(number - 1));
+    }
+  }
+
   Policies& policies_;
   Json layers_{Kind::array};
   std::map<std::string, int> ranks_;  // of what layers give, by their names
@@ -199,7 +229,6 @@ ReadLayer read_graph(const Json& keras, int rank, Policies& policies) {
   if (config && config->is(Kind::array)) listed.add("layers", *config), config = &listed;  // Keras 2.0 to 2.2
   expect(config, Kind::object, "config of a model");
   const bool is_chain = type == "Sequential";
-  read_policy(is_null(config->find("dtype")) ? Json() : *config->find("dtype"), layer_said(keras), policies);
   ReadLayer read = is_chain ? read_chain(*config, rank, policies) : FunctionalReader(policies).read(*config);
   Json glia(Kind::object);
   glia.add("name", Json::of(text_or(*config, "name", is_chain ? "sequential" : "functional")));

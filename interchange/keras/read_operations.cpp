@@ -169,8 +169,7 @@ class Operation {
   Json slice() const {
     const Json* const shape = arg(0).find("config") ? given(*arg(0).find("config"), "shape") : nullptr;
     const Json& ranges = arg(1);
-    if (!shape || !shape->is(Kind::array) || !ranges.is(Kind::array))
-      refuse("it takes " + shown(ranges) + ", expected slices");
+    if (!ranges.is(Kind::array)) refuse("it takes " + shown(ranges) + ", expected slices");
     Json config(Kind::object);
     for (std::size_t axis = 0; axis < ranges.members.size(); ++axis) {
       const Json& range = ranges.members[axis].value;
@@ -178,12 +177,16 @@ class Operation {
       if (!is_text(range.find("class_name"), "__slice__") || !of || !is_null(of->find("step")))
         refuse("it takes " + shown(range) + ", expected slices of step 1");
       if (is_null(of->find("start")) && is_null(of->find("stop"))) continue;
-      if (axis == 0 || !config.members.empty() || axis >= shape->members.size())
-        refuse("it cuts several axes, or the rows");
-      const long long size = whole_or(shape->members[axis].value, 0);
+      if (axis == 0 || !config.members.empty()) refuse("it cuts several axes, or the rows");
+      const long long most = INT64_MAX / 4;
+      const bool is_known =
+          shape && axis < shape->members.size() && shape->members[axis].value.is(Kind::number);
+      const long long size = is_known ? whole_or(shape->members[axis].value, 0) : most;
       const auto bound = [&](const char* name, long long otherwise) {
         const Json* const found = given(*of, name);
         const long long at = found ? whole_or(*found, 0) : otherwise;
+        if (!is_known && (at < 0 || at == most))
+          refuse("it counts from the end of an axis whose length it does not say");
         return std::clamp(at < 0 ? at + size : at, 0LL, size);
       };
       const long long first = bound("start", 0), end = bound("stop", size);

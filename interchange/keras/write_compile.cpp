@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
+#include "interchange/keras/classes.h"  // defines: metric_name
 #include "interchange/keras/write.h"
 
 namespace glia::keras {
@@ -77,11 +78,12 @@ Json write_metric(const Json& glia) {
   const Json& metric = glia.find("metric") ? *glia.find("metric") : glia;
   const std::string label = text_or(glia, "label", "");
   Object object = object_in(metric);
+  object.name = metric_name(object.name);
   GLIA_CHECK(object.name != "confusion_matrix", ValueError,
              "the metric confusion_matrix is one that Keras has not; save without the optimizer, "
              "{.include_optimizer = false}");
   const bool is_score = object.name == "f1_score" || object.name == "fbeta_score";
-  if (metric.is(Kind::text) && label.empty() && !is_score) return metric;
+  if (metric.is(Kind::text) && label.empty() && !is_score) return Json::of(object.name);
   Json& config = object.config;
   if (is_score && !config.find("average")) config.add("average", Json::of("macro"));
   if (Json threshold = taken(config, "threshold"); !threshold.is(Kind::null)) {
@@ -130,8 +132,12 @@ Json write_compile(const Json& compile, const std::vector<std::string>& outputs)
     Json& by_output = keras.add("loss", Json(Kind::object));
     for (const auto& [output, loss] : losses->members) by_output.add(output, write_loss(loss));
   }
-  if (const Json* const weights = compile.find("loss_weights"); weights && !weights->members.empty())
-    keras.add("loss_weights", outputs.size() == 1 ? weights->members[0].value : *weights);
+  if (const Json* const weights = compile.find("loss_weights"); weights && !weights->members.empty()) {
+    Json all = *weights;  // Keras wants one of each output
+    for (const std::string& output : outputs)
+      if (!all.find(output)) all.add(output, Json::of(1.0));
+    keras.add("loss_weights", outputs.size() == 1 ? all.members[0].value : std::move(all));
+  }
   keras.add("metrics", write_metrics(compile.find("metrics"), outputs));
   keras.add("weighted_metrics", write_metrics(compile.find("weighted_metrics"), outputs));
   return keras;

@@ -55,6 +55,9 @@ void write_options(const std::string& type, Json& config) {
         lower = Json::of(0.0);
 }
 
+/// One place stands alone, so that the model gives a symbol, no list of one.
+Json places_of(const Json& places) { return places.members.size() == 1 ? places.members[0].value : places; }
+
 class ModelWriter {
  public:
   explicit ModelWriter(std::string policy) : policy_(std::move(policy)) {}
@@ -72,8 +75,8 @@ class ModelWriter {
       return keras_object("keras", "Sequential", std::move(written));
     }
     for (const Json::Member& layer : config.find("layers")->members) layers.add(node(layer.value));
-    written.add("input_layers", *config.find("input_layers")),
-        written.add("output_layers", *config.find("output_layers"));
+    written.add("input_layers", places_of(*config.find("input_layers")));
+    written.add("output_layers", places_of(*config.find("output_layers")));
     Json model = keras_object("keras.src.models.functional", "Functional", std::move(written));
     put(model, "registered_name", Json::of("Functional"));
     return model;
@@ -118,7 +121,8 @@ class ModelWriter {
                option.key.ends_with("_constraint"))
         option.value = write_named(option.key, option.value);
     }
-    if (type == "InputLayer") taken(config, "trainable");
+    if (type == "InputLayer" || type == "SpatialDropout2D")
+      taken(config, "trainable");  // of which these know nothing
     put(config, "dtype", Json::of(type == "InputLayer" && policy_ != "float64" ? "float32" : policy_));
     for (const Extra& extra : known->extras)
       if (extra.written) put(config, extra.name, parse_json(extra.written, "an option"));
