@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,7 @@ bool is_hdf5(const std::string& bytes);
 class Hdf5Reader {
  public:
   /// `name` is said in messages: "'model.keras', member 'model.weights.h5'".
-  Hdf5Reader(const std::string& bytes, std::string name);
+  Hdf5Reader(std::string bytes, std::string name);
 
   const std::string& name() const { return name_; }
   bool has_group(const std::string& path) const { return kind_of(path) == Kind::group; }
@@ -77,7 +78,8 @@ class Hdf5Reader {
   Kind kind_of(const std::string& path) const;
   Handle group(const std::string& path) const;
   Handle dataset(const std::string& path) const;
-  Handle object(const std::string& path) const;
+  std::optional<std::vector<std::string>> found_texts(const std::string& path,
+                                                      const std::string& attribute) const;
   /// Throws where it may not be read, or is larger than the file can say.
   Shape checked_shape(hid_t dataset, const std::string& path) const;
   void list(const std::string& path, int depth, std::vector<std::string>& names) const;
@@ -85,6 +87,7 @@ class Hdf5Reader {
 
   Hdf5Lock lock_;
   std::string name_;
+  std::string image_;
   std::uint64_t bytes_;
   Handle file_;
   mutable std::uint64_t read_ = 0;  // bytes, of all that may be

@@ -8,6 +8,7 @@
 
 #include "host/base/escaped.h"
 #include "interchange/keras/hdf5.h"
+#include "interchange/keras/hdf5_attributes.h"
 
 namespace glia::keras {
 namespace {
@@ -66,13 +67,14 @@ struct Names {
 
 }  // namespace
 
-Hdf5Reader::Hdf5Reader(const std::string& bytes, std::string name)
+Hdf5Reader::Hdf5Reader(std::string bytes, std::string name)
     : name_(std::move(name)),
-      bytes_(bytes.size()),
-      file_(is_hdf5(bytes) ? opened(bytes) : Handle(-1, H5Fclose)) {
+      image_(std::move(bytes)),
+      bytes_(image_.size()),
+      file_(is_hdf5(image_) ? opened(image_) : Handle(-1, H5Fclose)) {
   if (!file_)
     throw FileError(detail::concat(name_, " is not a sound HDF5 file",
-                                   is_hdf5(bytes) ? problem() : ", which begins with \\x89HDF",
+                                   is_hdf5(image_) ? problem() : ", which begins with \\x89HDF",
                                    "; get the file, or save it, again"));
 }
 
@@ -113,13 +115,6 @@ Handle Hdf5Reader::dataset(const std::string& path) const {
   Handle dataset(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose);
   if (!dataset) fail(path, "is no sound dataset" + problem());
   return dataset;
-}
-
-Handle Hdf5Reader::object(const std::string& path) const {
-  if (kind_of(path) == Kind::none) fail(path, "is not in it");
-  Handle object(H5Oopen(file_, path.empty() ? "/" : path.c_str(), H5P_DEFAULT), H5Oclose);
-  if (!object) fail(path, "is damaged" + problem());
-  return object;
 }
 
 void Hdf5Reader::list(const std::string& path, int depth, std::vector<std::string>& names) const {
@@ -234,40 +229,27 @@ std::int64_t Hdf5Reader::read_whole(const std::string& path) const {
   return value;
 }
 
+std::optional<std::vector<std::string>> Hdf5Reader::found_texts(const std::string& path,
+                                                                const std::string& attribute) const {
+  const std::string place = path.empty() ? "/" : path;
+  H5O_info_t info;
+  if (kind_of(path) == Kind::none || H5Oget_info_by_name(file_, place.c_str(), &info, H5P_DEFAULT) < 0)
+    fail(path, "is not in it, or damaged" + problem());
+  try {
+    return text_attribute(image_, info.addr, attribute);
+  } catch (const ValueError& error) {
+    fail(path + '@' + attribute, error.what());
+  }
+}
+
 bool Hdf5Reader::has_attribute(const std::string& path, const std::string& attribute) const {
-  return H5Aexists(object(path), attribute.c_str()) > 0;
+  return found_texts(path, attribute).has_value();
 }
 
 std::vector<std::string> Hdf5Reader::texts(const std::string& path, const std::string& attribute) const {
-  const std::string said = path + '@' + attribute;
-  const Handle holder = object(path), from(H5Aopen(holder, attribute.c_str(), H5P_DEFAULT), H5Aclose);
-  if (!from) fail(said, "is not in it, or damaged" + problem());
-  const Handle type(H5Aget_type(from), H5Tclose), space(H5Aget_space(from), H5Sclose);
-  const hssize_t count = space ? H5Sget_simple_extent_npoints(space) : -1;
-  if (!type || count < 0) fail(said, "is damaged" + problem());
-  if (count == 0) return {};
-  const bool varies = H5Tis_variable_str(type) > 0;
-  const std::size_t size = H5Tget_size(type);
-  // Each takes a byte of the file at least, or 16 where its length is its own.
-  if (H5Tget_class(type) != H5T_STRING ||
-      static_cast<std::uint64_t>(count) > bytes_ / (varies ? 16 : std::max<std::size_t>(size, 1)))
-    fail(said, "is no list of texts that a file of this length can hold");
-  std::vector<std::string> texts;
-  if (!varies) {
-    std::string all(static_cast<std::size_t>(count) * size, '\0');
-    if (H5Aread(from, type, all.data()) < 0) fail(said, "cannot be read" + problem());
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      const std::string one = all.substr(i * size, size);
-      texts.push_back(one.substr(0, one.find('\0')));
-    }
-    return texts;
-  }
-  const Handle memory(H5Tcopy(type), H5Tclose);
-  std::vector<char*> read(static_cast<std::size_t>(count), nullptr);
-  if (H5Aread(from, memory, read.data()) < 0) fail(said, "cannot be read" + problem());
-  for (const char* text : read) texts.emplace_back(text ? text : "");
-  H5Dvlen_reclaim(memory, space, H5P_DEFAULT, read.data());
-  return texts;
+  std::optional<std::vector<std::string>> texts = found_texts(path, attribute);
+  if (!texts) fail(path + '@' + attribute, "is not in it");
+  return *std::move(texts);
 }
 
 }  // namespace glia::keras

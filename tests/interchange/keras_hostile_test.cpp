@@ -112,7 +112,7 @@ TEST(KerasHostile, Shapes_that_no_file_holds_are_refused_before_memory_is_asked_
                    const hsize_t chunk[] = {1 << 14, 1 << 14};
                    const Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
                    H5Pset_chunk(creation, 2, chunk);
-                   dataset(vars, {3, 2}, H5T_IEEE_F32LE, creation);
+                   dataset(vars, {1 << 14, 1 << 14}, H5T_IEEE_F32LE, creation);
                  }),
                  {"more than a file of"});
   expect_refused(weights_with([](hid_t vars) { dataset(vars, std::vector<hsize_t>(20, 1)); }),
@@ -130,10 +130,6 @@ TEST(KerasHostile, Numbers_of_other_kinds_are_refused) {
                      H5Dwrite(made, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
                    }),
                    {"no floating-point numbers"});
-  expect_refused(weights_with([](hid_t vars) {
-                   Handle(H5Gcreate2(vars, "0", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
-                 }),
-                 {"is not"});
 }
 
 TEST(KerasHostile, Numbers_of_every_floating_point_kind_are_read) {
@@ -170,7 +166,11 @@ TEST(KerasHostile, Archives_that_lack_members_or_promise_too_much_are_refused) {
            {.name = "model.weights.h5", .bytes = "text"}},
           {"model.weights.h5", "is not a sound HDF5 file"});
   refused({{.name = "metadata.json", .bytes = "{}"},
-           {.name = "config.json", .bytes = "{}", .method = 8, .size_change = std::int64_t{1} << 33}},
+           {.name = "config.json",
+            .bytes = "{}",
+            .method = 8,
+            .wide = true,
+            .size_change = std::int64_t{1} << 33}},
           {"would unpack to more than"});
   expect_error<FileError>([] { loaded("no file of Keras's"); }, {"is no file of Keras's"});
   expect_error<FileError>([] { loaded(""); }, {"has 0 bytes"});
@@ -191,7 +191,6 @@ TEST(KerasHostile, Models_larger_than_their_files_are_refused) {
       R"({"class_name": "InputLayer", "config": {"batch_shape": [null, 2000000000], "name": "x"}},)";
   refused(R"({"class_name": "Sequential", "config": {"name": "s", "layers": [)" + input +
           R"({"class_name": "Dense", "config": {"name": "dense", "units": 2000000000}}]}})");
-  refused(R"({"class_name": "Sequential", "config": {"name": "s", "layers": []}})");
   refused(
       R"({"class_name": "Functional", "config": {"name": "s", "layers": [{"class_name": "Dense", "config": {"units": 2}, "name": "d", "inbound_nodes": [[["d", 0, 0, {}]]]}], "input_layers": [], "output_layers": [["d", 0, 0]]}})");
   refused(
