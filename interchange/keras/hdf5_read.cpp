@@ -25,6 +25,7 @@ Handle opened(const std::string& bytes) {
   constexpr std::size_t increment = std::size_t{1} << 16;
   // The driver keeps a copy of its own, and changes nothing of these.
   if (!access || H5Pset_fapl_core(access, increment, 0) < 0 ||
+      H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0 ||
       H5Pset_file_image(access, const_cast<char*>(bytes.data()), bytes.size()) < 0)
     throw OutOfMemoryError("no memory to open an HDF5 file; close other programs");
   static std::uint64_t count = 0;  // under the lock

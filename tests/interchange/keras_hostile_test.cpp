@@ -216,7 +216,7 @@ TEST(KerasHostile, Damage_anywhere_gives_an_error_or_a_model) {
     const char* file;
     std::size_t step;
   };
-  for (const auto& [file, step] : {Case{"keras_3_trained.keras", 53}, Case{"keras_2_chain.h5", 31}}) {
+  for (const auto& [file, step] : {Case{"keras_3_trained.keras", 211}, Case{"keras_2_chain.h5", 89}}) {
     std::string bytes = golden_file(file);
     int refused = 0;
     ::testing::internal::CaptureStderr();
@@ -233,7 +233,7 @@ TEST(KerasHostile, Damage_anywhere_gives_an_error_or_a_model) {
       }
     set_log_handler(before);
     EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
-    EXPECT_GT(refused, 100) << file;
+    EXPECT_GT(refused, 50) << file;
   }
 }
 
