@@ -121,7 +121,11 @@ class Loading {
         add_training(std::move(compile), layers, outputs_of(graph).size(), description);
     }
     parts_.description = description.dump();
-    return put_together(std::move(parts_), options);
+    const bool has_weights = !parts_.tensors.empty();
+    Model model = put_together(std::move(parts_), options);
+    GLIA_CHECK(model.built() || !has_weights, ValueError,
+               "nothing says the shape of its input, for which it has weights; save it once it was built");
+    return model;
   }
 
  private:

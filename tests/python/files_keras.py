@@ -15,11 +15,13 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 warnings.filterwarnings("ignore")
 
 import numpy as np
+from absl import logging
 
 import keras
 from keras import activations, constraints, initializers, layers, losses, metrics, ops, optimizers, regularizers
 from keras.optimizers import schedules
 
+logging.set_verbosity(logging.ERROR)  # that .h5 is an old form is known
 bridge = sys.argv[1]
 folder = pathlib.Path(tempfile.mkdtemp())
 random = np.random.default_rng(7)
