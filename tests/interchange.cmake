@@ -17,7 +17,8 @@ if(TARGET glia_test_main)
     target_precompile_headers(${name} REUSE_FROM glia_test_main)
     target_link_libraries(${name} PRIVATE glia_test_main glia::keras GTest::gtest GTest::gmock SerialHDF5::SerialHDF5 ZLIB::ZLIB)
     string(REGEX REPLACE "_test$" "" topic ${name})
-    glia_run(${name} ${topic} "*" unit)
+    # HDF5's library asks for what damaged files say, is refused, and forgets to give back what it had.
+    glia_run(${name} ${topic} "*" unit "ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0")
   endforeach()
 endif()
 
@@ -29,5 +30,6 @@ if(NOT GLIA_SANITIZE)
   target_link_libraries(keras_bridge PRIVATE glia::keras)
   add_test(NAME python/files_keras COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" keras
     "${CMAKE_CURRENT_SOURCE_DIR}/python/files_keras.py" $<TARGET_FILE:keras_bridge>)
-  set_tests_properties(python/files_keras PROPERTIES LABELS python TIMEOUT 300 SKIP_RETURN_CODE 77)
+  set_tests_properties(python/files_keras PROPERTIES LABELS "python;thorough" TIMEOUT 900 SKIP_RETURN_CODE 77
+    ENVIRONMENT "KERAS_BACKEND=jax")  # of Keras's numerics the one that trains and is small
 endif()
