@@ -362,7 +362,7 @@ def test_what_glia_has_not_is_named():
     model.compile("adam", losses.Dice())
     refused(model, "Dice")
     model.compile("adam", "mse", metrics=[metrics.MeanIoU(2)])
-    refused(model, "MeanIoU")
+    refused(model, "mean_io_u")
 
 
 def run(cases):
