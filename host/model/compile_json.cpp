@@ -69,9 +69,11 @@ void compile_as(Core& core, const Json& json, const CompileOptions& where) {
   options.loss = read_losses(config);
   options.metrics = read_metrics(config, "metrics");
   options.weighted_metrics = read_metrics(config, "weighted_metrics");
+  const bool says_frozen = config.found("frozen") != nullptr;
   std::vector<double> frozen;
   config.field("frozen", frozen);
   config.finish();
+  if (!says_frozen) return core.compile(options);
 
   const std::vector<LayerNode*> nodes = all_nodes(core.network().layers());
   std::vector<bool> wanted;

@@ -11,7 +11,7 @@ namespace glia {
 /// loss of the application's own.
 Json compile_json(const Core& core);
 
-/// Compiles by such words, on the device of `where`. Layers are frozen as they were, and want to be trained as before then. Throws
+/// Compiles by such words, on the device of `where`. Layers are frozen as they were where the words say which, and want to be trained as before then. Throws
 /// ValueError for words that say nothing that can be.
 void compile_as(Core& core, const Json& json, const CompileOptions& where);
 

@@ -1,5 +1,6 @@
 // Whole models in files: layers, weights, what compile was told, and how far training came.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/model_parts.h>
 #include <host/base/escaped.h>
 #include <host/layers/config.h>
 #include <host/model/compile_json.h>
@@ -73,6 +74,12 @@ class Saving {
     if (options.include_optimizer && core.compiled()) add_training();
   }
 
+  ModelParts parts() {
+    ModelParts parts{json_.dump(), {}};
+    for (std::size_t i = 0; i < held_.size(); ++i)
+      parts.tensors.push_back({views_[i].name, std::move(held_[i])});
+    return parts;
+  }
   void write(const std::string& path) const {
     io::save_safetensors(path, views_,
                          {{"format", "glia"}, {model_key, json_.dump()}, {order_key, order_of(weights_)}},
@@ -117,25 +124,34 @@ class Saving {
   std::vector<io::NamedView> views_;
 };
 
+/// What is in the file of a model.
+ModelParts parts_in(const std::string& path) {
+  ModelParts parts;
+  io::Metadata metadata;
+  for (io::NamedTensor& named : io::load_safetensors(path, &metadata))
+    parts.tensors.push_back({std::move(named.name), std::move(named.tensor)});
+  const auto found = metadata.find(model_key);
+  GLIA_CHECK(found != metadata.end(), NoModelError, "'", path,
+             "' has no model, only tensors: make the model, and call its load_weights");
+  GLIA_CHECK(metadata.count(io::checksum_key) != 0, ValueError, "the file has no checksum");
+  parts.description = found->second;
+  return parts;
+}
+
 }  // namespace
 
-/// A file of a model, read.
+/// A model that its parts are made into, or that goes on from them.
 class SavedModel final : public Core::WeightsCheck {
  public:
-  explicit SavedModel(const std::string& path) {
-    io::Metadata metadata;
-    for (io::NamedTensor& named : io::load_safetensors(path, &metadata))
-      tensors_.emplace(std::move(named.name), std::move(named.tensor));
-    const auto found = metadata.find(model_key);
-    GLIA_CHECK(found != metadata.end(), NoModelError, "'", path,
-               "' has no model, only tensors: make the model, and call its load_weights");
-    json_ = parse_json(found->second, "the model's description");
-    GLIA_CHECK(json_.is(Kind::object) && metadata.count(io::checksum_key) != 0, ValueError,
-               "the model's description is no object, or the file has no checksum");
+  /// `what` is said of a later format: whose it is.
+  SavedModel(ModelParts parts, const std::string& what) {
+    for (NamedTensor& named : parts.tensors) tensors_.emplace(std::move(named.name), std::move(named.tensor));
+    json_ = parse_json(parts.description, "the model's description");
+    GLIA_CHECK(json_.is(Kind::object), ValueError, "the model's description is no object");
     Config config(json_, "the model's description");
     std::int64_t version = 0;
     config.needed("format_version", version);
-    GLIA_CHECK(version == format_version, FileError, "'", path, "' is of format ", version,
+    GLIA_CHECK(version == format_version, FileError, what, " is of format ", version,
                ", this Glia reads format ", format_version, ": use the Glia that wrote it, or a later one");
     if (json_.find("training")) progressed_ = read_progressed();
   }
@@ -298,13 +314,13 @@ Model load_model(const std::string& path, const LoadOptions& options) {
   Model model;
   const std::string file = with_extension(path);
   reading(file, makes_none, "get the file, or save it, again",
-          [&] { SavedModel(file).make(model.core_, options); });
+          [&] { SavedModel(parts_in(file), '\'' + file + '\'').make(model.core_, options); });
   return model;
 }
 
 Checkpoint::Checkpoint(const std::string& path) : path_(path) {
   reading(path, makes_none, "get the file, or save it, again",
-          [&] { saved_ = std::make_shared<SavedModel>(path); });
+          [&] { saved_ = std::make_shared<SavedModel>(parts_in(path), '\'' + path + '\''); });
 }
 
 std::optional<int> Checkpoint::epoch() const { return saved_->epoch(); }
@@ -313,6 +329,34 @@ void Checkpoint::go_on(Core& core) const {
   reading(path_, "' is of another model than the one that is fitted: ",
           "build and compile the model as it was saved, or give another resume_from",
           [&] { saved_->go_on(core); });
+}
+
+namespace {
+
+/// A model whose Core is seen.
+struct Opened : Model {
+  using Model::core;
+  Opened() = default;
+};
+using CoreOf = const std::shared_ptr<Core>& (Model::*)() const;
+
+}  // namespace
+
+ModelParts take_apart(const Model& model, const SaveOptions& options) {
+  constexpr CoreOf core_of = &Opened::core;
+  const Using core((model.*core_of)());
+  core->build_if_known();
+  return Saving(*core, options).parts();
+}
+
+Model put_together(ModelParts parts, const LoadOptions& options) {
+  Opened model;
+  try {
+    SavedModel(std::move(parts), "the model's description").make(model.core(), options);
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemoryError("out of memory while a model is put together; close other programs");
+  }
+  return std::move(static_cast<Model&>(model));
 }
 
 int Model::epoch() const { return Using(core_)->epoch; }

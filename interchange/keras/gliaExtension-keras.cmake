@@ -1,0 +1,16 @@
+# The component keras of an installed Glia: glia::keras, over glia::glia; and glia::keras_static, glia::keras_shared over those.
+# SPDX-License-Identifier: Apache-2.0
+foreach(kind IN LISTS glia_wanted)
+  if(EXISTS "${CMAKE_CURRENT_LIST_DIR}/gliaTargets-keras-${kind}.cmake")
+    if(kind STREQUAL "static")
+      list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}")
+      find_dependency(SerialHDF5 MODULE)
+      find_dependency(LibZip MODULE)
+      list(POP_FRONT CMAKE_MODULE_PATH)
+    endif()
+    include("${CMAKE_CURRENT_LIST_DIR}/gliaTargets-keras-${kind}.cmake")
+  endif()
+endforeach()
+if(NOT TARGET glia::keras)
+  add_library(glia::keras ALIAS glia::keras_${glia_default})
+endif()

@@ -1,0 +1,32 @@
+# Tests of the libraries of interchange/: files of other programs.
+# SPDX-License-Identifier: Apache-2.0
+if(NOT GLIA_HAS_KERAS)
+  return()
+endif()
+
+if(TARGET glia_test_main)
+  foreach(name keras_files_test keras_hostile_test)
+    add_executable(${name} interchange/${name}.cpp)
+    glia_target_defaults(${name})
+    glia_compiles_faster(${name})
+    target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+    target_compile_definitions(${name} PRIVATE GLIA_GOLDEN_DIR="${CMAKE_CURRENT_SOURCE_DIR}/golden")
+    target_precompile_headers(${name} REUSE_FROM glia_test_main)
+    target_link_libraries(${name} PRIVATE glia_test_main glia::keras GTest::gtest GTest::gmock SerialHDF5::SerialHDF5 ZLIB::ZLIB)
+    string(REGEX REPLACE "_test$" "" topic ${name})
+    # HDF5's library asks for what damaged files say, is refused, and forgets to give back what it had.
+    glia_run(${name} ${topic} "*" unit "ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0")
+  endforeach()
+endif()
+
+# Keras itself at the other end.
+if(NOT GLIA_SANITIZE)
+  add_executable(keras_bridge python/keras_bridge.cpp)
+  glia_target_defaults(keras_bridge)
+  glia_compiles_faster(keras_bridge)
+  target_link_libraries(keras_bridge PRIVATE glia::keras)
+  add_test(NAME python/files_keras COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" keras
+    "${CMAKE_CURRENT_SOURCE_DIR}/python/files_keras.py" $<TARGET_FILE:keras_bridge>)
+  set_tests_properties(python/files_keras PROPERTIES LABELS "python;thorough" TIMEOUT 900 SKIP_RETURN_CODE 77
+    ENVIRONMENT "KERAS_BACKEND=jax")  # of Keras's numerics the one that trains and is small
+endif()
