@@ -213,6 +213,10 @@ const Given& Importer::given(const std::string& name) const {
              ", which no input, initializer or node before it gives");
   return found->second;
 }
+const Given* Importer::find(const std::string& name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? nullptr : &found->second;
+}
 const Given& Importer::given(const Node& node, int input) const {
   GLIA_CHECK(node.has_input(input), ValueError, "it has no input ", input, ", which it needs");
   return given(node.input(input));

@@ -74,6 +74,8 @@ class Importer {
 
   std::int64_t operator_set() const { return operator_set_; }
   const Given& given(const std::string& name) const;
+  /// Null where there is none yet.
+  const Given* find(const std::string& name) const;
   const Given& given(const Node& node, int input) const;
   /// A value that is computed from the inputs. Throws where it is a constant, or no symbol yet.
   const Given& dynamic(const Node& node, int input) const;
@@ -116,6 +118,8 @@ class Importer {
   ActivationName activation_after(Node& node, std::int64_t axis, std::int64_t rank);
   /// What was joined to the node gives this one's output.
   const std::string& output_of(const Node& node) const;
+  /// How many rows a batch has, where the file fixes it.
+  const std::optional<std::int64_t>& rows() const { return rows_; }
   /// Counts elements that are more than the file has. Throws where they are too many.
   void spend(std::int64_t elements);
 
@@ -139,9 +143,6 @@ class Importer {
   std::unordered_map<std::string, std::string> joined_outputs_;
   std::vector<Symbol> inputs_;
   std::vector<std::pair<Layer, std::vector<Tensor>>> weights_;
-
-  friend void read_reshape(Importer& to, Node& node);
-  friend class Reading;
 };
 
 /// What reads an operator.
