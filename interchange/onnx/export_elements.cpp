@@ -95,10 +95,13 @@ ValuePtr each(const Applied& a, Make&& make) {
 
 ValuePtr same(const Applied& a) { return a.x(); }
 ValuePtr activation(const Applied& a) { return a.to.activated(a.config.at("activation"), a.x()); }
+/// One without options says none.
 ValuePtr relu(const Applied& a) {
+  const auto option = [&](const char* name, double otherwise) {
+    return a.config.contains(name) ? number(a.config.at(name)) : otherwise;
+  };
   return each(a, [&](Graph& g, const std::string& x) {
-    return bounded_relu(g, x, number(a.config.at("max_value")), number(a.config.at("negative_slope")),
-                        number(a.config.at("threshold")));
+    return bounded_relu(g, x, option("max_value", HUGE_VAL), option("negative_slope", 0), option("threshold", 0));
   });
 }
 

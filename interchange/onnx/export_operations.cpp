@@ -151,7 +151,8 @@ ValuePtr reduction(const Applied& a, const char* op) {
   const bool keeps = a.config.at("keepdims");
   std::vector<int> axes;
   for (const int axis : a.config.at("axis").get<std::vector<int>>()) axes.push_back(row_axis(axis, row));
-  for (int axis = 0; axes.empty() && axis < row.rank(); ++axis) axes.push_back(axis);
+  const bool takes_all = axes.empty();
+  for (int axis = 0; takes_all && axis < row.rank(); ++axis) axes.push_back(axis);
   std::sort(axes.begin(), axes.end());
   axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
   // What is left is in the same order, whether the channels stand first or last, where no axis is or the channels are.

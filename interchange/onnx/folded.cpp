@@ -85,21 +85,29 @@ Constant gathered(const Importer& to, Node& node) {
   return {at.dims(), result};
 }
 
+/// Along the first axis, forwards or backwards.
 Constant sliced(const Importer& to, Node& node) {
   const Constant& from = to.constant(node, 0);
   const Integers starts = to.list(node, "starts", 1).value_or(Integers{}), ends = to.list(node, "ends", 2).value_or(Integers{});
   const Integers axes = to.list(node, "axes", 3).value_or(Integers{0});
-  const bool is_plain = from.rank() == 1 && starts.size() == 1 && ends.size() == 1 && axes == Integers{0} &&
-                        (!node.has_input(4) || to.constant(node, 4).number() == 1);
-  GLIA_CHECK(is_plain, ValueError, "it takes parts of a constant of dimensions ", text_of(from.dims()), ", expected a list");
+  const double step = node.has_input(4) ? to.constant(node, 4).number() : 1;
+  GLIA_CHECK(from.rank() >= 1 && starts.size() == 1 && ends.size() == 1 && axes == Integers{0} && (step == 1 || step == -1) &&
+                 from.elements() > 0,
+             ValueError, "it takes parts of a constant of dimensions ", text_of(from.dims()), ", expected some along the first axis");
   const Integers list = from.integers();
-  const std::int64_t count = from.elements();
-  const auto counted = [&](std::int64_t at) {
-    return std::clamp<std::int64_t>(at < 0 ? std::max(at, -count) + count : at, 0, count);
+  const std::int64_t count = from.dims()[0], each = from.elements() / count;
+  const auto counted = [&](std::int64_t at, std::int64_t least, std::int64_t most) {
+    return std::clamp<std::int64_t>(at < 0 ? std::max(at, -count - 1) + count : at, least, most);
   };
-  const std::int64_t first = counted(starts[0]), last = std::max(first, counted(ends[0]));
-  const Integers part(list.begin() + first, list.begin() + last);
-  return {{static_cast<std::int64_t>(part.size())}, part};
+  Integers part, dims = from.dims();
+  if (step == 1)
+    for (std::int64_t i = counted(starts[0], 0, count); i < counted(ends[0], 0, count); ++i)
+      part.insert(part.end(), list.begin() + i * each, list.begin() + (i + 1) * each);
+  else
+    for (std::int64_t i = counted(starts[0], 0, count - 1); i > counted(ends[0], -1, count - 1); --i)
+      part.insert(part.end(), list.begin() + i * each, list.begin() + (i + 1) * each);
+  dims[0] = static_cast<std::int64_t>(part.size()) / each;
+  return {dims, part};
 }
 
 /// Other dimensions for as many elements.
@@ -150,7 +158,20 @@ Constant transposed(const Importer& to, Node& node) {
   GLIA_CHECK(is_order, ValueError, "its attribute perm is ", text_of(perm), " for ", dims.size(), " axes");
   for (const std::int64_t axis : perm) result.push_back(dims[static_cast<std::size_t>(axis)]);
   const std::vector<float> values = permuted(x.floats(), dims, {perm.begin(), perm.end()});
+  if (x.is_integer()) return {result, Integers(values.begin(), values.end())};
   return {result, std::vector<double>(values.begin(), values.end())};
+}
+
+/// One value as often as a shape says.
+Constant repeated(const Importer& to, Node& node) {
+  const Integers dims = to.constant(node, 0).integers();
+  const std::int64_t count = elements_of(dims);
+  GLIA_CHECK(count <= 1000, ValueError, "it repeats a constant ", count, " times, expected at most 1000");
+  const format::Tensor* const tensor = node.tensor("value");
+  if (!tensor) return {dims, std::vector<double>(static_cast<std::size_t>(count), 0)};
+  const Constant value(*tensor);
+  if (!value.is_integer()) return {dims, std::vector<double>(static_cast<std::size_t>(count), value.number())};
+  return {dims, Integers(static_cast<std::size_t>(count), static_cast<std::int64_t>(value.number()))};
 }
 
 std::optional<Constant> of_node(Node& node) {
@@ -178,6 +199,7 @@ std::optional<Constant> folded(const Importer& to, Node& node) {
   if (op == "Slice") return sliced(to, node);
   if (op == "Reshape" || op == "Squeeze" || op == "Unsqueeze") return redimensioned(to, node);
   if (op == "Transpose") return transposed(to, node);
+  if (op == "ConstantOfShape") return repeated(to, node);
   if (op == "Shape") {
     const Integers dims = to.constant(node, 0).dims();
     return Constant({static_cast<std::int64_t>(dims.size())}, dims);

@@ -4,10 +4,14 @@
 #include <interchange/onnx/importer.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace glia::onnx {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
+constexpr char marker = '=';  // before the names that the file gives, until Glia has given the others
 constexpr int most_nodes = 20'000, most_ends = 1'000;
 constexpr std::int64_t free_elements = 4'000'000;  // that a model may have beyond the file's: 16 MB
 
@@ -128,8 +132,7 @@ void Importer::read_inputs() {
         !options_.channels_first && shape.rank() == 3 && takes_channels_first(info->name());
     const Order order = shape.empty() ? Order::scalar : is_first ? Order::first : Order::plain;
     const Shape row = shape.empty() ? Shape{1} : is_first ? Shape{shape[1], shape[2], shape[0]} : shape;
-    const std::string name = name_for("", info->name());
-    const Symbol symbol = Input(row, name);
+    const Symbol symbol = Input(row, marker + layer_name(info->name()));
     inputs_.push_back(symbol);
     values_.emplace(info->name(), Given(symbol, order));
   }
@@ -169,12 +172,9 @@ std::vector<Symbol> Importer::read_outputs() {
                  value.constant ? "it is a constant" : "it ends within a formula that Glia has as a whole alone");
       const bool stays = value.order != Order::flattened && !(options_.channels_first && value.order == Order::first);
       Symbol symbol = stays ? *value.symbol : plain(value);
-      const std::string name = layer_name(info.name());
       const bool is_there = std::find(outputs.begin(), outputs.end(), symbol) != outputs.end() ||
                             std::find(inputs_.begin(), inputs_.end(), symbol) != inputs_.end();
-      // Nothing is computed there: it has the name.
-      if (is_there || symbol.layer().name() != name)
-        symbol = Activation("linear", {}, names_.insert(name).second ? name : "")(symbol);
+      if (is_there) symbol = Activation("linear")(symbol);  // which computes nothing, and has a name
       outputs.push_back(symbol);
     } catch (const Error& error) {
       throw ValueError(detail::concat("output ", shown(info.name()), ": ", error.what()));
@@ -194,24 +194,52 @@ Model Importer::model() {
   for (int i = 0; i < graph_.node_size(); ++i)
     if (needed[static_cast<std::size_t>(i)] && joined_.count(&graph_.node(i)) == 0) read_node(graph_.node(i));
   const std::vector<Symbol> outputs = read_outputs();
-  Model model(inputs_, outputs, {.name = layer_name(graph_.name())});
+  std::unordered_map<std::string, std::string> names;
+  Model model = named(Model(inputs_, outputs, {.name = layer_name(graph_.name())}), names);
   if (options_.device || options_.context) {
     CompileOptions where;
     where.device = options_.device, where.context = options_.context;
     model.compile(where);
   }
   for (auto& [layer, weights] : weights_) {
-    layer.set_weights(weights);
+    model.layer(names.at(layer.name())).set_weights(weights);
     weights.clear();
   }
   return model;
 }
 
+Model Importer::named(const Model& draft, std::unordered_map<std::string, std::string>& names) const {
+  Json json = Json::parse(draft.to_json());
+  Json& config = json.at("config");
+  std::unordered_set<std::string> taken;
+  const auto name = [&](const std::string& old, const std::string& wanted) {
+    if (names.count(old) != 0) return;
+    std::string result = wanted;
+    for (int counter = 1; !taken.insert(result).second; ++counter) result = wanted + '_' + std::to_string(counter);
+    names[old] = result;
+  };
+  const std::vector<std::string> outputs = draft.output_names();
+  for (std::size_t i = 0; i < outputs.size(); ++i) name(outputs[i], layer_name(graph_.output(static_cast<int>(i)).name()));
+  for (const bool given : {true, false})  // before those that Glia gave
+    for (const Json& layer : config.at("layers")) {
+      const auto old = layer.at("name").get<std::string>();
+      if ((old[0] == marker) == given) name(old, given ? old.substr(1) : old);
+    }
+  const auto rename = [&](Json& place) { place.at(0) = names.at(place.at(0).get<std::string>()); };
+  for (Json& layer : config.at("layers")) {
+    layer.at("config").at("name") = layer.at("name") = names.at(layer.at("name").get<std::string>());
+    for (Json& application : layer.at("inbound_nodes"))
+      for (Json& place : application) rename(place);
+  }
+  for (const char* const ends : {"input_layers", "output_layers"})
+    for (Json& place : config.at(ends)) rename(place);
+  return Model::from_json(json.dump());
+}
+
 const Given& Importer::given(const std::string& name) const {
-  const auto found = values_.find(name);
-  GLIA_CHECK(found != values_.end(), ValueError, "it reads ", shown(name),
-             ", which no input, initializer or node before it gives");
-  return found->second;
+  const Given* const found = find(name);
+  GLIA_CHECK(found, ValueError, "it reads ", shown(name), ", which no input, initializer or node before it gives");
+  return *found;
 }
 const Given* Importer::find(const std::string& name) const {
   const auto found = values_.find(name);
@@ -265,14 +293,11 @@ Symbol Importer::weighted(const Layer& layer, const Symbol& x, std::vector<Tenso
   return y;
 }
 
-std::string Importer::name_for(const std::string& weight, const std::string& output) {
-  std::string name;
-  if (weight.empty() || outputs_.count(output) != 0)
-    name = layer_name(output);
-  else if (const std::size_t end = weight.find_last_of("./"); end != std::string::npos && end > 0)
-    name = layer_name(weight.substr(0, end));
-  if (name.empty() || !names_.insert(name).second) return "";
-  return name;
+std::string Importer::name_for(const std::string& weight) {
+  const std::size_t end = weight.find_last_of("./");
+  if (end == std::string::npos || end == 0) return "";
+  const std::string name = marker + layer_name(weight.substr(0, end));
+  return names_.insert(name).second ? name : "";
 }
 
 const format::Node* Importer::only_reader(const std::string& value) const {

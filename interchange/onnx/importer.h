@@ -50,13 +50,8 @@ struct Given {
     double factor, offset;
   };
   std::optional<Erf> erf = {};
-  /// x < bound, or x >= bound.
-  struct Compared {
-    Symbol x;
-    bool is_less;
-    double bound;
-  };
-  std::optional<Compared> compared = {};
+  /// 1 where a comparison holds, else 0.
+  std::optional<Symbol> condition = {};
 
   Given() = default;
   explicit Given(Symbol of, Order in = Order::plain) : symbol(std::move(of)), order(in) {}
@@ -108,8 +103,8 @@ class Importer {
 
   /// A layer whose weights are set once the model is built.
   Symbol weighted(const Layer& layer, const Symbol& x, std::vector<Tensor> weights);
-  /// What a layer with this weight and output is called; "" leaves it to Glia.
-  std::string name_for(const std::string& weight, const std::string& output);
+  /// What a layer with this weight is called until named() calls it so; "" leaves it to Glia.
+  std::string name_for(const std::string& weight);
   /// The only node that reads a value that is no output; null where there is none.
   const format::Node* only_reader(const std::string& value) const;
   /// That node was read along with the one before it, whose output it replaces.
@@ -130,6 +125,8 @@ class Importer {
   std::vector<Symbol> read_outputs();
   std::vector<bool> needed_nodes() const;
   bool takes_channels_first(const std::string& input) const;
+  /// The draft with the names of the file; what the draft called its layers.
+  Model named(const Model& draft, std::unordered_map<std::string, std::string>& names) const;
 
   const format::Graph& graph_;
   const format::Model& file_;

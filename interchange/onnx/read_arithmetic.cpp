@@ -70,7 +70,7 @@ void read_add(Importer& to, Node& node) {
   else if (a.constant)
     to.put(node, to.moved(to.dynamic(node, 1), *a.constant, 1));
   else
-    put_merged(to, node, {&to.dynamic(node, 0), &to.dynamic(node, 1)}, Add(to.name_for("", node.output())));
+    put_merged(to, node, {&to.dynamic(node, 0), &to.dynamic(node, 1)}, Add());
 }
 
 void read_sub(Importer& to, Node& node) {
@@ -80,7 +80,7 @@ void read_sub(Importer& to, Node& node) {
   else if (a.constant)
     to.put(node, to.moved(to.scaled(to.dynamic(node, 1), Constant({}, std::vector<double>{-1})), *a.constant, 1));
   else
-    put_merged(to, node, {&to.dynamic(node, 0), &to.dynamic(node, 1)}, Subtract(to.name_for("", node.output())));
+    put_merged(to, node, {&to.dynamic(node, 0), &to.dynamic(node, 1)}, Subtract());
 }
 
 void read_mul(Importer& to, Node& node) {
@@ -94,7 +94,7 @@ void read_mul(Importer& to, Node& node) {
     squared.symbol = square(*x.symbol), squared.nonnegative = true, squared.scaled = {};
     return to.put(node, std::move(squared));
   }
-  put_merged(to, node, {&x, &y}, Multiply(to.name_for("", node.output())));
+  put_merged(to, node, {&x, &y}, Multiply());
 }
 
 void read_div(Importer& to, Node& node) {
@@ -158,29 +158,32 @@ void read_concat(Importer& to, Node& node) {
   const std::vector<Symbol> symbols = to.alike(values, y);
   y.symbol = symbols[0];
   const int axis = to.axis(y, node.integer("axis", 1));
-  if (symbols.size() > 1) y.symbol = Concatenate(axis, to.name_for("", node.output()))(symbols);
+  if (symbols.size() > 1) y.symbol = Concatenate(axis)(symbols);
   to.put(node, std::move(y));
 }
 
-/// Less and GreaterOrEqual with a number: halves of a Where, or steps once they are cast.
+/// Comparisons with a number: halves of a Where, or steps once they are cast. Glia's step is 1 from 0 on.
 void read_comparison(Importer& to, Node& node) {
   const Given& x = to.dynamic(node, 0);
+  const double bound = to.constant(node, 1).number();
+  const std::string& op = node.op();
+  const bool is_below = op == "LessOrEqual" || op == "Greater", is_not = op == "Less" || op == "Greater";
+  Symbol moved = *x.symbol;
+  if (is_below)
+    moved = Rescaling(-1, bound)(moved);
+  else if (bound != 0)
+    moved = Rescaling(1, -bound)(moved);
+  const Symbol step = Activation("step")(moved);
   Given y;
-  y.compared = Given::Compared{*x.symbol, node.op() == "Less", to.constant(node, 1).number()};
+  y.condition = is_not ? Rescaling(-1, 1)(step) : step;
   y.order = x.order, y.image = x.image;
   to.put(node, std::move(y));
 }
 
-/// 1 from the bound on, else 0.
-Symbol step_of(const Given::Compared& compared) {
-  const Symbol x = compared.bound == 0 ? compared.x : Rescaling(1, -compared.bound)(compared.x);
-  return Activation("step")(x);
-}
-
 void read_where(Importer& to, Node& node) {
   const Given& condition = to.given(node, 0);
-  GLIA_CHECK(condition.compared, ValueError, "its condition is none that Glia has: x < number, or x >= number");
-  const Symbol above = step_of(*condition.compared), below = Rescaling(-1, 1)(above);
+  GLIA_CHECK(condition.condition, ValueError,
+             "its condition is none that Glia has, expected a value compared with a number");
   const auto part = [&](int input, const Symbol& weight) {
     if (to.is_constant(node, input)) return Rescaling(to.constant(node, input).number())(weight);
     const Given& value = to.dynamic(node, input);
@@ -188,8 +191,7 @@ void read_where(Importer& to, Node& node) {
                "its condition has another order of axes than what it chooses from");
     return multiply({*value.symbol, weight});
   };
-  const bool is_less = condition.compared->is_less;
-  Given y(add({part(1, is_less ? below : above), part(2, is_less ? above : below)}), condition.order);
+  Given y(add({part(1, *condition.condition), part(2, Rescaling(-1, 1)(*condition.condition))}), condition.order);
   y.image = condition.image;
   to.put(node, std::move(y));
 }
@@ -199,9 +201,8 @@ void read_cast(Importer& to, Node& node) {
   node.pass_over("saturate"), node.pass_over("round_mode");
   const auto type = static_cast<ElementType>(node.integer("to", 1));
   const Given& x = to.given(node, 0);
-  if (x.compared) {
-    Given y(step_of(*x.compared), x.order);
-    if (x.compared->is_less) y.symbol = Rescaling(-1, 1)(*y.symbol);
+  if (x.condition) {
+    Given y(*x.condition, x.order);
     y.image = x.image, y.nonnegative = true;
     return to.put(node, std::move(y));
   }
@@ -232,6 +233,8 @@ OperatorReads arithmetic_reads() {
           {"Min", read_many},
           {"Concat", read_concat},
           {"Less", read_comparison},
+          {"LessOrEqual", read_comparison},
+          {"Greater", read_comparison},
           {"GreaterOrEqual", read_comparison},
           {"Where", read_where},
           {"Cast", read_cast},

@@ -37,13 +37,12 @@ void read_activation(Importer& to, Node& node) {
   const std::int64_t rank = to.row(x).rank() + 1;
   const std::optional<ActivationName> activation =
       activation_of(node, to, x.order == Order::first ? 1 : rank - 1, rank);
-  const std::string name = to.name_for("", node.output());
   Given y = x;
   y.scaled = {};
   y.nonnegative = node.op() == "Relu" || node.op() == "Sigmoid" || node.op() == "HardSigmoid" ||
                   node.op() == "Softmax" || node.op() == "Softplus" || node.op() == "Exp";
   if (activation) {
-    y.symbol = Activation(*activation, {}, name)(*x.symbol);
+    y.symbol = Activation(*activation)(*x.symbol);
     return to.put(node, std::move(y));
   }
   if (node.op() == "Clip") {
@@ -51,7 +50,7 @@ void read_activation(Importer& to, Node& node) {
     y.symbol = clipped(*x.symbol, least, most), y.nonnegative = least >= 0;
   } else if (node.op() == "HardSigmoid") {
     const double alpha = node.real("alpha", 0.2), beta = node.real("beta", 0.5);
-    y.symbol = ReLU({.max_value = 1, .name = name})(Rescaling(alpha, beta)(*x.symbol));
+    y.symbol = ReLU({.max_value = 1})(Rescaling(alpha, beta)(*x.symbol));
   } else {  // softmax along another axis
     const std::int64_t given = node.integer("axis", -1);
     GLIA_CHECK(to.operator_set() >= 13, ValueError, "its softmax is over several axes, as operator sets before 13 "
@@ -101,7 +100,7 @@ void read_prelu(Importer& to, Node& node) {
     for (std::size_t i = 0; i < dims.size(); ++i) place = place * dims[i] + (dims[i] == 1 ? 0 : index[i]);
     alpha.push_back(numbers[static_cast<std::size_t>(place)]);
   }
-  y.symbol = to.weighted(PReLU({.name = to.name_for(node.input(1), node.output())}), *image.symbol, [&] {
+  y.symbol = to.weighted(PReLU({.name = to.name_for(node.input(1))}), *image.symbol, [&] {
     std::vector<Tensor> weights;
     weights.emplace_back(alpha, shape);
     return weights;
@@ -125,7 +124,7 @@ void read_batch_normalization(Importer& to, Node& node) {
     weights.emplace_back(to.features(x, numbers.floats()));
   }
   const BatchNormalization layer(
-      {.epsilon = node.real("epsilon", 1e-5), .name = to.name_for(node.input(1), to.output_of(node))});
+      {.epsilon = node.real("epsilon", 1e-5), .name = to.name_for(node.input(1))});
   y.symbol = to.weighted(layer, *y.symbol, std::move(weights));
   y.nonnegative = false, y.scaled = {};
   to.put(node, std::move(y));
@@ -151,7 +150,7 @@ void read_layer_normalization(Importer& to, Node& node) {
   const Given flat = axis == row.rank() ? in : to.reshaped(in, {features});
   const LayerNormalization layer({.epsilon = node.real("epsilon", 1e-5),
                                   .center = node.has_input(2),
-                                  .name = to.name_for(node.input(1), to.output_of(node))});
+                                  .name = to.name_for(node.input(1))});
   const Given normalized(to.weighted(layer, *flat.symbol, std::move(weights)));
   to.put(node, to.reshaped(normalized, row));
 }
@@ -183,12 +182,18 @@ Symbol reciprocal(const Symbol& x) { return pow(x, -1); }
 
 Symbol clipped(const Symbol& x, double least, double most) {
   if (least == 0 && most == 6) return Activation("relu6")(x);
-  if (std::isinf(least) && std::isinf(most)) return Activation("linear")(x);
   GLIA_CHECK(least <= most, ValueError, "its bounds are ", least, " and ", most,
              ", expected the lower one first");
-  if (std::isinf(least)) return Rescaling(-1, most)(ReLU()(Rescaling(-1, most)(x)));
   if (least == 0) return ReLU({.max_value = most})(x);
-  return Rescaling(1, least)(ReLU({.max_value = most - least})(Rescaling(1, -least)(x)));
+  // A ReLU of slope 1 is min(x, max_value), to the bit, but for bounds below 0.
+  const auto at_most = [](const Symbol& value, double bound) -> Symbol {
+    if (std::isinf(bound)) return value;
+    if (bound >= 0) return ReLU({.max_value = bound, .negative_slope = 1})(value);
+    return Rescaling(1, bound)(ReLU({.max_value = 0, .negative_slope = 1})(Rescaling(1, -bound)(value)));
+  };
+  Symbol y = at_most(x, most);
+  if (!std::isinf(least)) y = Rescaling(-1)(at_most(Rescaling(-1)(y), -least));
+  return y == x ? Activation("linear")(x) : y;
 }
 
 std::optional<ActivationName> activation_of(Node& node, const Importer& to, std::int64_t axis, std::int64_t rank) {

@@ -55,7 +55,7 @@ void put_dense(Importer& to, Node& node, Matrix matrix, std::optional<std::vecto
   const ActivationName activation = to.activation_after(node, rank - 1, rank);
   const Dense layer(static_cast<int>(matrix.out), {.activation = activation,
                                                    .use_bias = bias.has_value(),
-                                                   .name = to.name_for(node.input(1), to.output_of(node))});
+                                                   .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
   weights.emplace_back(matrix.numbers, Shape{matrix.in, matrix.out});
   matrix.numbers = {};
@@ -146,7 +146,7 @@ void read_conv(Importer& to, Node& node) {
   GLIA_CHECK(groups >= 1 && groups < 1 << 30 && dims[1] * groups == channels, ShapeError, "its filters have the dimensions ",
              text_of(dims), " and ", groups, " groups beside ", channels, " channels");
   const ActivationName activation = to.activation_after(node, 1, static_cast<std::int64_t>(dims.size()));
-  const std::string name = to.name_for(node.input(1), to.output_of(node));
+  const std::string name = to.name_for(node.input(1));
   const bool use_bias = node.has_input(2);
   const int count = static_cast<int>(dims[0]);
   const Size2D kernel = window.size(), strides = window.stride(), dilation = window.dilation();
@@ -211,7 +211,7 @@ void read_conv_transpose(Importer& to, Node& node) {
                                .dilation_rate = window.dilation(),
                                .activation = activation,
                                .use_bias = node.has_input(2),
-                               .name = to.name_for(node.input(1), to.output_of(node))});
+                               .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
   weights.emplace_back(permuted(filters.floats(), dims, {2, 3, 1, 0}), Shape{dims[2], dims[3], dims[1], dims[0]});
   if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), dims[1]));
@@ -250,7 +250,7 @@ void read_gather(Importer& to, Node& node) {
   std::vector<Tensor> weights;
   weights.emplace_back(table.floats(), Shape{dims[0], dims[1]});
   const Embedding layer(static_cast<int>(dims[0]), static_cast<int>(dims[1]),
-                        {.name = to.name_for(node.input(0), node.output())});
+                        {.name = to.name_for(node.input(0))});
   to.put(node, Given(to.weighted(layer, to.plain(x), std::move(weights))));
 }
 
