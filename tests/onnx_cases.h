@@ -44,12 +44,16 @@ struct OnnxCase {
   bool whole_numbers = false;  ///< inputs are indices below 5
 };
 
-inline OnnxCase onnx_case(const std::string& name, const Shape& input, const std::function<Symbol(const Symbol&)>& output) {
-  return {name, {input}, [output](const std::vector<Symbol>& x) { return std::vector<Symbol>{output(x[0])}; }};
+inline OnnxCase onnx_case(const std::string& name, const Shape& input,
+                          const std::function<Symbol(const Symbol&)>& output) {
+  return {
+      name, {input}, [output](const std::vector<Symbol>& x) { return std::vector<Symbol>{output(x[0])}; }};
 }
 inline OnnxCase onnx_case(const std::string& name, const Shape& a, const Shape& b,
                           const std::function<Symbol(const Symbol&, const Symbol&)>& output) {
-  return {name, {a, b}, [output](const std::vector<Symbol>& x) { return std::vector<Symbol>{output(x[0], x[1])}; }};
+  return {name, {a, b}, [output](const std::vector<Symbol>& x) {
+            return std::vector<Symbol>{output(x[0], x[1])};
+          }};
 }
 
 inline Model made(const OnnxCase& one) {
@@ -73,10 +77,12 @@ inline std::vector<Tensor> data_of(const OnnxCase& one, std::int64_t rows) {
 /// Activations, alone and as the end of another layer.
 inline std::vector<OnnxCase> activation_cases() {
   std::vector<OnnxCase> cases;
-  for (const char* const name : {"linear", "relu", "sigmoid", "tanh", "softmax", "log_softmax", "relu6", "leaky_relu", "elu", "selu",
-                                 "celu", "hard_sigmoid", "softplus", "softsign", "silu", "hard_silu", "gelu", "mish", "exponential",
-                                 "step"}) {
-    cases.push_back(onnx_case(std::string("activation_") + name, {7}, [=](const Symbol& x) { return Activation(name)(x); }));
+  for (const char* const name :
+       {"linear",     "relu",      "sigmoid", "tanh", "softmax",      "log_softmax", "relu6",
+        "leaky_relu", "elu",       "selu",    "celu", "hard_sigmoid", "softplus",    "softsign",
+        "silu",       "hard_silu", "gelu",    "mish", "exponential",  "step"}) {
+    cases.push_back(onnx_case(std::string("activation_") + name, {7},
+                              [=](const Symbol& x) { return Activation(name)(x); }));
     cases.push_back(onnx_case(std::string("conv_") + name, {4, 5, 3},
                               [=](const Symbol& x) { return Conv2D(4, 2, {.activation = name})(x); }));
   }
@@ -93,7 +99,8 @@ inline std::vector<OnnxCase> activation_cases() {
   add("relu_of_all", ReLU({.max_value = 1.1, .negative_slope = 0.2, .threshold = 0.3}));
   add("relu_of_threshold", ReLU({.threshold = 0.4}));
   add("rescaling", Rescaling(1.5, -0.25));
-  cases.push_back(onnx_case("prelu_of_filters", {5, 5, 2}, [](const Symbol& x) { return PReLU()(Conv2D(3, 2)(x)); }));
+  cases.push_back(
+      onnx_case("prelu_of_filters", {5, 5, 2}, [](const Symbol& x) { return PReLU()(Conv2D(3, 2)(x)); }));
   return cases;
 }
 
@@ -106,14 +113,17 @@ inline std::vector<OnnxCase> image_cases() {
     const auto named = [&](const char* name) { return std::string(name) + '_' + padding; };
     add(named("conv"), {9, 8, 3}, Conv2D(4, 3, {.padding = padding}));
     add(named("conv_strides"), {9, 8, 3}, Conv2D(4, {3, 2}, {.strides = {2, 3}, .padding = padding}));
-    add(named("conv_dilation"), {9, 8, 3}, Conv2D(4, {3, 2}, {.padding = padding, .dilation_rate = 2, .use_bias = false}));
+    add(named("conv_dilation"), {9, 8, 3},
+        Conv2D(4, {3, 2}, {.padding = padding, .dilation_rate = 2, .use_bias = false}));
     add(named("conv_groups"), {7, 7, 4}, Conv2D(6, 3, {.padding = padding, .groups = 2}));
     add(named("conv1d"), {11, 3}, Conv1D(4, 3, {.strides = 2, .padding = padding}));
-    add(named("depthwise"), {7, 6, 3}, DepthwiseConv2D(3, {.strides = 2, .padding = padding, .depth_multiplier = 2}));
+    add(named("depthwise"), {7, 6, 3},
+        DepthwiseConv2D(3, {.strides = 2, .padding = padding, .depth_multiplier = 2}));
     add(named("separable"), {7, 6, 3}, SeparableConv2D(5, 3, {.padding = padding, .depth_multiplier = 2}));
     add(named("transpose"), {4, 5, 3}, Conv2DTranspose(2, 3, {.strides = 2, .padding = padding}));
     add(named("transpose_gaps"), {4, 5, 3}, Conv2DTranspose(2, 2, {.strides = 3, .padding = padding}));
-    add(named("transpose_dilation"), {4, 5, 3}, Conv2DTranspose(2, 3, {.padding = padding, .dilation_rate = 2}));
+    add(named("transpose_dilation"), {4, 5, 3},
+        Conv2DTranspose(2, 3, {.padding = padding, .dilation_rate = 2}));
     add(named("max"), {7, 6, 3}, MaxPooling2D({2, 3}, {.strides = 2, .padding = padding}));
     add(named("average"), {7, 6, 3}, AveragePooling2D({2, 3}, {.strides = 2, .padding = padding}));
   }
@@ -147,7 +157,8 @@ inline std::vector<OnnxCase> other_cases() {
   const auto add = [&](const std::string& name, const Shape& shape, const Layer& layer) {
     cases.push_back(onnx_case(name, shape, [layer](const Symbol& x) { return layer(x); }));
   };
-  const auto of = [&](const std::string& name, const Shape& shape, const std::function<Symbol(const Symbol&)>& make) {
+  const auto of = [&](const std::string& name, const Shape& shape,
+                      const std::function<Symbol(const Symbol&)>& make) {
     cases.push_back(onnx_case(name, shape, make));
   };
   const auto join = [&](const std::string& name, const Shape& a, const Shape& b,
@@ -165,39 +176,50 @@ inline std::vector<OnnxCase> other_cases() {
   add("rms_normalization", {3, 6}, RMSNormalization());
   add("normalization", {3, 6}, Normalization());
   add("normalization_given", {4}, Normalization({.mean = {0.5}, .variance = {4}}));
-  cases.push_back({"embedding", {{6}}, [](const std::vector<Symbol>& x) {
-                     return std::vector<Symbol>{Embedding(5, 3)(x[0])};
-                   }, true});
+  cases.push_back({"embedding",
+                   {{6}},
+                   [](const std::vector<Symbol>& x) { return std::vector<Symbol>{Embedding(5, 3)(x[0])}; },
+                   true});
   of("formulas", {5}, [](const Symbol& x) {
     const Symbol positive = abs(x) + 0.5;
-    return concatenate({exp(x), log(positive), sqrt(positive), square(x), pow(positive, 1.5), 2.0 / positive, 1.0 - x});
+    return concatenate(
+        {exp(x), log(positive), sqrt(positive), square(x), pow(positive, 1.5), 2.0 / positive, 1.0 - x});
   });
   of("sums", {3, 4, 5}, [](const Symbol& x) {
-    return concatenate({reshape(sum(x, {1}), {20}), reshape(mean(x, {-1}, true), {12}), sum(x), reshape(mean(x, {1, 3}), {4})});
+    return concatenate({reshape(sum(x, {1}), {20}), reshape(mean(x, {-1}, true), {12}), sum(x),
+                        reshape(mean(x, {1, 3}), {4})});
   });
   of("permute", {3, 4, 5}, [](const Symbol& x) { return transpose(x, {2, 3, 1}); });
-  of("permute_channels", {3, 4, 5}, [](const Symbol& x) { return transpose(transpose(x, {3, 1, 2}), {1, 3, 2}); });
+  of("permute_channels", {3, 4, 5}, [](const Symbol& x) {
+    return transpose(transpose(x, {3, 1, 2}), {1, 3, 2});
+  });
   of("slice", {3, 4, 5}, [](const Symbol& x) { return slice(x, 2, 1, 2); });
   of("stop_gradient", {4}, [](const Symbol& x) { return stop_gradient(x) * 2.0; });
   of("vanishing", {4, 4, 3}, [](const Symbol& x) {
-    return GaussianNoise(0.1)(GaussianDropout(0.2)(AlphaDropout(0.1)(SpatialDropout2D(0.2)(Dropout(0.3)(Conv2D(2, 2)(Cutout(2)(
-        RandomErasing()(RandomTranslation(0.2, 0.2)(RandomFlip()(x))))))))));
+    return GaussianNoise(0.1)(GaussianDropout(0.2)(AlphaDropout(0.1)(SpatialDropout2D(0.2)(Dropout(0.3)(
+        Conv2D(2, 2)(Cutout(2)(RandomErasing()(RandomTranslation(0.2, 0.2)(RandomFlip()(x))))))))));
   });
   join("matmul", {2, 3, 4}, {2, 4, 5}, [](const Symbol& a, const Symbol& b) { return matmul(a, b); });
   join("dot", {6}, {6}, [](const Symbol& a, const Symbol& b) { return dot({a, b}); });
   join("dot_normalized", {3, 4}, {4, 5}, [](const Symbol& a, const Symbol& b) {
     return dot({a, b}, {.axes = {2, 1}, .normalize = true});
   });
-  join("dot_of_first_axes", {4, 3, 2}, {5, 4}, [](const Symbol& a, const Symbol& b) { return dot({a, b}, {.axes = {1, 2}}); });
+  join("dot_of_first_axes", {4, 3, 2}, {5, 4}, [](const Symbol& a, const Symbol& b) {
+    return dot({a, b}, {.axes = {1, 2}});
+  });
   join("merges", {3, 4}, {3, 4}, [](const Symbol& a, const Symbol& b) {
-    return concatenate({average({a, b, b}), maximum({a, b, a}), Add()({a, b, a}), subtract({a, b}), multiply({a, b, b}), average({a, b, a}), maximum({a, b}), minimum({a, b}),
-                        a / (abs(b) + 1.0)}, 1);
+    return concatenate(
+        {average({a, b, b}), maximum({a, b, a}), Add()({a, b, a}), subtract({a, b}), multiply({a, b, b}),
+         average({a, b, a}), maximum({a, b}), minimum({a, b}), a / (abs(b) + 1.0)},
+        1);
   });
   join("repeated_axes", {3, 1, 4}, {2, 4}, [](const Symbol& a, const Symbol& b) { return average({a, b}); });
   join("excited", {6, 6, 3}, {3}, [](const Symbol& x, const Symbol& s) {
     return multiply({Conv2D(3, 3)(x), Reshape({1, 1, 3})(Dense(3, "sigmoid")(s))});
   });
-  join("joined_filters", {6, 6, 3}, {4, 4, 2}, [](const Symbol& a, const Symbol& b) { return concatenate({Conv2D(3, 3)(a), b}); });
+  join("joined_filters", {6, 6, 3}, {4, 4, 2}, [](const Symbol& a, const Symbol& b) {
+    return concatenate({Conv2D(3, 3)(a), b});
+  });
   return cases;
 }
 
@@ -211,7 +233,8 @@ inline std::vector<OnnxCase> network_cases() {
     return Dense(3, "softmax")(Dense(8, "relu")(Flatten()(y)));
   }));
   cases.push_back(onnx_case("residual", {8, 8, 3}, [](const Symbol& x) {
-    const Residual block({Conv2D(4, 3, {.padding = "same"}), BatchNormalization(), ReLU()}, {.shortcut = {Conv2D(4, 1)}});
+    const Residual block({Conv2D(4, 3, {.padding = "same"}), BatchNormalization(), ReLU()},
+                         {.shortcut = {Conv2D(4, 1)}});
     return GlobalAveragePooling2D()(Residual({Conv2D(4, 3, {.padding = "same"})})(block(x)));
   }));
   cases.push_back({"shared", {{5}, {5}}, [](const std::vector<Symbol>& x) {

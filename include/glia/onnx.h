@@ -42,8 +42,9 @@ struct LoadOptions {
 
 /// The model of an ONNX file, with its weights: operators as layers, so that it can be trained further once it is compiled (where a
 /// device or context is given it is compiled for that, without a loss). Layers with weights are called as the file calls these, inputs
-/// and outputs as there. Allocates and synchronises. Throws FileError for a file that is missing, damaged, whose weights are in other files, or that needs
-/// what Glia does not have: operator, node and attribute are named; OutOfMemoryError, DeviceError.
+/// as there, and the layers that give outputs as the outputs. Allocates and synchronises. Throws FileError for a file that is missing,
+/// damaged, whose weights are in other files, or that needs what Glia does not have: operator, node and attribute are named;
+/// OutOfMemoryError, DeviceError.
 ///
 ///     glia::Model model = glia::onnx::load("resnet18.onnx");
 ///     glia::Tensor scores = model.predict(images);  // (rows, 224, 224, 3)

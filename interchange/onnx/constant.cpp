@@ -36,9 +36,7 @@ std::int64_t bytes_of(ElementType type) {
   }
 }
 
-float of_bfloat16(std::uint16_t bits) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
+float of_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 /// IEEE 754 binary16: 1 sign, 5 of exponent, 10 of fraction.
 float of_float16(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;

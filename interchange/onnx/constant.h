@@ -80,6 +80,7 @@ std::int64_t elements_of(const Integers& dims);
 /// "(2, any, 3)".
 std::string text_of(const Integers& dims);
 /// Elements with their axes in another order.
-std::vector<float> permuted(const std::vector<float>& values, const Integers& dims, const std::vector<int>& order);
+std::vector<float> permuted(const std::vector<float>& values, const Integers& dims,
+                            const std::vector<int>& order);
 
 }  // namespace glia::onnx

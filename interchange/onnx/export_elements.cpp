@@ -10,7 +10,10 @@ namespace {
 using Graph = GraphWriter;
 
 double number(const Json& json) {
-  return json.is_string() ? (json == "inf" ? HUGE_VAL : json == "-inf" ? -HUGE_VAL : NAN) : json.get<double>();
+  return json.is_string() ? (json == "inf"    ? HUGE_VAL
+                             : json == "-inf" ? -HUGE_VAL
+                                              : NAN)
+                          : json.get<double>();
 }
 double option(const Json& function, const char* name, double otherwise) {
   if (!function.is_object() || !function.contains("config")) return otherwise;
@@ -101,7 +104,8 @@ ValuePtr relu(const Applied& a) {
     return a.config.contains(name) ? number(a.config.at(name)) : otherwise;
   };
   return each(a, [&](Graph& g, const std::string& x) {
-    return bounded_relu(g, x, option("max_value", HUGE_VAL), option("negative_slope", 0), option("threshold", 0));
+    return bounded_relu(g, x, option("max_value", HUGE_VAL), option("negative_slope", 0),
+                        option("threshold", 0));
   });
 }
 
@@ -168,15 +172,17 @@ ValuePtr layer_normalization(const Applied& a) {
                                     ? a.to.constant(a, "gamma")
                                     : a.to.numbers(a, "gamma", ones, {a.row.back()})};
   if (a.config.at("center").get<bool>()) inputs.push_back(a.to.constant(a, "beta"));
-  return a.to.last(a.row, g.add("LayerNormalization", inputs,
-                                {{"axis", std::int64_t{-1}}, {"epsilon", a.config.at("epsilon").get<double>()}}));
+  return a.to.last(a.row,
+                   g.add("LayerNormalization", inputs,
+                         {{"axis", std::int64_t{-1}}, {"epsilon", a.config.at("epsilon").get<double>()}}));
 }
 
 ValuePtr rms_normalization(const Applied& a) {
   Graph& g = a.to.onnx();
   const std::string& x = g.last(a.x());
   const std::string mean = g.add("ReduceMean", {g.add("Mul", {x, x}), g.integers({-1})});
-  const std::string root = g.add("Sqrt", {g.add("Add", {mean, g.scalar(a.config.at("epsilon").get<double>())})});
+  const std::string root =
+      g.add("Sqrt", {g.add("Add", {mean, g.scalar(a.config.at("epsilon").get<double>())})});
   return a.to.last(a.row, g.add("Mul", {g.add("Div", {x, root}), a.to.constant(a, "scale")}));
 }
 

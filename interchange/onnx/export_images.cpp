@@ -106,10 +106,9 @@ ValuePtr transposed_convolution(const Applied& a) {
 
 ValuePtr pooling(const Applied& a, const char* op) {
   const Axes w = axes_of(a.config, "pool_size");
-  return a.to.first(a.row, a.to.onnx().add(op, {a.to.onnx().first(a.x())},
-                                           {{"kernel_shape", w.kernel},
-                                            {"strides", w.strides},
-                                            {"pads", pads_of(a, w)}}));
+  return a.to.first(
+      a.row, a.to.onnx().add(op, {a.to.onnx().first(a.x())},
+                             {{"kernel_shape", w.kernel}, {"strides", w.strides}, {"pads", pads_of(a, w)}}));
 }
 
 ValuePtr global_pooling(const Applied& a, const char* op) {
@@ -150,13 +149,13 @@ ValuePtr up_sampling(const Applied& a) {
   const std::vector<float> scales{1, 1, static_cast<float>(factors[0]), static_cast<float>(factors[1])};
   const bool bilinear = a.config.at("interpolation") == "bilinear";
   const Strings inputs{g.first(a.x()), "", a.to.numbers(a, "scales", scales, {4})};
-  return a.to.first(
-      a.row, bilinear ? g.add("Resize", inputs,
-                              {{"mode", "linear"}, {"coordinate_transformation_mode", "half_pixel"}})
-                      : g.add("Resize", inputs,
-                              {{"mode", "nearest"},
-                               {"coordinate_transformation_mode", "asymmetric"},
-                               {"nearest_mode", "floor"}}));
+  return a.to.first(a.row, bilinear
+                               ? g.add("Resize", inputs,
+                                       {{"mode", "linear"}, {"coordinate_transformation_mode", "half_pixel"}})
+                               : g.add("Resize", inputs,
+                                       {{"mode", "nearest"},
+                                        {"coordinate_transformation_mode", "asymmetric"},
+                                        {"nearest_mode", "floor"}}));
 }
 
 }  // namespace

@@ -185,7 +185,8 @@ ValuePtr permute(const Applied& a) {
 
 ValuePtr slice(const Applied& a) {
   Graph& g = a.to.onnx();
-  const auto first = a.config.at("first").get<std::int64_t>(), count = a.config.at("count").get<std::int64_t>();
+  const auto first = a.config.at("first").get<std::int64_t>(),
+             count = a.config.at("count").get<std::int64_t>();
   const int axis = row_axis(a.config.at("axis"), a.x()->row);
   const std::int64_t at = batch_axis(axis, a.x()->row, !a.x()->first.empty());
   return a.to.each(a.x(), a.row, [&](const std::string& x) {
@@ -208,9 +209,7 @@ LayerExports merge_exports() {
           {"Dot", dot}};
 }
 
-LayerExports product_exports() {
-  return {{"Dense", dense}, {"Matmul", matmul}, {"Embedding", embedding}};
-}
+LayerExports product_exports() { return {{"Dense", dense}, {"Matmul", matmul}, {"Embedding", embedding}}; }
 
 LayerExports operation_exports() {
   return {{"Flatten", reshape},

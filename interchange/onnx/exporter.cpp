@@ -73,9 +73,9 @@ Shape Exporter::shape_of(const Json& json, const Values& inputs) {
   layer["inbound_nodes"] = Json::array({ends});
   layers.push_back(layer);
   const Json output = Json::array({Json::array({layer["name"], 0, 0})});
-  const Json model{{"class_name", "Functional"},
-                   {"config",
-                    {{"name", "shape"}, {"layers", layers}, {"input_layers", ends}, {"output_layers", output}}}};
+  const Json model{
+      {"class_name", "Functional"},
+      {"config", {{"name", "shape"}, {"layers", layers}, {"input_layers", ends}, {"output_layers", output}}}};
   return Model::from_json(model.dump()).outputs()[0].shape();
 }
 
@@ -83,9 +83,10 @@ ValuePtr Exporter::layer(const Json& described, const Values& inputs) {
   const auto [json, path] = known(described);
   const std::string type = json->at("class_name");
   const Json& config = json->at("config");
-  GLIA_CHECK(!json->contains("registered_name"), ValueError, "the layer \"", path, "\" (", type,
-             ") has no ONNX form, because its class is the application's own: put layers of Glia in its place, "
-             "or save the model with Model::save");
+  GLIA_CHECK(
+      !json->contains("registered_name"), ValueError, "the layer \"", path, "\" (", type,
+      ") has no ONNX form, because its class is the application's own: put layers of Glia in its place, "
+      "or save the model with Model::save");
   if (type == "InputLayer") return inputs[0];
   const std::string around = graph_.path();
   if (is_graph(type)) {

@@ -99,7 +99,7 @@ class Exporter {
   static Shape shape_of(const Json& json, const Values& inputs);
 
   GraphWriter& graph_;
-  std::vector<Known> numbers_;                      // of layers, as "shared_layer" counts them
+  std::vector<Known> numbers_;                          // of layers, as "shared_layer" counts them
   std::unordered_map<const Json*, std::string> paths_;  // of what is described
   std::map<std::string, Tensor> weights_;
   std::unordered_map<std::string, std::string> constants_;

@@ -24,7 +24,11 @@ std::int64_t of_integers(const std::string& op, std::int64_t a, std::int64_t b) 
 }
 
 double of_reals(const std::string& op, double a, double b) {
-  return op == "Add" ? a + b : op == "Sub" ? a - b : op == "Mul" ? a * b : op == "Div" ? a / b : std::pow(a, b);
+  return op == "Add"   ? a + b
+         : op == "Sub" ? a - b
+         : op == "Mul" ? a * b
+         : op == "Div" ? a / b
+                       : std::pow(a, b);
 }
 
 /// Shapes of which one is repeated along the other: those of one number, or of as many.
@@ -34,16 +38,19 @@ Constant binary(const std::string& op, const Constant& a, const Constant& b) {
   const auto ends_alike = [&] {
     Integers dims = smaller.dims();
     while (!dims.empty() && dims[0] == 1) dims.erase(dims.begin());
-    return dims.size() <= larger.dims().size() && std::equal(dims.rbegin(), dims.rend(), larger.dims().rbegin());
+    return dims.size() <= larger.dims().size() &&
+           std::equal(dims.rbegin(), dims.rend(), larger.dims().rbegin());
   };
   GLIA_CHECK(smaller.elements() == 1 || ends_alike(), ValueError, "it computes with constants of dimensions ",
-             text_of(a.dims()), " and ", text_of(b.dims()), ": simplify the file first, with onnxsim for example");
+             text_of(a.dims()), " and ", text_of(b.dims()),
+             ": simplify the file first, with onnxsim for example");
   const auto count = static_cast<std::size_t>(larger.elements());
   const Integers& dims = larger.rank() >= smaller.rank() ? larger.dims() : smaller.dims();
   if (a.is_integer() && b.is_integer() && op != "Pow") {
     const Integers x = a.integers(), y = b.integers();
     Integers result;
-    for (std::size_t i = 0; i < count; ++i) result.push_back(of_integers(op, x[i % x.size()], y[i % y.size()]));
+    for (std::size_t i = 0; i < count; ++i)
+      result.push_back(of_integers(op, x[i % x.size()], y[i % y.size()]));
     return {dims, result};
   }
   const std::vector<double> x = a.reals(), y = b.reals();
@@ -54,7 +61,8 @@ Constant binary(const std::string& op, const Constant& a, const Constant& b) {
 
 Constant unary(const std::string& op, const Constant& a) {
   std::vector<double> values = a.reals();
-  for (double& x : values) x = op == "Sqrt" ? std::sqrt(x) : op == "Neg" ? -x : op == "Exp" ? std::exp(x) : 1 / x;
+  for (double& x : values)
+    x = op == "Sqrt" ? std::sqrt(x) : op == "Neg" ? -x : op == "Exp" ? std::exp(x) : 1 / x;
   return {a.dims(), values};
 }
 
@@ -63,7 +71,8 @@ Constant concatenated(const Importer& to, Node& node) {
   node.expect("axis", 0);
   for (int i = 0; i < node.inputs(); ++i) {
     const Constant& part = to.constant(node, i);
-    GLIA_CHECK(part.rank() == 1, ValueError, "it joins constants of dimensions ", text_of(part.dims()), ", expected lists");
+    GLIA_CHECK(part.rank() == 1, ValueError, "it joins constants of dimensions ", text_of(part.dims()),
+               ", expected lists");
     const Integers integers = part.integers();
     all.insert(all.end(), integers.begin(), integers.end());
     GLIA_CHECK(all.size() <= 1000, ValueError, "it joins more than 1000 integers");
@@ -74,12 +83,14 @@ Constant concatenated(const Importer& to, Node& node) {
 Constant gathered(const Importer& to, Node& node) {
   node.expect("axis", 0);
   const Constant &from = to.constant(node, 0), &at = to.constant(node, 1);
-  GLIA_CHECK(from.rank() == 1, ValueError, "it takes elements of a constant of dimensions ", text_of(from.dims()), ", expected a list");
+  GLIA_CHECK(from.rank() == 1, ValueError, "it takes elements of a constant of dimensions ",
+             text_of(from.dims()), ", expected a list");
   const Integers list = from.integers(), places = at.integers();
   Integers result;
   for (std::int64_t place : places) {
     if (place < 0) place += from.elements();
-    GLIA_CHECK(place >= 0 && place < from.elements(), ValueError, "it takes element ", place, " of ", from.elements());
+    GLIA_CHECK(place >= 0 && place < from.elements(), ValueError, "it takes element ", place, " of ",
+               from.elements());
     result.push_back(list[static_cast<std::size_t>(place)]);
   }
   return {at.dims(), result};
@@ -88,12 +99,14 @@ Constant gathered(const Importer& to, Node& node) {
 /// Along the first axis, forwards or backwards.
 Constant sliced(const Importer& to, Node& node) {
   const Constant& from = to.constant(node, 0);
-  const Integers starts = to.list(node, "starts", 1).value_or(Integers{}), ends = to.list(node, "ends", 2).value_or(Integers{});
+  const Integers starts = to.list(node, "starts", 1).value_or(Integers{}),
+                 ends = to.list(node, "ends", 2).value_or(Integers{});
   const Integers axes = to.list(node, "axes", 3).value_or(Integers{0});
   const double step = node.has_input(4) ? to.constant(node, 4).number() : 1;
-  GLIA_CHECK(from.rank() >= 1 && starts.size() == 1 && ends.size() == 1 && axes == Integers{0} && (step == 1 || step == -1) &&
-                 from.elements() > 0,
-             ValueError, "it takes parts of a constant of dimensions ", text_of(from.dims()), ", expected some along the first axis");
+  GLIA_CHECK(from.rank() >= 1 && starts.size() == 1 && ends.size() == 1 && axes == Integers{0} &&
+                 (step == 1 || step == -1) && from.elements() > 0,
+             ValueError, "it takes parts of a constant of dimensions ", text_of(from.dims()),
+             ", expected some along the first axis");
   const Integers list = from.integers();
   const std::int64_t count = from.dims()[0], each = from.elements() / count;
   const auto counted = [&](std::int64_t at, std::int64_t least, std::int64_t most) {
@@ -127,7 +140,8 @@ Constant redimensioned(const Importer& to, Node& node) {
     return x.with_dims(dims);
   }
   Integers axes = to.list(node, "axes", 1).value_or(Integers{});
-  GLIA_CHECK(axes.size() <= 8 && dims.size() <= 8, ValueError, "it has ", axes.size(), " axes, expected at most 8");
+  GLIA_CHECK(axes.size() <= 8 && dims.size() <= 8, ValueError, "it has ", axes.size(),
+             " axes, expected at most 8");
   const bool adds = node.op() == "Unsqueeze";
   const auto rank = static_cast<std::int64_t>(dims.size() + (adds ? axes.size() : 0));
   for (std::int64_t& axis : axes) {
@@ -136,7 +150,8 @@ Constant redimensioned(const Importer& to, Node& node) {
   }
   std::sort(axes.begin(), axes.end());
   if (adds)
-    for (const std::int64_t axis : axes) dims.insert(dims.begin() + std::min<std::int64_t>(axis, static_cast<std::int64_t>(dims.size())), 1);
+    for (const std::int64_t axis : axes)
+      dims.insert(dims.begin() + std::min<std::int64_t>(axis, static_cast<std::int64_t>(dims.size())), 1);
   else if (axes.empty())
     std::erase(dims, 1);
   else
@@ -154,7 +169,8 @@ Constant transposed(const Importer& to, Node& node) {
   Integers sorted = perm, result;
   std::sort(sorted.begin(), sorted.end());
   bool is_order = sorted.size() == dims.size();
-  for (std::size_t i = 0; i < sorted.size() && is_order; ++i) is_order = sorted[i] == static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < sorted.size() && is_order; ++i)
+    is_order = sorted[i] == static_cast<std::int64_t>(i);
   GLIA_CHECK(is_order, ValueError, "its attribute perm is ", text_of(perm), " for ", dims.size(), " axes");
   for (const std::int64_t axis : perm) result.push_back(dims[static_cast<std::size_t>(axis)]);
   const std::vector<float> values = permuted(x.floats(), dims, {perm.begin(), perm.end()});
@@ -170,7 +186,8 @@ Constant repeated(const Importer& to, Node& node) {
   const format::Tensor* const tensor = node.tensor("value");
   if (!tensor) return {dims, std::vector<double>(static_cast<std::size_t>(count), 0)};
   const Constant value(*tensor);
-  if (!value.is_integer()) return {dims, std::vector<double>(static_cast<std::size_t>(count), value.number())};
+  if (!value.is_integer())
+    return {dims, std::vector<double>(static_cast<std::size_t>(count), value.number())};
   return {dims, Integers(static_cast<std::size_t>(count), static_cast<std::int64_t>(value.number()))};
 }
 
@@ -181,7 +198,8 @@ std::optional<Constant> of_node(Node& node) {
   if (const auto reals = node.reals("value_floats"))
     return Constant({static_cast<std::int64_t>(reals->size())}, *reals);
   const Integers integers = node.integers("value_ints", {});
-  GLIA_CHECK(node.has("value_ints"), ValueError, "its value is none that Glia has something for, expected numbers");
+  GLIA_CHECK(node.has("value_ints"), ValueError,
+             "its value is none that Glia has something for, expected numbers");
   return Constant({static_cast<std::int64_t>(integers.size())}, integers);
 }
 
@@ -193,7 +211,8 @@ std::optional<Constant> folded(const Importer& to, Node& node) {
   if (op == "Identity") return to.constant(node, 0);
   if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div" || op == "Pow")
     return binary(op, to.constant(node, 0), to.constant(node, 1));
-  if (op == "Sqrt" || op == "Neg" || op == "Exp" || op == "Reciprocal") return unary(op, to.constant(node, 0));
+  if (op == "Sqrt" || op == "Neg" || op == "Exp" || op == "Reciprocal")
+    return unary(op, to.constant(node, 0));
   if (op == "Concat") return concatenated(to, node);
   if (op == "Gather" && to.constant(node, 0).rank() == 1) return gathered(to, node);
   if (op == "Slice") return sliced(to, node);

@@ -79,7 +79,8 @@ std::string GraphWriter::integers(const Integers& values) {
   return constants_[key] = name;
 }
 
-std::string GraphWriter::floats(const std::string& wanted, const Shape& shape, std::span<const float> values) {
+std::string GraphWriter::floats(const std::string& wanted, const Shape& shape,
+                                std::span<const float> values) {
   format::Tensor& tensor = *graph_.add_initializer();
   const std::string name = unique(wanted);
   tensor.set_name(name), tensor.set_data_type(static_cast<int>(ElementType::float32));

@@ -13,6 +13,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr char marker = '=';  // before the names that the file gives, until Glia has given the others
 constexpr int most_nodes = 20'000, most_ends = 1'000;
+constexpr int most_operators = 3'000;  // that are layers: Glia looks at a graph on the stack
+constexpr std::int64_t most_elements = std::int64_t{1} << 40;  // of a row
 constexpr std::int64_t free_elements = 4'000'000;  // that a model may have beyond the file's: 16 MB
 
 const std::unordered_map<std::string, OperatorRead>& reads() {
@@ -31,15 +33,15 @@ std::string shown(const std::string& name) { return '"' + detail::escaped(name.s
 /// Operators that keep each element at its place.
 bool keeps_places(const std::string& op) {
   static const auto* const ops = new std::unordered_set<std::string>{
-      "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "Selu", "Cast", "Identity",
-      "Dropout", "Pad", "Sqrt", "Neg", "Abs"};
+      "Add", "Sub",  "Mul",  "Div",      "Relu",    "LeakyRelu", "Clip", "Sigmoid", "Tanh",
+      "Elu", "Selu", "Cast", "Identity", "Dropout", "Pad",       "Sqrt", "Neg",     "Abs"};
   return ops->count(op) != 0;
 }
 /// Operators whose inputs have the channels first.
 bool is_channels_first(const std::string& op) {
   static const auto* const ops = new std::unordered_set<std::string>{
-      "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization",
-      "Resize", "Upsample"};
+      "Conv",          "ConvTranspose",      "MaxPool", "AveragePool", "GlobalAveragePool",
+      "GlobalMaxPool", "BatchNormalization", "Resize",  "Upsample"};
   return ops->count(op) != 0;
 }
 
@@ -112,7 +114,8 @@ bool Importer::takes_channels_first(const std::string& input) const {
 void Importer::read_inputs() {
   std::vector<const format::ValueInfo*> infos;
   for (const format::ValueInfo& info : graph_.input())
-    if (values_.count(info.name()) == 0) infos.push_back(&info);  // old files list their weights among the inputs
+    if (values_.count(info.name()) == 0)
+      infos.push_back(&info);  // old files list their weights among the inputs
   GLIA_CHECK(!infos.empty() && infos.size() <= most_ends, ValueError, "its graph has ", infos.size(),
              " inputs that are no weights, expected at least one, and at most ", most_ends);
   for (const format::ValueInfo* const info : infos) {
@@ -124,12 +127,12 @@ void Importer::read_inputs() {
     for (int i = 1; i < dims.dim_size(); ++i) {
       const std::int64_t dimension = dims.dim(i).dim_value();
       GLIA_CHECK(dimension >= 1 && dimension <= 1 << 24, ValueError, "input ", shown(info->name()),
-                 " has no fixed dimension ", i, " (", dimension, "), expected one from 1 to 2^24: export the model "
+                 " has no fixed dimension ", i, " (", dimension,
+                 "), expected one from 1 to 2^24: export the model "
                  "with fixed sizes, but for the batch");
       shape.push_back(dimension);
     }
-    const bool is_first =
-        !options_.channels_first && shape.rank() == 3 && takes_channels_first(info->name());
+    const bool is_first = !options_.channels_first && shape.rank() == 3 && takes_channels_first(info->name());
     const Order order = shape.empty() ? Order::scalar : is_first ? Order::first : Order::plain;
     const Shape row = shape.empty() ? Shape{1} : is_first ? Shape{shape[1], shape[2], shape[0]} : shape;
     const Symbol symbol = Input(row, marker + layer_name(info->name()));
@@ -154,7 +157,10 @@ void Importer::read_node(const format::Node& one) {
       const auto found = reads().find(node.op());
       GLIA_CHECK(found != reads().end(), ValueError, "Glia has no layer for the operator ", shown(node.op()),
                  " (docs/onnx.md says what travels)");
-      GLIA_CHECK(!all_constant, ValueError, "all that it reads is constant: simplify the file first, with onnxsim for example");
+      GLIA_CHECK(!all_constant, ValueError,
+                 "all that it reads is constant: simplify the file first, with onnxsim for example");
+      GLIA_CHECK(++operators_ <= most_operators, ValueError, "it is one of more than ", most_operators,
+                 " that depend on the model's inputs");
       found->second(*this, node);
     }
     node.finish();
@@ -168,9 +174,11 @@ std::vector<Symbol> Importer::read_outputs() {
   for (const format::ValueInfo& info : graph_.output()) {
     try {
       const Given& value = given(info.name());
-      GLIA_CHECK(value.symbol, ValueError,
-                 value.constant ? "it is a constant" : "it ends within a formula that Glia has as a whole alone");
-      const bool stays = value.order != Order::flattened && !(options_.channels_first && value.order == Order::first);
+      GLIA_CHECK(
+          value.symbol, ValueError,
+          value.constant ? "it is a constant" : "it ends within a formula that Glia has as a whole alone");
+      const bool stays =
+          value.order != Order::flattened && !(options_.channels_first && value.order == Order::first);
       Symbol symbol = stays ? *value.symbol : plain(value);
       const bool is_there = std::find(outputs.begin(), outputs.end(), symbol) != outputs.end() ||
                             std::find(inputs_.begin(), inputs_.end(), symbol) != inputs_.end();
@@ -214,12 +222,14 @@ Model Importer::named(const Model& draft, std::unordered_map<std::string, std::s
   std::unordered_set<std::string> taken;
   const auto name = [&](const std::string& old, const std::string& wanted) {
     if (names.count(old) != 0) return;
-    std::string result = wanted;
-    for (int counter = 1; !taken.insert(result).second; ++counter) result = wanted + '_' + std::to_string(counter);
+    std::string result = wanted.empty() ? "value" : wanted;
+    for (int counter = 1; !taken.insert(result).second; ++counter)
+      result = wanted + '_' + std::to_string(counter);
     names[old] = result;
   };
   const std::vector<std::string> outputs = draft.output_names();
-  for (std::size_t i = 0; i < outputs.size(); ++i) name(outputs[i], layer_name(graph_.output(static_cast<int>(i)).name()));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    name(outputs[i], layer_name(graph_.output(static_cast<int>(i)).name()));
   for (const bool given : {true, false})  // before those that Glia gave
     for (const Json& layer : config.at("layers")) {
       const auto old = layer.at("name").get<std::string>();
@@ -238,7 +248,8 @@ Model Importer::named(const Model& draft, std::unordered_map<std::string, std::s
 
 const Given& Importer::given(const std::string& name) const {
   const Given* const found = find(name);
-  GLIA_CHECK(found, ValueError, "it reads ", shown(name), ", which no input, initializer or node before it gives");
+  GLIA_CHECK(found, ValueError, "it reads ", shown(name),
+             ", which no input, initializer or node before it gives");
   return *found;
 }
 const Given* Importer::find(const std::string& name) const {
@@ -283,6 +294,11 @@ const std::string& Importer::output_of(const Node& node) const {
 void Importer::put(const Node& node, Given value, int output) {
   const std::string& name = output == 0 ? output_of(node) : node.output(output);
   if (name.empty()) return;
+  if (value.symbol) {
+    const Shape& shape = value.symbol->shape();
+    GLIA_CHECK(elements_of({shape.begin(), shape.end()}) <= most_elements, ValueError,
+               "it gives rows of shape ", shape, ", which have more elements than Glia computes with");
+  }
   GLIA_CHECK(values_.emplace(name, std::move(value)).second, ValueError, "its output ", shown(name),
              " is there already: every value has a name of its own");
 }

@@ -132,6 +132,7 @@ class Importer {
   const format::Model& file_;
   const LoadOptions& options_;
   std::int64_t operator_set_ = 0, budget_;
+  int operators_ = 0;                 // that were read as layers
   std::optional<std::int64_t> rows_;  // of a batch, where the file fixes them
   std::unordered_map<std::string, Given> values_;
   std::unordered_map<std::string, std::vector<const format::Node*>> readers_;
@@ -152,7 +153,8 @@ OperatorReads window_reads();
 OperatorReads shape_reads();
 
 /// The activation that a node is, where it is one that layers end in; `axis` is the features', of a value of so many axes.
-std::optional<ActivationName> activation_of(Node& node, const Importer& to, std::int64_t axis, std::int64_t rank);
+std::optional<ActivationName> activation_of(Node& node, const Importer& to, std::int64_t axis,
+                                            std::int64_t rank);
 /// min(max(x, least), most).
 Symbol clipped(const Symbol& x, double least, double most);
 /// The result of an operator whose inputs are all constants; nothing for one that is not computed so.

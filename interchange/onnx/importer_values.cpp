@@ -70,8 +70,8 @@ Symbol Importer::plain(const Given& value) const {
 Symbol Importer::channels_last(const Given& value) const {
   if (value.order == Order::first) return *value.symbol;
   const Symbol symbol = plain(value);
-  GLIA_CHECK(value.order != Order::scalar && symbol.shape().rank() >= 2, ShapeError,
-             "it got rows of shape ", row(value), ", expected channels and at least one axis more");
+  GLIA_CHECK(value.order != Order::scalar && symbol.shape().rank() >= 2, ShapeError, "it got rows of shape ",
+             row(value), ", expected channels and at least one axis more");
   return transpose(symbol, moved_axes(symbol.shape().rank(), false));
 }
 
@@ -101,12 +101,14 @@ Given Importer::reshaped(const Given& value, const Shape& to) const {
       const Symbol flat = Flatten()(*value.symbol);
       return is_flat(image) ? same_as(flat, Order::plain) : same_as(flat, Order::flattened, image);
     }
-    if (to.front() == from.front()) return same_as(Reshape(with_channels_last(to))(*value.symbol), Order::first);
+    if (to.front() == from.front())
+      return same_as(Reshape(with_channels_last(to))(*value.symbol), Order::first);
   }
   if (value.order == Order::flattened && to.rank() >= 2 && to.front() == value.image.back())
     return same_as(Reshape(with_channels_last(to))(*value.symbol), Order::first);
   const Symbol symbol = plain(value);
-  return same_as(to.rank() == 1 && symbol.shape().rank() > 1 ? Flatten()(symbol) : Reshape(to)(symbol), Order::plain);
+  return same_as(to.rank() == 1 && symbol.shape().rank() > 1 ? Flatten()(symbol) : Reshape(to)(symbol),
+                 Order::plain);
 }
 
 std::vector<float> Importer::features(const Given& value, std::vector<float> numbers) const {
@@ -131,9 +133,7 @@ std::vector<Symbol> Importer::alike(const std::vector<const Given*>& values, Giv
   like.image = same ? values[0]->image : Shape{};
   std::vector<Symbol> symbols;
   for (const Given* const value : values)
-    symbols.push_back(same        ? *value->symbol
-                      : any_first ? channels_last(*value)
-                                  : plain(*value));
+    symbols.push_back(same ? *value->symbol : any_first ? channels_last(*value) : plain(*value));
   return symbols;
 }
 

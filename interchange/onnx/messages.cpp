@@ -9,7 +9,20 @@ namespace glia::onnx {
 namespace {
 
 /// The messages of format.proto.
-enum class Message { none, model, graph, node, attribute, tensor, value, type, tensor_type, dimensions, dimension, set };
+enum class Message {
+  none,
+  model,
+  graph,
+  node,
+  attribute,
+  tensor,
+  value,
+  type,
+  tensor_type,
+  dimensions,
+  dimension,
+  set
+};
 
 /// What a field of a message holds, by its number.
 Message within(Message message, std::uint64_t field) {
@@ -90,13 +103,14 @@ class Walk {
   void check() const {
     constexpr std::uint64_t of_message = 200, of_text = 48, of_number = 8, free = 16'000'000;
     const std::uint64_t bytes = messages_ * of_message + texts_ * of_text + small_ * of_number;
-    GLIA_CHECK(bytes <= free + 3 * file_.size(), ValueError, "it has ", messages_, " messages in ", file_.size(),
-               " bytes, which is more than any graph has");
+    GLIA_CHECK(bytes <= free + 3 * file_.size(), ValueError, "it has ", messages_, " messages in ",
+               file_.size(), " bytes, which is more than any graph has");
   }
 
  private:
   void expect(bool holds, std::size_t at) const {
-    GLIA_CHECK(holds, ValueError, "its bytes at offset ", at, " are no message of protobuf: get the file again");
+    GLIA_CHECK(holds, ValueError, "its bytes at offset ", at,
+               " are no message of protobuf: get the file again");
   }
   /// Seven bits a byte, the lowest first.
   std::uint64_t number(std::size_t& at, std::size_t until) const {

@@ -20,7 +20,8 @@ const std::string& Node::nothing() {
 
 std::string Node::title() const {
   const std::string& name = node_->name().empty() ? output() : node_->name();
-  return "node \"" + detail::escaped(name.substr(0, 200)) + "\" (" + detail::escaped(op().substr(0, 80)) + ")";
+  return "node \"" + detail::escaped(name.substr(0, 200)) + "\" (" + detail::escaped(op().substr(0, 80)) +
+         ")";
 }
 
 const format::Attribute* Node::find(const char* name, Kind kind) {

@@ -55,7 +55,8 @@ bool is_within_gelu(Importer& to, Node& node, const Given& a, const Given& b) {
   if (op == "Add")
     result.erf->offset += number;
   else if (op == "Mul" || (op == "Div" && a.erf))
-    result.erf->factor *= op == "Mul" ? number : 1 / number, result.erf->offset *= op == "Mul" ? number : 1 / number;
+    result.erf->factor *= op == "Mul" ? number : 1 / number,
+        result.erf->offset *= op == "Mul" ? number : 1 / number;
   else
     throw ValueError("Glia has erf within GELU alone, x (1 + erf(x / sqrt 2)) / 2");
   to.put(node, std::move(result));
@@ -78,7 +79,8 @@ void read_sub(Importer& to, Node& node) {
   if (b.constant)
     to.put(node, to.moved(to.dynamic(node, 0), *b.constant, -1));
   else if (a.constant)
-    to.put(node, to.moved(to.scaled(to.dynamic(node, 1), Constant({}, std::vector<double>{-1})), *a.constant, 1));
+    to.put(node,
+           to.moved(to.scaled(to.dynamic(node, 1), Constant({}, std::vector<double>{-1})), *a.constant, 1));
   else
     put_merged(to, node, {&to.dynamic(node, 0), &to.dynamic(node, 1)}, Subtract());
 }
@@ -151,7 +153,9 @@ void read_concat(Importer& to, Node& node) {
   std::vector<const Given*> values;
   for (int i = 0; i < node.inputs(); ++i) values.push_back(&to.dynamic(node, i));
   std::vector<Given> flat;  // whose elements would not lie as those of the whole
-  for (const Given* const value : values) flat.emplace_back(value->order == Order::flattened ? to.plain(*value) : *value->symbol, value->order == Order::flattened ? Order::plain : value->order);
+  for (const Given* const value : values)
+    flat.emplace_back(value->order == Order::flattened ? to.plain(*value) : *value->symbol,
+                      value->order == Order::flattened ? Order::plain : value->order);
   for (std::size_t i = 0; i < flat.size(); ++i)
     flat[i].nonnegative = values[i]->nonnegative, values[i] = &flat[i];
   Given y;
@@ -191,7 +195,8 @@ void read_where(Importer& to, Node& node) {
                "its condition has another order of axes than what it chooses from");
     return multiply({*value.symbol, weight});
   };
-  Given y(add({part(1, *condition.condition), part(2, Rescaling(-1, 1)(*condition.condition))}), condition.order);
+  Given y(add({part(1, *condition.condition), part(2, Rescaling(-1, 1)(*condition.condition))}),
+          condition.order);
   y.image = condition.image;
   to.put(node, std::move(y));
 }
@@ -206,8 +211,8 @@ void read_cast(Importer& to, Node& node) {
     y.image = x.image, y.nonnegative = true;
     return to.put(node, std::move(y));
   }
-  const bool is_real = type == ElementType::float32 || type == ElementType::float64 || type == ElementType::float16 ||
-                       type == ElementType::bfloat16;
+  const bool is_real = type == ElementType::float32 || type == ElementType::float64 ||
+                       type == ElementType::float16 || type == ElementType::bfloat16;
   const format::Node* const reader = to.only_reader(node.output());
   GLIA_CHECK(is_real || (reader && reader->op_type() == "Gather"), ValueError, "it casts to ONNX's type ",
              static_cast<int>(type), ", expected a floating type, or indices that a Gather reads alone");

@@ -53,7 +53,8 @@ void read_activation(Importer& to, Node& node) {
     y.symbol = ReLU({.max_value = 1})(Rescaling(alpha, beta)(*x.symbol));
   } else {  // softmax along another axis
     const std::int64_t given = node.integer("axis", -1);
-    GLIA_CHECK(to.operator_set() >= 13, ValueError, "its softmax is over several axes, as operator sets before 13 "
+    GLIA_CHECK(to.operator_set() >= 13, ValueError,
+               "its softmax is over several axes, as operator sets before 13 "
                "have it: convert the file to a newer one");
     const Symbol symbol = to.plain(x);
     Given in(symbol);
@@ -61,7 +62,8 @@ void read_activation(Importer& to, Node& node) {
     std::vector<int> order(static_cast<std::size_t>(last));
     std::iota(order.begin(), order.end(), 1);
     std::swap(order[static_cast<std::size_t>(axis) - 1], order.back());
-    y = Given(transpose(Activation(node.op() == "Softmax" ? "softmax" : "log_softmax")(transpose(symbol, order)), order));
+    y = Given(transpose(
+        Activation(node.op() == "Softmax" ? "softmax" : "log_softmax")(transpose(symbol, order)), order));
   }
   to.put(node, std::move(y));
 }
@@ -85,8 +87,10 @@ void read_prelu(Importer& to, Node& node) {
   for (std::size_t i = 1; i <= std::min(dims.size(), given.size()); ++i)
     dims[dims.size() - i] = given[given.size() - i];
   bool fits = given.size() <= dims.size() || (given.size() == dims.size() + 1 && given[0] == 1);
-  for (std::size_t i = 0; i < dims.size(); ++i) fits = fits && (dims[i] == 1 || dims[i] == row[static_cast<int>(i)]);
-  GLIA_CHECK(fits, ShapeError, "its slopes have the dimensions ", text_of(given), " beside rows of shape ", row);
+  for (std::size_t i = 0; i < dims.size(); ++i)
+    fits = fits && (dims[i] == 1 || dims[i] == row[static_cast<int>(i)]);
+  GLIA_CHECK(fits, ShapeError, "its slopes have the dimensions ", text_of(given), " beside rows of shape ",
+             row);
   to.spend(2 * row.elements());
   const std::vector<float> numbers = slopes.floats();
   std::vector<float> alpha;
@@ -114,7 +118,8 @@ void read_batch_normalization(Importer& to, Node& node) {
   node.pass_over("momentum"), node.pass_over("consumed_inputs");
   const Given& x = to.dynamic(node, 0);
   Given y = x;
-  if (x.order == Order::plain && to.row(x).rank() >= 2) y.symbol = to.channels_last(x), y.order = Order::first;
+  if (x.order == Order::plain && to.row(x).rank() >= 2)
+    y.symbol = to.channels_last(x), y.order = Order::first;
   const std::int64_t features = y.symbol->shape().back();
   std::vector<Tensor> weights;
   for (int i = 1; i <= 4; ++i) {
@@ -123,8 +128,7 @@ void read_batch_normalization(Importer& to, Node& node) {
                text_of(numbers.dims()), ", expected one number for each of ", features, " channels");
     weights.emplace_back(to.features(x, numbers.floats()));
   }
-  const BatchNormalization layer(
-      {.epsilon = node.real("epsilon", 1e-5), .name = to.name_for(node.input(1))});
+  const BatchNormalization layer({.epsilon = node.real("epsilon", 1e-5), .name = to.name_for(node.input(1))});
   y.symbol = to.weighted(layer, *y.symbol, std::move(weights));
   y.nonnegative = false, y.scaled = {};
   to.put(node, std::move(y));
@@ -137,8 +141,8 @@ void read_layer_normalization(Importer& to, Node& node) {
   const int axis = to.axis(Given(to.plain(x)), node.integer("axis", -1));
   std::int64_t features = 1;
   for (int i = axis - 1; i < row.rank(); ++i) features *= row[i];
-  GLIA_CHECK(axis == row.rank() || axis == 1, ValueError, "its attribute axis is ", axis, " of rows of shape ", row,
-             ", expected the last axis, or all of the row");
+  GLIA_CHECK(axis == row.rank() || axis == 1, ValueError, "its attribute axis is ", axis,
+             " of rows of shape ", row, ", expected the last axis, or all of the row");
   std::vector<Tensor> weights;
   for (int i = 1; i <= 2 && node.has_input(i); ++i) {
     const Constant& numbers = to.constant(node, i);
@@ -196,7 +200,8 @@ Symbol clipped(const Symbol& x, double least, double most) {
   return y == x ? Activation("linear")(x) : y;
 }
 
-std::optional<ActivationName> activation_of(Node& node, const Importer& to, std::int64_t axis, std::int64_t rank) {
+std::optional<ActivationName> activation_of(Node& node, const Importer& to, std::int64_t axis,
+                                            std::int64_t rank) {
   const std::string& op = node.op();
   if (op == "Relu") return Relu{};
   if (op == "Sigmoid") return Sigmoid{};
@@ -246,9 +251,9 @@ OperatorReads element_reads() {
                          y.nonnegative = true, y.scaled = {};
                          to.put(node, std::move(y));
                        }}};
-  for (const char* const op : {"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Celu", "Softplus", "Softsign",
-                               "HardSwish", "Mish", "Exp", "Softmax", "LogSoftmax", "Gelu", "Selu", "HardSigmoid",
-                               "Clip"})
+  for (const char* const op :
+       {"Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Celu", "Softplus", "Softsign", "HardSwish", "Mish",
+        "Exp", "Softmax", "LogSoftmax", "Gelu", "Selu", "HardSigmoid", "Clip"})
     reads.emplace_back(op, read_activation);
   return reads;
 }

@@ -39,9 +39,9 @@ Matrix matrix_of(const Constant& constant, bool transposed, const Given& x) {
 /// A bias that has one number for each unit, or one for all.
 std::vector<float> bias_of(const Constant& constant, std::int64_t units) {
   std::vector<float> numbers = constant.floats();
-  GLIA_CHECK(constant.elements() == 1 || (constant.elements() == units && constant.dims().back() == units), ShapeError,
-             "its bias has the dimensions ", text_of(constant.dims()), ", expected one number for each of ",
-             units, " units");
+  GLIA_CHECK(constant.elements() == 1 || (constant.elements() == units && constant.dims().back() == units),
+             ShapeError, "its bias has the dimensions ", text_of(constant.dims()),
+             ", expected one number for each of ", units, " units");
   if (constant.elements() == 1) numbers.assign(static_cast<std::size_t>(units), numbers[0]);
   return numbers;
 }
@@ -49,19 +49,20 @@ std::vector<float> bias_of(const Constant& constant, std::int64_t units) {
 void put_dense(Importer& to, Node& node, Matrix matrix, std::optional<std::vector<float>> bias) {
   const Given& x = to.dynamic(node, 0);
   const Symbol in = x.order == Order::flattened ? *x.symbol : to.plain(x);
-  GLIA_CHECK(in.shape().back() == matrix.in && matrix.out >= 1 && matrix.out < 1 << 30, ShapeError, "its matrix is (",
-             matrix.in, ", ", matrix.out, ") beside rows of shape ", to.row(x));
+  GLIA_CHECK(in.shape().back() == matrix.in && matrix.out >= 1 && matrix.out < 1 << 30, ShapeError,
+             "its matrix is (", matrix.in, ", ", matrix.out, ") beside rows of shape ", to.row(x));
   const std::int64_t rank = in.shape().rank() + 1;
   const ActivationName activation = to.activation_after(node, rank - 1, rank);
-  const Dense layer(static_cast<int>(matrix.out), {.activation = activation,
-                                                   .use_bias = bias.has_value(),
-                                                   .name = to.name_for(node.input(1))});
+  const Dense layer(
+      static_cast<int>(matrix.out),
+      {.activation = activation, .use_bias = bias.has_value(), .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
   weights.emplace_back(matrix.numbers, Shape{matrix.in, matrix.out});
   matrix.numbers = {};
   if (bias) weights.emplace_back(*bias);
   Given y(to.weighted(layer, in, std::move(weights)));
-  y.nonnegative = activation.name() == "relu" || activation.name() == "sigmoid" || activation.name() == "softmax";
+  y.nonnegative =
+      activation.name() == "relu" || activation.name() == "sigmoid" || activation.name() == "softmax";
   to.put(node, std::move(y));
 }
 
@@ -94,8 +95,8 @@ void read_matmul(Importer& to, Node& node) {
     const int other = add.input(0) == node.output() ? 1 : 0;
     // What a node further down gives is no bias.
     const Given* const value = to.find(add.input(other));
-    if (value && value->constant && value->constant->rank() >= 1 && value->constant->elements() == matrix.out &&
-        value->constant->dims().back() == matrix.out) {
+    if (value && value->constant && value->constant->rank() >= 1 &&
+        value->constant->elements() == matrix.out && value->constant->dims().back() == matrix.out) {
       bias = bias_of(*value->constant, matrix.out);
       to.join(node, *reader);
     }
@@ -120,64 +121,74 @@ Options with_window(Options options, const Window& w) {
   return options;
 }
 
-void put_convolution(Importer& to, Node& node, const Layer& layer, const Given& image, std::vector<float> kernel,
-                     const Shape& shape, std::int64_t filters, const ActivationName& activation) {
+void put_convolution(Importer& to, Node& node, const Layer& layer, const Given& image,
+                     std::vector<float> kernel, const Shape& shape, std::int64_t filters,
+                     const ActivationName& activation) {
   std::vector<Tensor> weights;
   weights.emplace_back(kernel, shape);
   kernel = {};
   if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), filters));
   Given y(to.weighted(layer, *image.symbol, std::move(weights)), Order::first);
-  y.nonnegative = activation.name() == "relu" || activation.name() == "sigmoid" || activation.name() == "relu6";
+  y.nonnegative =
+      activation.name() == "relu" || activation.name() == "sigmoid" || activation.name() == "relu6";
   to.put(node, std::move(y));
 }
 
 void read_conv(Importer& to, Node& node) {
   const Constant& filters = to.constant(node, 1);
   const Integers& dims = filters.dims();
-  GLIA_CHECK(dims.size() == 3 || dims.size() == 4, ShapeError, "its filters have the dimensions ", text_of(dims),
-             ", expected those of one axis or of two");
-  GLIA_CHECK(filters.elements() > 0 && dims[0] < 1 << 30, ShapeError, "its filters have the dimensions ", text_of(dims));
+  GLIA_CHECK(dims.size() == 3 || dims.size() == 4, ShapeError, "its filters have the dimensions ",
+             text_of(dims), ", expected those of one axis or of two");
+  GLIA_CHECK(filters.elements() > 0 && dims[0] < 1 << 30, ShapeError, "its filters have the dimensions ",
+             text_of(dims));
   const Given& x = to.dynamic(node, 0);
   Window window(node, Integers(dims.begin() + 2, dims.end()), false);
   const std::int64_t groups = node.integer("group", 1);
   const bool is_1d = dims.size() == 3;
   const Given image = padded(to, x, window);
   const std::int64_t channels = image.symbol->shape().back();
-  GLIA_CHECK(groups >= 1 && groups < 1 << 30 && dims[1] * groups == channels, ShapeError, "its filters have the dimensions ",
-             text_of(dims), " and ", groups, " groups beside ", channels, " channels");
+  GLIA_CHECK(groups >= 1 && groups < 1 << 30 && dims[1] * groups == channels, ShapeError,
+             "its filters have the dimensions ", text_of(dims), " and ", groups, " groups beside ", channels,
+             " channels");
   const ActivationName activation = to.activation_after(node, 1, static_cast<std::int64_t>(dims.size()));
   const std::string name = to.name_for(node.input(1));
   const bool use_bias = node.has_input(2);
   const int count = static_cast<int>(dims[0]);
   const Size2D kernel = window.size(), strides = window.stride(), dilation = window.dilation();
   if (is_1d) {
-    const Conv1D layer(count, kernel.width, with_window(Conv1DOptions{.strides = strides.width,
-                                                          .dilation_rate = dilation.width,
-                                                          .groups = static_cast<int>(groups),
-                                                          .activation = activation,
-                                                          .use_bias = use_bias,
-                                                          .name = name}, window));
+    const Conv1D layer(count, kernel.width,
+                       with_window(Conv1DOptions{.strides = strides.width,
+                                                 .dilation_rate = dilation.width,
+                                                 .groups = static_cast<int>(groups),
+                                                 .activation = activation,
+                                                 .use_bias = use_bias,
+                                                 .name = name},
+                                   window));
     return put_convolution(to, node, layer, image, permuted(filters.floats(), dims, {2, 1, 0}),
                            {dims[2], dims[1], dims[0]}, dims[0], activation);
   }
   if (groups > 1 && groups == channels && dims[0] % channels == 0) {
     const std::int64_t multiplier = dims[0] / channels;
-    const DepthwiseConv2D layer(kernel, with_window(DepthwiseConv2DOptions{.strides = strides,
-                                                      .depth_multiplier = static_cast<int>(multiplier),
-                                                      .dilation_rate = dilation,
-                                                      .activation = activation,
-                                                      .use_bias = use_bias,
-                                                      .name = name}, window));
+    const DepthwiseConv2D layer(
+        kernel, with_window(DepthwiseConv2DOptions{.strides = strides,
+                                                   .depth_multiplier = static_cast<int>(multiplier),
+                                                   .dilation_rate = dilation,
+                                                   .activation = activation,
+                                                   .use_bias = use_bias,
+                                                   .name = name},
+                            window));
     return put_convolution(to, node, layer, image,
                            permuted(filters.floats(), {channels, multiplier, dims[2], dims[3]}, {2, 3, 0, 1}),
                            {dims[2], dims[3], channels, multiplier}, dims[0], activation);
   }
-  const Conv2D layer(count, kernel, with_window(Conv2DOptions{.strides = strides,
-                                                  .dilation_rate = dilation,
-                                                  .groups = static_cast<int>(groups),
-                                                  .activation = activation,
-                                                  .use_bias = use_bias,
-                                                  .name = name}, window));
+  const Conv2D layer(count, kernel,
+                     with_window(Conv2DOptions{.strides = strides,
+                                               .dilation_rate = dilation,
+                                               .groups = static_cast<int>(groups),
+                                               .activation = activation,
+                                               .use_bias = use_bias,
+                                               .name = name},
+                                 window));
   put_convolution(to, node, layer, image, permuted(filters.floats(), dims, {2, 3, 1, 0}),
                   {dims[2], dims[3], dims[1], dims[0]}, dims[0], activation);
 }
@@ -186,14 +197,18 @@ void read_conv(Importer& to, Node& node) {
 void read_conv_transpose(Importer& to, Node& node) {
   const Constant& filters = to.constant(node, 1);
   const Integers& dims = filters.dims();
-  GLIA_CHECK(dims.size() == 4 && filters.elements() > 0 && dims[1] < 1 << 30, ShapeError, "its filters have the dimensions ",
-             text_of(dims), ", expected those of two axes");
+  GLIA_CHECK(dims.size() == 4 && filters.elements() > 0 && dims[1] < 1 << 30, ShapeError,
+             "its filters have the dimensions ", text_of(dims), ", expected those of two axes");
   node.expect("group", 1);
-  GLIA_CHECK(!node.has("output_shape"), ValueError, "its attribute output_shape is none that Glia has something for: "
+  GLIA_CHECK(!node.has("output_shape"), ValueError,
+             "its attribute output_shape is none that Glia has something for: "
              "export it with pads");
   Window window(node, Integers(dims.begin() + 2, dims.end()), true);
+  GLIA_CHECK(window.strides.size() == 2 && std::max(window.strides[0], window.strides[1]) <= 1024, ValueError,
+             "its attribute strides is ", text_of(window.strides), ", expected two numbers of at most 1024");
   const Integers more = node.integers("output_padding", Integers(2, 0));
-  GLIA_CHECK(more.size() == 2, ValueError, "its attribute output_padding has ", more.size(), " numbers, expected 2");
+  GLIA_CHECK(more.size() == 2, ValueError, "its attribute output_padding has ", more.size(),
+             " numbers, expected 2");
   Given image = to.dynamic(node, 0);
   image.symbol = to.channels_last(image), image.order = Order::first;
   Integers cut(4);  // before and behind of each axis
@@ -213,11 +228,13 @@ void read_conv_transpose(Importer& to, Node& node) {
                                .use_bias = node.has_input(2),
                                .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
-  weights.emplace_back(permuted(filters.floats(), dims, {2, 3, 1, 0}), Shape{dims[2], dims[3], dims[1], dims[0]});
+  weights.emplace_back(permuted(filters.floats(), dims, {2, 3, 1, 0}),
+                       Shape{dims[2], dims[3], dims[1], dims[0]});
   if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), dims[1]));
   Symbol y = to.weighted(layer, *image.symbol, std::move(weights));
   if (cuts)
-    y = Cropping2D({static_cast<int>(cut[0]), static_cast<int>(cut[2]), static_cast<int>(cut[1]), static_cast<int>(cut[3])})(y);
+    y = Cropping2D({static_cast<int>(cut[0]), static_cast<int>(cut[2]), static_cast<int>(cut[1]),
+                    static_cast<int>(cut[3])})(y);
   to.put(node, Given(y, Order::first));
 }
 
@@ -228,7 +245,10 @@ void read_gather(Importer& to, Node& node) {
     const Given& x = to.dynamic(node, 0);
     const int along = to.axis(x, axis);
     const Shape row = to.row(x);
-    std::int64_t index = static_cast<std::int64_t>(to.constant(node, 1).number());
+    const Integers indices = to.constant(node, 1).integers();
+    GLIA_CHECK(indices.size() == 1, ValueError, "it takes ", indices.size(),
+               " elements of an axis, expected one");
+    std::int64_t index = indices[0];
     const std::int64_t length = x.symbol->shape()[along - 1];
     if (index < 0) index += length;
     Given y(slice(*x.symbol, along, index, 1), x.order == Order::first ? Order::first : Order::plain);
@@ -242,11 +262,12 @@ void read_gather(Importer& to, Node& node) {
   }
   const Constant& table = to.constant(node, 0);
   const Given& x = to.dynamic(node, 1);
-  GLIA_CHECK(axis == 0 && table.rank() == 2 && to.row(x).rank() == 1, ValueError, "it takes rows of a table with the dimensions ",
-             text_of(table.dims()), " along axis ", axis, " for indices of shape ", to.row(x),
-             ", expected two dimensions, axis 0 and rows of indices");
+  GLIA_CHECK(axis == 0 && table.rank() == 2 && to.row(x).rank() == 1, ValueError,
+             "it takes rows of a table with the dimensions ", text_of(table.dims()), " along axis ", axis,
+             " for indices of shape ", to.row(x), ", expected two dimensions, axis 0 and rows of indices");
   const Integers& dims = table.dims();
-  GLIA_CHECK(table.elements() > 0 && dims[0] < 1 << 30 && dims[1] < 1 << 30, ShapeError, "its table has the dimensions ", text_of(dims));
+  GLIA_CHECK(table.elements() > 0 && dims[0] < 1 << 30 && dims[1] < 1 << 30, ShapeError,
+             "its table has the dimensions ", text_of(dims));
   std::vector<Tensor> weights;
   weights.emplace_back(table.floats(), Shape{dims[0], dims[1]});
   const Embedding layer(static_cast<int>(dims[0]), static_cast<int>(dims[1]),

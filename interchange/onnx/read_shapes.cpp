@@ -18,16 +18,19 @@ Shape row_of(const Importer& to, const Integers& wanted, const Shape& from, bool
   int open = -1;
   for (std::size_t i = 1; i < wanted.size(); ++i) {
     std::int64_t dimension = wanted[i];
-    if (dimension == 0 && zero_copies && static_cast<int>(i) <= from.rank()) dimension = from[static_cast<int>(i) - 1];
-    GLIA_CHECK((dimension >= 1 && dimension < std::int64_t{1} << 32) || (dimension == -1 && open < 0), ValueError, text, from, " to ",
-               text_of(wanted), ", expected dimensions of which one is not said");
+    if (dimension == 0 && zero_copies && static_cast<int>(i) <= from.rank())
+      dimension = from[static_cast<int>(i) - 1];
+    GLIA_CHECK((dimension >= 1 && dimension < std::int64_t{1} << 32) || (dimension == -1 && open < 0),
+               ValueError, text, from, " to ", text_of(wanted),
+               ", expected dimensions of which one is not said");
     if (dimension == -1) open = row.rank();
     row.push_back(dimension == -1 ? 1 : dimension);
   }
   elements_of({row.begin(), row.end()});  // throws where there are too many
   if (open >= 0 && row.elements() > 0) row[open] = elements / row.elements();
   const std::int64_t rows = wanted[0];
-  const bool keeps_rows = rows == any_rows || (rows == 0 && zero_copies) || rows == -1 || (to.rows() && rows == *to.rows()) || rows == 1;
+  const bool keeps_rows = rows == any_rows || (rows == 0 && zero_copies) || rows == -1 ||
+                          (to.rows() && rows == *to.rows()) || rows == 1;
   GLIA_CHECK(keeps_rows && row.elements() == elements, ValueError, text, from, " to ", text_of(wanted),
              ", which does not keep rows apart: the first dimension is to be that of the batch");
   return row;
@@ -58,8 +61,9 @@ void read_squeeze(Importer& to, Node& node) {
   std::vector<bool> goes(static_cast<std::size_t>(row.rank()) + 1);
   for (std::int64_t axis : axes.value_or(Integers{})) {
     if (axis < 0) axis += row.rank() + 1;
-    GLIA_CHECK(axis >= 1 && axis <= row.rank() && row[static_cast<int>(axis) - 1] == 1, ValueError, "it takes axis ",
-               axis, " from rows of shape ", row, ", expected one of length 1 that is not the batch");
+    GLIA_CHECK(axis >= 1 && axis <= row.rank() && row[static_cast<int>(axis) - 1] == 1, ValueError,
+               "it takes axis ", axis, " from rows of shape ", row,
+               ", expected one of length 1 that is not the batch");
     goes[static_cast<std::size_t>(axis)] = true;
   }
   for (int i = 0; i < row.rank(); ++i)
@@ -82,7 +86,8 @@ void read_unsqueeze(Importer& to, Node& node) {
   }
   Shape more;
   int next = 0;
-  for (std::size_t i = 1; i < is_new.size(); ++i) more.push_back(is_new[i] || next >= row.rank() ? 1 : row[next++]);
+  for (std::size_t i = 1; i < is_new.size(); ++i)
+    more.push_back(is_new[i] || next >= row.rank() ? 1 : row[next++]);
   to.put(node, to.reshaped(x, more));
 }
 
@@ -97,9 +102,10 @@ void read_transpose(Importer& to, Node& node) {
   Integers sorted = perm;
   std::sort(sorted.begin(), sorted.end());
   bool is_order = static_cast<int>(perm.size()) == rank;
-  for (std::size_t i = 0; i < sorted.size() && is_order; ++i) is_order = sorted[i] == static_cast<std::int64_t>(i);
-  GLIA_CHECK(is_order && perm[0] == 0, ValueError, "its attribute perm is ", text_of(perm), ", expected an order of ",
-             rank, " axes in which the batch stays in front");
+  for (std::size_t i = 0; i < sorted.size() && is_order; ++i)
+    is_order = sorted[i] == static_cast<std::int64_t>(i);
+  GLIA_CHECK(is_order && perm[0] == 0, ValueError, "its attribute perm is ", text_of(perm),
+             ", expected an order of ", rank, " axes in which the batch stays in front");
   bool stays = true, to_front = rank >= 3 && perm[1] == rank - 1, to_back = rank >= 3 && perm.back() == 1;
   for (int i = 1; i < rank; ++i) {
     const std::int64_t axis = perm[static_cast<std::size_t>(i)];
@@ -129,8 +135,10 @@ Given part_of(Importer& to, const Given& x, std::int64_t axis, std::int64_t firs
     return std::clamp<std::int64_t>(at < 0 ? std::max(at, -length) + length : at, 0, length);
   };
   const std::int64_t from = clamped(first), to_end = clamped(last);
-  GLIA_CHECK(from < to_end, ValueError, "it takes nothing from an axis of ", length, ": from ", first, " to ", last);
-  Given y(from == 0 && to_end == length ? *in.symbol : slice(*in.symbol, along, from, to_end - from), in.order);
+  GLIA_CHECK(from < to_end, ValueError, "it takes nothing from an axis of ", length, ": from ", first, " to ",
+             last);
+  Given y(from == 0 && to_end == length ? *in.symbol : slice(*in.symbol, along, from, to_end - from),
+          in.order);
   y.nonnegative = x.nonnegative;
   return y;
 }
@@ -143,9 +151,10 @@ void read_slice(Importer& to, Node& node) {
   for (std::size_t i = 0; i < starts.size(); ++i) all.push_back(static_cast<std::int64_t>(i));
   const Integers axes = to.list(node, "axes", 3).value_or(all);
   const Integers steps = node.has_input(4) ? to.constant(node, 4).integers() : Integers(starts.size(), 1);
-  GLIA_CHECK(starts.size() == ends.size() && starts.size() == axes.size() && steps == Integers(starts.size(), 1) && axes.size() <= 8,
-             ValueError, "it takes parts from ", text_of(starts), " to ", text_of(ends), " in steps of ", text_of(steps),
-             ", expected as many of both, and steps of 1");
+  GLIA_CHECK(starts.size() == ends.size() && starts.size() == axes.size() &&
+                 steps == Integers(starts.size(), 1) && axes.size() <= 8,
+             ValueError, "it takes parts from ", text_of(starts), " to ", text_of(ends), " in steps of ",
+             text_of(steps), ", expected as many of both, and steps of 1");
   for (std::size_t i = 0; i < axes.size(); ++i) {
     if (axes[i] == 0 && starts[i] == 0 && ends[i] >= 1 << 30) continue;  // all rows
     x = part_of(to, x, axes[i], starts[i], ends[i]);
@@ -160,11 +169,13 @@ void read_split(Importer& to, Node& node) {
   const std::int64_t each = (length + parts - 1) / std::max<std::int64_t>(parts, 1);
   static_cast<void>(node.integer("num_outputs", parts));
   const Integers sizes = to.list(node, "split", 1).value_or(Integers(static_cast<std::size_t>(parts), each));
-  GLIA_CHECK(static_cast<std::int64_t>(sizes.size()) == parts, ValueError, "it has ", parts, " outputs and sizes ", text_of(sizes));
+  GLIA_CHECK(static_cast<std::int64_t>(sizes.size()) == parts, ValueError, "it has ", parts,
+             " outputs and sizes ", text_of(sizes));
   std::int64_t first = 0;
   for (int i = 0; i < parts; ++i) {
-    const std::int64_t size = sizes[static_cast<std::size_t>(i)];
-    GLIA_CHECK(size >= 1 && first < length, ValueError, "it splits ", length, " elements into ", text_of(sizes));
+    const std::int64_t size = std::min(sizes[static_cast<std::size_t>(i)], length);
+    GLIA_CHECK(size >= 1 && first < length, ValueError, "it splits ", length, " elements into ",
+               text_of(sizes));
     to.put(node, part_of(to, x, axis, first, std::min(first + size, length)), i);
     first += std::min(size, length);
   }
@@ -172,7 +183,8 @@ void read_split(Importer& to, Node& node) {
 
 void read_reduction(Importer& to, Node& node) {
   const std::optional<Integers> given = to.list(node, "axes", 1);
-  const bool keeps = node.integer("keepdims", 1) != 0, is_mean = node.op() == "ReduceMean", is_max = node.op() == "ReduceMax";
+  const bool keeps = node.integer("keepdims", 1) != 0, is_mean = node.op() == "ReduceMean",
+             is_max = node.op() == "ReduceMax";
   const Given& x = to.dynamic(node, 0);
   const Shape row = to.row(x);
   GLIA_CHECK(given && !given->empty(), ValueError,
@@ -201,7 +213,8 @@ void read_reduction(Importer& to, Node& node) {
                "it takes the greatest over the axes ", text_of(*given), ", expected those of images");
     y.symbol = GlobalMaxPooling2D({.keepdims = true})(*in.symbol);
   } else {
-    const Symbol of = node.op() == "ReduceL2" || node.op() == "ReduceSumSquare" ? square(*in.symbol) : *in.symbol;
+    const Symbol of =
+        node.op() == "ReduceL2" || node.op() == "ReduceSumSquare" ? square(*in.symbol) : *in.symbol;
     y.symbol = is_mean ? mean(of, axes, true) : sum(of, axes, true);
     if (node.op() == "ReduceL2") y.symbol = sqrt(*y.symbol);
   }
@@ -228,8 +241,11 @@ OperatorReads shape_reads() {
              Integers dims{any_rows};
              dims.insert(dims.end(), row.begin(), row.end());
              const auto rank = static_cast<std::int64_t>(dims.size());
-             const auto counted = [&](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank); };
-             const std::int64_t from = counted(node.integer("start", 0)), until = counted(node.integer("end", rank));
+             const auto counted = [&](std::int64_t at) {
+               return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
+             };
+             const std::int64_t from = counted(node.integer("start", 0)),
+                                until = counted(node.integer("end", rank));
              const Integers part(dims.begin() + from, dims.begin() + std::max(from, until));
              to.put(node, Given(Constant({static_cast<std::int64_t>(part.size())}, part)));
            }}};

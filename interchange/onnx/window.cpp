@@ -12,9 +12,9 @@ namespace {
 constexpr std::int64_t largest = 1 << 20;
 
 void check(const char* name, const Integers& numbers, std::size_t count, std::int64_t least) {
-  const bool fits = numbers.size() == count && std::all_of(numbers.begin(), numbers.end(), [&](std::int64_t number) {
-                      return number >= least && number <= largest;
-                    });
+  const bool fits = numbers.size() == count &&
+                    std::all_of(numbers.begin(), numbers.end(),
+                                [&](std::int64_t number) { return number >= least && number <= largest; });
   GLIA_CHECK(fits, ValueError, "its attribute ", name, " is ", text_of(numbers), ", expected ", count,
              " numbers from ", least, " to ", largest);
 }
@@ -23,12 +23,13 @@ void check(const char* name, const Integers& numbers, std::size_t count, std::in
 
 Window::Window(Node& node, const Integers& wanted, bool of_transpose) : of_transpose_(of_transpose) {
   kernel = node.integers("kernel_shape", wanted);
-  GLIA_CHECK(kernel.size() == 1 || kernel.size() == 2, ValueError, "its attribute kernel_shape is ", text_of(kernel),
-             ", expected one number or two: Glia has windows along one axis or two");
-  GLIA_CHECK(wanted.empty() || kernel == wanted, ValueError, "its attribute kernel_shape is ", text_of(kernel),
-             ", but its filters have ", text_of(wanted));
+  GLIA_CHECK(kernel.size() == 1 || kernel.size() == 2, ValueError, "its attribute kernel_shape is ",
+             text_of(kernel), ", expected one number or two: Glia has windows along one axis or two");
+  GLIA_CHECK(wanted.empty() || kernel == wanted, ValueError, "its attribute kernel_shape is ",
+             text_of(kernel), ", but its filters have ", text_of(wanted));
   const std::size_t count = kernel.size();
-  strides = node.integers("strides", Integers(count, 1)), dilations = node.integers("dilations", Integers(count, 1));
+  strides = node.integers("strides", Integers(count, 1)),
+  dilations = node.integers("dilations", Integers(count, 1));
   pads = node.integers("pads", Integers(2 * count, 0));
   automatic_ = node.text("auto_pad", "NOTSET");
   check("kernel_shape", kernel, count, 1), check("strides", strides, count, 1);
@@ -59,11 +60,12 @@ void Window::place(const Symbol& image) {
     if (automatic_.starts_with("SAME")) {
       const std::int64_t out = (in[i] + strides[i] - 1) / strides[i];
       const std::int64_t total = std::max<std::int64_t>((out - 1) * strides[i] + span(i) - in[i], 0);
-      pads[i] = automatic_ == "SAME_UPPER" ? total / 2 : total - total / 2, pads[axes() + i] = total - pads[i];
+      pads[i] = automatic_ == "SAME_UPPER" ? total / 2 : total - total / 2,
+      pads[axes() + i] = total - pads[i];
     }
     const std::int64_t length = in[i] + pads[i] + pads[axes() + i];
-    GLIA_CHECK(span(i) <= length, ShapeError, "its window spans ", span(i), " elements, of an axis of ", length,
-               " with its padding");
+    GLIA_CHECK(span(i) <= length, ShapeError, "its window spans ", span(i), " elements, of an axis of ",
+               length, " with its padding");
     if (!rounds_up) continue;
     std::int64_t out = (length - span(i) + strides[i] - 1) / strides[i] + 1;
     if ((out - 1) * strides[i] >= in[i] + pads[i]) --out;  // a window that would lie behind the image

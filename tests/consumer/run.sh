@@ -43,12 +43,17 @@ refused() {
 case $way in
   installed)
     install_and_move
-    configure build '-DGLIA_COMPONENTS=static;shared'
+    components='static;shared' onnx_targets=$library/cmake/glia/gliaTargets-onnx.cmake
+    [[ ! -e $onnx_targets ]] || components+=';onnx'
+    configure build "-DGLIA_COMPONENTS=$components"
     cmake --build "$work_dir/build"
+    if [[ -e $onnx_targets ]]; then (cd "$work_dir" && build/consumer_onnx); fi
+    rm -f "$onnx_targets" # as where there is no protobuf
+    refused onnx "it was built without ONNX files"
     for program in consumer consumer_static consumer_shared; do "$work_dir/build/$program"; done
     links "$work_dir/build/consumer_static" to_static
     links "$work_dir/build/consumer_shared" to_shared
-    refused sparse "it has no component 'sparse', expected cuda, shared or static"
+    refused sparse "it has no component 'sparse', expected cuda, onnx, shared or static"
     if [[ ! -e $library/libglia_cuda.so ]]; then
       refused cuda "the CUDA backend is not installed beside it"
       touch "$library/libglia_cuda.so"

@@ -28,11 +28,14 @@ void save_all(const std::string& folder) {
   for (const testing::OnnxCase& one : testing::all_onnx_cases()) {
     Model model = testing::made(one);
     onnx::save(model, folder + '/' + one.name + ".onnx");
-    if (one.name == "cnn") onnx::save(model, folder + "/cnn_first.onnx", {.batch_size = 5, .channels_first = true});
+    if (one.name == "cnn")
+      onnx::save(model, folder + "/cnn_first.onnx", {.batch_size = 5, .channels_first = true});
     const std::vector<Tensor> x = testing::data_of(one, 5);
     const std::vector<Tensor> y = predicted(model, x);
-    for (std::size_t i = 0; i < x.size(); ++i) save_npy(folder + '/' + one.name + ".x" + std::to_string(i) + ".npy", x[i]);
-    for (std::size_t i = 0; i < y.size(); ++i) save_npy(folder + '/' + one.name + ".y" + std::to_string(i) + ".npy", y[i]);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      save_npy(folder + '/' + one.name + ".x" + std::to_string(i) + ".npy", x[i]);
+    for (std::size_t i = 0; i < y.size(); ++i)
+      save_npy(folder + '/' + one.name + ".y" + std::to_string(i) + ".npy", y[i]);
   }
 }
 
