@@ -53,7 +53,7 @@ std::string layer_name(const std::string& name) {
   return result;
 }
 
-Importer::Importer(const format::Model& file, std::size_t bytes, const LoadOptions& options)
+Importer::Importer(format::Model& file, std::size_t bytes, const LoadOptions& options)
     : graph_(file.graph()),
       file_(file),
       options_(options),
@@ -202,6 +202,11 @@ Model Importer::model() {
   for (int i = 0; i < graph_.node_size(); ++i)
     if (needed[static_cast<std::size_t>(i)] && joined_.count(&graph_.node(i)) == 0) read_node(graph_.node(i));
   const std::vector<Symbol> outputs = read_outputs();
+  values_.clear();
+  google::protobuf::RepeatedPtrField<format::Tensor>
+      read;  // which layers have by now; gone before theirs are made
+  file_.mutable_graph()->mutable_initializer()->Swap(&read);
+  read = {};
   std::unordered_map<std::string, std::string> names;
   Model model = named(Model(inputs_, outputs, {.name = layer_name(graph_.name())}), names);
   if (options_.device || options_.context) {

@@ -60,9 +60,10 @@ struct Given {
 
 class Importer {
  public:
-  Importer(const format::Model& file, std::size_t bytes, const LoadOptions& options);
+  /// The file must live on; of its weights only until the model is made.
+  Importer(format::Model& file, std::size_t bytes, const LoadOptions& options);
 
-  /// Reads all nodes that an output needs, and makes the model. Throws FileError.
+  /// Reads all nodes that an output needs, lets the file's weights go, and makes the model. Throws ValueError and its kin.
   Model model();
 
   // What operators are read with. All throw ValueError or ShapeError, to which the caller adds the node.
@@ -129,7 +130,7 @@ class Importer {
   Model named(const Model& draft, std::unordered_map<std::string, std::string>& names) const;
 
   const format::Graph& graph_;
-  const format::Model& file_;
+  format::Model& file_;
   const LoadOptions& options_;
   std::int64_t operator_set_ = 0, budget_;
   int operators_ = 0;                 // that were read as layers
