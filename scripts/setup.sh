@@ -90,7 +90,7 @@ has_dataset() {
 
 # What has a package of its own is asked of the package system, tools are asked for by name: they may come from elsewhere.
 missing_packages() {
-  local wanted=(libdnnl-dev zlib1g-dev libssl-dev libzip-dev libhdf5-dev libpng-dev nlohmann-json3-dev libcli11-dev) package
+  local wanted=(libdnnl-dev zlib1g-dev libssl-dev libzip-dev libhdf5-dev libpng-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev libcli11-dev) package
   command -v make >/dev/null && command -v g++ >/dev/null || wanted+=(build-essential)
   if command -v g++ >/dev/null && ! choose_compiler; then wanted+=("g++-$least_compiler"); fi
   cmake_will_do || wanted+=(cmake)
@@ -131,7 +131,7 @@ setup() {
   local purpose=$1
   if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     say "This is not Debian or Ubuntu, so nothing is installed. Needed: g++ $least_compiler or clang 14, CMake $least_cmake, Ninja," \
-      "oneDNN, zlib, OpenSSL, nlohmann/json, libzip, HDF5, libpng, CLI11, and for the tests GoogleTest and Google Benchmark"
+      "oneDNN, zlib, OpenSSL, nlohmann/json, libzip, HDF5, libpng, protobuf, CLI11, and for the tests GoogleTest and Google Benchmark"
     return
   fi
   # Twice, because only the g++ that a first round installs tells whether a newer one is needed.

@@ -36,7 +36,7 @@ check() (
       echo "$entry: is no folder of the house" && wrong=1
     fi
   done
-  grep -rnE --include='*.'{h,hpp,cuh,cu,cpp,c} '^[[:space:]]*#[[:space:]]*include' include kernels host cuda samples |
+  grep -rnE --include='*.'{h,hpp,cuh,cu,cpp,c} '^[[:space:]]*#[[:space:]]*include' include kernels host cuda samples interchange |
     FLOORS=$floors KNOWN=$2 awk '
       function problem(what) { print where ": includes " target ", " what; wrong = 1 }
       function exists(path, line, found) { found = (getline line < path) >= 0; close(path); return found }
@@ -49,13 +49,14 @@ check() (
         lines = split(ENVIRON["KNOWN"], line, "\n")
         for (i = 1; i <= lines; ++i)
           if (split(line[i], word, " ")) known[word[1] " " word[2]] = 0
-        split("include kernels host cuda samples benchmarks tests", name, " ")
+        split("include kernels host cuda samples benchmarks tests interchange", name, " ")
         for (i in name) ours[name[i]] = 1
         may["include"] = "include/"
         may["kernels"] = "include/ and kernels/"
         may["host"] = "include/, kernels/ and host/"
         may["cuda"] = "include/, kernels/ and cuda/"
         may["samples"] = "include/ and samples/"
+        may["interchange"] = "include/, host/ and interchange/"
         # With what POSIX adds to it for processes that fork (include/glia/process_mark.h).
         c_library = "^(assert|ctype|errno|fenv|float|inttypes|limits|locale|math|pthread|std(arg|def|int|io|lib)|string|time)\\.h$"
       }
@@ -141,6 +142,7 @@ put host/io/file.cpp '#include <host/data/csv.h>'
 put cuda/launch.cuh '#include <kernels/block.h>'
 put cuda/kernels.cu '#include "cuda/launch.cuh"'
 put include/glia/thrust.h '#include <thrust/device_vector.h>'
+put interchange/onnx/save.cpp '#include <host/io/file.h>'
 put samples/common.h '#include <glia/tensor.h>'
 put samples/digits.cpp '#include "common.h"'
 if ! said=$(check "$house" "$from_known"); then

@@ -1,10 +1,6 @@
 # Tests of the libraries of interchange/: files of other programs.
 # SPDX-License-Identifier: Apache-2.0
-if(NOT GLIA_HAS_KERAS)
-  return()
-endif()
-
-if(TARGET glia_test_main)
+if(GLIA_HAS_KERAS AND TARGET glia_test_main)
   foreach(name keras_files_test keras_hostile_test)
     add_executable(${name} interchange/${name}.cpp)
     glia_target_defaults(${name})
@@ -19,8 +15,8 @@ if(TARGET glia_test_main)
   endforeach()
 endif()
 
-# Keras itself at the other end.
-if(NOT GLIA_SANITIZE)
+# Keras itself, ONNX Runtime, and PyTorch at the other end; Python's libraries are not compiled with sanitizers.
+if(GLIA_HAS_KERAS AND NOT GLIA_SANITIZE)
   add_executable(keras_bridge python/keras_bridge.cpp)
   glia_target_defaults(keras_bridge)
   glia_compiles_faster(keras_bridge)
@@ -29,4 +25,14 @@ if(NOT GLIA_SANITIZE)
     "${CMAKE_CURRENT_SOURCE_DIR}/python/files_keras.py" $<TARGET_FILE:keras_bridge>)
   set_tests_properties(python/files_keras PROPERTIES LABELS "python;thorough" TIMEOUT 900 SKIP_RETURN_CODE 77
     ENVIRONMENT "KERAS_BACKEND=jax")  # of Keras's numerics the one that trains and is small
+endif()
+if(GLIA_HAS_ONNX AND NOT GLIA_SANITIZE)
+  add_executable(onnx_models python/onnx_models.cpp)
+  glia_target_defaults(onnx_models)
+  glia_compiles_faster(onnx_models)
+  target_include_directories(onnx_models PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(onnx_models PRIVATE glia::onnx)
+  add_test(NAME python/onnx_models COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" onnxruntime
+    "${CMAKE_CURRENT_SOURCE_DIR}/python/onnx_models.py" $<TARGET_FILE:onnx_models>)
+  set_tests_properties(python/onnx_models PROPERTIES LABELS "python;thorough" TIMEOUT 600 SKIP_RETURN_CODE 77)
 endif()

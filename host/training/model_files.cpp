@@ -4,6 +4,7 @@
 #include <host/layers/config.h>
 #include <host/model/network_json.h>
 #include <host/training/files.h>
+#include <host/training/torch_weights.h>
 #include <host/training/using.h>
 
 #include <algorithm>
@@ -104,7 +105,12 @@ LoadedWeights Model::load_weights(const std::string& path, const LoadWeightsOpti
   const Using core(core_);
   Core& model = core.built("load_weights");
   const std::string file = with_extension(path);
-  const std::vector<io::NamedTensor> loaded = weights_in(file, options.by);
+  const bool of_torch = options.layout == "pytorch";
+  GLIA_CHECK(of_torch || options.layout == "keras", ValueError, "load_weights got the layout \"",
+             detail::escaped(options.layout), "\", expected \"keras\" or \"pytorch\"");
+  std::vector<io::NamedTensor> loaded = weights_in(file, options.by);
+  if (of_torch) loaded = from_torch(model.network(), std::move(loaded), options.by);
+  const MatchBy by = of_torch ? MatchBy::name : options.by;
   const std::vector<const Variable*> variables = model.weights().variables();
   const std::vector<std::string> names = model.weights().names();
   std::unordered_map<std::string, std::size_t> by_name;
@@ -115,7 +121,7 @@ LoadedWeights Model::load_weights(const std::string& path, const LoadWeightsOpti
   std::vector<bool> used(loaded.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::size_t at = i;
-    if (options.by == MatchBy::name) {
+    if (by == MatchBy::name) {
       const auto found = by_name.find(names[i]);
       at = found == by_name.end() ? loaded.size() : found->second;
     }

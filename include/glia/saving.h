@@ -41,6 +41,10 @@ struct LoadWeightsOptions {
   MatchBy by = MatchBy::name;
   /// Weights of other shapes, those that the file lacks, and those that the model lacks are passed over. False: they are errors.
   bool skip_mismatch = false;
+  /// "pytorch": as PyTorch's modules have them, that is matrices (out, in), filters (out, in, height, width), names "conv1.weight",
+  /// "bn1.running_mean"; rows of a Dense behind the Flatten of an image go by (channels, height, width). By order the layers with
+  /// weights are the modules, sorted by names with numbers as numbers, as nn.Sequential counts them. Else "keras", Glia's own.
+  std::string layout = "keras";
 };
 
 /// What load_weights did, by the model's names; what was not used by the file's.

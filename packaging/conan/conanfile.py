@@ -76,6 +76,7 @@ class GliaConan(ConanFile):
             "GLIA_BUILD_BENCHMARKS": False,
             "GLIA_CUDA_DOUBLE": False,
             "GLIA_KERAS": "OFF",
+            "GLIA_ONNX": "OFF",
             "GLIA_CUDA": "ON" if self.options.cuda else "OFF",
         })
         toolchain.generate()

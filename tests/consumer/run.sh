@@ -43,12 +43,21 @@ refused() {
 case $way in
   installed)
     install_and_move
-    configure build '-DGLIA_COMPONENTS=static;shared'
+    components='static;shared'
+    for extension in keras onnx; do
+      [[ ! -e $library/cmake/glia/gliaExtension-$extension.cmake ]] || components+=";$extension"
+    done
+    configure build "-DGLIA_COMPONENTS=$components"
     cmake --build "$work_dir/build"
+    for extension in keras onnx; do
+      [[ $components != *$extension* ]] || (cd "$work_dir" && "build/consumer_$extension")
+      rm -f "$library/cmake/glia/gliaExtension-$extension.cmake" # as where its libraries are not
+      refused "$extension" "it was built without $extension"
+    done
     for program in consumer consumer_static consumer_shared; do "$work_dir/build/$program"; done
     links "$work_dir/build/consumer_static" to_static
     links "$work_dir/build/consumer_shared" to_shared
-    refused sparse "it has no component 'sparse', expected cuda, shared or static"
+    refused sparse "it has no component 'sparse', expected cuda, keras, onnx, shared or static"
     if [[ ! -e $library/libglia_cuda.so ]]; then
       refused cuda "the CUDA backend is not installed beside it"
       touch "$library/libglia_cuda.so"

@@ -2,6 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 #include <host/io/safetensors.h>
+#ifdef GLIA_HAS_KERAS
+#include <glia/keras.h>
+#endif
+#ifdef GLIA_HAS_ONNX
+#include <glia/onnx.h>
+#endif
 
 #include <filesystem>
 #include <fstream>
@@ -71,6 +77,15 @@ int main(int argc, char** argv) {
   io::load_safetensors(whole, &metadata);
   std::filesystem::remove(whole);
   write(folder / "model_file/chain", metadata.at("glia.model"));
+#ifdef GLIA_HAS_KERAS
+  keras::save(chain, made("keras", "chain.keras"));
+  keras::save_weights(chain, made("keras", "chain.weights.h5"));
+#endif
+#ifdef GLIA_HAS_ONNX
+  Sequential images_read{Conv2D(2, 3, {.padding = "same", .input_shape = {4, 4, 1}}), MaxPooling2D(2), Flatten(), Dense(2)};
+  onnx::save(images_read, made("onnx", "images.onnx"));
+  onnx::save(chain, made("onnx", "chain.onnx"));
+#endif
   write(folder / "model_json/chain", chain.to_json());
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     test::RandomGraph graph = test::RandomGraphMaker(seed).make();

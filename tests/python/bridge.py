@@ -17,6 +17,7 @@ for name, result, *arguments in [
     ("arange", "c_void_p", "c_int64", "c_int64", "c_char_p", "c_int"), ("pass_on", "c_void_p", "c_void_p", "c_int"),
     ("predict", "c_void_p", "c_void_p", "c_int"), ("discard", None, "c_void_p", "c_int"),
     ("copy_npy", "c_int", "c_char_p", "c_char_p"), ("copy_npz", "c_int", "c_char_p", "c_char_p", "c_int"),
+    ("predict_as_torch", "c_int", "c_char_p", "c_char_p", "c_char_p"),
 ]:
     function = getattr(glia, "bridge_" + name)
     function.restype = getattr(ctypes, result) if result else None

@@ -126,6 +126,23 @@ int bridge_copy_npz(const char* from, const char* to, int compressed) {
   });
 }
 
+/// What a network of images (6, 5, 2) predicts with weights of PyTorch's, from one .npy file into another.
+int bridge_predict_as_torch(const char* weights, const char* from, const char* to) {
+  return guarded([&] {
+    glia::Sequential network{
+        glia::Conv2D(4, 3, "relu", {.groups = 2, .input_shape = {6, 5, 2}, .name = "conv"}),
+        glia::BatchNormalization({.epsilon = 1e-5, .name = "norm"}),
+        glia::PReLU({.name = "slopes"}),
+        glia::Flatten(),
+        glia::Dense(7, "tanh", {.name = "hidden"}),
+        glia::LayerNormalization({.epsilon = 1e-5, .name = "rows"}),
+        glia::Dense(3, {.use_bias = false, .name = "last"})};
+    network.load_weights(weights, {.layout = "pytorch"});
+    glia::save_npy(to, network.predict(glia::load_npy(from), {.verbose = 0}));
+    return 1;
+  });
+}
+
 /// Calls the deleter of what nobody took.
 void bridge_discard(void* managed, int versioned) {
   if (versioned)

@@ -11,7 +11,8 @@ vcpkg_cmake_configure(
     -DGLIA_BUILD_SAMPLES=OFF
     -DGLIA_BUILD_BENCHMARKS=OFF
     -DGLIA_CUDA_DOUBLE=OFF
-    -DGLIA_KERAS=OFF)
+    -DGLIA_KERAS=OFF
+    -DGLIA_ONNX=OFF)
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/glia)
 vcpkg_fixup_pkgconfig()
