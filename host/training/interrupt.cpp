@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/interrupt.h>
 #include <host/base/errno_text.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 namespace glia {
 namespace {
@@ -26,30 +29,30 @@ void ask_to_end(int signal) {
 
 }  // namespace
 
-InterruptGuard::InterruptGuard(std::initializer_list<int> signals) {
+/// What handled signals before; does so again when this goes.
+struct InterruptGuard::Handlers {
+  ~Handlers() {
+    std::for_each(all.rbegin(), all.rend(),
+                  [](const auto& one) { ::sigaction(one.first, &one.second, nullptr); });
+  }
+  std::vector<std::pair<int, struct sigaction>> all;
+};
+
+InterruptGuard::InterruptGuard(std::initializer_list<int> signals) : before_(std::make_unique<Handlers>()) {
+  before_->all.reserve(signals.size());
   for (const int signal : signals) {
     struct sigaction action = {}, before = {};
     action.sa_handler = ask_to_end;
     action.sa_flags = SA_RESTART;  // reads and writes of files go on
-    before_.reserve(signals.size());
-    if (::sigaction(signal, &action, &before) == 0) {
-      before_.emplace_back(signal, before);
-      continue;
-    }
-    const int failed = errno;
-    give_back();
-    throw ValueError(detail::concat("InterruptGuard got the signal ", signal, ", which cannot be taken: ",
-                                    detail::errno_text(failed), "; expected such as SIGINT and SIGTERM"));
+    const int failed = ::sigaction(signal, &action, &before) == 0 ? 0 : errno;
+    GLIA_CHECK(failed == 0, ValueError, "InterruptGuard got the signal ", signal,
+               ", which cannot be taken: ", detail::errno_text(failed),
+               "; expected such as SIGINT and SIGTERM");
+    before_->all.emplace_back(signal, before);
   }
 }
 
-InterruptGuard::~InterruptGuard() { give_back(); }
-
-void InterruptGuard::give_back() noexcept {
-  std::for_each(before_.rbegin(), before_.rend(),
-                [](const auto& one) { ::sigaction(one.first, &one.second, nullptr); });
-  before_.clear();
-}
+InterruptGuard::~InterruptGuard() = default;
 
 int InterruptGuard::signal() noexcept { return taken; }
 void InterruptGuard::reset() noexcept { taken = 0; }

@@ -5,12 +5,10 @@
 #include <glia/error.h>
 #include <glia/macros.h>
 
-#include <signal.h>
-
+#include <csignal>  // defines: SIGINT
 #include <initializer_list>
+#include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace GLIA_API glia {
 
@@ -60,9 +58,8 @@ class InterruptGuard {
   static void check(const char* what);
 
  private:
-  void give_back() noexcept;
-
-  std::vector<std::pair<int, struct sigaction>> before_;
+  struct Handlers;
+  std::unique_ptr<Handlers> before_;
 };
 
 }  // namespace glia

@@ -1,5 +1,9 @@
 # The fuzzers: programs of libFuzzer where the build is for that (clang; scripts/fuzz.sh), else run for a few seconds by driver.cpp.
 # SPDX-License-Identifier: Apache-2.0
+set(fuzz_executions 20000)
+if(GLIA_SANITIZE)
+  set(fuzz_executions 4000)
+endif()
 set(fuzzers_need GTest::gtest ZLIB::ZLIB nlohmann_json::nlohmann_json)
 file(GLOB fuzzers CONFIGURE_DEPENDS fuzz/*_fuzz.cpp)
 if(NOT TARGET GTest::gtest)
@@ -51,7 +55,7 @@ foreach(source IN LISTS fuzzers)
   endif()
   target_link_libraries(${name} PRIVATE glia_fuzz_driver)
   # A small file can honestly ask for no more than this.
-  add_test(NAME fuzz.${kind} COMMAND ${name} "${seeds}/${kind}" 4000)
+  add_test(NAME fuzz.${kind} COMMAND ${name} "${seeds}/${kind}" ${fuzz_executions})
   set_tests_properties(fuzz.${kind} PROPERTIES LABELS fuzz TIMEOUT 300 FIXTURES_REQUIRED fuzz_seeds
     ENVIRONMENT "ASAN_OPTIONS=max_allocation_size_mb=64")
 endforeach()

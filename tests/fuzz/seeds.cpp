@@ -39,10 +39,10 @@ int main(int argc, char** argv) {
     return (folder / kind / name).string();
   };
 
-  const std::string images = testing::idx(8, {3, 2}, "abcdef");
+  const std::string images = glia::testing::idx(8, {3, 2}, "abcdef");
   write(folder / "idx/images", images);
-  write(folder / "idx/images.gz", testing::gzip(images));
-  write(folder / "idx/numbers", testing::idx(13, {2}, "abcdefgh"));
+  write(folder / "idx/images.gz", glia::testing::gzip(images));
+  write(folder / "idx/numbers", glia::testing::idx(13, {2}, "abcdefgh"));
 
   write(folder / "csv/header", "\x01length,width,kind\n1.5,2,a\n-3e2,\"4\",\"b, \"\"c\"\"\"\n,?,a\n");
   write(folder / "csv/semicolons", "\x0e# a remark\r\n0;1\r\nx;2.25\r\ny;NaN\r\n");
@@ -58,17 +58,18 @@ int main(int argc, char** argv) {
   write(folder / "image/plain.ppm", "P3 2 1 65535\n0 1 2 65535 4 5\n");
 
 #if GLIA_HAS_LIBPNG
-  write(folder / "image/gray.png", testing::png_of({.height = 2, .width = 2, .samples = {0, 1, 2, 255}}));
-  write(folder / "image/palette.png", testing::png_of({.height = 1,
-                                                       .width = 3,
-                                                       .color_type = 3,
-                                                       .depth = 2,
-                                                       .samples = {0, 1, 1},
-                                                       .palette = "abcdef",
-                                                       .transparent = "a"}));
+  write(folder / "image/gray.png",
+        glia::testing::png_of({.height = 2, .width = 2, .samples = {0, 1, 2, 255}}));
+  write(folder / "image/palette.png", glia::testing::png_of({.height = 1,
+                                                             .width = 3,
+                                                             .color_type = 3,
+                                                             .depth = 2,
+                                                             .samples = {0, 1, 1},
+                                                             .palette = "abcdef",
+                                                             .transparent = "a"}));
 #endif
 
-  Sequential chain = testing::fuzzed_model();
+  Sequential chain = glia::testing::fuzzed_model();
   chain.save_weights(made("safetensors", "weights.safetensors"));
   chain.save_weights(made("safetensors", "half.safetensors"), {.weights = StoredAs::float16});
   const std::string whole = made("model_file", "chain.safetensors");
@@ -82,7 +83,8 @@ int main(int argc, char** argv) {
   keras::save_weights(chain, made("keras", "chain.weights.h5"));
 #endif
 #ifdef GLIA_HAS_ONNX
-  Sequential images_read{Conv2D(2, 3, {.padding = "same", .input_shape = {4, 4, 1}}), MaxPooling2D(2), Flatten(), Dense(2)};
+  Sequential images_read{Conv2D(2, 3, {.padding = "same", .input_shape = {4, 4, 1}}), MaxPooling2D(2),
+                         Flatten(), Dense(2)};
   onnx::save(images_read, made("onnx", "images.onnx"));
   onnx::save(chain, made("onnx", "chain.onnx"));
 #endif
