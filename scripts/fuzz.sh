@@ -40,7 +40,7 @@ say "Building $build with $clang"
 mkdir -p "$build/findings"
 quietly "$build/configure.log" cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_COMPILER=$clang" \
   "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DGLIA_X86_64_LEVELS=v3 -DGLIA_BUILD_FUZZERS=ON -DGLIA_SANITIZE=address,undefined \
-  -DGLIA_CUDA=OFF -DGLIA_BUILD_BOTH=OFF -DGLIA_BUILD_SAMPLES=OFF -DGLIA_BUILD_BENCHMARKS=OFF
+  -DGLIA_CUDA=OFF -DGLIA_BUILD_BOTH=OFF -DGLIA_BUILD_CLI=OFF -DGLIA_BUILD_SAMPLES=OFF -DGLIA_BUILD_BENCHMARKS=OFF
 quietly "$build/build.log" cmake --build "$build" --target fuzz_seeds "${kinds[@]/%/_fuzz}"
 "$build/tests/fuzz_seeds" "$build/seeds"
 

@@ -36,7 +36,7 @@ check() (
       echo "$entry: is no folder of the house" && wrong=1
     fi
   done
-  grep -rnE --include='*.'{h,hpp,cuh,cu,cpp,c} '^[[:space:]]*#[[:space:]]*include' include kernels host cuda samples interchange |
+  grep -rnE --include='*.'{h,hpp,cuh,cu,cpp,c} '^[[:space:]]*#[[:space:]]*include' include kernels host cuda cli samples interchange |
     FLOORS=$floors KNOWN=$2 awk '
       function problem(what) { print where ": includes " target ", " what; wrong = 1 }
       function exists(path, line, found) { found = (getline line < path) >= 0; close(path); return found }
@@ -49,12 +49,13 @@ check() (
         lines = split(ENVIRON["KNOWN"], line, "\n")
         for (i = 1; i <= lines; ++i)
           if (split(line[i], word, " ")) known[word[1] " " word[2]] = 0
-        split("include kernels host cuda samples benchmarks tests interchange", name, " ")
+        split("include kernels host cuda cli samples benchmarks tests interchange", name, " ")
         for (i in name) ours[name[i]] = 1
         may["include"] = "include/"
         may["kernels"] = "include/ and kernels/"
         may["host"] = "include/, kernels/ and host/"
         may["cuda"] = "include/, kernels/ and cuda/"
+        may["cli"] = "include/ and cli/"
         may["samples"] = "include/ and samples/"
         may["interchange"] = "include/, host/ and interchange/"
         # With what POSIX adds to it for processes that fork (include/glia/process_mark.h).

@@ -36,3 +36,10 @@ if(GLIA_HAS_ONNX AND NOT GLIA_SANITIZE)
     "${CMAKE_CURRENT_SOURCE_DIR}/python/onnx_models.py" $<TARGET_FILE:onnx_models>)
   set_tests_properties(python/onnx_models PROPERTIES LABELS "python;thorough" TIMEOUT 600 SKIP_RETURN_CODE 77)
 endif()
+
+# `glia`, which reads and writes all of them.
+if(TARGET glia_cli)
+  add_test(NAME cli COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/cli_test.sh" $<TARGET_FILE:glia_cli> "${PROJECT_SOURCE_DIR}"
+    "${CMAKE_CURRENT_BINARY_DIR}/cli" $<BOOL:${GLIA_HAS_KERAS}> $<BOOL:${GLIA_HAS_ONNX}>)
+  set_tests_properties(cli PROPERTIES LABELS samples TIMEOUT 120)
+endif()

@@ -9,7 +9,7 @@ set -euo pipefail
 # check ROOT: prints each file that is too long, on a line.
 check() (
   cd "$1"
-  find CMakeLists.txt benchmarks cmake cuda docs host include interchange kernels samples scripts tests -type f \
+  find CMakeLists.txt benchmarks cli cmake cuda docs host include interchange kernels samples scripts tests -type f \
     \( -name '*.h' -o -name '*.cpp' -o -name '*.c' -o -name '*.cu' -o -name '*.cuh' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' \
     -o -name CMakeLists.txt \) -print0 | LC_ALL=C sort -z | xargs -0 awk '
       function end_file() {
