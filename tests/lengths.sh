@@ -42,7 +42,7 @@ must_see() {
   rm "$house/$1"
 }
 
-for folder in benchmarks cmake cuda docs host include interchange kernels samples scripts tests; do mkdir "$house/$folder"; done
+for folder in benchmarks cmake cuda docs host include interchange cli kernels samples scripts tests; do mkdir "$house/$folder"; done
 put CMakeLists.txt 500
 put host/model/model.cpp 400
 put include/glia/tensor.h 500
