@@ -28,12 +28,6 @@ while (($#)); do
   esac
 done
 build=build/fuzz
-if ((${#kinds[@]} == 0)); then
-  for source in tests/fuzz/*_fuzz.cpp; do
-    kind=${source##*/}
-    kinds+=("${kind%_fuzz.cpp}")
-  done
-fi
 clang=$(command -v clang++-14 || command -v clang++) || { say "clang++ is not found (Debian: clang libclang-rt-dev)" && exit 1; }
 
 say "Building $build with $clang"
@@ -41,6 +35,13 @@ mkdir -p "$build/findings"
 quietly "$build/configure.log" cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_COMPILER=$clang" \
   "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" -DGLIA_X86_64_LEVELS=v3 -DGLIA_BUILD_FUZZERS=ON -DGLIA_SANITIZE=address,undefined \
   -DGLIA_CUDA=OFF -DGLIA_BUILD_BOTH=OFF -DGLIA_BUILD_CLI=OFF -DGLIA_BUILD_SAMPLES=OFF -DGLIA_BUILD_BENCHMARKS=OFF
+if ((${#kinds[@]} == 0)); then
+  for source in tests/fuzz/*_fuzz.cpp; do
+    kind=${source##*/}
+    kind=${kind%_fuzz.cpp}
+    ninja -C "$build" -t query "tests/${kind}_fuzz" >/dev/null 2>&1 && kinds+=("$kind") # else its library is not here
+  done
+fi
 quietly "$build/build.log" cmake --build "$build" --target fuzz_seeds "${kinds[@]/%/_fuzz}"
 "$build/tests/fuzz_seeds" "$build/seeds"
 

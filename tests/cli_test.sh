@@ -85,11 +85,8 @@ bash -c "source <('$glia' completion bash) && COMP_WORDS=(glia tr) COMP_CWORD=1 
 says 'complete -c glia' "$glia" completion fish
 
 # Ctrl-C: what was learnt so far is written.
-"$glia" train --device cpu --data "$source/samples/data/iris.csv" --no-header --target 4 --epochs 1000000 --verbose 0 --out ended.safetensors >/dev/null 2>ended.log &
-process=$!
-sleep 1
-kill -INT "$process"
 status=0
-wait "$process" || status=$?
+timeout --preserve-status -s INT 1 "$glia" train --device cpu --data "$source/samples/data/iris.csv" --no-header --target 4 --epochs 1000000 \
+  --verbose 0 --out ended.safetensors >/dev/null 2>ended.log || status=$?
 [[ $status == 130 && -s ended.safetensors ]] || fail "ended by Ctrl-C with $status: $(<ended.log)"
 echo "cli: all passed"

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -36,15 +37,17 @@ void train(const std::string& device, const std::string& folder, int epochs) {
                  .loss = "mse",
                  .metrics = {"mae"},
                  .device = device});
-  model.fit(numbers(64, 8, 1), numbers(64, 3, 2),
-            {.epochs = epochs,
-             .batch_size = 10,
-             .verbose = 0,
-             .validation_split = 0.25,
-             .resume_from = folder + "/checkpoints",
-             .callbacks = {glia::EarlyStopping({.patience = 4, .restore_best_weights = true}),
-                           glia::ModelCheckpoint(folder + "/checkpoints/model-{epoch:03d}-{val_loss:.3f}",
-                                                 {.save_weights_only = false, .keep_last = 2})}});
+  const glia::History history =
+      model.fit(numbers(64, 8, 1), numbers(64, 3, 2),
+                {.epochs = epochs,
+                 .batch_size = 10,
+                 .verbose = 0,
+                 .validation_split = 0.25,
+                 .resume_from = folder + "/checkpoints",
+                 .callbacks = {glia::EarlyStopping({.patience = 15, .restore_best_weights = true}),
+                               glia::ModelCheckpoint(folder + "/checkpoints/model-{epoch:03d}-{val_loss:.3f}",
+                                                     {.save_weights_only = false, .keep_last = 2})}});
+  std::ofstream(folder + "/epochs", std::ios::app) << history.epoch().size() << '\n';
   model.save_weights(folder + "/final");
 }
 

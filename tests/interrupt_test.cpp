@@ -184,6 +184,38 @@ TEST(InterruptGuard, Gives_signals_back_to_who_had_them) {
             11);
 }
 
+TEST(InterruptGuard, Leaves_what_is_ignored_and_gives_the_second_signal_to_who_had_it) {
+  EXPECT_EQ(ended([] {
+              ::signal(SIGINT, SIG_IGN);  // as nohup
+              const InterruptGuard guard;
+              ::raise(SIGINT);
+              ::_exit(InterruptGuard::signal() == 0 ? 7 : 8);
+            }),
+            7);
+  EXPECT_EQ(ended([] {
+              ::signal(SIGINT, [](int) { ::_exit(9); });
+              const InterruptGuard outer;
+              const InterruptGuard inner;
+              ::raise(SIGINT);
+              ::raise(SIGINT);
+            }),
+            9);
+}
+
+TEST(InterruptGuard, Ends_a_search_too) {
+  const InterruptGuard guard;
+  ::raise(SIGINT);
+  const auto build = [](const Trial&) {
+    Sequential model{Dense(1, {.input_dim = 4})};
+    model.compile({.loss = "mse", .device = "cpu"});
+    return model;
+  };
+  EXPECT_THROW(grid_search({{"units", {1, 2}}}, build, Dataset(drawn(1, {12, 4}), drawn(2, {12, 1})),
+                           {.fit = {.verbose = 0, .validation_split = 0.5}}),
+               Interrupted);
+  InterruptGuard::reset();
+}
+
 TEST(InterruptGuard, Refuses_a_signal_that_nobody_can_take_and_keeps_none) {
   EXPECT_EQ(ended([] {
               expect_error<ValueError>(

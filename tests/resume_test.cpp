@@ -65,6 +65,8 @@ TEST_P(Resumed, In_a_new_process_gives_the_bits_of_one_that_was_not_broken_off) 
   const std::string expected = trained(whole, 12);
   for (const int epochs : {1, 6, 7, 12}) trained(folder, epochs);
   EXPECT_TRUE(read_text(folder / "final.safetensors") == expected);
+  EXPECT_EQ(read_text(whole / "epochs"), "12\n");
+  EXPECT_EQ(read_text(folder / "epochs"), "1\n5\n1\n5\n");  // each went on
   EXPECT_EQ(files_in(folder.path() / "checkpoints"), files_in(whole.path() / "checkpoints"));
   EXPECT_EQ(files_in(folder.path() / "checkpoints").size(), 2u);
 }
@@ -94,7 +96,9 @@ TEST_P(Resumed, After_kills_at_any_moment_gives_the_same_bits_and_leaves_whole_f
       fs::remove_all(folder / "checkpoints"), fs::remove(folder / "final.safetensors");
     }
   }
+  fs::remove(folder / "epochs");
   EXPECT_TRUE(trained(folder, epochs) == expected);
+  EXPECT_LT(std::stoi(read_text(folder / "epochs")), std::stoi(read_text(whole / "epochs")));  // it went on
   for (const std::string& name : files_in(folder.path() / "checkpoints"))
     EXPECT_FALSE(name.starts_with(".glia-")) << name << " was left by a process that was killed";
 }
@@ -204,6 +208,61 @@ TEST_P(Resumed, By_a_callback_that_backs_up_and_deletes_its_file_at_the_end) {
   expect_error<ValueError>([] { BackupAndRestore("a", {.save_freq = 0}); }, {"save_freq 0"});
 }
 
+TEST_P(Resumed, With_the_rate_that_callbacks_set_and_to_the_end_that_was_not_reached) {
+  const auto fitted = [&](int epochs, const std::string& place, int kill_at) {
+    Sequential model{Dense(2, {.input_dim = 4})};
+    model.compile({.optimizer = SGD{.learning_rate = 0.9, .use_ema = true, .ema_momentum = 0.9},
+                   .loss = "mse",
+                   .device = current_device()});
+    class Breaks final : public Callback {
+     public:
+      explicit Breaks(int at) : at_(at) {}
+      void on_epoch_end(int epoch, Logs&) override {
+        if (epoch + 1 == at_) throw std::runtime_error("broken off");
+      }
+
+     private:
+      int at_;
+    };
+    try {
+      model.fit(x, y,
+                {.epochs = epochs,
+                 .batch_size = 5,
+                 .verbose = 0,
+                 .validation_split = 0.25,
+                 .callbacks = {ReduceLROnPlateau({.factor = 0.5, .patience = 1}), BackupAndRestore(place),
+                               Breaks(kill_at)}});
+    } catch (const std::runtime_error&) {
+    }
+    return model;
+  };
+  Sequential whole = fitted(9, folder / "whole", 0);
+  EXPECT_LT(whole.learning_rate(), 0.9 / 3);
+  for (const int at : {3, 6, 9}) {  // the last: after its file was written, before the fit ended
+    SCOPED_TRACE(at);
+    fitted(9, folder / "broken", at);
+    EXPECT_EQ(files_in(folder.path() / "broken").size(), 1u);
+    Sequential again = fitted(9, folder / "broken", 0);
+    EXPECT_EQ(again.learning_rate(), whole.learning_rate());
+    EXPECT_TRUE(same_bits(again.get_weights(), whole.get_weights()));
+    EXPECT_EQ(files_in(folder.path() / "broken").size(), 0u);
+  }
+}
+
+TEST_P(Resumed, From_a_file_named_as_it_was_saved) {
+  Sequential trained = model(), again = model();
+  trained.fit(x, y, {.verbose = 0});
+  trained.save(folder / "model");
+  EXPECT_EQ(again.fit(x, y, {.epochs = 3, .verbose = 0, .resume_from = folder / "model"}).epoch().size(), 2u);
+  Sequential numbered = model();
+  numbered.fit(
+      x, y,
+      {.verbose = 0, .callbacks = {ModelCheckpoint(folder / "of/{loss:.2f}", {.save_weights_only = false})}});
+  EXPECT_TRUE(files_in(folder.path() / "of").begin()->ends_with(".safetensors"));
+  Sequential third = model();
+  EXPECT_EQ(third.fit(x, y, {.epochs = 3, .verbose = 0, .resume_from = folder / "of"}).epoch().size(), 2u);
+}
+
 class KeptFiles : public ::testing::Test {
  protected:
   void fit(const std::string& path, int epochs, int from = 0) {
@@ -232,6 +291,17 @@ TEST_F(KeptFiles, Are_the_last_and_nothing_else_is_touched) {
   all.erase("a-4.safetensors"), all.erase("a-5.safetensors");
   all.insert({"a-6.safetensors", "a-7.safetensors"});
   EXPECT_EQ(files_in(folder.path()), all);
+}
+
+TEST_F(KeptFiles, Are_never_the_one_just_written_whatever_an_earlier_fit_left) {
+  write_text(folder / "m-1-9.000.safetensors", "left");
+  write_text(folder / "m-2-9.000.safetensors", "left");
+  fit(folder / "m-{epoch}-{loss:.3f}", 1);
+  EXPECT_EQ(files_in(folder.path()).size(), 3u);
+  fit(folder / "m-{epoch}-{loss:.3f}", 3, 2);
+  const std::set<std::string> left = files_in(folder.path());
+  EXPECT_EQ(left.size(), 2u);
+  EXPECT_TRUE(left.count("m-2-9.000.safetensors") == 1 && left.rbegin()->starts_with("m-3-"));
 }
 
 TEST_F(KeptFiles, May_have_numbers_of_the_logs_in_their_names) {

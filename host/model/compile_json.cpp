@@ -60,6 +60,14 @@ Json compile_json(const Core& core) {
   return json;
 }
 
+OptimizerName optimizer_in(const Json& compile) {
+  Json copy = compile;
+  Config config(copy, "compile");
+  OptimizerName optimizer = "rmsprop";
+  config.needed("optimizer", optimizer);
+  return optimizer;
+}
+
 void compile_as(Core& core, const Json& json, const CompileOptions& where) {
   Json copy = json;
   Config config(copy, "compile");

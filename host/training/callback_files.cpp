@@ -16,8 +16,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -196,6 +198,16 @@ void ModelCheckpoint::set_state(CallbackState state) {
   if (const auto best = state.numbers.find("best"); best != state.numbers.end()) best_ = best->second;
 }
 
+namespace {
+
+/// Whose last number's point would else be taken for that of an extension.
+bool ends_with_a_field(const std::string& filepath) {
+  const std::vector<Piece> pieces = pieces_of(filepath);
+  return pieces.back().text.empty() && pieces.size() > 1;
+}
+
+}  // namespace
+
 std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
   std::string path;
   for (const Piece& piece : pieces_of(filepath_)) {
@@ -210,7 +222,7 @@ std::string ModelCheckpoint::path_of(int epoch, const Logs& logs) const {
       path += formatted(logs[piece.name], piece);
     }
   }
-  return path;
+  return path.ends_with(extension) || !ends_with_a_field(filepath_) ? path : path + std::string(extension);
 }
 
 /// Of this epoch and those before it the last so many stay.
@@ -218,7 +230,7 @@ void ModelCheckpoint::delete_older(const std::string& written, int epoch) const 
   namespace fs = std::filesystem;
   const std::vector<Piece> pieces = name_of(pieces_of(filepath_));
   const fs::path folder = fs::path(written).parent_path();
-  std::vector<std::pair<long, fs::path>> files;
+  std::multimap<long, fs::path, std::greater<>> files;  // of each epoch, the last first
   std::error_code failed;
   fs::directory_iterator entry(folder.empty() ? "." : folder, failed);
   for (const fs::directory_iterator end; !failed && entry != end; entry.increment(failed)) {
@@ -228,14 +240,18 @@ void ModelCheckpoint::delete_older(const std::string& written, int epoch) const 
       found = epoch_in(std::string_view(name).substr(0, name.size() - extension.size()), pieces);
     std::error_code of_file;
     if (found && *found >= 1 && *found <= epoch + 1 && entry->is_regular_file(of_file))
-      files.emplace_back(*found, entry->path());
+      files.emplace(*found, entry->path());
   }
-  std::sort(files.rbegin(), files.rend());
-  for (std::size_t i = static_cast<std::size_t>(options_.keep_last); i < files.size(); ++i) {
-    fs::remove(files[i].second, failed);
-    if (failed)
-      detail::tell(LogLevel::warning, "ModelCheckpoint could not delete '", files[i].second.string(),
-                   "': ", detail::errno_text(failed));
+  int epochs = 0;
+  for (auto next = files.begin(); next != files.end();) {
+    const auto end = files.upper_bound(next->first);
+    for (++epochs; next != end; ++next) {
+      if (epochs <= options_.keep_last) continue;
+      fs::remove(next->second, failed);
+      if (failed)
+        detail::tell(LogLevel::warning, "ModelCheckpoint could not delete '", next->second.string(),
+                     "': ", detail::errno_text(failed));
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -21,6 +22,13 @@ struct Candidate {
   std::string path;
 };
 
+/// Whether the file begins as safetensors files do, whatever its name.
+bool begins_as_one(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  char head[10] = {};
+  return file.read(head, sizeof head) && head[7] == 0 && head[8] == '{' && head[9] == '"';
+}
+
 /// The safetensors files of a folder, the newest first.
 std::vector<Candidate> candidates(const std::string& folder) {
   std::vector<Candidate> all;
@@ -29,7 +37,8 @@ std::vector<Candidate> candidates(const std::string& folder) {
   for (const fs::directory_iterator end; !code && entry != end; entry.increment(code)) {
     std::error_code of_file;
     const fs::file_time_type written = entry->last_write_time(of_file);
-    if (!of_file && entry->path().extension() == ".safetensors" && entry->is_regular_file(of_file))
+    if (!of_file && entry->is_regular_file(of_file) &&
+        (entry->path().extension() == ".safetensors" || begins_as_one(entry->path())))
       all.push_back({written, entry->path().string()});
   }
   GLIA_CHECK(!code, FileError, "cannot look through the folder '", folder,
@@ -60,7 +69,10 @@ std::optional<Checkpoint> trained(const std::string& path) {
 std::optional<Checkpoint> Checkpoint::newest(const std::string& place) {
   std::error_code code;
   const fs::file_status status = fs::status(place, code);
-  if (status.type() == fs::file_type::not_found) return std::nullopt;
+  if (status.type() == fs::file_type::not_found) {
+    const std::string named = place.back() == '/' ? place : with_extension(place);  // as save writes it
+    return named == place ? std::nullopt : newest(named);
+  }
   GLIA_CHECK(status.type() != fs::file_type::none, FileError, "cannot look for a model to go on from at '",
              place, "': ", detail::errno_text(code), "; check the path and its permissions");
   if (!fs::is_directory(status)) {
@@ -72,13 +84,17 @@ std::optional<Checkpoint> Checkpoint::newest(const std::string& place) {
   }
   std::optional<Checkpoint> best;
   std::optional<fs::file_time_type> written;
-  for (const Candidate& candidate : candidates(place)) {
+  const std::vector<Candidate> all = candidates(place);
+  for (const Candidate& candidate : all) {
     if (best && candidate.written != *written)
       break;  // of several that a clock cannot tell apart the farthest
     std::optional<Checkpoint> found = trained(candidate.path);
     if (!found || (best && *found->epoch() <= *best->epoch())) continue;
     best = std::move(found), written = candidate.written;
   }
+  if (!best && !all.empty())
+    detail::tell(LogLevel::warning, "fit begins anew: of the ", all.size(), " safetensors files in '", place,
+                 "' none has a model with its training");
   return best;
 }
 

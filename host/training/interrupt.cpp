@@ -17,13 +17,13 @@ namespace {
 std::atomic<int> taken{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
+struct sigaction before_guards[NSIG];  // of each signal that a guard has
+
 void ask_to_end(int signal) {
   int none = 0;
   if (taken.compare_exchange_strong(none, signal)) return;
   // Twice: whoever sends it does not want to wait.
-  struct sigaction as_ever = {};
-  as_ever.sa_handler = SIG_DFL;
-  ::sigaction(signal, &as_ever, nullptr);
+  ::sigaction(signal, &before_guards[signal], nullptr);
   ::raise(signal);  // is taken when this handler returns
 }
 
@@ -44,7 +44,10 @@ InterruptGuard::InterruptGuard(std::initializer_list<int> signals) : before_(std
     struct sigaction action = {}, before = {};
     action.sa_handler = ask_to_end;
     action.sa_flags = SA_RESTART;  // reads and writes of files go on
-    const int failed = ::sigaction(signal, &action, &before) == 0 ? 0 : errno;
+    int failed = ::sigaction(signal, nullptr, &before) == 0 ? 0 : errno;
+    if (failed == 0 && before.sa_handler == SIG_IGN) continue;  // as nohup has it
+    if (failed == 0 && before.sa_handler != ask_to_end) before_guards[signal] = before;
+    if (failed == 0 && ::sigaction(signal, &action, nullptr) != 0) failed = errno;
     GLIA_CHECK(failed == 0, ValueError, "InterruptGuard got the signal ", signal,
                ", which cannot be taken: ", detail::errno_text(failed),
                "; expected such as SIGINT and SIGTERM");

@@ -1,5 +1,6 @@
 // Grid and random search: which combinations are tried, and how each is judged.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/interrupt.h>
 #include <glia/math/philox.h>
 #include <glia/preprocessing.h>  // defines: KFold
 #include <glia/search.h>
@@ -237,6 +238,8 @@ SearchResult search(const std::vector<Trial>& trials, const ModelBuilder& build,
       const std::vector<double> scores = scores_of(trial, build, data, options, folds);
       const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
       results.push_back({trial, mean_of(scores), scores, took.count()});
+    } catch (const Interrupted&) {
+      throw;
     } catch (const std::exception& error) {
       std::throw_with_nested(
           ValueError(detail::concat("the search's trial of ", trial.print(), " failed: ", error.what())));

@@ -143,10 +143,10 @@ History run_epochs(const Fitting& fitting, const Pass& pass, std::int64_t all_st
   LaunchSize size(callbacks.watches_batches(Mode::train));
   if (validation) validation->size = LaunchSize(callbacks.watches_batches(Mode::validate));
   Progress progress(std::cout, options.verbose, draws_bar(options.verbose));
-  go_on(model, checkpoint);
   const FitCallbacks known(model, options);
   model.stop_training = false, model.epoch = first_epoch;
   callbacks.each([](Callback& callback) { callback.on_train_begin(); });
+  go_on(model, checkpoint);  // behind on_train_begin, which refuses what cannot be
   known.go_on(first_epoch);
   build.keep();
   Position position;
@@ -210,8 +210,7 @@ History fit(Model& owner, Core& model, const Tensors& x, const Tensors& y, const
   build_for(model, x, "fit");
   const Data data = data_of(model, x, y, options.sample_weight, options.class_weight, "fit");
   const std::optional<Checkpoint> checkpoint = checkpoint_of(options);
-  if (first_epoch_of(options, checkpoint) >= options.epochs) {
-    go_on(model, checkpoint);
+  if (!checkpoint && options.initial_epoch >= options.epochs) {
     build.keep();
     return {};
   }
@@ -291,16 +290,11 @@ History fit(Model& owner, Core& model, BatchSource& source, const FitOptions& op
              " batches an epoch, expected at least 1");
   const std::optional<Checkpoint> checkpoint = checkpoint_of(options);
   const int first_epoch = first_epoch_of(options, checkpoint);
-  if (first_epoch >= options.epochs && !checkpoint) return {};
-  // The first batch tells the shapes; it is then the first to be trained on.
-  Dataset first_data = source.batch(first_epoch, 0);
+  if (!checkpoint && options.initial_epoch >= options.epochs) return {};
+  // The first batch tells the shapes; it is then the first to be trained on, where any is left.
+  Dataset first_data = source.batch(std::max(std::min(first_epoch, options.epochs - 1), 0), 0);
   BuildGuard build(model);
   build_for(model, first_data.inputs(), "fit");
-  if (first_epoch >= options.epochs) {
-    go_on(model, checkpoint);
-    build.keep();
-    return {};
-  }
   MadeBatch first = made(model, std::move(first_data), options);
   const Pass pass = pass_over(model, Mode::train, rows_of(first.rows), first.rows);
   bool first_used = false;

@@ -183,9 +183,16 @@ class SavedModel final : public Core::WeightsCheck {
   /// Takes training up in a model that is compiled and built; changes nothing where the file does not fit.
   void go_on(Core& core) {
     check(core.weights());
+    const OptimizerName saved = optimizer_in(member("compile", Kind::object));
+    OptimizerName own = core.trainer().told().optimizer;
+    GLIA_CHECK(saved.name() == own.name(), ValueError, "it was trained with ", saved.name(),
+               ", and this model is compiled with ", own.name(), ", which is another optimizer");
     const std::vector<TensorView> weights = weights_of(core);
     give_training(core);
     core.weights().set(weights);
+    const LearningRate rate = std::visit([](const auto& o) { return o.learning_rate; }, saved.value());
+    if (rate.is_constant() && core.trainer().has_constant_rate())
+      core.set_learning_rate(rate);  // that callbacks set
   }
 
   /// What the description asks memory for is in the file.
@@ -262,6 +269,7 @@ class SavedModel final : public Core::WeightsCheck {
 
   /// How far training came; all that the file has is read before anything is changed.
   void give_training(Core& core) {
+    GLIA_CHECK(progressed_, ValueError, "the model's description has no training");
     std::vector<Trainer::Kept> kept;
     if (core.built()) kept = kept_of(core);
     std::vector<Core::KeptCallback> all = callbacks();

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,7 +14,7 @@ namespace glia::cuda_double {
 namespace {
 
 constexpr std::size_t together = 32;  // pages that are opened with one that is touched
-constexpr std::size_t most_runs = 1 << 16;
+constexpr std::size_t most_runs = 1 << 14;
 
 enum State : unsigned char { none, closed, opened };
 
@@ -34,8 +35,13 @@ std::byte* address_of(std::size_t index) { return region + index * page; }
 std::size_t index_of(const std::byte* address) { return static_cast<std::size_t>(address - region) / page; }
 
 void open_run(Run run) {
-  if (run_count == most_runs) std::abort();  // no work touches so much
-  mprotect(address_of(run.first), run.count * page, PROT_READ | PROT_WRITE);
+  // No work touches so much: the system has a most for mappings, too.
+  if (run_count == most_runs ||
+      mprotect(address_of(run.first), run.count * page, PROT_READ | PROT_WRITE) != 0) {
+    constexpr char why[] = "CUDA double: device memory could not be opened\n";
+    static_cast<void>(!::write(STDERR_FILENO, why, sizeof why - 1));
+    std::abort();
+  }
   std::fill_n(states + run.first, run.count, opened);
   runs[run_count++] = run;
 }

@@ -9,6 +9,9 @@ file(GLOB fuzzers CONFIGURE_DEPENDS fuzz/*_fuzz.cpp)
 if(NOT TARGET GTest::gtest OR GLIA_SANITIZE STREQUAL "thread")  # in which no threads meet
   return()
 endif()
+if(NOT LibZip_FOUND)
+  list(FILTER fuzzers EXCLUDE REGEX "/npz_fuzz.cpp$")
+endif()
 foreach(library keras onnx)  # each is read by a library of its own
   string(TOUPPER ${library} option)
   if(NOT GLIA_HAS_${option})

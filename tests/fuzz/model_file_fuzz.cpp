@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,16 @@
 
 namespace {
 
-const std::string path = "/dev/shm/glia-fuzz-" + std::to_string(::getpid()) + ".safetensors";
+/// In memory where that can be.
+std::string folder_for_files() {
+  for (const char* place : {"/dev/shm/glia-fuzz-XXXXXX", "/tmp/glia-fuzz-XXXXXX"}) {
+    std::string folder = place;
+    if (::mkdtemp(folder.data())) return folder;
+  }
+  std::abort();
+}
+
+const std::string folder = folder_for_files(), path = folder + "/model.safetensors";
 
 struct Saved {
   Saved() {
@@ -23,7 +33,10 @@ struct Saved {
     tensors = glia::io::load_safetensors(path, &metadata);
     for (const glia::io::NamedTensor& named : tensors) views.push_back({named.name, named.tensor});
   }
-  ~Saved() { std::remove(path.c_str()); }
+  ~Saved() {
+    std::remove(path.c_str());
+    ::rmdir(folder.c_str());
+  }
 
   glia::io::Metadata metadata;
   std::vector<glia::io::NamedTensor> tensors;
@@ -37,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   saved.metadata["glia.model"].assign(reinterpret_cast<const char*>(data), size);
   try {
     glia::io::save_safetensors(path, saved.views, saved.metadata, glia::io::Checksum::sha256);
-    glia::load_model(path, {.device = "cpu"});
+    if (glia::load_model(path, {.device = "cpu"}).epoch() < 0) std::abort();
   } catch (const glia::Error&) {
   }
   return 0;
