@@ -12,11 +12,12 @@ set(of_threads accuracy allocator atomic_file augmented_training callback_calls 
   merge_descriptors metrics mixed_precision model_in_callbacks noise_layers predictor profiler program progress
   rough_handling search sequential signals tensorboard thread_pool two_threads updates)
 
-# Those that look at numbers and words, by code that other suites walk too.
+# Those that look at numbers and words, by code that other suites walk too: kernels run on the double.
 set(of_numbers accuracy augmented_training bfloat16 check_gradients cost custom_errors determinism extremes focal frozen_layers
   functional_errors functional_freezing functional_sharing golden golden_gradients golden_graphs golden_image_gradients
   golden_images golden_training gradient_check gradient_images gradient_layers gradient_losses graph_laws graph_plot
-  image_errors image_layers initializers keras_names layers_determinism long_products long_sums math merge_descriptors metrics
+  image_errors image_layers initializers kernels kernels_augment kernels_few_rows kernels_images kernels_layers kernels_merge
+  keras_names layers_determinism long_products long_sums math merge_descriptors metrics
   metrics_law mixed_precision named noise_layers optimizer_options plain_models plots preprocessing printed_numbers progress
   schedules search specification summary tensor_print)
 
