@@ -58,9 +58,9 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  ///< of the shuffle; default: the model's
   int initial_epoch = 0;
   /// A folder of models that Model::save or a ModelCheckpoint of whole models wrote, or one such file: the newest whole one gives
-  /// weights, what the optimizer keeps, states of callbacks, and the epoch that fit goes on with. Damaged files are passed over, with
-  /// a warning in the log; where there is none, fit begins as it would. FileError for a file of another model or another optimizer.
-  /// An initial_epoch is then that of a first fit.
+  /// weights, what the optimizer keeps, the learning rate that callbacks set, their states, and the epoch that fit goes on with, behind
+  /// their on_train_begin(). Damaged files are passed over, with a warning in the log; where there is none, fit begins as it would, at
+  /// initial_epoch. FileError, and an unchanged model, for a file whose weights or class of optimizer are others.
   std::string resume_from = {};
   int validation_freq = 1;  ///< validate after every so many epochs
   /// Batches of an epoch: the next one goes on where it ended, and the rows begin anew, in another order, when they are used up.

@@ -42,7 +42,7 @@ class Interrupted : public Error {
 /// already should leave them.
 class InterruptGuard {
  public:
-  /// Takes these signals. Throws ValueError for one that nobody can take.
+  /// Takes these signals, but for those that the process ignores. Throws ValueError for one that nobody can take.
   explicit InterruptGuard(std::initializer_list<int> signals = {SIGINT});
   /// What handled the signals before does so again.
   ~InterruptGuard();
