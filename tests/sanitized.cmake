@@ -8,7 +8,7 @@ endif()
 # Those in which threads meet: the pool's, those of feeders and writers, and the application's.
 set(of_threads accuracy allocator atomic_file augmented_training callback_calls convolution custom_layer custom_loss datasets
   determinism embedded_memory extremes few_rows focal fork functional_data functional_steps golden_images golden_training
-  gradient_images gradient_layers gradient_losses image_layers interrupt layers layers_determinism learner log long_products
+  gradient_images gradient_layers gradient_losses image_layers layers layers_determinism learner log long_products
   merge_descriptors metrics mixed_precision model_in_callbacks noise_layers predictor profiler program progress
   rough_handling search sequential signals tensorboard thread_pool two_threads updates)
 
