@@ -22,8 +22,10 @@ glia::Dataset part_of(glia::TrainTest both, Part part) {
 
 /// "train-images-idx3-ubyte" and its kin, plain or compressed.
 std::string idx_file(const fs::path& folder, const std::string& begin) {
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().filename().string().starts_with(begin)) return entry.path().string();
+  std::error_code failed;
+  fs::directory_iterator entry(folder, failed);
+  for (const fs::directory_iterator end; !failed && entry != end; entry.increment(failed))
+    if (entry->path().filename().string().starts_with(begin)) return entry->path().string();
   throw FileError("'" + folder.string() + "' has no file whose name begins with " + begin +
                   ": expected IDX files, such as train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz");
 }
@@ -42,7 +44,8 @@ Data of_folder(const std::string& folder, Part part) {
 /// Whether every cell can be read as a number.
 bool is_of_numbers(const DataOptions& o) {
   try {
-    glia::read_csv(o.data, {.header = !o.no_header, .columns = {o.target}});
+    glia::read_csv(o.data,
+                   {.header = !o.no_header, .columns = {o.target}, .missing = glia::Missing::drop_row});
     return true;
   } catch (const FileError&) {
     return false;
@@ -63,7 +66,7 @@ Data of_table(const DataOptions& o) {
   const glia::Table inputs = table.without(without);
   glia::Tensor y = table.column(o.target);
   Data data{glia::Dataset(inputs.tensor(), categorical.empty() ? std::move(y) : y.cast(glia::DType::int32)),
-            !categorical.empty(), inputs.names()};
+            !categorical.empty()};
   if (data.classes) data.rows.class_names = table.categories(o.target);
   return data;
 }
@@ -112,6 +115,22 @@ Data load_data(const DataOptions& o, Part part) {
           "'" + o.data + "' is " + name_of(kind) +
           ", expected fashion_mnist, mnist, a folder of IDX files, a table (.csv), .npz or .npy");
   }
+}
+
+void number_as(const std::vector<std::string>& class_names, Data& data) {
+  std::vector<std::string>& own = data.rows.class_names;
+  if (class_names.empty() || own.empty() || own == class_names) return;
+  std::vector<std::int64_t> number;
+  for (const std::string& name : own) {
+    const auto found = std::find(class_names.begin(), class_names.end(), name);
+    GLIA_CHECK(found != class_names.end(), ValueError, "the data have the class \"", name,
+               "\", which is none of the model's ", class_names.size(),
+               " classes: glia inspect lists them; leave those rows out");
+    number.push_back(found - class_names.begin());
+  }
+  for (std::int64_t i = 0; i < data.rows.y.rows(); ++i)
+    data.rows.y.set({i}, static_cast<double>(number[static_cast<std::size_t>(data.rows.y(i))]));
+  own = class_names;
 }
 
 namespace {

@@ -23,11 +23,14 @@ enum class Part { train, test };
 struct Data {
   glia::Dataset rows;
   bool classes = false;
-  std::vector<std::string> columns = {};  ///< of x, in a table
 };
 
 /// Of what has two parts the one that is asked for, else all. Throws FileError, ValueError.
 Data load_data(const DataOptions& options, Part part);
+
+/// Labels as a model's class names number them: those of a table are numbered by the classes that are in it, which may be fewer. Throws
+/// ValueError for a class that the model does not know.
+void number_as(const std::vector<std::string>& class_names, Data& data);
 
 /// The rows that are predicted for: of images one each, as the model takes them.
 glia::Tensor load_inputs(const std::vector<std::string>& paths, const glia::Model& model,

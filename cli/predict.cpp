@@ -29,7 +29,8 @@ struct EvaluateOptions {
 
 void evaluate(const EvaluateOptions& o) {
   glia::Model model = open_model(o.model, glia::Device(o.device));
-  const Data data = load_data(o.data, Part::test);
+  Data data = load_data(o.data, Part::test);
+  number_as(model.class_names(), data);
   if (!is_compiled(model))
     model.compile({.loss = data.classes ? "sparse_categorical_crossentropy" : "mse",
                    .metrics = {data.classes ? "accuracy" : "mae"},

@@ -146,7 +146,8 @@ std::vector<std::int64_t> worst(const glia::Tensor& outputs, const glia::Tensor&
 /// Confusion matrix and worst mistakes of a classifier on its test part.
 std::string judgement(const Options& o) {
   glia::Model model = open_model(o.model, glia::Device::cpu());
-  const Data data = load_data(o.data, Part::test);
+  Data data = load_data(o.data, Part::test);
+  number_as(model.class_names(), data);
   GLIA_CHECK(data.classes, glia::ValueError, "a report on a model needs data of classes, and '", o.data.data,
              "' has numbers to tell: leave out --model");
   const glia::Tensor outputs = model.predict(data.rows.x, {.batch_size = 256, .verbose = 0});
@@ -198,9 +199,14 @@ void report(const Options& o) {
   page << "<h2>Settings</h2>\n"
        << settings(json, o) << "<h2>Epochs</h2>\n"
        << table_of_epochs(json) << "</body>\n</html>\n";
-  std::ofstream file(o.out, std::ios::binary | std::ios::trunc);
+  const std::string unfinished = o.out + ".unfinished";  // the old page stays until the new one is whole
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
   file << page.str() << std::flush;
-  GLIA_CHECK(file, glia::FileError, "cannot write '", o.out, "'");
+  file.close();
+  std::error_code failed;
+  if (file) fs::rename(unfinished, o.out, failed);
+  GLIA_CHECK(file && !failed, glia::FileError, "cannot write '", o.out,
+             "': check the folder, its permissions and the disk's space");
   std::cout << "Wrote " << o.out << '\n';
 }
 

@@ -120,15 +120,21 @@ void train(CLI::App& command, Options& o) {
     save_model(model, o.out);
     if (!o.json) std::cout << "Wrote " << o.out << '\n';
   };
+  glia::TrainTest parts;  // drawn, for tables are often sorted
+  if (o.validation_split > 0)
+    parts = glia::train_test_split(data.rows,
+                                   {.test_size = o.validation_split, .random_state = o.seed & 0xffffffffu});
+  glia::ValidationData validation;
+  if (o.validation_split > 0) validation = parts.test;
   glia::History history;
   try {
-    history = model.fit(data.rows, {.epochs = o.epochs,
-                                    .batch_size = o.batch_size,
-                                    .verbose = o.json ? 0 : o.verbose,
-                                    .validation_split = o.validation_split,
-                                    .seed = o.seed,
-                                    .resume_from = o.resume,
-                                    .callbacks = callbacks});
+    history = model.fit(o.validation_split > 0 ? parts.train : data.rows, {.epochs = o.epochs,
+                                                                           .batch_size = o.batch_size,
+                                                                           .verbose = o.json ? 0 : o.verbose,
+                                                                           .validation_data = validation,
+                                                                           .seed = o.seed,
+                                                                           .resume_from = o.resume,
+                                                                           .callbacks = callbacks});
   } catch (const glia::Interrupted&) {  // what was learnt so far is kept
     keep();
     throw;
@@ -170,7 +176,7 @@ void add_train(CLI::App& app) {
   command->add_option("--batch-size", o->batch_size, "Rows of a step")->check(CLI::PositiveNumber);
   command
       ->add_option("--validation-split", o->validation_split,
-                   "Share of the rows to validate on, from the end")
+                   "Share of the rows to validate on, drawn by --seed")
       ->check(CLI::Range(0.0, 0.99));
   command->add_option("--patience", o->patience, "Stop so many epochs after the best; 0: never")
       ->check(CLI::NonNegativeNumber);
