@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -62,11 +63,10 @@ void InterruptGuard::reset() noexcept { taken = 0; }
 
 void InterruptGuard::check(const char* what) {
   const int signal = taken.load(std::memory_order_relaxed);
-  if (signal != 0)
-    throw Interrupted(detail::concat(what, " was interrupted by ", signal == SIGINT ? "Ctrl-C" : "signal ",
-                                     signal == SIGINT ? "" : std::to_string(signal),
-                                     ": the model is as the last step left it"),
-                      signal);
+  if (signal == 0) return;
+  const std::string by = signal == SIGINT ? "Ctrl-C" : "signal " + std::to_string(signal);
+  throw Interrupted(
+      detail::concat(what, " was interrupted by ", by, ": the model is as the last step left it"), signal);
 }
 
 }  // namespace glia

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/model_parts.h>
 #include <host/base/escaped.h>
+#include <host/io/of_file.h>
 #include <host/layers/config.h>
 #include <host/model/compile_json.h>
 #include <host/model/names.h>  // defines: named_variables
@@ -295,48 +296,29 @@ void Model::save(const std::string& path, const SaveOptions& options) const {
 
 namespace {
 
-/// Calls `read()`, and says of what does not fit that it is the file's.
-template <class Read>
-void reading(const std::string& file, const char* what, const char* remedy, const Read& read) {
-  const auto unfit = [&](const Error& error) {
-    return FileError(detail::concat("'", file, what, error.what(), "; ", remedy));
-  };
-  try {
-    read();
-  } catch (const ValueError& error) {
-    throw unfit(error);
-  } catch (const ShapeError& error) {
-    throw unfit(error);
-  } catch (const StateError& error) {
-    throw unfit(error);
-  } catch (const std::bad_alloc&) {
-    throw OutOfMemoryError(detail::concat("out of memory while loading '", file, "'; close other programs"));
-  }
-}
-
-constexpr auto makes_none = "' holds no model that can be made: ";
+constexpr auto makes_none = "holds no model that can be made", get_again = "get the file, or save it, again";
 
 }  // namespace
 
 Model load_model(const std::string& path, const LoadOptions& options) {
   Model model;
   const std::string file = with_extension(path);
-  reading(file, makes_none, "get the file, or save it, again",
-          [&] { SavedModel(parts_in(file), '\'' + file + '\'').make(model.core_, options); });
+  io::of_file(file, makes_none, get_again,
+              [&] { SavedModel(parts_in(file), '\'' + file + '\'').make(model.core_, options); });
   return model;
 }
 
 Checkpoint::Checkpoint(const std::string& path) : path_(path) {
-  reading(path, makes_none, "get the file, or save it, again",
-          [&] { saved_ = std::make_shared<SavedModel>(parts_in(path), '\'' + path + '\''); });
+  io::of_file(path, makes_none, get_again,
+              [&] { saved_ = std::make_shared<SavedModel>(parts_in(path), '\'' + path + '\''); });
 }
 
 std::optional<int> Checkpoint::epoch() const { return saved_->epoch(); }
 
 void Checkpoint::go_on(Core& core) const {
-  reading(path_, "' is of another model than the one that is fitted: ",
-          "build and compile the model as it was saved, or give another resume_from",
-          [&] { saved_->go_on(core); });
+  io::of_file(path_, "is of another model than the one that is fitted",
+              "build and compile the model as it was saved, or give another resume_from",
+              [&] { saved_->go_on(core); });
 }
 
 namespace {

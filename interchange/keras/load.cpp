@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "host/io/of_file.h"
 #include "interchange/keras/classes.h"
 #include "interchange/keras/container.h"
 #include "interchange/keras/optimizer_state.h"
@@ -198,25 +199,6 @@ class Loading {
   std::map<std::string, Shape> shapes_;
 };
 
-/// Calls it; errors of what the file says are the file's.
-template <class Action>
-auto of_file(const std::string& path, const Action& action) {
-  const auto unfit = [&](const Error& error) {
-    return FileError(detail::concat("'", path, "' holds no model that Glia can make: ", error.what()));
-  };
-  try {
-    return action();
-  } catch (const ValueError& error) {
-    throw unfit(error);
-  } catch (const ShapeError& error) {
-    throw unfit(error);
-  } catch (const StateError& error) {
-    throw unfit(error);
-  } catch (const std::bad_alloc&) {
-    throw OutOfMemoryError(detail::concat("out of memory while loading '", path, "'; close other programs"));
-  }
-}
-
 std::string listed(const std::vector<std::string>& names) {
   std::string list = names.empty() ? "it has none" : "it has ";
   for (std::size_t i = 0; i < names.size() && i < 12; ++i)
@@ -227,12 +209,13 @@ std::string listed(const std::vector<std::string>& names) {
 }  // namespace
 
 Model load(const std::string& path, const LoadOptions& options) {
-  return of_file(path, [&] {
-    const Container container(path);
-    GLIA_CHECK(container.has_model(), FileError, "'", path,
-               "' has weights alone, no model: make the model, and call glia::keras::load_weights");
-    return Loading(container, path).make(options);
-  });
+  return io::of_file(
+      path, "holds no model that Glia can make", "get the file, or save it in Keras, again", [&] {
+        const Container container(path);
+        GLIA_CHECK(container.has_model(), FileError, "'", path,
+                   "' has weights alone, no model: make the model, and call glia::keras::load_weights");
+        return Loading(container, path).make(options);
+      });
 }
 
 LoadedWeights load_weights(Model& model, const std::string& path, const LoadWeightsOptions& options) {
