@@ -96,6 +96,16 @@ TEST_P(Resumed, After_kills_at_any_moment_gives_the_same_bits_and_leaves_whole_f
       fs::remove_all(folder / "checkpoints"), fs::remove(folder / "final.safetensors");
     }
   }
+  const auto some = [&] {
+    return std::ranges::any_of(files_in(folder.path() / "checkpoints"),
+                               [](const std::string& name) { return !name.starts_with(".glia-"); });
+  };
+  if (!some()) {  // the last that was killed had begun anew, and had not come to its first file
+    ChildProcess child(training(folder, epochs));
+    while (!some()) ::usleep(100);
+    child.signal(SIGKILL);
+    child.wait();
+  }
   fs::remove(folder / "epochs");
   EXPECT_TRUE(trained(folder, epochs) == expected);
   EXPECT_LT(std::stoi(read_text(folder / "epochs")), std::stoi(read_text(whole / "epochs")));  // it went on
