@@ -35,6 +35,7 @@ TEST(CCalls, Each_kind_of_exception_has_a_code_and_its_message_names_the_call) {
       {GLIA_ERROR_FILE, [] { throw FileError("a reason"); }},
       {GLIA_ERROR_DEVICE, [] { throw DeviceError("a reason"); }},
       {GLIA_ERROR_OUT_OF_MEMORY, [] { throw OutOfMemoryError("a reason"); }},
+      {GLIA_ERROR_INTERRUPTED, [] { throw Interrupted("a reason", SIGINT); }},
       {GLIA_ERROR_INTERNAL, [] { throw Error("a reason"); }},
       {GLIA_ERROR_INTERNAL, [] { throw std::logic_error("a reason"); }},
   };
@@ -45,7 +46,7 @@ TEST(CCalls, Each_kind_of_exception_has_a_code_and_its_message_names_the_call) {
     EXPECT_STREQ(glia_last_error_message(), "a_call: a reason");
     names.insert(glia_status_name(status));
   }
-  EXPECT_EQ(names.size(), 8u);
+  EXPECT_EQ(names.size(), 9u);
   EXPECT_EQ(c::guarded("a_call", [] { throw std::bad_alloc(); }), GLIA_ERROR_OUT_OF_MEMORY);
   EXPECT_NE(std::string(glia_last_error_message()).find("memory"), std::string::npos);
   EXPECT_EQ(c::guarded("a_call", [] { throw 7; }), GLIA_ERROR_INTERNAL);

@@ -273,6 +273,19 @@ TEST_P(Resumed, From_a_file_named_as_it_was_saved) {
   EXPECT_EQ(third.fit(x, y, {.epochs = 3, .verbose = 0, .resume_from = folder / "of"}).epoch().size(), 2u);
 }
 
+TEST_P(Resumed, From_a_model_before_its_first_step_forgets_the_steps_that_were_made) {
+  Sequential fresh = model(), trained = model();
+  fresh.save(folder / "fresh");
+  const FitOptions two{.epochs = 2, .batch_size = 5, .verbose = 0};
+  trained.fit(x, y, two);
+  fresh.fit(x, y, two);
+  FitOptions resumed = two;
+  resumed.resume_from = folder / "fresh";
+  EXPECT_EQ(trained.fit(x, y, resumed)["loss"].size(), 2u);
+  EXPECT_EQ(trained.iterations(), fresh.iterations());
+  EXPECT_TRUE(same_bits(trained.get_weights(), fresh.get_weights()));
+}
+
 class KeptFiles : public ::testing::Test {
  protected:
   void fit(const std::string& path, int epochs, int from = 0) {

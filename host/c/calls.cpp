@@ -1,5 +1,6 @@
 // Errors as codes and messages, a thread's own; versions.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/interrupt.h>
 #include <glia/version.h>
 #include <host/c/calls.h>
 
@@ -52,6 +53,8 @@ glia_status caught(const char* call) noexcept {
     return last.set(GLIA_ERROR_DEVICE, call, error.what());
   } catch (const OutOfMemoryError& error) {
     return last.set(GLIA_ERROR_OUT_OF_MEMORY, call, error.what());
+  } catch (const Interrupted& error) {
+    return last.set(GLIA_ERROR_INTERRUPTED, call, error.what());
   } catch (const std::bad_alloc&) {
     return last.set(GLIA_ERROR_OUT_OF_MEMORY, call, "the host's memory ran out: free some, or ask for less");
   } catch (const std::exception& error) {
@@ -96,6 +99,8 @@ const char* glia_status_name(glia_status status) {
       return "GLIA_ERROR_OUT_OF_MEMORY";
     case GLIA_ERROR_INTERNAL:
       return "GLIA_ERROR_INTERNAL";
+    case GLIA_ERROR_INTERRUPTED:
+      return "GLIA_ERROR_INTERRUPTED";
     default:
       return "unknown status";
   }

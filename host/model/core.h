@@ -106,7 +106,7 @@ class __attribute__((visibility("hidden"))) Core final : public Builder,
   void find_unreached();
   /// What the optimizer keeps, where training has its memory, or what it would, without values.
   std::vector<Trainer::Kept> kept() const;
-  /// As after so many training steps, which kept these.
+  /// As after so many training steps, which kept these; none: the optimizer begins anew.
   void restore(std::int64_t steps, const std::vector<Trainer::Kept>& kept);
   /// Updates by the gradients that were computed last; the second waits for that.
   void enqueue_apply_gradients();

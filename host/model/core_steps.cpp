@@ -78,7 +78,9 @@ std::vector<Trainer::Kept> Core::kept() const {
 }
 
 void Core::restore(std::int64_t steps, const std::vector<Trainer::Kept>& kept) {
-  if (!kept.empty()) {
+  if (kept.empty()) {
+    drop_programs();  // and what the optimizer kept of this model's own steps
+  } else {
     make_training_memory();
     trainer_->write_kept(backend(), kept);
   }

@@ -50,7 +50,9 @@ enum {
   GLIA_ERROR_FILE = 5,           ///< a file is missing, unreadable, or not what it should be
   GLIA_ERROR_DEVICE = 6,         ///< a device is not there, or a library call on it failed
   GLIA_ERROR_OUT_OF_MEMORY = 7,  ///< of the host or of a device
-  GLIA_ERROR_INTERNAL = 8        ///< anything else: please report it
+  GLIA_ERROR_INTERNAL = 8,       ///< anything else: please report it
+  GLIA_ERROR_INTERRUPTED =
+      9  ///< a signal asked for the end, where the program's C++ has a glia::InterruptGuard
 };
 
 typedef int32_t glia_dtype;

@@ -40,6 +40,7 @@
 #include <glia/program.h>
 #include <glia/saving.h>
 #include <glia/search.h>
+#include <glia/sequences.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>
 #include <glia/symbol.h>
@@ -47,4 +48,5 @@
 #include <glia/tensorboard.h>
 #include <glia/tensors.h>
 #include <glia/testing.h>
+#include <glia/text_vectorization.h>
 #include <glia/version.h>
