@@ -1,5 +1,6 @@
 # Installs headers, libraries and package files, for find_package(glia CONFIG) and pkg-config. Components: runtime (what a program
-# needs that is linked to the shared library), dev (what building one needs), cuda, samples.
+# needs that is linked to the shared library), dev (what building one needs), cuda, cli, samples; of each extension what dev and
+# runtime are: keras, keras_runtime, onnx, onnx_runtime.
 # SPDX-License-Identifier: Apache-2.0
 include(CMakePackageConfigHelpers)
 

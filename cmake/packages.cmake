@@ -1,4 +1,5 @@
-# What cpack makes of an installation: Debian packages (runtime, development, CUDA backend) and an archive of all there is.
+# What cpack makes of an installation: Debian packages (runtime, development, CUDA backend, each extension, command line) and an
+# archive of all there is.
 # docs/building.md says how; the preset `package` is for it.
 # SPDX-License-Identifier: Apache-2.0
 if(NOT PROJECT_IS_TOP_LEVEL)
@@ -43,20 +44,25 @@ macro(glia_debian_package component name section description)
     COMPONENT ${component} EXCLUDE_FROM_ALL)
 endmacro()
 
+# glia_runtime_package(COMPONENT LIBRARY NAME DESCRIPTION DEPENDS...): of a shared library. Versions before 1.0 differ in their
+# soname, and no two are installed beside each other.
+macro(glia_runtime_package component library name description)
+  glia_debian_package(${component} ${name} libs "${description}" ${ARGN})
+  set(CPACK_DEBIAN_${COMPONENT}_PACKAGE_SHLIBDEPS ON)
+  math(EXPR next "${PROJECT_VERSION_MINOR} + 1")
+  file(CONFIGURE OUTPUT packages/${component}/shlibs CONTENT "${library} @PROJECT_VERSION_MAJOR@.@PROJECT_VERSION_MINOR@ ${name} \
+(>= @PROJECT_VERSION@), ${name} (<< @PROJECT_VERSION_MAJOR@.@next@~)\n" @ONLY)
+  set(CPACK_DEBIAN_${COMPONENT}_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/packages/${component}/shlibs")
+endmacro()
+
 set(needed_to_build)
 if("shared" IN_LIST GLIA_KINDS)
   set(for_packed_relocations)  # of which dpkg-shlibdeps does not know
   if(GLIA_PACKS_RELOCATIONS)
     set(for_packed_relocations "libc6 (>= 2.36)")
   endif()
-  glia_debian_package(runtime libglia0 libs "Neural-network engine: the shared library, which computes on the CPU by itself"
+  glia_runtime_package(runtime libglia libglia0 "Neural-network engine: the shared library, which computes on the CPU by itself"
     ${for_packed_relocations})
-  set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
-  # Versions before 1.0 differ in their soname, and no two are installed beside each other.
-  math(EXPR next "${PROJECT_VERSION_MINOR} + 1")
-  file(CONFIGURE OUTPUT packages/shlibs CONTENT "libglia @PROJECT_VERSION_MAJOR@.@PROJECT_VERSION_MINOR@ libglia0 \
-(>= @PROJECT_VERSION@), libglia0 (<< @PROJECT_VERSION_MAJOR@.@next@~)\n" @ONLY)
-  set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA "${PROJECT_BINARY_DIR}/packages/shlibs")
   list(APPEND needed_to_build "libglia0 ${of_this_version}")
 endif()
 if("static" IN_LIST GLIA_KINDS)
@@ -74,5 +80,40 @@ if(GLIA_HAS_CUDA)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${CUDAToolkit_LIBRARY_DIR}")
   set(CPACK_DEBIAN_CUDA_PACKAGE_RECOMMENDS "libcublas-${cuda_version}")
   set(CPACK_DEBIAN_CUDA_PACKAGE_SUGGESTS "libcudnn9-cuda-${CUDAToolkit_VERSION_MAJOR}")
+endif()
+
+# Extensions: a library of Glia's kinds, files for CMake; their headers are libglia-dev's.
+set(needed_by_cli)
+macro(glia_extension_packages extension files kinds static_needs)
+  set(needed "libglia-dev ${of_this_version}")
+  if("shared" IN_LIST ${kinds})
+    glia_runtime_package(${extension}_runtime libglia_${extension} libglia-${extension}0
+      "Neural-network engine: ${files} files, the shared library" "libglia0 ${of_this_version}")
+    list(APPEND needed "libglia-${extension}0 ${of_this_version}")
+    list(APPEND needed_by_cli "libglia-${extension}0 ${of_this_version}")
+  endif()
+  if("static" IN_LIST ${kinds})
+    list(APPEND needed ${static_needs})
+  endif()
+  glia_debian_package(${extension} libglia-${extension}-dev libdevel "Neural-network engine: ${files} files, for programs that are built"
+    ${needed})
+endmacro()
+list(GET GLIA_KINDS 0 glia_first_kind)
+if(GLIA_HAS_KERAS)
+  glia_extension_packages(keras "Keras's" GLIA_KINDS "libhdf5-dev;libzip-dev")
+endif()
+if(GLIA_HAS_ONNX)
+  glia_extension_packages(onnx ONNX glia_first_kind libprotobuf-dev)
+endif()
+
+if(TARGET glia_cli)
+  if(glia_first_kind STREQUAL "shared")
+    list(APPEND needed_by_cli "libglia0 ${of_this_version}")
+  else()
+    set(needed_by_cli)
+  endif()
+  glia_debian_package(cli glia science "Neural networks from the command line: trains, judges, asks and converts models" ${needed_by_cli})
+  set(CPACK_DEBIAN_CLI_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_CLI_PACKAGE_SUGGESTS libglia-cuda0)
 endif()
 include(CPack)

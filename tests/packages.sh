@@ -31,7 +31,7 @@ for deb in "${debs[@]}"; do
   grep -v ' root/root ' <<<"$contents" && wrong "$name: these are not root's"
   grep -E '^.{5}w|^.{8}w' <<<"$contents" | grep -v '^l' && wrong "$name: others may write these"
   grep -qF " ./usr/share/doc/$name/copyright" <<<"$contents" || wrong "$name: no copyright file"
-  grep -vE ' \./(usr/((lib|include|share)/.*)?)?$|/$' <<<"$contents" && wrong "$name: outside of /usr/lib, /usr/include and /usr/share"
+  grep -vE ' \./(usr/((lib|include|share|bin)/.*)?)?$|/$' <<<"$contents" && wrong "$name: outside of /usr/lib, include, share and bin"
   files=$(awk '{ print $6 }' <<<"$contents" | grep -v '/$' | sed -E 's|^\./usr/lib/([a-z0-9_]+-linux-gnu/)?|lib/|; s|^\./usr/||' |
     grep -v '^share/doc/' | LC_ALL=C sort)
   case $name in
@@ -59,6 +59,21 @@ for deb in "${debs[@]}"; do
       [[ $depends =~ libglia0\ \(=\ $version\) ]] || wrong "$name depends on $depends"
       [[ $depends =~ nvidia|libcuda1|cublas|cudart ]] && wrong "$name depends on a driver or on what is not Debian's: $depends"
       ;;
+    libglia-keras0 | libglia-onnx0)
+      kind=${name#libglia-} kind=${kind%0} short=${version%%-*}
+      [[ $files == "lib/libglia_$kind.so.${short%.*}"$'\n'"lib/libglia_$kind.so.$short" ]] || wrong "$name holds $files"
+      [[ $depends == *"libglia0 (= $version)"* && $depends != *-dev* ]] || wrong "$name depends on $depends"
+      ;;
+    libglia-keras-dev | libglia-onnx-dev)
+      kind=${name#libglia-} kind=${kind%-dev}
+      grep -qx "lib/cmake/glia/gliaExtension-$kind.cmake" <<<"$files" || wrong "$name holds $files"
+      grep -vE "^lib/(libglia_$kind\.(a|so)|cmake/glia/)" <<<"$files" && wrong "$name: these are not its own"
+      [[ $depends == "libglia-dev (= $version)"* ]] || wrong "$name depends on $depends"
+      ;;
+    glia)
+      [[ $files == bin/glia ]] || wrong "$name holds $files"
+      [[ $depends == *libstdc++6* && $depends != *-dev* ]] || wrong "$name depends on $depends"
+      ;;
     *) wrong "an unknown package: $name" ;;
   esac
   dpkg-deb -x "$deb" "$root"
@@ -80,6 +95,10 @@ if [[ $program == cuda ]]; then exit "$failed"; fi
 for file in share/doc/glia/LICENSE include/glia/glia.h; do
   [[ -e $work_dir/archive/$file ]] || wrong "the archive lacks $file"
 done
+
+if [[ -e $root/usr/bin/glia ]]; then
+  LD_LIBRARY_PATH=$(dirname "$(find "$root/usr" -name 'libglia.a')") "$root/usr/bin/glia" devices >/dev/null || wrong "glia does not run"
+fi
 
 # README's first program compiles and links against the packages, and the consumer runs with them and with the archive.
 for prefix in "$root/usr" "$work_dir/archive"; do
