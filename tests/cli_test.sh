@@ -71,6 +71,21 @@ says 'Wrote report.html' "$glia" report iris.json -o report.html --title 'Irises
 for text in '<!DOCTYPE html>' '<title>Irises &amp; &lt;others&gt;</title>' '<svg' '</html>' 'accuracy'; do
   [[ $(<report.html) == *"$text"* ]] || fail "report.html has no $text"
 done
+# What a model gets wrong: labels, two classes of one output, numbers.
+says 'Wrote report.html' "$glia" report iris.json --model iris.safetensors --data "$source/samples/data/iris.csv" --no-header --target 4
+[[ $(<report.html) =~ On\ 150\ rows:\ 1[34][0-9]\ right && $(<report.html) == *'>Iris-setosa</text>'* ]] || fail 'report.html has no confusion matrix'
+printf 'x,z,y\n1,2,3\n2,1,3\n4,4,8\n5,0,5\n' >sums.csv
+says 'Wrote sums.safetensors' "$glia" train --device cpu --data sums.csv --target y --epochs 2 --validation-split 0 --verbose 0 --out sums.safetensors --history sums.json
+says 'Wrote report.html' "$glia" report sums.json --model sums.safetensors --data sums.csv --target y --mistakes 2
+[[ $(<report.html) == *'On 4 rows: off by '*'Predicted against true'*'The worst rows'* ]] || fail 'report.html says nothing of numbers'
+layers='[{"class_name": "Dense", "config": {"units": 1, "activation": "sigmoid", "input_shape": [2]}}]'
+echo '{"model": {"class_name": "Sequential", "config": {"name": "one", "layers": '"$layers"'}}, "loss": "binary_crossentropy", "classes": true}' >one.json
+printf 'x,z,y\n1,2,0\n2,1,0\n4,4,1\n5,0,1\n' >one.csv
+says 'Wrote one.safetensors' "$glia" train --device cpu --config one.json --data one.csv --target y --epochs 2 --validation-split 0 --verbose 0 --out one.safetensors
+says 'Wrote report.html' "$glia" report sums.json --model one.safetensors --data one.csv --target y --classes
+[[ $(<report.html) == *'On 4 rows: '*'above 0.5 it says 1, else 0.'*'Confusion matrix'* ]] || fail 'report.html says nothing of one output'
+sed 's/,Iris.*/,7/' "$source/samples/data/iris.csv" >sevens.csv
+refuses 2 'is --classes missing?' "$glia" report sums.json --model iris.safetensors --data sevens.csv --no-header --target 4
 
 # What is wrong is said, with an exit code of its own.
 refuses 2 'A subcommand is required' "$glia"
