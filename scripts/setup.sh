@@ -163,11 +163,23 @@ install_cuobjdump() {
     say "no cuobjdump: the tests cuda.no_spills and cuda.loads are left out" >&2
 }
 
+# CI looks at the page of `glia report` in a browser. Ubuntu has none that is a package.
+install_browser() {
+  local program
+  for program in chromium-headless-shell chromium chromium-browser google-chrome-stable google-chrome; do
+    if command -v "$program" >/dev/null; then return; fi
+  done
+  if [[ -z ${GLIA_BROWSER:-} ]] && command -v apt-get >/dev/null && ! install_packages chromium-headless-shell; then
+    say "no browser: the test cli.report_in_browser is skipped" >&2
+  fi
+}
+
 case ${1:-test} in
   train | test) setup "${1:-test}" ;;
   ci)
     setup ci
     install_cuobjdump
+    install_browser
     ;;
   *)
     say "setup.sh: got '$1', expected train, test or ci" >&2

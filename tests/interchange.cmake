@@ -42,4 +42,7 @@ if(TARGET glia_cli)
   add_test(NAME cli COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/cli_test.sh" $<TARGET_FILE:glia_cli> "${PROJECT_SOURCE_DIR}"
     "${CMAKE_CURRENT_BINARY_DIR}/cli" $<BOOL:${GLIA_HAS_KERAS}> $<BOOL:${GLIA_HAS_ONNX}>)
   set_tests_properties(cli PROPERTIES LABELS samples TIMEOUT 120)
+  add_test(NAME cli.report_in_browser COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" zipfile
+    "${CMAKE_CURRENT_SOURCE_DIR}/report_in_browser.py" $<TARGET_FILE:glia_cli> "${CMAKE_CURRENT_BINARY_DIR}/report_in_browser")
+  set_tests_properties(cli.report_in_browser PROPERTIES LABELS "samples;thorough" TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()
