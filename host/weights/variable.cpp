@@ -10,6 +10,21 @@
 #include <utility>
 
 namespace glia {
+namespace {
+
+/// Straight from where they were drawn, where nothing is to be converted: a large kernel is not copied first.
+void upload(const std::vector<float>& values, const Variable& variable, const Context& context, DType dtype,
+            std::byte* to) {
+  if (dtype != DType::float32) {
+    const Tensor tensor = Tensor(values, variable.shape).cast(dtype);
+    return context.backend().upload(to, tensor.raw(), static_cast<std::size_t>(tensor.bytes()));
+  }
+  GLIA_CHECK(static_cast<std::int64_t>(values.size()) == variable.shape.elements(), ShapeError, "weight \"",
+             variable.name, "\" of shape ", variable.shape, " got ", values.size(), " initial values");
+  context.backend().upload(to, values.data(), values.size() * sizeof(float));
+}
+
+}  // namespace
 
 void make_block(const Context& context, DType dtype, std::uint64_t seed,
                 const std::vector<NumberedVariable>& variables) {
@@ -31,9 +46,7 @@ void make_block(const Context& context, DType dtype, std::uint64_t seed,
                                       ? initial_values(variable->initializer, variable->shape, seed, number)
                                       : variable->given;
       if (values.size() == 1) values.resize(static_cast<std::size_t>(variable->shape.elements()), values[0]);
-      const Tensor tensor = Tensor(values, variable->shape).cast(dtype);
-      context.backend().upload(block->data() + offsets[i], tensor.raw(),
-                               static_cast<std::size_t>(tensor.bytes()));
+      upload(values, *variable, context, dtype, block->data() + offsets[i]);
     }
   } catch (const std::bad_alloc&) {
     throw OutOfMemoryError(detail::concat("memory ran out while weights of ", bytes,
@@ -59,7 +72,7 @@ Tensor host_copy(const TensorView& view, DType dtype) {
   Tensor copy = Tensor::uninitialized(view.shape(), view.dtype());
   if (view.dtype() == DType::uint8) copy.set_scale(view.scale());
   if (copy.bytes() > 0) std::memcpy(copy.raw(), view.raw(), static_cast<std::size_t>(copy.bytes()));
-  return copy.cast(dtype);
+  return copy.dtype() == dtype ? std::move(copy) : copy.cast(dtype);
 }
 
 }  // namespace

@@ -240,4 +240,8 @@ std::vector<float> permuted(const std::vector<float>& values, const Integers& di
   return result;
 }
 
+std::vector<float> permuted(const Constant& constant, const Integers& dims, const std::vector<int>& order) {
+  return permuted(constant.floats(), dims, order);
+}
+
 }  // namespace glia::onnx

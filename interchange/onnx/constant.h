@@ -82,5 +82,7 @@ std::string text_of(const Integers& dims);
 /// Elements with their axes in another order.
 std::vector<float> permuted(const std::vector<float>& values, const Integers& dims,
                             const std::vector<int>& order);
+/// A constant's, of which no copy in its own order is left.
+std::vector<float> permuted(const Constant& constant, const Integers& dims, const std::vector<int>& order);
 
 }  // namespace glia::onnx

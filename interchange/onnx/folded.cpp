@@ -173,7 +173,7 @@ Constant transposed(const Importer& to, Node& node) {
     is_order = sorted[i] == static_cast<std::int64_t>(i);
   GLIA_CHECK(is_order, ValueError, "its attribute perm is ", text_of(perm), " for ", dims.size(), " axes");
   for (const std::int64_t axis : perm) result.push_back(dims[static_cast<std::size_t>(axis)]);
-  const std::vector<float> values = permuted(x.floats(), dims, {perm.begin(), perm.end()});
+  const std::vector<float> values = permuted(x, dims, {perm.begin(), perm.end()});
   if (x.is_integer()) return {result, Integers(values.begin(), values.end())};
   return {result, std::vector<double>(values.begin(), values.end())};
 }

@@ -203,10 +203,10 @@ Model Importer::model() {
     if (needed[static_cast<std::size_t>(i)] && joined_.count(&graph_.node(i)) == 0) read_node(graph_.node(i));
   const std::vector<Symbol> outputs = read_outputs();
   values_.clear();
-  google::protobuf::RepeatedPtrField<format::Tensor>
-      read;  // which layers have by now; gone before theirs are made
-  file_.mutable_graph()->mutable_initializer()->Swap(&read);
-  read = {};
+  readers_.clear(), joined_.clear();
+  // What the layers have by now is gone before their weights are made: initializers, and the constants among the nodes.
+  google::protobuf::RepeatedPtrField<format::Tensor>().Swap(file_.mutable_graph()->mutable_initializer());
+  google::protobuf::RepeatedPtrField<format::Node>().Swap(file_.mutable_graph()->mutable_node());
   std::unordered_map<std::string, std::string> names;
   Model model = named(Model(inputs_, outputs, {.name = layer_name(graph_.name())}), names);
   if (options_.device || options_.context) {

@@ -46,7 +46,8 @@ std::vector<float> bias_of(const Constant& constant, std::int64_t units) {
   return numbers;
 }
 
-void put_dense(Importer& to, Node& node, Matrix matrix, std::optional<std::vector<float>> bias) {
+void put_dense(Importer& to, Node& node, const Matrix& matrix,
+               const std::optional<std::vector<float>>& bias) {
   const Given& x = to.dynamic(node, 0);
   const Symbol in = x.order == Order::flattened ? *x.symbol : to.plain(x);
   GLIA_CHECK(in.shape().back() == matrix.in && matrix.out >= 1 && matrix.out < 1 << 30, ShapeError,
@@ -58,7 +59,6 @@ void put_dense(Importer& to, Node& node, Matrix matrix, std::optional<std::vecto
       {.activation = activation, .use_bias = bias.has_value(), .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
   weights.emplace_back(matrix.numbers, Shape{matrix.in, matrix.out});
-  matrix.numbers = {};
   if (bias) weights.emplace_back(*bias);
   Given y(to.weighted(layer, in, std::move(weights)));
   y.nonnegative =
@@ -78,7 +78,7 @@ void read_gemm(Importer& to, Node& node) {
     bias = bias_of(to.constant(node, 2), matrix.out);
     for (float& number : *bias) number *= static_cast<float>(beta);
   }
-  put_dense(to, node, std::move(matrix), std::move(bias));
+  put_dense(to, node, matrix, bias);
 }
 
 /// With the Add of a constant that follows it alone.
@@ -101,7 +101,7 @@ void read_matmul(Importer& to, Node& node) {
       to.join(node, *reader);
     }
   }
-  put_dense(to, node, std::move(matrix), std::move(bias));
+  put_dense(to, node, matrix, bias);
 }
 
 /// A convolution's input, with what is to be padded around it; rows of one axis are images of height 1 meanwhile.
@@ -122,11 +122,10 @@ Options with_window(Options options, const Window& w) {
 }
 
 void put_convolution(Importer& to, Node& node, const Layer& layer, const Given& image,
-                     std::vector<float> kernel, const Shape& shape, std::int64_t filters,
+                     const std::vector<float>& kernel, const Shape& shape, std::int64_t filters,
                      const ActivationName& activation) {
   std::vector<Tensor> weights;
   weights.emplace_back(kernel, shape);
-  kernel = {};
   if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), filters));
   Given y(to.weighted(layer, *image.symbol, std::move(weights)), Order::first);
   y.nonnegative =
@@ -164,7 +163,7 @@ void read_conv(Importer& to, Node& node) {
                                                  .use_bias = use_bias,
                                                  .name = name},
                                    window));
-    return put_convolution(to, node, layer, image, permuted(filters.floats(), dims, {2, 1, 0}),
+    return put_convolution(to, node, layer, image, permuted(filters, dims, {2, 1, 0}),
                            {dims[2], dims[1], dims[0]}, dims[0], activation);
   }
   if (groups > 1 && groups == channels && dims[0] % channels == 0) {
@@ -178,7 +177,7 @@ void read_conv(Importer& to, Node& node) {
                                                    .name = name},
                             window));
     return put_convolution(to, node, layer, image,
-                           permuted(filters.floats(), {channels, multiplier, dims[2], dims[3]}, {2, 3, 0, 1}),
+                           permuted(filters, {channels, multiplier, dims[2], dims[3]}, {2, 3, 0, 1}),
                            {dims[2], dims[3], channels, multiplier}, dims[0], activation);
   }
   const Conv2D layer(count, kernel,
@@ -189,7 +188,7 @@ void read_conv(Importer& to, Node& node) {
                                                .use_bias = use_bias,
                                                .name = name},
                                  window));
-  put_convolution(to, node, layer, image, permuted(filters.floats(), dims, {2, 3, 1, 0}),
+  put_convolution(to, node, layer, image, permuted(filters, dims, {2, 3, 1, 0}),
                   {dims[2], dims[3], dims[1], dims[0]}, dims[0], activation);
 }
 
@@ -228,8 +227,7 @@ void read_conv_transpose(Importer& to, Node& node) {
                                .use_bias = node.has_input(2),
                                .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
-  weights.emplace_back(permuted(filters.floats(), dims, {2, 3, 1, 0}),
-                       Shape{dims[2], dims[3], dims[1], dims[0]});
+  weights.emplace_back(permuted(filters, dims, {2, 3, 1, 0}), Shape{dims[2], dims[3], dims[1], dims[0]});
   if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), dims[1]));
   Symbol y = to.weighted(layer, *image.symbol, std::move(weights));
   if (cuts)
