@@ -75,7 +75,7 @@ function(glia_compile_sources target)
     if(source MATCHES "/host/tensor/")
       set(options ${glia_vectors_without_copies})
     elseif(NOT source MATCHES "/host/(cpu|data|weights)/|/host/program/program.cpp$|/host/model/predictor" OR
-        source MATCHES "/host/data/(datasets|splits).cpp$")
+        source MATCHES "/host/data/(datasets|lookup|sequences|splits|text_vectorization).cpp$")
       continue()
     endif()
     set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_OPTIONS "$<$<CONFIG:Release>:${options}>")

@@ -44,6 +44,7 @@ macro(glia_debian_package component name section description)
     COMPONENT ${component} EXCLUDE_FROM_ALL)
 endmacro()
 
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}")  # libglia.so, which the others are linked to
 # glia_runtime_package(COMPONENT LIBRARY NAME DESCRIPTION DEPENDS...): of a shared library. Versions before 1.0 differ in their
 # soname, and no two are installed beside each other.
 macro(glia_runtime_package component library name description)
@@ -77,7 +78,7 @@ if(GLIA_HAS_CUDA)
   glia_debian_package(cuda libglia-cuda0 contrib/libs "Neural-network engine: the backend for NVIDIA GPUs" "libglia0 ${of_this_version}")
   set(cuda_version "${CUDAToolkit_VERSION_MAJOR}-${CUDAToolkit_VERSION_MINOR}")
   set(CPACK_DEBIAN_CUDA_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${CUDAToolkit_LIBRARY_DIR}")
+  list(APPEND CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${CUDAToolkit_LIBRARY_DIR}")
   set(CPACK_DEBIAN_CUDA_PACKAGE_RECOMMENDS "libcublas-${cuda_version}")
   set(CPACK_DEBIAN_CUDA_PACKAGE_SUGGESTS "libcudnn9-cuda-${CUDAToolkit_VERSION_MAJOR}")
 endif()

@@ -132,8 +132,10 @@ TEST_P(Resumed, From_a_folder_takes_the_newest_whole_file) {
   first.save(place / "without.safetensors", {.include_optimizer = false});
   write_text(place / "text.txt", "text");
   fs::create_directory(place / "folder.safetensors");
-  for (const char* name : {"half", "none", "changed", "weights", "without"})
-    fs::last_write_time(place / (std::string(name) + ".safetensors"), now + std::chrono::hours(1));
+  write_text(place / ".glia-1-2.tmp", read_text(place / "m1.safetensors"));  // a save that was killed
+  for (const char* name : {"half.safetensors", "none.safetensors", "changed.safetensors",
+                           "weights.safetensors", "without.safetensors", ".glia-1-2.tmp"})
+    fs::last_write_time(place / name, now + std::chrono::hours(1));
 
   std::vector<std::string> told;
   LogHandler before = set_log_handler([&](LogLevel level, const std::string& message) {

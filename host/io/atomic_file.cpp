@@ -127,15 +127,6 @@ class Descriptor {
   int value_;
 };
 
-/// ".glia-123-4.tmp", as TemporaryFile makes names of process and counter.
-bool is_temporary_name(std::string_view name) {
-  constexpr std::string_view prefix = ".glia-", suffix = ".tmp";
-  if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
-    return false;
-  name = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
-  return name.find_first_not_of("0123456789-") == name.npos;
-}
-
 /// Deletes what saves of processes that were killed left in the folder: temporary files of this user that nobody holds
 /// locked. What cannot be looked at stays.
 void sweep(const fs::path& folder) {
@@ -241,6 +232,14 @@ class TemporaryFile {
 };
 
 }  // namespace
+
+bool is_temporary_name(std::string_view name) {
+  constexpr std::string_view prefix = ".glia-", suffix = ".tmp";
+  if (name.size() <= prefix.size() + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix))
+    return false;
+  name = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+  return name.find_first_not_of("0123456789-") == name.npos;
+}
 
 int FileSystem::open(const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); }
 int FileSystem::fchown(int descriptor, uid_t owner, gid_t group) {

@@ -37,4 +37,7 @@ void write_file_atomically(const std::string& path, std::span<const Bytes> parts
 /// The same of one text.
 void write_file_atomically(const std::string& path, std::string_view text);
 
+/// Whether a file's name is that of a save under way, or of one that was killed: ".glia-123-4.tmp", of process and counter.
+bool is_temporary_name(std::string_view name);
+
 }  // namespace glia::io

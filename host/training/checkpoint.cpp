@@ -3,6 +3,7 @@
 #include <glia/error.h>
 #include <glia/log.h>
 #include <host/base/errno_text.h>
+#include <host/io/atomic_file.h>  // defines: is_temporary_name
 #include <host/training/files.h>
 
 #include <algorithm>
@@ -38,6 +39,7 @@ std::vector<Candidate> candidates(const std::string& folder) {
     std::error_code of_file;
     const fs::file_time_type written = entry->last_write_time(of_file);
     if (!of_file && entry->is_regular_file(of_file) &&
+        !io::is_temporary_name(entry->path().filename().native()) &&
         (entry->path().extension() == ".safetensors" || begins_as_one(entry->path())))
       all.push_back({written, entry->path().string()});
   }
