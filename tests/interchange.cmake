@@ -34,7 +34,7 @@ if(GLIA_HAS_ONNX AND NOT GLIA_SANITIZE)
   target_link_libraries(onnx_models PRIVATE glia::onnx)
   add_test(NAME python/onnx_models COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" onnxruntime
     "${CMAKE_CURRENT_SOURCE_DIR}/python/onnx_models.py" $<TARGET_FILE:onnx_models>)
-  set_tests_properties(python/onnx_models PROPERTIES LABELS "python;thorough" TIMEOUT 600 SKIP_RETURN_CODE 77)
+  set_tests_properties(python/onnx_models PROPERTIES LABELS "python;thorough" TIMEOUT 1200 SKIP_RETURN_CODE 77)
 endif()
 
 # `glia`, which reads and writes all of them.

@@ -51,6 +51,12 @@ inline std::string onnx_floats(const std::string& name, std::initializer_list<st
   for (const std::int64_t dimension : dims) tensor += number(1, dimension);
   return part(5, tensor + number(2, 1) + part(8, name) + part(9, raw));
 }
+/// A list of int64.
+inline std::string onnx_integers(const std::string& name, std::initializer_list<std::int64_t> values) {
+  std::string tensor = number(1, static_cast<std::int64_t>(values.size())) + number(2, 7) + part(8, name);
+  for (const std::int64_t value : values) tensor += number(7, value);
+  return part(5, tensor);
+}
 inline std::string onnx_value(int field, const std::string& name, std::initializer_list<std::int64_t> row) {
   std::string dims = part(1, part(2, "n"));
   for (const std::int64_t dimension : row) dims += part(1, number(1, dimension));

@@ -16,6 +16,12 @@ std::int64_t of_integers(const std::string& op, std::int64_t a, std::int64_t b) 
     GLIA_CHECK(b != 0, ValueError, "it divides by 0");
     return b == -1 ? 0 - a : a / b;
   }
+  if (op == "Mod") {  // of the divisor's sign
+    GLIA_CHECK(b != 0, ValueError, "it divides by 0");
+    const std::int64_t rest = b == -1 ? 0 : a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
+  if (op == "Equal") return a == b;
   const bool overflows = op == "Add"   ? __builtin_add_overflow(a, b, &result)
                          : op == "Sub" ? __builtin_sub_overflow(a, b, &result)
                                        : __builtin_mul_overflow(a, b, &result);
@@ -53,6 +59,7 @@ Constant binary(const std::string& op, const Constant& a, const Constant& b) {
       result.push_back(of_integers(op, x[i % x.size()], y[i % y.size()]));
     return {dims, result};
   }
+  GLIA_CHECK(op != "Mod" && op != "Equal", ValueError, "its constants are no integers");
   const std::vector<double> x = a.reals(), y = b.reals();
   std::vector<double> result;
   for (std::size_t i = 0; i < count; ++i) result.push_back(of_reals(op, x[i % x.size()], y[i % y.size()]));
@@ -60,10 +67,36 @@ Constant binary(const std::string& op, const Constant& a, const Constant& b) {
 }
 
 Constant unary(const std::string& op, const Constant& a) {
+  if (op == "Neg" && a.is_integer()) {
+    Integers integers = a.integers();
+    for (std::int64_t& x : integers) x = x == any_rows ? any_rows : -x;
+    return {a.dims(), integers};
+  }
   std::vector<double> values = a.reals();
   for (double& x : values)
     x = op == "Sqrt" ? std::sqrt(x) : op == "Neg" ? -x : op == "Exp" ? std::exp(x) : 1 / x;
   return {a.dims(), values};
+}
+
+/// Of integers, as many of each or one.
+Constant chosen(const Importer& to, Node& node) {
+  const Integers conditions = to.constant(node, 0).integers(), a = to.constant(node, 1).integers(),
+                 b = to.constant(node, 2).integers();
+  const std::size_t count = std::max({conditions.size(), a.size(), b.size()});
+  const auto fits = [&](const Integers& list) { return list.size() == count || list.size() == 1; };
+  GLIA_CHECK(fits(conditions) && fits(a) && fits(b), ValueError, "it chooses by ", conditions.size(),
+             " conditions from ", a.size(), " and ", b.size(), " constants, expected as many");
+  Integers result, dims;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int64_t condition = conditions[i % conditions.size()];
+    GLIA_CHECK(condition != any_rows, ValueError, "it chooses by how many rows a batch has");
+    result.push_back(condition != 0 ? a[i % a.size()] : b[i % b.size()]);
+  }
+  for (int i = 0; i < 3; ++i)
+    if (to.constant(node, i).elements() == static_cast<std::int64_t>(count) &&
+        to.constant(node, i).dims().size() >= dims.size())
+      dims = to.constant(node, i).dims();
+  return {dims, result};
 }
 
 Constant concatenated(const Importer& to, Node& node) {
@@ -211,6 +244,11 @@ std::optional<Constant> folded(const Importer& to, Node& node) {
   if (op == "Identity") return to.constant(node, 0);
   if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div" || op == "Pow")
     return binary(op, to.constant(node, 0), to.constant(node, 1));
+  if (op == "Mod" || op == "Equal") {
+    node.expect("fmod", 0);
+    return binary(op, to.constant(node, 0), to.constant(node, 1));
+  }
+  if (op == "Where") return chosen(to, node);
   if (op == "Sqrt" || op == "Neg" || op == "Exp" || op == "Reciprocal")
     return unary(op, to.constant(node, 0));
   if (op == "Concat") return concatenated(to, node);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <host/base/escaped.h>
 #include <interchange/onnx/importer.h>
+#include <interchange/onnx/shortened.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -193,6 +194,7 @@ std::vector<Symbol> Importer::read_outputs() {
 
 Model Importer::model() {
   check_file();
+  shorten(*file_.mutable_graph());
   const std::vector<bool> needed = needed_nodes();
   for (int i = 0; i < graph_.node_size(); ++i)
     if (needed[static_cast<std::size_t>(i)])

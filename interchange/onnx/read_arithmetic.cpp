@@ -206,6 +206,7 @@ void read_cast(Importer& to, Node& node) {
   node.pass_over("saturate"), node.pass_over("round_mode");
   const auto type = static_cast<ElementType>(node.integer("to", 1));
   const Given& x = to.given(node, 0);
+  if (x.condition && type == ElementType::boolean) return to.put(node, Given(x));
   if (x.condition) {
     Given y(*x.condition, x.order);
     y.image = x.image, y.nonnegative = true;

@@ -121,12 +121,32 @@ Options with_window(Options options, const Window& w) {
   return options;
 }
 
+/// Of a convolution. Where channels are last, as Keras writes them, it is what is added once they are so: joined then.
+std::optional<std::vector<float>> channel_bias(Importer& to, Node& node, std::int64_t filters) {
+  if (node.has_input(2)) return bias_of(to.constant(node, 2), filters);
+  const format::Node* const reader = to.only_reader(node.output());
+  if (!reader || reader->op_type() != "Transpose") return std::nullopt;
+  Node transpose(*reader);
+  const Integers order = transpose.integers("perm", {});
+  const format::Node* const add = to.only_reader(transpose.output());
+  if ((order != Integers{0, 2, 3, 1} && order != Integers{0, 2, 1}) || !add || add->op_type() != "Add" ||
+      add->input_size() != 2)
+    return std::nullopt;
+  const Given* const value = to.find(add->input(add->input(0) == transpose.output() ? 1 : 0));
+  const bool is_bias = value && value->constant && value->constant->rank() >= 1 &&
+                       value->constant->rank() <= static_cast<int>(order.size()) &&
+                       value->constant->elements() == filters && value->constant->dims().back() == filters;
+  if (!is_bias) return std::nullopt;
+  to.join(transpose, *add);
+  return value->constant->floats();
+}
+
 void put_convolution(Importer& to, Node& node, const Layer& layer, const Given& image,
-                     const std::vector<float>& kernel, const Shape& shape, std::int64_t filters,
-                     const ActivationName& activation) {
+                     const std::vector<float>& kernel, const Shape& shape,
+                     const std::optional<std::vector<float>>& bias, const ActivationName& activation) {
   std::vector<Tensor> weights;
   weights.emplace_back(kernel, shape);
-  if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), filters));
+  if (bias) weights.emplace_back(*bias);
   Given y(to.weighted(layer, *image.symbol, std::move(weights)), Order::first);
   y.nonnegative =
       activation.name() == "relu" || activation.name() == "sigmoid" || activation.name() == "relu6";
@@ -151,7 +171,8 @@ void read_conv(Importer& to, Node& node) {
              " channels");
   const ActivationName activation = to.activation_after(node, 1, static_cast<std::int64_t>(dims.size()));
   const std::string name = to.name_for(node.input(1));
-  const bool use_bias = node.has_input(2);
+  const std::optional<std::vector<float>> bias = channel_bias(to, node, dims[0]);
+  const bool use_bias = bias.has_value();
   const int count = static_cast<int>(dims[0]);
   const Size2D kernel = window.size(), strides = window.stride(), dilation = window.dilation();
   if (is_1d) {
@@ -164,7 +185,7 @@ void read_conv(Importer& to, Node& node) {
                                                  .name = name},
                                    window));
     return put_convolution(to, node, layer, image, permuted(filters, dims, {2, 1, 0}),
-                           {dims[2], dims[1], dims[0]}, dims[0], activation);
+                           {dims[2], dims[1], dims[0]}, bias, activation);
   }
   if (groups > 1 && groups == channels && dims[0] % channels == 0) {
     const std::int64_t multiplier = dims[0] / channels;
@@ -178,7 +199,7 @@ void read_conv(Importer& to, Node& node) {
                             window));
     return put_convolution(to, node, layer, image,
                            permuted(filters, {channels, multiplier, dims[2], dims[3]}, {2, 3, 0, 1}),
-                           {dims[2], dims[3], channels, multiplier}, dims[0], activation);
+                           {dims[2], dims[3], channels, multiplier}, bias, activation);
   }
   const Conv2D layer(count, kernel,
                      with_window(Conv2DOptions{.strides = strides,
@@ -189,7 +210,7 @@ void read_conv(Importer& to, Node& node) {
                                                .name = name},
                                  window));
   put_convolution(to, node, layer, image, permuted(filters, dims, {2, 3, 1, 0}),
-                  {dims[2], dims[3], dims[1], dims[0]}, dims[0], activation);
+                  {dims[2], dims[3], dims[1], dims[0]}, bias, activation);
 }
 
 /// All that the transpose gives, of which ONNX has the pads cut off.
@@ -220,15 +241,16 @@ void read_conv_transpose(Importer& to, Node& node) {
   const bool cuts = std::any_of(cut.begin(), cut.end(), [](std::int64_t count) { return count != 0; });
   const ActivationName activation =
       cuts ? ActivationName("linear") : to.activation_after(node, 1, static_cast<std::int64_t>(dims.size()));
+  const std::optional<std::vector<float>> bias = channel_bias(to, node, dims[1]);
   const Conv2DTranspose layer(static_cast<int>(dims[1]), window.size(),
                               {.strides = window.stride(),
                                .dilation_rate = window.dilation(),
                                .activation = activation,
-                               .use_bias = node.has_input(2),
+                               .use_bias = bias.has_value(),
                                .name = to.name_for(node.input(1))});
   std::vector<Tensor> weights;
   weights.emplace_back(permuted(filters, dims, {2, 3, 1, 0}), Shape{dims[2], dims[3], dims[1], dims[0]});
-  if (node.has_input(2)) weights.emplace_back(bias_of(to.constant(node, 2), dims[1]));
+  if (bias) weights.emplace_back(*bias);
   Symbol y = to.weighted(layer, *image.symbol, std::move(weights));
   if (cuts)
     y = Cropping2D({static_cast<int>(cut[0]), static_cast<int>(cut[2]), static_cast<int>(cut[1]),

@@ -1,5 +1,6 @@
 // Operators that move elements without changing them, and sums over axes.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/merging_layers.h>
 #include <glia/operations.h>
 #include <interchange/onnx/importer.h>
 
@@ -126,6 +127,28 @@ void read_transpose(Importer& to, Node& node) {
   to.put(node, std::move(y));
 }
 
+/// Copies, one behind another, along axes of length 1.
+void read_expand(Importer& to, Node& node) {
+  constexpr std::int64_t most_copies = 64;
+  const Given& given = to.dynamic(node, 0);
+  Given x = given.order == Order::flattened ? Given(to.plain(given)) : given;
+  x.scaled = {};
+  const Shape row = to.row(x);
+  const Integers wanted = to.constant(node, 1).integers();
+  GLIA_CHECK(static_cast<int>(wanted.size()) == row.rank() + 1 && (wanted[0] == 1 || wanted[0] == any_rows),
+             ValueError, "it expands batches of rows of shape ", row, " to ", text_of(wanted),
+             ", expected as many axes, and 1 for the batch's");
+  for (int i = 1; i <= row.rank(); ++i) {
+    const std::int64_t length = wanted[static_cast<std::size_t>(i)];
+    if (length == 1 || length == row[i - 1]) continue;
+    GLIA_CHECK(row[i - 1] == 1 && length >= 2 && length <= most_copies, ValueError, "it expands axis ", i,
+               " of rows of shape ", row, " to ", length, ", expected one of length 1, and at most ",
+               most_copies);
+    x.symbol = Concatenate(to.axis(x, i))(std::vector<Symbol>(static_cast<std::size_t>(length), *x.symbol));
+  }
+  to.put(node, std::move(x));
+}
+
 /// From `first` to before `last` along an axis.
 Given part_of(Importer& to, const Given& x, std::int64_t axis, std::int64_t first, std::int64_t last) {
   const Given in = x.order == Order::flattened ? Given(to.plain(x)) : x;
@@ -229,6 +252,7 @@ OperatorReads shape_reads() {
           {"Squeeze", read_squeeze},
           {"Unsqueeze", read_unsqueeze},
           {"Transpose", read_transpose},
+          {"Expand", read_expand},
           {"Slice", read_slice},
           {"Split", read_split},
           {"ReduceMean", read_reduction},

@@ -1,5 +1,6 @@
 // Operators of images without weights: pooling, padding, enlarging.
 // SPDX-License-Identifier: Apache-2.0
+#include <glia/merging_layers.h>
 #include <glia/operations.h>
 #include <interchange/onnx/importer.h>
 #include <interchange/onnx/window.h>
@@ -119,8 +120,38 @@ void read_global_pooling(Importer& to, Node& node) {
   to.put(node, std::move(y));
 }
 
+/// The outermost elements again.
+void pad_with_edges(Importer& to, Node& node) {
+  constexpr std::int64_t most_copies = 64;
+  const Given& given = to.dynamic(node, 0);
+  const std::optional<Integers> pads = to.list(node, "pads", 1);
+  Given x = given.order == Order::flattened ? Given(to.plain(given)) : given;
+  x.scaled = {};
+  const int rank = to.row(x).rank();
+  GLIA_CHECK(pads && pads->size() == 2 * static_cast<std::size_t>(rank) + 2 && !node.has_input(3), ValueError,
+             "it pads rows of ", rank, " axes without two numbers for each of them and the batch");
+  for (int i = 0; i <= rank; ++i) {
+    const std::int64_t before = (*pads)[static_cast<std::size_t>(i)],
+                       behind = (*pads)[static_cast<std::size_t>(rank + 1 + i)];
+    if (before == 0 && behind == 0) continue;
+    GLIA_CHECK(i > 0 && before >= 0 && behind >= 0 && before + behind <= most_copies, ValueError,
+               "its pads are ", text_of(*pads), ", expected none for the batch, and at most ", most_copies,
+               " of an axis");
+    const int axis = to.axis(x, i);
+    const std::int64_t length = x.symbol->shape()[axis - 1];
+    std::vector<Symbol> parts{*x.symbol};
+    if (before > 0)
+      parts.insert(parts.begin(), static_cast<std::size_t>(before), slice(*x.symbol, axis, 0, 1));
+    if (behind > 0)
+      parts.insert(parts.end(), static_cast<std::size_t>(behind), slice(*x.symbol, axis, length - 1, 1));
+    x.symbol = Concatenate(axis)(parts);
+  }
+  to.put(node, std::move(x));
+}
+
 /// Zeros around images; numbers below 0 cut.
 void read_pad(Importer& to, Node& node) {
+  if (node.text("mode", "constant") == "edge") return pad_with_edges(to, node);
   node.expect("mode", "constant");
   const Given& x = to.dynamic(node, 0);
   const std::optional<Integers> pads = to.list(node, "pads", 1);

@@ -1,8 +1,9 @@
 # ONNX files: what Glia writes, ONNX Runtime computes alike; what Glia wrote, and ONNX's own helpers write, Glia reads. With PyTorch,
-# where it can be imported, its exports.
+# where it can be imported, its exports, and Keras's by way of it, where that can.
 # SPDX-License-Identifier: Apache-2.0
 #
 # Usage: onnx_models.py PROGRAM    which is built from onnx_models.cpp
+import os
 import pathlib
 import subprocess
 import sys
@@ -317,6 +318,103 @@ if torch:
                 check(exporter == "dynamo" and "onnxscript" in str(error), "torch", exporter, name, str(error)[:300])
                 continue
             compare(f"torch_{exporter}_{name}", path, [x.numpy()])
+
+# ---- Keras ---------------------------------------------------------------------------------------------------------------------
+
+try:
+    if not torch:
+        raise ImportError("PyTorch, which it exports by")
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+except ImportError as error:
+    keras = None
+    print("without Keras:", error)
+if keras:
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+
+    def chain(shape, *parts):
+        return keras.Sequential([layers.Input(shape), *parts])
+
+    def residual():
+        x = layers.Input((8, 8, 3))
+        shortcut = layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
+        y = layers.Activation("relu")(layers.BatchNormalization()(shortcut))
+        y = layers.ReLU()(layers.Add()([layers.Conv2D(4, 3, padding="same")(y), shortcut]))
+        y = layers.Conv2D(6, 3, strides=2, padding="same")(y)
+        return keras.Model(x, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(y)))
+
+    def branches():
+        a, b = layers.Input((6,), name="left"), layers.Input((6,), name="right")
+        shared = layers.Dense(5, activation="tanh")
+        p, q = shared(a), shared(b)
+        kinds = [layers.Concatenate, layers.Multiply, layers.Subtract, layers.Average, layers.Maximum, layers.Minimum]
+        merged = layers.Concatenate()([kind()([p, q]) for kind in kinds])
+        return keras.Model([a, b], [layers.Dense(2)(merged), layers.Dense(1, activation="sigmoid")(layers.Add()([p, q]))])
+
+    def inception():
+        x = layers.Input((9, 7, 3))
+        parts = [layers.Conv2D(2, 1, activation="relu")(x), layers.Conv2D(3, 3, padding="same")(x),
+                 layers.Conv2D(2, 1)(layers.MaxPooling2D(3, strides=1, padding="same")(x)),
+                 layers.AveragePooling2D(3, strides=1, padding="same")(x)]
+        return keras.Model(x, layers.Dense(2)(layers.Flatten()(layers.Concatenate()(parts))))
+
+    conv, depthwise, dense, statistics = layers.Conv2D, layers.DepthwiseConv2D, layers.Dense, {"mean": [1, 2, 3], "variance": [4, 5, 6]}
+    models = {
+        "mlp": chain((6,), dense(8, "relu"), layers.Dropout(0.5), dense(8, "gelu"), dense(3, "softmax")),
+        "cnn": chain((12, 12, 1), layers.Rescaling(1 / 255), conv(4, 3, activation="relu"), layers.MaxPooling2D(2), conv(6, 3, activation="relu"),
+                     layers.MaxPooling2D(2), layers.Flatten(), layers.Dropout(0.5), dense(10, "softmax")),
+        "residual": residual(), "branches": branches(), "inception": inception(),
+        "normalized": chain((8, 6, 3), conv(4, 3, padding="same"), layers.BatchNormalization(), layers.LeakyReLU(), layers.GlobalMaxPooling2D(),
+                            layers.BatchNormalization(scale=False), dense(2)),
+        "separable": chain((9, 8, 3), layers.SeparableConv2D(5, 3, padding="same", activation="relu"), depthwise(3, depth_multiplier=2),
+                           layers.BatchNormalization(), layers.ReLU(6.0), layers.GlobalAveragePooling2D(), dense(2)),
+        "separable_strided": chain((9, 8, 3), layers.SeparableConv2D(5, 3, strides=2, padding="same"), depthwise(3, strides=2, padding="same")),
+        "pools": chain((9, 7, 2), layers.MaxPooling2D((3, 2), strides=(1, 2), padding="same"), layers.AveragePooling2D(2, padding="same")),
+        "pools_valid": chain((9, 8, 2), layers.AveragePooling2D(2), layers.GlobalAveragePooling2D(keepdims=True)),
+        "decoder": chain((4, 5, 2), layers.Conv2DTranspose(3, 3, strides=2, padding="same", activation="relu"), layers.UpSampling2D((2, 3)),
+                         layers.ZeroPadding2D(1), layers.Cropping2D(((1, 2), (0, 1)))),
+        "enlarging": chain((4, 5, 2), layers.Conv2DTranspose(3, 3, strides=2), layers.UpSampling2D(2, interpolation="bilinear")),
+        "strided": chain((10, 9, 4), conv(6, 3, strides=2, padding="same", activation="relu"), conv(4, 2, strides=2, groups=2)),
+        "dilated": chain((9, 9, 2), conv(3, 3, dilation_rate=2, padding="same"), conv(4, 3, dilation_rate=2)),
+        "conv1d": chain((10, 3), layers.Conv1D(4, 3, padding="same", activation="relu"), layers.Conv1D(4, 3, strides=2), layers.Flatten(), dense(2)),
+        "sequence": chain((5, 6), dense(4, "relu"), dense(3)),
+        "reshape": chain((12,), layers.Reshape((2, 6)), layers.Permute((2, 1)), dense(3), layers.Flatten()),
+        "reshape_image": chain((24,), dense(24), layers.Reshape((2, 4, 3)), conv(2, 2), layers.Flatten(), dense(3)),
+        "embedding": chain((4,), layers.Embedding(7, 3), layers.Flatten(), dense(2)),
+        "prelu": chain((4, 5, 2), conv(3, 2), layers.PReLU(), layers.PReLU(shared_axes=[1, 2])),
+        "relus": chain((6,), dense(5), layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.3), dense(5), layers.ELU(0.5), layers.Softmax()),
+        "normalization": chain((4, 4, 3), layers.Normalization(**statistics), conv(2, 3)),
+        "layer_normalization": chain((5, 6), layers.LayerNormalization(), dense(3)),
+        "rms_normalization": chain((6,), layers.RMSNormalization(), dense(3)),
+    }
+    functions = ["sigmoid", "log_softmax", "leaky_relu", "elu", "selu", "celu", "hard_sigmoid", "softplus", "softsign", "silu", "hard_silu", "mish",
+                 "exponential", "linear"]
+    for activation in functions:
+        models[activation] = chain((6,), dense(5, activation), dense(3))
+    refused = {"layer_normalization batch", "rms_normalization batch"}  # by PyTorch, where rows are not counted
+    for name, model in models.items():
+        for weight in model.weights:
+            if "seed" not in weight.path:
+                weight.assign(rng.uniform(0.3 if "variance" in weight.path else -0.6, 0.9, weight.shape).astype("float32"))
+        x = [rng.integers(0, 7, (3, 4)).astype("float32") if name == "embedding" else f(3, *entry.shape[1:]) for entry in model.inputs]
+        y = model(x if len(x) > 1 else x[0], training=False)
+        y = [part.detach().numpy() for part in (y if isinstance(y, list) else [y])]
+        files = [folder / f"keras_{name}.in{number}.npy" for number in range(len(x))]
+        for file, part in zip(files, x):
+            np.save(file, part)
+        rows = [keras.InputSpec(shape=part.shape, dtype="float32", name=entry.name) for part, entry in zip(x, model.inputs)]
+        signatures = {"batch": None, "fixed": [rows] if len(rows) > 1 else rows}  # PyTorch's old exporter, and the new one
+        for kind, signature in signatures.items():
+            if kind == "fixed" and name in functions:
+                continue
+            path = folder / f"keras_{name}_{kind}.onnx"
+            try:
+                model.export(str(path), format="onnx", verbose=False, input_signature=signature)
+            except Exception as error:
+                check(f"{name} {kind}" in refused, "Keras does not export", name, kind, str(error)[:300])
+                continue
+            loads.append((path, "last", f"keras_{name}_{kind}", files, y, 1e-5))
 
 # ---- Both are read -------------------------------------------------------------------------------------------------------------
 
