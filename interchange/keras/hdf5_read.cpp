@@ -20,6 +20,18 @@ constexpr std::uint64_t max_unpacked_bytes(std::uint64_t file_bytes) {
 constexpr int deepest = 64;
 constexpr std::size_t most_datasets = 200'000;
 
+/// Whether the superblock, of version 0 or 1, names a block for the driver, of whose size HDF5's library takes the file's word. Only
+/// files in several parts have one.
+bool has_driver_block(const std::string& image) {
+  const auto byte = [&](std::size_t i) {
+    return i < image.size() ? static_cast<unsigned char>(image[i]) : 0xFFu;
+  };
+  const std::size_t version = byte(8), width = byte(13), first = 24 + 4 * version + 3 * width;
+  for (std::size_t i = first; version <= 1 && i < first + width; ++i)
+    if (byte(i) != 0xFF) return true;
+  return false;
+}
+
 Handle opened(const std::string& bytes) {
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   constexpr std::size_t increment = std::size_t{1} << 16;
@@ -72,7 +84,10 @@ Hdf5Reader::Hdf5Reader(std::string bytes, std::string name)
     : name_(std::move(name)),
       image_(std::move(bytes)),
       bytes_(image_.size()),
-      file_(is_hdf5(image_) ? opened(image_) : Handle(-1, H5Fclose)) {
+      file_(is_hdf5(image_) && !has_driver_block(image_) ? opened(image_) : Handle(-1, H5Fclose)) {
+  if (is_hdf5(image_) && has_driver_block(image_))
+    throw FileError(name_ +
+                    " is one of the parts of an HDF5 file, expected one that is whole; save the model again");
   if (!file_)
     throw FileError(detail::concat(name_, " is not a sound HDF5 file",
                                    is_hdf5(image_) ? problem() : ", which begins with \\x89HDF",

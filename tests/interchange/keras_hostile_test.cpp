@@ -94,6 +94,13 @@ TEST(KerasHostile, Datasets_that_lie_elsewhere_are_refused) {
                  {"is made of other datasets"});
 }
 
+TEST(KerasHostile, Parts_of_files_are_refused) {
+  std::string bytes = weights_with([](hid_t vars) { dataset(vars, {3, 2}); });
+  ASSERT_EQ(bytes[8], 0);  // the superblock's version, with which the address of a driver's block lies at 48
+  bytes.replace(48, 8, std::string("\x31\0\0\0\0\0\0\0", 8));
+  expect_refused(bytes, {"one of the parts"});
+}
+
 TEST(KerasHostile, Shapes_that_no_file_holds_are_refused_before_memory_is_asked_for) {
   rusage before{};
   ::getrusage(RUSAGE_SELF, &before);
