@@ -14,7 +14,7 @@ choose_preset
 build="$glia_root/build/$preset" runs="$glia_root/runs"
 say "Configuring build/$preset"
 (cd "$glia_root" && quietly "$build/configure.log" cmake --preset "$preset" "${preset_options[@]}")
-say "Building the library and the sample (two or three minutes the first time)"
+say "Building the library and the sample (some ten minutes on two cores the first time)"
 quietly "$build/build.log" cmake --build "$build" --target sample_fashion_mnist
 
 given=" $* "
