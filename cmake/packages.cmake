@@ -45,6 +45,7 @@ macro(glia_debian_package component name section description)
 endmacro()
 
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${PROJECT_BINARY_DIR}")  # libglia.so, which the others are linked to
+
 # glia_runtime_package(COMPONENT LIBRARY NAME DESCRIPTION DEPENDS...): of a shared library. Versions before 1.0 differ in their
 # soname, and no two are installed beside each other.
 macro(glia_runtime_package component library name description)

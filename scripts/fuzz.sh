@@ -2,9 +2,9 @@
 # Fuzzes everything that reads files or text of others, with libFuzzer under AddressSanitizer and UndefinedBehaviorSanitizer (clang).
 # SPDX-License-Identifier: Apache-2.0
 #
-# Usage: scripts/fuzz.sh [--total N | --seconds N] [--out FILE] [KIND...]
-#   --seconds   of each fuzzer; default: 60
-#   --total     executions of all of them: rounds of so many seconds, until they are reached
+# Usage: scripts/fuzz.sh [--seconds N] [--total N] [--out FILE] [KIND...]
+#   --seconds   of each fuzzer in a round; default: 60
+#   --total     executions of all of them, for which there are rounds until they are reached; default: one round
 #   --out       append a table of the figures, as Markdown, to this file
 #   KIND        such as csv or npz: tests/fuzz/KIND_fuzz.cpp; default: all
 # What it learns stays in build/fuzz/corpus, and the next run begins with it. A finding ends the script; its input lies in

@@ -273,7 +273,7 @@ if wants fuzz; then
   start=$SECONDS status=0 figures=$work/fuzz.md
   rm -f "$figures"
   scripts/fuzz.sh --total 10000000 --out "$figures" >"$work/fuzz.log" 2>&1 || status=$?
-  row "\`scripts/fuzz.sh\`" "$status" $((SECONDS - start)) "$(awk -F'|' '{sum += $3} END {print sum}' "$figures") executions: $work/fuzz.log"
+  row "\`scripts/fuzz.sh\`" "$status" $((SECONDS - start)) "$(awk -F'|' '{sum += $3} END {print sum}' "$figures") executions"
 fi
 
 if wants signals; then

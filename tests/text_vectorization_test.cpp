@@ -141,6 +141,12 @@ TEST(Lookup, Says_what_is_wrong) {
       {"IntegerLookup", "3 tokens", "max_tokens, 2"});
   expect_error<ValueError>([] { IntegerLookup({.max_tokens = 1}); }, {"max_tokens 1"});
   expect_error<ValueError>([] { IntegerLookup({.max_tokens = -1}); }, {"max_tokens -1"});
+  expect_error<ValueError>(
+      [] {
+        StringLookup({.mask_token = "", .vocabulary = {"[UNK]", "", "a"}});  // in another order
+      },
+      {"special token \"[UNK]\""});
+  expect_error<ValueError>([] { IntegerLookup({.mask_token = -1}); }, {"-1 as mask_token and as oov_token"});
   expect_error<ValueError>([] { IntegerLookup({.num_oov_indices = 2}); }, {"num_oov_indices 2"});
   expect_error<ValueError>([] { IntegerLookup({.output_mode = "onehot"}); }, {"did you mean \"one_hot\"?"});
   expect_error<ValueError>([] { IntegerLookup({.pad_to_max_tokens = true}); }, {"pad_to_max_tokens"});

@@ -64,6 +64,8 @@ Lookup<Token>::Lookup(const LookupOptions<Token>& options)
   GLIA_CHECK(options_.num_oov_indices == 0 || options_.num_oov_indices == 1, ValueError, class_of<Token>,
              " got num_oov_indices ", options_.num_oov_indices,
              ", expected 1, or 0, with which unknown tokens are refused");
+  GLIA_CHECK(options_.mask_token != oov_, ValueError, class_of<Token>, " got ", shown(oov_),
+             " as mask_token and as oov_token, expected two tokens; give another oov_token");
   first_ = options_.num_oov_indices;
   if (mode == "int" && options_.mask_token) oov_place_ = 1, ++first_;
   GLIA_CHECK(options_.max_tokens == 0 || options_.max_tokens > first_, ValueError, class_of<Token>,
@@ -77,6 +79,15 @@ Lookup<Token>::Lookup(const LookupOptions<Token>& options)
   if (!options_.vocabulary.empty()) set_vocabulary(options_.vocabulary, options_.idf_weights);
 }
 
+/// Those that have places, by place.
+template <class Token>
+std::vector<Token> Lookup<Token>::special_tokens() const {
+  std::vector<Token> all;
+  if (options_.mask_token && options_.output_mode == "int") all.push_back(*options_.mask_token);
+  if (options_.num_oov_indices > 0) all.push_back(oov_);
+  return all;
+}
+
 template <class Token>
 bool Lookup<Token>::is_special(const Token& token) const {
   return token == oov_ || (options_.mask_token && token == *options_.mask_token);
@@ -86,12 +97,11 @@ template <class Token>
 void Lookup<Token>::set_vocabulary(const std::vector<Token>& vocabulary,
                                    const std::vector<double>& idf_weights) {
   // As get_vocabulary() gives it, special tokens first, or without them.
-  std::size_t skipped = 0;
-  while (skipped < vocabulary.size() && skipped < static_cast<std::size_t>(first_) &&
-         is_special(vocabulary[skipped]))
-    ++skipped;
-  const std::vector<Token> tokens(vocabulary.begin() + static_cast<std::ptrdiff_t>(skipped),
-                                  vocabulary.end());
+  const std::vector<Token> special = special_tokens();
+  const bool has_special =
+      vocabulary.size() >= special.size() && std::equal(special.begin(), special.end(), vocabulary.begin());
+  const std::vector<Token> tokens(
+      vocabulary.begin() + static_cast<std::ptrdiff_t>(has_special ? special.size() : 0), vocabulary.end());
   std::unordered_map<Token, std::int64_t> places;
   for (const Token& token : tokens) {
     GLIA_CHECK(!is_special(token), ValueError, class_of<Token>, " got the special token ", shown(token),
@@ -260,11 +270,7 @@ std::vector<Token> Lookup<Token>::inverse(const TensorView& places) const {
 
 template <class Token>
 std::vector<Token> Lookup<Token>::get_vocabulary(bool include_special_tokens) const {
-  std::vector<Token> all;
-  if (include_special_tokens) {
-    if (options_.mask_token && options_.output_mode == "int") all.push_back(*options_.mask_token);
-    if (options_.num_oov_indices > 0) all.push_back(oov_);
-  }
+  std::vector<Token> all = include_special_tokens ? special_tokens() : std::vector<Token>();
   all.insert(all.end(), vocabulary_.begin(), vocabulary_.end());
   return all;
 }

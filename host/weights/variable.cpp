@@ -20,7 +20,8 @@ void upload(const std::vector<float>& values, const Variable& variable, const Co
     return context.backend().upload(to, tensor.raw(), static_cast<std::size_t>(tensor.bytes()));
   }
   GLIA_CHECK(static_cast<std::int64_t>(values.size()) == variable.shape.elements(), ShapeError, "weight \"",
-             variable.name, "\" of shape ", variable.shape, " got ", values.size(), " initial values");
+             variable.name, "\" of shape ", variable.shape, " got ", values.size(),
+             " initial values, expected ", variable.shape.elements(), ", or one for all");
   context.backend().upload(to, values.data(), values.size() * sizeof(float));
 }
 

@@ -87,6 +87,7 @@ class Lookup {
 
  private:
   std::int64_t place_of(const Token& token) const;  // below 0: it is passed over
+  std::vector<Token> special_tokens() const;
   bool is_special(const Token& token) const;
   void add_row(const std::vector<Token>& row, float* to) const;
   void expect_vocabulary() const;
@@ -151,6 +152,7 @@ class TextVectorization {
   /// What a text is looked up as.
   std::vector<std::string> tokens(const std::string& text) const;
 
+  /// As Lookup's, with the same errors.
   void set_vocabulary(const std::vector<std::string>& vocabulary,
                       const std::vector<double>& idf_weights = {}) {
     lookup_.set_vocabulary(vocabulary, idf_weights);
