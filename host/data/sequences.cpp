@@ -55,16 +55,15 @@ Tensor pad_sequences(std::span<const Tensor> sequences, const PadOptions& option
     longest = std::max(longest, sequence.rows());
     if (!shaped || (shaped->empty() && !sequence.empty())) shaped = &sequence;
   }
-  const Shape element = shaped->shape().slice(1, shaped->rank());
+  const Shape element = shaped->shape().row();
   const std::int64_t length = options.maxlen > 0 ? options.maxlen : longest;
-  Shape shape{static_cast<std::int64_t>(sequences.size()), length};
-  for (const std::int64_t extent : element) shape.push_back(extent);
+  const Shape shape = element.prepend(length).prepend(static_cast<std::int64_t>(sequences.size()));
   checked_elements(shape);
   Tensor result = Tensor::full(shape, options.value, options.dtype);
   const std::size_t row = static_cast<std::size_t>(element.elements()) * size_of(options.dtype);
   std::byte* to = static_cast<std::byte*>(result.raw());
   for (const Tensor& sequence : sequences) {
-    GLIA_CHECK(sequence.empty() || sequence.shape().slice(1, sequence.rank()) == element, ShapeError,
+    GLIA_CHECK(sequence.empty() || sequence.shape().row() == element, ShapeError,
                "pad_sequences() got sequences of shapes ", shaped->shape(), " and ", sequence.shape(),
                ", expected ones that differ in their lengths alone");
     const std::int64_t kept = std::min(sequence.rows(), length);
@@ -129,10 +128,10 @@ Dataset TimeseriesDataset::gather(const std::vector<std::int64_t>& numbers) cons
     for (std::int64_t i = 0; i < options_.sequence_length; ++i)
       rows.push_back(beginnings.back() + i * options_.sampling_rate);
   }
-  Shape shape{static_cast<std::int64_t>(numbers.size()), options_.sequence_length};
-  for (const std::int64_t extent : data_.shape().slice(1, data_.rank())) shape.push_back(extent);
-  return Dataset(detail::take_rows(data_, rows).reshape(shape),
-                 targets_ ? detail::take_rows(*targets_, beginnings) : Tensor());
+  const Shape window = data_.shape().row().prepend(options_.sequence_length);
+  return Dataset(
+      detail::take_rows(data_, rows).reshape(window.prepend(static_cast<std::int64_t>(numbers.size()))),
+      targets_ ? detail::take_rows(*targets_, beginnings) : Tensor());
 }
 
 Dataset TimeseriesDataset::batch(std::int64_t epoch, std::int64_t index) {
