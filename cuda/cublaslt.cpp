@@ -56,12 +56,6 @@ LtLayout layout(cudaDataType_t type, const ColumnMajor& matrix, const View& view
   return result;
 }
 
-/// What a place is aligned to, up to what cuBLASLt takes for granted: buffers and tensors start at such multiples.
-std::uint32_t alignment_of(const View& view) {
-  return static_cast<std::uint32_t>(
-      std::min<std::int64_t>(tensor_alignment, view.offset ? view.offset & -view.offset : tensor_alignment));
-}
-
 cudaDataType_t type_of(const View& view) {
   return view.dtype == DType::float64 ? CUDA_R_64F : view.dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F;
 }

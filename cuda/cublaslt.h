@@ -28,6 +28,12 @@ constexpr std::int64_t elements_of_piece(std::int64_t m, std::int64_t n) { retur
 
 class LtProduct;
 
+/// What a place is aligned to, up to what cuBLASLt takes for granted: buffers and tensors start at such multiples.
+inline std::uint32_t alignment_of(const View& view) {
+  return static_cast<std::uint32_t>(view.offset % tensor_alignment ? view.offset & -view.offset
+                                                                    : tensor_alignment);
+}
+
 /// cuBLASLt's handle and the workspace of a context, which its products share: they run one after another. Both
 /// are made at the first product.
 class CublasLt {

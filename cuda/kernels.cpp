@@ -47,7 +47,7 @@ void append_elementary_kernels(const Descriptor& descriptor, const Bindings& bin
       collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
       collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
       collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list) ||
-      collect_few_rows(descriptor, bindings, list));
+      collect_sequences(descriptor, bindings, list) || collect_few_rows(descriptor, bindings, list));
   launches = std::move(list.launches);
 }
 
@@ -76,6 +76,17 @@ std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& epilogue, const B
   collect_epilogue(epilogue, bindings, list);
   return std::move(list.launches);
 }
+
+template <class Recurrent>
+KernelLaunch stage_kernel(const Recurrent& recurrent, const RecurrentStage& stage, const Bindings& bindings,
+                          unsigned most_blocks) {
+  KernelList list{most_blocks, {}};
+  collect_stage(recurrent, stage, bindings, list);
+  return list.launches.front();
+}
+template KernelLaunch stage_kernel(const op::Recurrent&, const RecurrentStage&, const Bindings&, unsigned);
+template KernelLaunch stage_kernel(const op::RecurrentGradient&, const RecurrentStage&, const Bindings&,
+                                   unsigned);
 
 KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& bindings,
                               unsigned most_blocks) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/backend.h>  // defines: Descriptor, Bindings
+#include <glia/recurrent_steps.h>
 
 #include <cstddef>
 #include <vector>
@@ -39,6 +40,11 @@ KernelLaunch bias_gradient_kernel(const op::Matmul& matmul, const Bindings& bind
 /// Empty where the product has neither bias, activation nor derivative.
 std::vector<KernelLaunch> epilogue_kernels(const op::Epilogue& epilogue, const Bindings& bindings,
                                            unsigned most_blocks);
+
+/// What follows the product of a stage of a recurrent layer, or of its gradient.
+template <class Recurrent>
+KernelLaunch stage_kernel(const Recurrent& recurrent, const RecurrentStage& stage, const Bindings& bindings,
+                          unsigned most_blocks);
 
 /// out (columns, rows) = in (rows, columns) transposed; both contiguous.
 KernelLaunch transpose_kernel(const View& in, const View& out, const Bindings& bindings,

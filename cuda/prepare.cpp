@@ -6,6 +6,7 @@
 #include <cuda/custom.h>
 #include <cuda/launch.h>
 #include <cuda/prepare.h>
+#include <cuda/recurrent.h>
 #include <cuda/sums_of_rows.h>
 
 #include <algorithm>
@@ -230,6 +231,7 @@ class Preparation {
       return prepare_convolution(gpu_, cudnn_, *d, at_);
     if (const auto* d = std::get_if<op::ConvolutionWeights>(&descriptor))
       return prepare_convolution(gpu_, cudnn_, *d, at_);
+    if (auto recurrent = prepare_recurrent(gpu_, lt_, descriptor, at_)) return recurrent;
     if (at_.given && has_sources(descriptor)) return std::make_unique<GivenKernelOp>(gpu_, descriptor, at_);
     if (const auto* d = std::get_if<op::Custom>(&descriptor)) return prepare_custom(gpu_, *d, at_);
     return std::make_unique<KernelOp>(gpu_, elementary_kernels(descriptor, at_, gpu_.most_blocks()));

@@ -47,6 +47,9 @@ using UpdateFamily = Family<op::Begin, op::Schedule, op::Advance, op::Penalty, o
 /// kernels/lower_merge.h: what merges, cuts and rearranges tensors, and formulas on them.
 using MergeFamily = Family<op::Copy, op::Binary, op::Reduce>;
 
+/// kernels/lower_sequences.h. A Recurrent is done in steps, by functions of its own.
+using SequenceFamily = Family<op::Fill, op::Mask>;
+
 /// kernels/lower_few_rows.h: dense layers over a few rows.
 using FewRowsFamily = Family<op::FewRows>;
 
@@ -56,13 +59,13 @@ constexpr bool has_one_family = (0 + ... + (Families::template has<D> ? 1 : 0)) 
 
 template <class... Families, class... Members>
 constexpr bool each_has_a_family(const std::variant<Members...>*) {
-  return ((std::is_same_v<Members, op::Matmul> || std::is_same_v<Members, op::Custom> ||
+  return ((Family<op::Matmul, op::Recurrent, op::RecurrentGradient, op::Custom>::has<Members> ||
            has_one_family<Members, Families...>)&&...);
 }
 static_assert(
     each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily, MergeFamily,
-                      FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
-    "a descriptor but Matmul, and Custom, which is no kernel of ours, belongs to exactly one family");
+                      SequenceFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
+    "a descriptor but Matmul and Recurrent, and Custom, which is no kernel of ours, belongs to exactly one family");
 }  // namespace detail
 
 }  // namespace glia::kernels

@@ -10,4 +10,5 @@
 #include <kernels/lower_losses.h>
 #include <kernels/lower_merge.h>
 #include <kernels/lower_products.h>
+#include <kernels/lower_sequences.h>
 #include <kernels/lower_updates.h>

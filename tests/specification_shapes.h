@@ -232,6 +232,35 @@ class OperandRules {
       require(d.partials.dtype == DType::float64 && d.partials.shape == op::Reduce::partials_for(d.in),
               "partials");
   }
+  void operator()(const op::Fill& d) { require(d.out.is_contiguous(), "out has gaps"); }
+  void operator()(const op::Mask& d) {
+    require(d.in.shape.rank() == 2 && d.out.shape == Shape{d.in.shape[0]}, "not a number for each row");
+    require(d.in.is_contiguous() && d.out.is_contiguous(), "an operand has gaps"), same_dtype(d.in, d.out);
+  }
+  void operator()(const op::Recurrent& d) {
+    const std::int64_t kept = d.h.shape[0] > 1 ? d.steps() : 1, u = d.units();
+    recurrent(d);
+    state(d.initial_h, d, "initial_h"), state(d.initial_c, d, "initial_c");
+    if (d.out) {
+      const Shape all{d.rows(), d.steps(), u}, last{d.rows(), u};
+      require(d.out.shape == all || d.out.shape == last, "out is neither of all steps nor of the last");
+    }
+    require(d.h.shape[0] == 1 || d.h.shape[0] == d.steps() + 1, "h is not kept, and not of all steps");
+    for (const View* view : {&d.extra, &d.fed})
+      if (*view) require(view->shape == Shape({kept, d.rows(), u}), "what is kept is not of all steps");
+    require(d.products.shape == Shape({d.rows(), op::gates_of(d.cell) * u}), "products have no room");
+    require(static_cast<bool>(d.fed) == static_cast<bool>(d.noise), "fed goes along with noise");
+  }
+  void operator()(const op::RecurrentGradient& d) {
+    recurrent(d);
+    require(d.h.shape[0] == d.steps() + 1, "states were not kept");
+    for (const View* view : {&d.last_h_gradient, &d.last_c_gradient, &d.initial_h_gradient,
+                             &d.initial_c_gradient, &d.products, &d.carried_h, &d.carried_c})
+      state(*view, d, "a state's gradient, or room for one,");
+    require((d.cell == op::Cell::gru) == static_cast<bool>(d.recurrent_gradients),
+            "recurrent_gradients are a gru's");
+    if (d.recurrent_gradients) require(d.recurrent_gradients.shape == d.gates.shape, "recurrent_gradients");
+  }
   void operator()(const op::Custom& d) {
     using Role = op::Custom::Role;
     require(d.body != nullptr, "there is no body");
@@ -256,6 +285,21 @@ class OperandRules {
   }
 
  private:
+  template <class Recurrent>
+  void state(const View& view, const Recurrent& d, const char* what) {
+    if (view) require(view.shape == Shape({d.rows(), d.units()}), detail::concat(what, " is not (rows, units)"));
+  }
+  /// What a recurrent layer and its gradient have in common.
+  template <class Recurrent>
+  void recurrent(const Recurrent& d) {
+    const std::int64_t gates = op::gates_of(d.cell) * d.units();
+    require(d.gates.shape == Shape({d.steps(), d.rows(), gates}), "gates are not (steps, rows, G units)");
+    require(d.kernel.shape == Shape({d.units(), gates}), "the kernel is not (units, G units)");
+    if (d.mask) require(d.mask.shape == Shape({d.rows(), d.steps()}), "the mask is not (rows, steps)");
+    require((d.cell == op::Cell::lstm) == static_cast<bool>(d.c), "c is an LSTM's");
+    if (d.c) require(d.c.shape == d.h.shape, "h and c of other shapes");
+    state(d.noise, d, "noise");
+  }
   void require(bool ok, const std::string& what) {
     if (!ok) say_(what);
   }

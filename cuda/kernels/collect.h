@@ -24,12 +24,17 @@ bool collect_layers(const Descriptor& descriptor, const Bindings& bindings, Kern
 bool collect_losses(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_updates(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_merge(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
+bool collect_sequences(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_few_rows(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 
 /// See cuda/kernels.h.
 void collect_product(const op::Matmul& matmul, const Bindings& bindings, KernelList& list);
 void collect_bias_gradient(const op::Matmul& matmul, const Bindings& bindings, KernelList& list);
 void collect_epilogue(const op::Epilogue& epilogue, const Bindings& bindings, KernelList& list);
+void collect_stage(const op::Recurrent& d, const RecurrentStage& stage, const Bindings& bindings,
+                   KernelList& list);
+void collect_stage(const op::RecurrentGradient& d, const RecurrentStage& stage, const Bindings& bindings,
+                   KernelList& list);
 void collect_transpose(const View& in, const View& out, const Bindings& bindings, KernelList& list);
 
 }  // namespace glia::cuda

@@ -9,6 +9,7 @@
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/long_product.h>
 #include <host/cpu/onednn.h>
+#include <host/cpu/recurrent.h>
 #include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
 
@@ -357,6 +358,10 @@ class CpuBackend final : public Backend {
       } else if (auto convolution =
                      prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(convolution));
+        leaves_the_stack = true;
+      } else if (auto recurrent =
+                     prepare_recurrent(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
+        ops.push_back(std::move(recurrent));
         leaves_the_stack = true;
       } else if (bindings.given && has_sources(descriptor)) {
         ops.push_back(std::make_unique<GivenKernelOp>(pool_, *kernels_.table, descriptor, bindings));

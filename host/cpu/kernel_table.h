@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <glia/recurrent_steps.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -30,12 +31,22 @@ struct Region {
   std::int64_t row, rows, column, columns;
 };
 
+/// Some rows of a recurrent layer's.
+struct RowRange {
+  std::int64_t first, count;
+};
+
 struct KernelTable {
-  BoundKernels (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul
+  BoundKernels (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul and a Recurrent
   BoundKernel (*product)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
   /// function is null where there is nothing to do
   BoundKernel (*epilogue)(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);
   BoundKernel (*bias_gradient)(const op::Matmul& matmul, const Bindings& bindings);
+  /// What follows the product of a stage, of these rows.
+  BoundKernel (*recurrent_stage)(const op::Recurrent& recurrent, const RecurrentStage& stage,
+                                 const RowRange& rows, const Bindings& bindings);
+  BoundKernel (*recurrent_gradient_stage)(const op::RecurrentGradient& gradient, const RecurrentStage& stage,
+                                          const RowRange& rows, const Bindings& bindings);
   /// patches (count, taps * channels) = what the windows of `count` pixels of the output, from `first` on, see of x; of a
   /// convolution without groups
   void (*copy_patches)(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,

@@ -63,6 +63,7 @@ class ActivationNode final : public SimpleLayer {
   ActivationNode(const char* type, const Functions& function) : type_(type), function_(function) {}
 
   const char* type() const override { return type_; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override {
     if constexpr (std::is_same_v<Functions, Activations>) {
       ActivationName function("linear");
@@ -109,6 +110,7 @@ class PReLUNode final : public SimpleLayer {
   explicit PReLUNode(const PReLUOptions& options) : options_(options) {}
 
   const char* type() const override { return "PReLU"; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override { list_weights(config, options_); }
   bool can_train() const override { return true; }
   Shape shape_for(const Shape& input_shape) const override { return input_shape; }

@@ -19,6 +19,7 @@ class DenseNode final : public SimpleLayer {
   DenseNode(int units, const DenseOptions& options) : units_(units), options_(options) {}
 
   const char* type() const override { return "Dense"; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override { list(config, units_, options_); }
   bool can_train() const override { return true; }
 

@@ -14,6 +14,7 @@ namespace {
 void list(Config& config, int& input_dim, int& output_dim, EmbeddingOptions& options) {
   config.needed("input_dim", input_dim), config.needed("output_dim", output_dim);
   list_weights(config, options);
+  config.field("mask_zero", options.mask_zero);
 }
 
 class EmbeddingNode final : public SimpleLayer {
@@ -40,6 +41,13 @@ class EmbeddingNode final : public SimpleLayer {
              options_.embeddings_initializer.value(),
              options_.embeddings_regularizer.value(),
              options_.embeddings_constraint.value()}};
+  }
+
+  View emit_mask(Emitter& e, const View& x, const View&) const override {
+    if (!options_.mask_zero) return {};
+    const View mask = e.temporary(x.shape);
+    e.add(op::Mask{x.reshaped({x.elements(), 1}), mask.reshaped({x.elements()}), 0});
+    return mask;
   }
 
   /// x (rows, ...) -> (rows, ..., output_dim).

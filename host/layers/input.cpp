@@ -15,6 +15,7 @@ namespace {
 class InputNode final : public SimpleLayer {
  public:
   const char* type() const override { return "InputLayer"; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override { config.batch_shape("batch_shape", declared_input_shape); }
   bool is_listed() const override { return false; }
   Shape shape_for(const Shape& input_shape) const override { return input_shape; }

@@ -21,18 +21,22 @@ using LayerClasses = std::span<const LayerClass>;
 // Those of a file each, beside their nodes.
 LayerClasses activation_classes();
 LayerClasses augmentation_classes();
+LayerClasses bidirectional_classes();
 LayerClasses convolution_classes();
 LayerClasses dense_classes();
 LayerClasses dot_classes();
 LayerClasses embedding_classes();
 LayerClasses flatten_classes();
 LayerClasses input_classes();
+LayerClasses masking_classes();
 LayerClasses merging_classes();
 LayerClasses noise_classes();
 LayerClasses normalization_classes();
 LayerClasses operation_classes();
 LayerClasses pooling_classes();
+LayerClasses recurrent_classes();
 LayerClasses resizing_classes();
+LayerClasses time_distributed_classes();
 LayerClasses transpose_classes();
 
 /// Of a class of the application's own. Throws ValueError for one that register_layer was not told of.

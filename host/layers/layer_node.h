@@ -66,6 +66,8 @@ class __attribute__((visibility("hidden"))) LayerNode {
   virtual bool is_of_application() const { return false; }
   /// False for a layer that must come before those that are trained.
   virtual bool gives_input_gradient() const;
+  /// Whether what is masked of its input is masked of its output, where it has one of each. Keras's masks end at other layers.
+  virtual bool keeps_mask() const { return false; }
   /// False for what only says a shape: not counted or listed as a layer.
   virtual bool is_listed() const { return true; }
   /// Whether names of the layers within it begin with its own.
@@ -121,6 +123,10 @@ class SimpleLayer : public LayerNode {
   virtual std::vector<Variable> weights_for(const Shape&) const { return {}; }
   /// x (rows, ...).
   virtual Emitted emit(Emitter& emitter, const View& x) const = 0;
+  /// Of its output, given that of its input x.
+  virtual View emit_mask(Emitter&, const View&, const View& mask) const {
+    return keeps_mask() ? mask : View{};
+  }
 
  private:
   const Shape& only(const Shapes& inputs) const;

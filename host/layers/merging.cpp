@@ -6,12 +6,24 @@
 #include <host/layers/layer_classes.h>
 #include <host/layers/merging.h>
 
+#include <algorithm>
 #include <memory>
 #include <tuple>
 #include <utility>
 
 namespace glia {
 namespace {
+
+/// What is not masked in any of them; nothing is masked where one has no mask, as in Keras.
+View emit_common_mask(Emitter& e, const std::vector<Operand>& inputs) {
+  View common = inputs[0].mask;
+  for (std::size_t i = 1; i < inputs.size(); ++i) {
+    const View& mask = inputs[i].mask;
+    if (!common || !mask || mask.shape != common.shape) return {};
+    common = emit_binary(e, binary::Maximum{}, common, mask, mask.shape);
+  }
+  return common;
+}
 
 /// A function of two, from the first input to the last.
 class MergeNode final : public LayerNode {
@@ -51,7 +63,7 @@ class MergeNode final : public LayerNode {
       e.add(op::Map{Rescale{share, 0}, steps.back(), out});
     }
     return {
-        {{out}}, [=, this](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+        {{out, emit_common_mask(e, inputs)}}, [=, this](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
           View gradient = gradients[0];
           if (kind_.is_average) {
             gradient = e.temporary(gradients[0].shape);
@@ -77,6 +89,26 @@ Layer merging(const MergeNode::Kind& kind, const std::string& name) {
   auto node = make_node<MergeNode>(kind);
   node->name = name;
   return Layer(std::move(node));
+}
+
+/// Masks behind each other, with ones for what has none; empty where none has.
+View emit_joint_mask(Emitter& e, const std::vector<Operand>& inputs) {
+  const auto has_mask = [](const Operand& input) { return static_cast<bool>(input.mask); };
+  const auto is_step_mask = [](const Operand& input) { return !input.mask || input.mask.shape.rank() == 2; };
+  if (std::none_of(inputs.begin(), inputs.end(), has_mask) ||
+      !std::all_of(inputs.begin(), inputs.end(), is_step_mask))
+    return {};
+  std::int64_t steps = 0, first = 0;
+  for (const Operand& input : inputs) steps += input.view.shape[1];
+  const View joint = e.temporary({inputs[0].view.shape[0], steps});
+  for (const Operand& input : inputs) {
+    const std::int64_t count = input.view.shape[1];
+    View mask = input.mask;
+    if (!mask) e.add(op::Fill{mask = e.temporary({joint.shape[0], count}), 1});
+    e.add(op::Copy{mask, joint.part(1, first, count)});
+    first += count;
+  }
+  return joint;
 }
 
 class ConcatenateNode final : public LayerNode {
@@ -116,7 +148,8 @@ class ConcatenateNode final : public LayerNode {
       places.emplace_back(first, count);
       first += count;
     }
-    return {{{out}}, [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+    // Along the steps, masks lie behind each other as they do.
+    return {{{out, axis > 1 ? emit_common_mask(e, inputs) : emit_joint_mask(e, inputs)}}, [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
               std::vector<View> result(places.size());
               for (std::size_t i = 0; i < places.size(); ++i)
                 if (wanted[i])

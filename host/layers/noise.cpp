@@ -5,6 +5,7 @@
 #include <host/layers/config.h>
 #include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
+#include <host/layers/noise.h>
 #include <host/layers/windows.h>  // defines: expect_image
 
 #include <cmath>
@@ -19,6 +20,7 @@ class NoiseNode final : public SimpleLayer {
       : type_(type), function_(function), number_(number), whole_channels_(whole_channels) {}
 
   const char* type() const override { return type_; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override {
     config.field(std::holds_alternative<AdditiveNoise>(function_) ? "stddev" : "rate", number_);
   }
@@ -59,12 +61,6 @@ std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function,
   return node;
 }
 
-double checked_rate(const char* type, double rate) {
-  GLIA_CHECK(rate >= 0 && rate < 1, ValueError, type, " got rate ", rate,
-             ", expected the share of elements to drop, at least 0 and below 1");
-  return rate;
-}
-
 /// The 32-bit numbers below it are `rate` of all.
 std::uint64_t share_of_words(double rate) { return static_cast<std::uint64_t>(std::llround(rate * 0x1p32)); }
 
@@ -94,15 +90,20 @@ constexpr LayerClass classes[] = {
 
 LayerClasses noise_classes() { return classes; }
 
+double checked_rate(const char* what, double rate, const char* name) {
+  GLIA_CHECK(rate >= 0 && rate < 1, ValueError, what, " got ", name, " ", rate,
+             ", expected the share of elements to drop, at least 0 and below 1");
+  return rate;
+}
+
+DropoutNoise dropout_noise(double rate) { return {share_of_words(rate), 1 / (1 - rate)}; }
+
 Dropout::Dropout(double rate, const std::string& name)
-    : Layer(noise_layer("Dropout",
-                        DropoutNoise{share_of_words(checked_rate("Dropout", rate)), 1 / (1 - rate)}, rate,
-                        name)) {}
+    : Layer(noise_layer("Dropout", dropout_noise(checked_rate("Dropout", rate)), rate, name)) {}
 
 SpatialDropout2D::SpatialDropout2D(double rate, const std::string& name)
-    : Layer(noise_layer("SpatialDropout2D",
-                        DropoutNoise{share_of_words(checked_rate("SpatialDropout2D", rate)), 1 / (1 - rate)},
-                        rate, name, true)) {}
+    : Layer(noise_layer("SpatialDropout2D", dropout_noise(checked_rate("SpatialDropout2D", rate)), rate, name,
+                        true)) {}
 
 GaussianNoise::GaussianNoise(double stddev, const std::string& name)
     : Layer(noise_layer("GaussianNoise", AdditiveNoise{stddev}, stddev, name)) {

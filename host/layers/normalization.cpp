@@ -112,6 +112,7 @@ class LayerNormalizationNode final : public SimpleLayer {
       : type_(type), options_(options), centers_(centers) {}
 
   const char* type() const override { return type_; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override {
     if (centers_)
       list_weights(config, options_);
@@ -164,6 +165,7 @@ class LayerNormalizationNode final : public SimpleLayer {
 class NormalizationNode final : public SimpleLayer {
  public:
   const char* type() const override { return "Normalization"; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override {
     std::vector<double> means(mean.begin(), mean.end()), variances(variance.begin(), variance.end());
     bool adapted = !given && !mean.empty();

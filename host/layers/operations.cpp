@@ -205,6 +205,7 @@ class MatmulNode final : public LayerNode {
 class StopGradientNode final : public SimpleLayer {
  public:
   const char* type() const override { return "StopGradient"; }
+  bool keeps_mask() const override { return true; }
   void describe(Config&) override {}
 
  protected:

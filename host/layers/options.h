@@ -55,6 +55,27 @@ void list_weights(Config& config, Options& of) {
   GLIA_FIELD(embeddings_constraint);
 }
 
+/// What recurrent layers have, but for what not all have.
+template <class Options>
+void list_recurrent(Config& config, Options& of) {
+  GLIA_FIELD(use_bias);
+  GLIA_FIELD(kernel_initializer);
+  GLIA_FIELD(recurrent_initializer);
+  GLIA_FIELD(bias_initializer);
+  GLIA_FIELD(kernel_regularizer);
+  GLIA_FIELD(recurrent_regularizer);
+  GLIA_FIELD(bias_regularizer);
+  GLIA_FIELD(kernel_constraint);
+  GLIA_FIELD(recurrent_constraint);
+  GLIA_FIELD(bias_constraint);
+  GLIA_FIELD(dropout);
+  GLIA_FIELD(recurrent_dropout);
+  GLIA_FIELD(return_sequences);
+  GLIA_FIELD(return_state);
+  GLIA_FIELD(go_backwards);
+  GLIA_FIELD(unroll);
+}
+
 /// What functions have: activations, initializers, regularizers, constraints, losses, metrics.
 template <class Function>
 void list_function(Config& config, Function& of) {

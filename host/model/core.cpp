@@ -43,7 +43,10 @@ void Core::build(const Shapes& inputs, WeightsCheck* check) {
   weights_.move(context(), shared_from_this(), [this] { drop_programs(); });
   weights_.make(context(), dtype, seed);
   weights_.bind(shared_from_this(), context());
-  if (trainer_) trainer_->bind(network_.layers(), dtype, weights_.places());
+  if (trainer_) {
+    trainer_->bind(network_.layers(), dtype, weights_.places());
+    trainer_->resolve_masks(masks_of_outputs(parts()));
+  }
   passes_ = make_passes(trainer_ ? &*trainer_ : nullptr);
   built_ = true;
   reset_optimizer();
@@ -122,6 +125,7 @@ void Core::compile(const CompileOptions& options) {
   Trainer trainer(options, network_.output_names(), dtype, network_.layers());
   network_.check_declared_shape();
   if (built() || !network_.is_chain()) trainer.resolve(network_.output_shapes(), network_.added_losses());
+  if (built()) trainer.resolve_masks(masks_of_outputs(parts()));
   std::optional<Context> context = options.context;
   if (!context && options.device) {
     find_context();

@@ -146,7 +146,11 @@ void emit_training(Emitter& e, const StepParts& parts, const ProgramKey& key,
   std::vector<View> predictions;
   for (const Head& head : heads.all) predictions.push_back(outputs[head.output]);
   const bool wants_gradients = key.mode == Mode::train || key.mode == Mode::gradient;
-  const EmittedHeads losses = emit_heads(e, heads, predictions, batch, wants_gradients);
+  std::vector<BatchTargets> targets = batch;
+  for (std::size_t h = 0; h < heads.all.size(); ++h)
+    if (const View& mask = layers.outputs[heads.all[h].output].mask; heads.all[h].masked)
+      targets[h].mask = mask.reshaped({mask.elements()});
+  const EmittedHeads losses = emit_heads(e, heads, predictions, targets, wants_gradients);
   std::vector<std::pair<std::size_t, View>> gradients;  // of an output, by a loss
   for (std::size_t h = 0; wants_gradients && h < heads.all.size(); ++h)
     gradients.emplace_back(heads.all[h].output, losses.gradients[h]);
@@ -205,6 +209,16 @@ std::vector<Descriptor> emit_step(const StepParts& parts, const ProgramKey& key)
         },
         descriptor);
   return descriptors;
+}
+
+Shapes masks_of_outputs(const StepParts& parts) {
+  Emitter e(parts.dtype, Emitter::Phase::inference, parts.seed, parts.places);
+  std::vector<Operand> inputs;
+  for (const Shape& input : parts.network.input_shapes()) inputs.push_back({e.temporary(input.prepend(1))});
+  Shapes masks;
+  for (const Operand& output : parts.network.graph().emit(e, inputs).outputs)
+    masks.push_back(output.mask ? output.mask.shape.row() : Shape{});
+  return masks;
 }
 
 std::unordered_set<const Variable*> unreached_weights(const StepParts& parts) {

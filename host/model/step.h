@@ -56,6 +56,9 @@ ProgramKey plain_key(const StepParts& parts, Mode mode, std::int64_t batch);
 /// What it computes, neither fused nor placed.
 std::vector<Descriptor> emit_step(const StepParts& parts, const ProgramKey& key);
 
+/// Of each output the shape of a row of its mask, or an empty one where nothing masks it. What is emitted tells.
+Shapes masks_of_outputs(const StepParts& parts);
+
 /// Weights that no loss depends on. They are not trained, as in Keras: not decayed either. What is emitted tells which.
 std::unordered_set<const Variable*> unreached_weights(const StepParts& parts);
 

@@ -52,6 +52,9 @@ class Trainer {
 
   /// Goes with outputs of these shapes, and what the model adds to its loss. Throws ValueError for metrics that do not.
   void resolve(const Shapes& outputs, const std::vector<AddedLoss>& added);
+  /// Takes the masks that layers give the outputs along (shapes of a row's, empty for none). Throws ShapeError for one that does not
+  /// go with the loss of its output, ValueError for one of an output with a loss of the application's own.
+  void resolve_masks(const Shapes& masks);
   const Heads& heads() const { return heads_; }
 
   /// Trains the weights of these layers but for those of frozen ones, and but for `left_out`; notes in `places` where their

@@ -58,6 +58,22 @@ void Trainer::resolve(const Shapes& outputs, const std::vector<AddedLoss>& added
   heads_ = std::move(resolved);
 }
 
+void Trainer::resolve_masks(const Shapes& masks) {
+  for (Head& head : heads_.all) {
+    const Shape& mask = masks[head.output];
+    head.masked = !mask.empty();
+    if (!head.masked) continue;
+    const Shape rows = head.shape.slice(0, head.shape.rank() - 1);
+    GLIA_CHECK(mask == rows, ShapeError, "output \"", head.name, "\" has rows of shape ", head.shape,
+               ", a loss for each of ", rows, ", and a mask of shape ", mask,
+               ", which does not say which of these count: end the mask, by a Reshape say, or keep its axes");
+    GLIA_CHECK(!head.own, ValueError, "output \"", head.name,
+               "\" has masked steps, of which a loss of the application's own does not know: end the mask, by a "
+               "Reshape say, or use a loss of Glia's");
+  }
+  heads_.lay_out();
+}
+
 std::vector<std::string> Trainer::names() const {
   std::vector<std::string> names;
   if (has_loss()) names.push_back("loss");

@@ -44,6 +44,17 @@ Count bytes_moved(const op::BatchNormGradient& d) {
   return bytes_without(d, &op::BatchNormGradient::partials);
 }
 Count bytes_moved(const op::LayerNormWeights& d) { return bytes_without(d, &op::LayerNormWeights::partials); }
+Count bytes_moved(const op::Recurrent& d) {
+  // The weights come once, as long as they stay in a cache.
+  op::Recurrent other = d;
+  other.products = {};
+  return bytes_of_operands(other);
+}
+Count bytes_moved(const op::RecurrentGradient& d) {
+  op::RecurrentGradient other = d;
+  other.products = other.carried_h = other.carried_c = {};
+  return bytes_of_operands(other);
+}
 Count bytes_moved(const op::Reduce& d) { return bytes_without(d, &op::Reduce::partials); }
 /// Sources lie nowhere in the model.
 Count bytes_moved(const op::Gather& d) {
@@ -98,6 +109,13 @@ Count flops(const op::Round&) { return 0; }
 Count flops(const op::Lookup&) { return 0; }
 Count flops(const op::Shift&) { return 0; }
 Count flops(const op::Copy&) { return 0; }
+Count flops(const op::Fill&) { return 0; }
+Count flops(const op::Mask& d) { return d.in.elements(); }
+/// The products of each step, and of an element of a gate about one function and two sums.
+Count flops(const op::Recurrent& d) { return d.steps() * d.rows() * d.kernel.elements() * 2 + 3 * d.gates.elements(); }
+Count flops(const op::RecurrentGradient& d) {
+  return d.steps() * d.rows() * d.kernel.elements() * 2 + 5 * d.gates.elements();
+}
 
 Count flops(const op::Gather& d) {
   return elements_in(d.x) * (1 + d.augmentation.count);

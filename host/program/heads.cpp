@@ -1,5 +1,6 @@
 // Heads: their counters, and what computes their losses and metrics.
 // SPDX-License-Identifier: Apache-2.0
+#include <host/layers/formulas.h>  // defines: emit_binary
 #include <host/program/custom_loss.h>
 #include <host/program/heads.h>
 
@@ -29,18 +30,33 @@ constexpr std::size_t metrics_of_a_pass = max_row_metrics - 1;
 struct Group {
   std::vector<std::size_t> metrics;  ///< of the head's
   bool sums_weights = false;
+  bool weighted = false;  ///< of a masked head: by the rows' weights, too
 };
 
-/// The first goes along with the loss itself, even where it is empty; with one of the application's own nothing does.
+/// The first goes along with the loss itself, even where it is empty; with one of the application's own nothing does, nor with that
+/// of a masked head, whose metrics are weighted otherwise.
 std::vector<Group> groups_of(const Head& head) {
   std::vector<Group> groups(1);
-  const auto is_of_rows = [](const ResolvedMetric& metric) { return metric.row.has_value(); };
-  if (head.own && std::any_of(head.metrics.begin(), head.metrics.end(), is_of_rows)) groups.emplace_back();
-  for (std::size_t m = 0; m < head.metrics.size(); ++m) {
-    if (!head.metrics[m].row) continue;
-    if (groups.back().metrics.size() == metrics_of_a_pass) groups.emplace_back();
+  const auto add = [&](std::size_t m) {
+    if (groups.back().metrics.size() == metrics_of_a_pass) groups.push_back({{}, false, groups.back().weighted});
     groups.back().metrics.push_back(m);
-    groups.back().sums_weights = groups.back().sums_weights || head.metrics[m].weighted;
+    groups.back().sums_weights = groups.back().sums_weights || head.masked || head.metrics[m].weighted;
+  };
+  const auto count = [&](const auto& wanted) {
+    return std::count_if(head.metrics.begin(), head.metrics.end(),
+                         [&](const ResolvedMetric& metric) { return metric.row && wanted(metric); });
+  };
+  if (!head.masked) {
+    if (head.own && count([](const ResolvedMetric&) { return true; }) > 0) groups.emplace_back();
+    for (std::size_t m = 0; m < head.metrics.size(); ++m)
+      if (head.metrics[m].row) add(m);
+    return groups;
+  }
+  for (const bool weighted : {false, true}) {
+    if (count([&](const ResolvedMetric& metric) { return metric.weighted == weighted; }) == 0) continue;
+    groups.push_back({{}, true, weighted});
+    for (std::size_t m = 0; m < head.metrics.size(); ++m)
+      if (head.metrics[m].row && head.metrics[m].weighted == weighted) add(m);
   }
   return groups;
 }
@@ -65,7 +81,7 @@ void Heads::lay_out() {
         ResolvedMetric& metric = head.metrics[groups[g].metrics[m]];
         metric.first_counter = first + static_cast<std::int64_t>(m), metric.counters = 1;
         metric.rows_counter =
-            metric.weighted ? first + static_cast<std::int64_t>(groups[g].metrics.size()) : rows;
+            metric.weighted || head.masked ? first + static_cast<std::int64_t>(groups[g].metrics.size()) : rows;
       }
     }
     for (ResolvedMetric& metric : head.metrics) {
@@ -98,25 +114,52 @@ double cut_of(const Losses& loss) {
       loss);
 }
 
+/// What a row of a masked output counts for: its mask, times the weight of the row of the batch that it is of.
+View emit_masked_weights(Emitter& e, const View& mask, const View& weights) {
+  if (!weights) return mask;
+  const Shape shape{weights.shape[0], mask.elements() / weights.shape[0]};
+  return emit_binary(e, binary::Multiply{}, mask.reshaped(shape), weights.reshaped({shape[0], 1}), shape)
+      .reshaped(mask.shape);
+}
+
+/// The weights of a masked loss: its mean is over the rows that are not masked, so these count for the others. 0 where all are.
+/// Source: keras.losses, apply_mask.
+View emit_loss_weights(Emitter& e, const View& mask, const View& weights) {
+  const std::int64_t n = mask.elements();
+  const View count = e.temporary({1}), least = e.temporary({1}), share = e.temporary(mask.shape);
+  e.add(op::Reduce::of_rows(mask.reshaped({n, 1}), count,
+                            [&](const Shape& room) { return e.temporary(room, DType::float64); }));
+  e.add(op::Fill{least, 1});
+  const View rows = emit_binary(e, binary::Maximum{}, count, least, {1});
+  e.add(op::Map{Rescale{static_cast<double>(n), 0},
+                emit_binary(e, binary::Divide{}, mask, rows, mask.shape), share});
+  return emit_masked_weights(e, share, weights);
+}
+
 /// The loss with a group of metrics beside it, its partial sums to come.
-op::Loss loss_of(const Head& head, const Group& group, const View& predictions, const BatchTargets& batch) {
+op::Loss loss_of(Emitter& e, const Head& head, const Group& group, const View& predictions,
+                 const BatchTargets& batch) {
   op::Loss loss{head.loss, predictions.matrix(), batch.targets, {}};
   loss.weights = batch.weights;
+  if (head.masked)
+    loss.weights = group.metrics.empty()
+                       ? emit_loss_weights(e, batch.mask, batch.weights)
+                       : emit_masked_weights(e, batch.mask, group.weighted ? batch.weights : View{});
+  const bool has_weights = static_cast<bool>(loss.weights);
   for (const std::size_t m : group.metrics) {
     const ResolvedMetric& metric = head.metrics[m];
     loss.metrics[loss.metric_count] = *metric.row;
-    loss.metrics[loss.metric_count++].weighted = metric.weighted && batch.weights;
+    loss.metrics[loss.metric_count++].weighted = (metric.weighted || head.masked) && has_weights;
   }
-  if (group.sums_weights)
-    loss.metrics[loss.metric_count++] = {RowMetric::weight, static_cast<bool>(batch.weights), 0};
+  if (group.sums_weights) loss.metrics[loss.metric_count++] = {RowMetric::weight, has_weights, 0};
   return loss;
 }
 
 /// The metrics that keep counters of their own.
-void emit_metrics(Emitter& e, const Head& head, const op::Loss& loss) {
+void emit_metrics(Emitter& e, const Head& head, const op::Loss& loss, const BatchTargets& batch) {
   for (const ResolvedMetric& metric : head.metrics) {
     if (metric.row) continue;
-    const View weights = metric.weighted ? loss.weights : View{};
+    View weights = metric.weighted ? batch.weights : View{};
     const bool is_rmse = std::holds_alternative<RootMeanSquaredError>(metric.metric);
     const auto* of_loss = std::get_if<LossMetric>(&metric.metric);
     if (!is_rmse && !of_loss) {
@@ -127,6 +170,7 @@ void emit_metrics(Emitter& e, const Head& head, const op::Loss& loss) {
       continue;
     }
     op::Loss own{is_rmse ? Losses(MeanSquaredError{}) : of_loss->loss, loss.predictions, loss.targets, {}};
+    if (head.masked && of_loss) weights = emit_masked_weights(e, batch.mask, weights);  // Keras's others know no masks
     own.weights = weights;
     own.partials = loss_partials(e, own);
     e.add(own);
@@ -153,7 +197,7 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
     const std::vector<Group> groups = groups_of(head);
     for (std::size_t g = 0; g < groups.size(); ++g) {
       std::optional<Emitter::Of> of(std::in_place, e, (g == 0 ? "loss" : "metrics") + of_head);
-      op::Loss loss = loss_of(head, groups[g], predictions[h], batch[h]);
+      op::Loss loss = loss_of(e, head, groups[g], predictions[h], batch[h]);
       std::int64_t rows = loss.predictions.shape[0];
       if (head.own && g == 0) {
         rows = predictions[h].shape[0];
@@ -175,7 +219,7 @@ EmittedHeads emit_heads(Emitter& e, const Heads& heads, const std::vector<View>&
                        g == 0 ? 0 : 1});
       if (g > 0) continue;
       of.emplace(e, "metrics" + of_head);
-      emit_metrics(e, head, loss);
+      emit_metrics(e, head, loss, batch[h]);
       of.emplace(e, "loss" + of_head);
       if (wants_gradients)
         result.gradients.push_back(weighted(e, loss.gradient.reshaped(predictions[h].shape), head.weight));

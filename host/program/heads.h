@@ -32,6 +32,7 @@ struct Head {
   std::int64_t loss_counter = -1;
   std::int64_t rows_counter = -1;
   std::shared_ptr<const CustomLossBody> own = {};  ///< null for a loss of Glia's
+  bool masked = false;  ///< whether layers say which rows of it do not count: steps of sequences
 
   /// Throws ShapeError for labels where there is one class.
   TargetSpec targets() const;
@@ -57,9 +58,10 @@ struct Heads {
   void lay_out();
 };
 
-/// A batch's targets, and weights of its rows, or an empty view.
+/// A batch's targets, and weights of its rows, or an empty view; of a masked head the mask of its output.
 struct BatchTargets {
   View targets, weights;
+  View mask = {};
 };
 
 /// What emit_heads leaves to the end of the step.

@@ -253,6 +253,21 @@ std::string words(const op::Fold& d) { return detail::concat("of ", d.rows, " ro
 std::string words(const op::Penalty& d) {
   return detail::concat("of ", d.parameter.shape, d.gradient ? ", gradient" : "");
 }
+std::string words(const op::Fill& d) { return detail::concat(d.out.shape, " with ", d.value); }
+std::string words(const op::Mask& d) { return detail::concat("of ", d.in.shape, ", not ", d.value); }
+/// "LSTM, 28 steps of (128, 64), keeps 9205248 bytes".
+std::string words(const op::Recurrent& d) {
+  const bool keeps = d.h.shape[0] > 1;
+  std::int64_t bytes = 0;
+  for (const View* view : {&d.gates, &d.h, &d.c, &d.extra, &d.fed})
+    if (*view) bytes += view->bytes();
+  return detail::concat(op::name_of(d.cell), ", ", d.steps(), " steps of (", d.rows(), ", ", d.units(), ')',
+                        d.backwards ? " backwards" : "", d.mask ? ", masked" : "",
+                        keeps ? detail::concat(", keeps ", bytes, " bytes") : "");
+}
+std::string words(const op::RecurrentGradient& d) {
+  return detail::concat(op::name_of(d.cell), ", ", d.steps(), " steps of (", d.rows(), ", ", d.units(), ')');
+}
 std::string words(const op::Accumulate& d) { return detail::concat("over ", d.steps, " steps"); }
 std::string words(const op::Squares& d) { return detail::concat("of ", d.in.elements(), " elements"); }
 std::string words(const op::Sums& d) {

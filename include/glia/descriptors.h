@@ -15,6 +15,7 @@
 #include <glia/math/precision.h>
 #include <glia/math/schedules.h>
 #include <glia/merge_descriptors.h>
+#include <glia/sequence_descriptors.h>
 #include <glia/update_descriptors.h>
 #include <glia/view.h>
 
@@ -396,7 +397,8 @@ using AnyOp =
                  op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty,
                  op::Scatter, op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm,
                  op::Optimize, op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend,
-                 op::Copy, op::Binary, op::Reduce, op::FewRows, op::Custom>;
+                 op::Copy, op::Binary, op::Reduce, op::Fill, op::Mask, op::Recurrent, op::RecurrentGradient,
+                 op::FewRows, op::Custom>;
 
 /// One of them, and whose it is: what passes over descriptors keep, move, or put another in the place of, has its name.
 struct Descriptor : AnyOp {

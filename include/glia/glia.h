@@ -40,6 +40,7 @@
 #include <glia/program.h>
 #include <glia/saving.h>
 #include <glia/search.h>
+#include <glia/sequence_layers.h>
 #include <glia/sequences.h>
 #include <glia/sequential.h>
 #include <glia/shape.h>

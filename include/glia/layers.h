@@ -289,8 +289,9 @@ struct EmbeddingOptions {
   InitializerName embeddings_initializer = "uniform";
   RegularizerName embeddings_regularizer = "none";
   ConstraintName embeddings_constraint = "none";
-  int input_length = 0;   ///< of one row; see Layer
-  bool trainable = true;  ///< as set_trainable
+  bool mask_zero = false;  ///< the number 0 is padding: its steps are masked, as those of Masking are
+  int input_length = 0;    ///< of one row; see Layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 

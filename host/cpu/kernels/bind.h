@@ -62,12 +62,17 @@ bool bind_layers(const Descriptor& descriptor, const Bindings& bindings, BoundKe
 bool bind_losses(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_updates(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_merge(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_sequences(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_few_rows(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 
 /// Parts of a product: see KernelTable.
 BoundKernel bind_product(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
 BoundKernel bind_epilogue(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);
 BoundKernel bind_bias_gradient(const op::Matmul& matmul, const Bindings& bindings);
+BoundKernel bind_stage(const op::Recurrent& d, const RecurrentStage& stage, const RowRange& rows,
+                       const Bindings& bindings);
+BoundKernel bind_gradient_stage(const op::RecurrentGradient& d, const RecurrentStage& stage,
+                                const RowRange& rows, const Bindings& bindings);
 void copy_patches(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,
                   std::int64_t count, float* patches);
 void add_to_totals(double* totals, const float* part, std::int64_t n, bool first);

@@ -11,7 +11,7 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
   static_cast<void>(bind_products(descriptor, bindings, bound) || bind_images(descriptor, bindings, bound) ||
                     bind_layers(descriptor, bindings, bound) || bind_losses(descriptor, bindings, bound) ||
                     bind_updates(descriptor, bindings, bound) || bind_merge(descriptor, bindings, bound) ||
-                    bind_few_rows(descriptor, bindings, bound));
+                    bind_sequences(descriptor, bindings, bound) || bind_few_rows(descriptor, bindings, bound));
   return bound;
 }
 
@@ -19,7 +19,7 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
 
 extern const KernelTable table;
 const KernelTable table = {&elementary,   &bind_product,  &bind_epilogue, &bind_bias_gradient,
-                           &copy_patches, &add_to_totals, &store_totals};
+                           &bind_stage, &bind_gradient_stage, &copy_patches, &add_to_totals, &store_totals};
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu
