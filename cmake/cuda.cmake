@@ -66,7 +66,7 @@ if(NOT GLIA_HAS_CUDNN AND (GLIA_HAS_CUDA OR GLIA_CUDA_INCLUDE_DIR))
 endif()
 
 set(GLIA_CUDA_SOURCES check.cpp current_device.cpp pointers.cpp gpu.cpp transfer.cpp kernels.cpp sums_of_rows.cpp cublaslt.cpp
-  convolution_problem.cpp convolutions.cpp custom.cpp prepare.cpp tensor_work.cpp backend.cpp library.cpp)
+  convolution_problem.cpp convolutions.cpp custom.cpp prepare.cpp recurrent.cpp tensor_work.cpp backend.cpp library.cpp)
 if(GLIA_HAS_CUDNN)
   list(APPEND GLIA_CUDA_SOURCES cudnn.cpp cudnn_engines.cpp cudnn_graph.cpp cudnn_legacy.cpp)
 else()

@@ -112,13 +112,15 @@ void lower_stage(const op::Recurrent& d, const RecurrentStage& stage, const RowR
     if (stage.kernel == RecurrentStage::begin)
       return launch(RecurrentBeginKernel<T>{patches, at.rows_of(d.initial_h), at.rows_of(d.initial_c),
                                             at.rows_of(d.noise), at.at_time(d.h, times.before),
-                                            at.at_time(d.c, times.before), at.at_time(d.fed, times.time)},
+                                            at.at_time(d.c, times.before), at.at_time(d.fed, times.time),
+                                            d.initial_h ? nullptr : at.rows_of(d.products),
+                                            op::gates_of(d.cell)},
                     patches.rows_work());
     const bool is_last = stage.step == d.steps() - 1;
     const std::int64_t next = d.backwards ? times.time - 1 : times.time + 1;
     const StepOperands<T> step{
         at.at_time(d.gates, times.time),
-        stage.has_product ? at.rows_of(d.products) : nullptr,
+        at.rows_of(d.products),
         bindings.template address<T>(d.bias),
         d.mask ? at.rows_of(d.mask) + times.time * d.mask.strides[1] : nullptr,
         d.mask ? d.mask.strides[0] : 0,
@@ -128,9 +130,9 @@ void lower_stage(const op::Recurrent& d, const RecurrentStage& stage, const RowR
         at.at_time(d.c, times.behind),
         at.at_time(d.extra, times.time),
         at.rows_of(d.noise),
-        at.at_time(d.fed, times.time),
+        d.fed ? at.at_time(d.fed, times.time) : at.at_time(d.h, times.before),
         is_last ? nullptr : at.at_time(d.fed, next),
-        at.at_step(d.out, d.reverses_out ? stage.step : times.time, is_last),
+        at.at_step(d.out, d.reverses_out ? d.steps() - 1 - times.time : times.time, is_last),
         d.out ? d.out.strides[0] : 0,
         d.zero_masked};
     visit_cell(d.cell, [&](auto cell) {
@@ -167,8 +169,8 @@ void lower_stage(const op::RecurrentGradient& d, const RecurrentStage& stage, co
         at.at_time(d.c, times.behind),
         at.at_time(d.extra, times.time),
         at.rows_of(d.noise),
-        at.at_time(d.fed, times.time),
-        at.at_step(d.out_gradient, d.reverses_out ? stage.step : times.time, is_last),
+        d.fed ? at.at_time(d.fed, times.time) : at.at_time(d.h, times.before),
+        at.at_step(d.out_gradient, d.reverses_out ? d.steps() - 1 - times.time : times.time, is_last),
         d.out_gradient ? d.out_gradient.strides[0] : 0,
         at.rows_of(d.last_h_gradient),
         at.rows_of(d.last_c_gradient),

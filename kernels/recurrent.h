@@ -84,6 +84,8 @@ struct RecurrentBeginKernel {
   T* h;
   T* c;
   T* fed;
+  T* products;  ///< (rows, gates * units), where the first step finds no product; null where it does
+  std::int64_t gates;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
@@ -95,6 +97,7 @@ struct RecurrentBeginKernel {
         h[i] = state;
         if (c) c[i] = initial_c ? initial_c[i] : T(0);
         if (fed) fed[i] = state * noise[i];
+        for (std::int64_t g = 0; products && g < gates; ++g) products[(row * gates + g) * units + column + j] = 0;
       });
     });
   }
@@ -103,27 +106,28 @@ struct RecurrentBeginKernel {
 /// Where a step finds what it computes with; everything (rows, ...), row-major, of this step.
 template <class T>
 struct StepOperands {
-  T* gates;            ///< (rows, G units)
-  const T* products;   ///< (rows, G units); null where the state is 0
-  const T* bias;       ///< (G units,) or null
-  const T* mask;       ///< null: nothing is masked
+  T* gates;           ///< (rows, G units)
+  const T* products;  ///< (rows, G units)
+  const T* bias;      ///< (G units,) or null, of a gru
+  const T* mask;      ///< null: nothing is masked
   std::int64_t mask_stride;
-  const T* h_before;   ///< (rows, units), as all that follow
+  const T* h_before;  ///< (rows, units), as all that follow
   const T* c_before;
   T* h;
   T* c;
-  T* extra;            ///< null where it is not kept
-  const T* noise;      ///< null: nothing is dropped
-  const T* fed_before; ///< null without noise
-  T* fed;              ///< null without noise, and in the last step
-  T* out;              ///< null in all but the last step where only that one's is wanted
+  T* extra;
+  const T* noise;       ///< null: nothing is dropped
+  const T* fed_before;  ///< what went to the recurrent weights: with noise not h_before
+  T* fed;               ///< null without noise, and in the last step
+  T* out;               ///< null in all but the last step where only that one's is wanted
   std::int64_t out_stride;
   bool zero_masked;
 
   GLIA_HD bool is_masked(std::int64_t row) const { return mask && mask[row * mask_stride] == T(0); }
 };
 
-/// A step, behind its product. Where a gru resets before the product, `second` is what comes behind that of the candidate.
+/// A step, behind its product. Where a gru resets before the product, `second` is what comes behind that of the candidate. A
+/// processor's loops have no branches: what depends on the step or the row is decided outside of them, so that they are a vector's.
 template <op::Cell cell, class Activation, class Gate, class T>
 struct RecurrentKernel {
   Patches<T> patches;  ///< (rows, units)
@@ -135,112 +139,154 @@ struct RecurrentKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     each_unit(block, patches, [&](std::int64_t row, std::int64_t column, const auto& strip) {
-      const std::int64_t first = row * patches.columns() + column;
-      if (cell == op::Cell::gru_reset_before && !second) {
-        GLIA_INDEPENDENT
-        for (std::int64_t j = 0; j < strip.width; ++j) reset(row, column + j, first + j);
-      } else if (at.is_masked(row)) {
-        for (std::int64_t j = 0; j < strip.width; ++j) pass(row, column + j, first + j);
-      } else {
-        GLIA_INDEPENDENT
-        for (std::int64_t j = 0; j < strip.width; ++j) compute(row, column + j, first + j);
+      const std::int64_t units = patches.columns(), first = row * units + column;
+      const std::int64_t first_gate = row * op::gates_of(cell) * units + column;
+      if constexpr (cell == op::Cell::gru_reset_before) {
+        if (!second) return reset(strip, first, first_gate);
       }
+      const bool masked = at.is_masked(row);
+      if (masked)
+        strip.for_each([&](auto j) { pass(first + j); });
+      else if constexpr (cell == op::Cell::simple)
+        step_simple(strip, first);
+      else if constexpr (cell == op::Cell::lstm)
+        step_lstm(strip, first, first_gate);
+      else if (at.bias)
+        step_gru<true>(strip, first, first_gate, column);
+      else
+        step_gru<false>(strip, first, first_gate, column);
+      if (at.fed) strip.for_each([&](auto j) { at.fed[first + j] = at.h[first + j] * at.noise[first + j]; });
+      if (!at.out) return;
+      T* const out = at.out + row * at.out_stride + column;
+      if (masked && at.zero_masked)
+        strip.for_each([&](auto j) { out[j] = 0; });
+      else
+        strip.for_each([&](auto j) { out[j] = at.h[first + j]; });
     });
   }
 
  private:
-  static constexpr std::int64_t gates = op::gates_of(cell);
-
-  GLIA_HD std::int64_t gate_at(std::int64_t row, std::int64_t unit, std::int64_t g) const {
-    return (row * gates + g) * patches.columns() + unit;
-  }
-  /// h U + b' of a gate.
-  GLIA_HD T product(std::int64_t row, std::int64_t unit, std::int64_t g) const {
-    return (at.products ? at.products[gate_at(row, unit, g)] : T(0)) +
-           (at.bias ? at.bias[g * patches.columns() + unit] : T(0));
-  }
   /// f of x, of which is kept at a gate's place what is wanted later.
   template <class F>
-  GLIA_HD T through(const F& f, T x, T& place) const {
+  GLIA_HD static T through(const F& f, T x, T& place) {
     const T y = f.forward(x);
     place = f.kept(x, y);
     return y;
   }
-  GLIA_HD void give(std::int64_t row, std::int64_t unit, std::int64_t i, T h, T out) const {
-    at.h[i] = h;
-    if (at.fed) at.fed[i] = h * at.noise[i];
-    if (at.out) at.out[row * at.out_stride + unit] = out;
-  }
   /// A masked step.
-  GLIA_HD void pass(std::int64_t row, std::int64_t unit, std::int64_t i) const {
-    const T h = at.h_before[i];
-    if (at.c) at.c[i] = at.c_before[i];
-    if (cell == op::Cell::gru && at.extra) at.extra[i] = 0;
-    give(row, unit, i, h, at.zero_masked ? T(0) : h);
+  GLIA_HD void pass(std::int64_t i) const {
+    at.h[i] = at.h_before[i];
+    if (cell == op::Cell::lstm) at.c[i] = at.c_before[i];
+    if (cell == op::Cell::gru) at.extra[i] = 0;
   }
   /// Of a gru that resets before: its gates, and what the candidate's product reads.
-  GLIA_HD void reset(std::int64_t row, std::int64_t unit, std::int64_t i) const {
-    T& u = at.gates[gate_at(row, unit, 0)];
-    T& r = at.gates[gate_at(row, unit, 1)];
-    through(gate, u + product(row, unit, 0), u);
-    const T reset = through(gate, r + product(row, unit, 1), r);
-    at.extra[i] = reset * (at.fed_before ? at.fed_before[i] : at.h_before[i]);
+  template <class Strip>
+  GLIA_HD void reset(const Strip& strip, std::int64_t first, std::int64_t first_gate) const {
+    const std::int64_t units = patches.columns();
+    T* const update = at.gates + first_gate;
+    T* const reset = update + units;
+    const T* const product = at.products + first_gate;
+    const T* const state = at.fed_before + first;
+    T* const extra = at.extra + first;
+    strip.for_each([&](auto j) {
+      through(gate, update[j] + product[j], update[j]);
+      extra[j] = through(gate, reset[j] + product[units + j], reset[j]) * state[j];
+    });
   }
-  GLIA_HD void compute(std::int64_t row, std::int64_t unit, std::int64_t i) const {
-    T h;
-    if constexpr (cell == op::Cell::simple) {
-      T& z = at.gates[i];
-      h = through(activation, z + product(row, unit, 0), z);
-    } else if constexpr (cell == op::Cell::lstm) {
-      T& zi = at.gates[gate_at(row, unit, 0)];
-      T& zf = at.gates[gate_at(row, unit, 1)];
-      T& zg = at.gates[gate_at(row, unit, 2)];
-      T& zo = at.gates[gate_at(row, unit, 3)];
-      const T input = through(gate, zi + product(row, unit, 0), zi);
-      const T forget = through(gate, zf + product(row, unit, 1), zf);
-      const T fresh = through(activation, zg + product(row, unit, 2), zg);
-      const T output = through(gate, zo + product(row, unit, 3), zo);
-      const T c = forget * at.c_before[i] + input * fresh;
-      at.c[i] = c;
-      h = output * activation.forward(c);
-    } else {
-      T& zu = at.gates[gate_at(row, unit, 0)];
-      T& zr = at.gates[gate_at(row, unit, 1)];
-      T& zn = at.gates[gate_at(row, unit, 2)];
-      T update, inner = product(row, unit, 2);
-      if constexpr (cell == op::Cell::gru) {
-        update = through(gate, zu + product(row, unit, 0), zu);
-        const T reset = through(gate, zr + product(row, unit, 1), zr);
-        if (at.extra) at.extra[i] = inner;
-        inner *= reset;
-      } else {
-        update = gate.value(zu);
-      }
-      const T fresh = through(activation, zn + inner, zn);
-      h = update * at.h_before[i] + (T(1) - update) * fresh;
+  template <class Strip>
+  GLIA_HD void step_simple(const Strip& strip, std::int64_t first) const {
+    T* const z = at.gates + first;
+    T* const h = at.h + first;
+    const T* const product = at.products + first;
+    strip.for_each([&](auto j) { h[j] = through(activation, z[j] + product[j], z[j]); });
+  }
+  template <class Strip>
+  GLIA_HD void step_lstm(const Strip& strip, std::int64_t first, std::int64_t first_gate) const {
+    const std::int64_t u = patches.columns();
+    strip.for_each(LstmElement{*this, u, at.gates + first_gate, at.products + first_gate, at.c_before + first,
+                               at.c + first, at.h + first});
+  }
+  struct LstmElement {
+    const RecurrentKernel& kernel;
+    std::int64_t units;
+    T* z;
+    const T* product;
+    const T* before;
+    T* c;
+    T* h;
+
+    GLIA_HD void operator()(std::int64_t j) const {
+      T* const input = z + j;
+      T* const forget = input + units;
+      T* const fresh = forget + units;
+      T* const output = fresh + units;
+      const T i = through(kernel.gate, *input + product[j], *input);
+      const T f = through(kernel.gate, *forget + product[units + j], *forget);
+      const T g = through(kernel.activation, *fresh + product[2 * units + j], *fresh);
+      const T o = through(kernel.gate, *output + product[3 * units + j], *output);
+      const T state = f * before[j] + i * g;
+      c[j] = state;
+      h[j] = o * kernel.activation.forward(state);
     }
-    give(row, unit, i, h, h);
+  };
+  template <bool has_bias, class Strip>
+  GLIA_HD void step_gru(const Strip& strip, std::int64_t first, std::int64_t first_gate,
+                        std::int64_t column) const {
+    strip.for_each(GruElement<has_bias>{*this, patches.columns(), at.gates + first_gate,
+                                        at.products + first_gate, has_bias ? at.bias + column : nullptr,
+                                        at.h_before + first, at.extra + first, at.h + first});
   }
+  template <bool has_bias>
+  struct GruElement {
+    const RecurrentKernel& kernel;
+    std::int64_t units;
+    T* z;
+    const T* product;
+    const T* bias;
+    const T* before;
+    T* extra;
+    T* h;
+
+    GLIA_HD T inner_of(std::int64_t place) const {
+      return has_bias ? product[place] + bias[place] : product[place];
+    }
+    GLIA_HD void operator()(std::int64_t j) const {
+      T* const update = z + j;
+      T* const reset = update + units;
+      T* const fresh = reset + units;
+      T u, inner = inner_of(2 * units + j);
+      if constexpr (cell == op::Cell::gru) {
+        u = through(kernel.gate, *update + inner_of(j), *update);
+        const T r = through(kernel.gate, *reset + inner_of(units + j), *reset);
+        extra[j] = inner;
+        inner *= r;
+      } else {
+        u = kernel.gate.value(*update);
+      }
+      const T n = through(kernel.activation, *fresh + inner, *fresh);
+      h[j] = u * before[j] + (T(1) - u) * n;
+    }
+  };
 };
 
 /// Where the gradient of a step finds what it computes with.
 template <class T>
 struct StepGradientOperands {
-  T* gates;             ///< (rows, G units): what was kept, in whose place comes the gradient
+  T* gates;  ///< (rows, G units): what was kept, in whose place comes the gradient
   const T* mask;
   std::int64_t mask_stride;
-  const T* h_before;    ///< (rows, units), as all that follow
+  const T* h_before;  ///< (rows, units), as all that follow
   const T* c_before;
   const T* c;
   const T* extra;
   const T* noise;
-  const T* fed_before;
+  const T* fed_before;    ///< as of the step
   const T* out_gradient;  ///< null where there is none
   std::int64_t out_stride;
-  const T* last_h_gradient;  ///< in the last step alone
+  const T* last_h_gradient;  ///< null for zeros
   const T* last_c_gradient;
   T* recurrent_gradients;  ///< (rows, 3 units) of a gru
-  const T* products;       ///< null in the last step
+  const T* products;
   T* carried_h;
   T* carried_c;
   bool is_last, zero_masked;
@@ -261,93 +307,148 @@ struct RecurrentGradientKernel {
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     each_unit(block, patches, [&](std::int64_t row, std::int64_t column, const auto& strip) {
-      const std::int64_t first = row * patches.columns() + column;
+      const std::int64_t units = patches.columns(), first = row * units + column;
+      const std::int64_t first_gate = row * gates * units + column;
       const bool masked = at.is_masked(row);
-      if (cell == op::Cell::gru_reset_before && second) {
-        GLIA_INDEPENDENT
-        for (std::int64_t j = 0; j < strip.width; ++j) reset(row, column + j, first + j, masked);
-      } else if (masked) {
-        for (std::int64_t j = 0; j < strip.width; ++j) pass(row, column + j, first + j);
-      } else {
-        GLIA_INDEPENDENT
-        for (std::int64_t j = 0; j < strip.width; ++j) compute(row, column + j, first + j);
+      if constexpr (cell == op::Cell::gru_reset_before) {
+        if (second) {
+          if (!masked) reset(strip, first, first_gate);
+          return;
+        }
       }
+      collect(strip, first);
+      if (at.out_gradient && !(masked && at.zero_masked)) {
+        const T* const out = at.out_gradient + row * at.out_stride + column;
+        strip.for_each([&](auto j) { at.carried_h[first + j] += out[j]; });
+      }
+      if (masked)
+        strip.for_each([&](auto j) { pass(first_gate + j); });
+      else if constexpr (cell == op::Cell::simple)
+        step_simple(strip, first);
+      else if constexpr (cell == op::Cell::lstm)
+        step_lstm(strip, first, first_gate);
+      else
+        step_gru(strip, first, first_gate);
     });
   }
 
  private:
   static constexpr std::int64_t gates = op::gates_of(cell);
 
-  GLIA_HD std::int64_t gate_at(std::int64_t row, std::int64_t unit, std::int64_t g) const {
-    return (row * gates + g) * patches.columns() + unit;
+  /// carried_h and carried_c = the gradients of the states behind the step, as far as later steps and who reads them say.
+  template <class Strip>
+  GLIA_HD void collect(const Strip& strip, std::int64_t first) const {
+    T* const h = at.carried_h + first;
+    if (!at.is_last) {
+      const T* const product = at.products + first;
+      if (at.noise)
+        strip.for_each([&](auto j) { h[j] += product[j] * at.noise[first + j]; });
+      else
+        strip.for_each([&](auto j) { h[j] += product[j]; });
+      return;
+    }
+    const auto begin = [&](T* to, const T* from) {
+      if (from)
+        strip.for_each([&](auto j) { to[j] = from[first + j]; });
+      else
+        strip.for_each([&](auto j) { to[j] = 0; });
+    };
+    begin(h, at.last_h_gradient);
+    if (cell == op::Cell::lstm) begin(at.carried_c + first, at.last_c_gradient);
   }
-  /// Of the state behind the step, as far as later steps and who reads it say.
-  GLIA_HD T of_state(std::int64_t i) const {
-    if (at.is_last) return at.last_h_gradient ? at.last_h_gradient[i] : T(0);
-    const T by_weights = at.products[i];
-    return (at.noise ? by_weights * at.noise[i] : by_weights) + at.carried_h[i];
-  }
-  GLIA_HD T of_out(std::int64_t row, std::int64_t unit) const {
-    return at.out_gradient ? at.out_gradient[row * at.out_stride + unit] : T(0);
-  }
-  GLIA_HD T of_cell_state(std::int64_t i) const {
-    if (at.is_last) return at.last_c_gradient ? at.last_c_gradient[i] : T(0);
-    return at.carried_c[i];
-  }
-  /// A masked step.
-  GLIA_HD void pass(std::int64_t row, std::int64_t unit, std::int64_t i) const {
-    at.carried_h[i] = of_state(i) + (at.zero_masked ? T(0) : of_out(row, unit));
-    if (cell == op::Cell::lstm) at.carried_c[i] = of_cell_state(i);
+  /// A masked step: what is carried stays.
+  GLIA_HD void pass(std::int64_t first_gate) const {
     for (std::int64_t g = 0; g < gates; ++g) {
-      at.gates[gate_at(row, unit, g)] = 0;
-      if (cell == op::Cell::gru) at.recurrent_gradients[gate_at(row, unit, g)] = 0;
+      at.gates[first_gate + g * patches.columns()] = 0;
+      if (cell == op::Cell::gru) at.recurrent_gradients[first_gate + g * patches.columns()] = 0;
     }
   }
-  GLIA_HD void compute(std::int64_t row, std::int64_t unit, std::int64_t i) const {
-    const T dh = of_state(i) + of_out(row, unit);
-    if constexpr (cell == op::Cell::simple) {
-      at.gates[i] = activation.backward(dh, at.gates[i]);
-      at.carried_h[i] = 0;
-    } else if constexpr (cell == op::Cell::lstm) {
-      T& zi = at.gates[gate_at(row, unit, 0)];
-      T& zf = at.gates[gate_at(row, unit, 1)];
-      T& zg = at.gates[gate_at(row, unit, 2)];
-      T& zo = at.gates[gate_at(row, unit, 3)];
-      const T input = gate.value(zi), forget = gate.value(zf), output = gate.value(zo);
-      const T fresh = activation.value(zg), c = at.c[i], bent = activation.forward(c);
-      const T dc = of_cell_state(i) + activation.backward(dh * output, activation.kept(c, bent));
-      zo = gate.backward(dh * bent, zo);
-      zi = gate.backward(dc * fresh, zi);
-      zf = gate.backward(dc * at.c_before[i], zf);
-      zg = activation.backward(dc * input, zg);
-      at.carried_c[i] = dc * forget;
-      at.carried_h[i] = 0;
-    } else {
-      T& zu = at.gates[gate_at(row, unit, 0)];
-      T& zn = at.gates[gate_at(row, unit, 2)];
-      const T update = gate.value(zu), fresh = activation.value(zn);
-      const T du = gate.backward(dh * (at.h_before[i] - fresh), zu);
-      const T dn = activation.backward(dh * (T(1) - update), zn);
+  template <class Strip>
+  GLIA_HD void step_simple(const Strip& strip, std::int64_t first) const {
+    T* const z = at.gates + first;
+    T* const dh = at.carried_h + first;
+    strip.for_each([&](auto j) {
+      z[j] = activation.backward(dh[j], z[j]);
+      dh[j] = 0;
+    });
+  }
+  template <class Strip>
+  GLIA_HD void step_lstm(const Strip& strip, std::int64_t first, std::int64_t first_gate) const {
+    strip.for_each(LstmElement{*this, patches.columns(), at.gates + first_gate, at.c_before + first,
+                               at.c + first, at.carried_h + first, at.carried_c + first});
+  }
+  struct LstmElement {
+    const RecurrentGradientKernel& kernel;
+    std::int64_t units;
+    T* z;
+    const T* before;
+    const T* c;
+    T* carried_h;
+    T* carried_c;
+
+    GLIA_HD void operator()(std::int64_t j) const {
+      const Activation& activation = kernel.activation;
+      const Gate& gate = kernel.gate;
+      T* const input = z + j;
+      T* const forget = input + units;
+      T* const fresh = forget + units;
+      T* const output = fresh + units;
+      const T i = gate.value(*input), f = gate.value(*forget), o = gate.value(*output);
+      const T g = activation.value(*fresh), bent = activation.forward(c[j]), dh = carried_h[j];
+      const T dc = carried_c[j] + activation.backward(dh * o, activation.kept(c[j], bent));
+      *input = gate.backward(dc * g, *input);
+      *forget = gate.backward(dc * before[j], *forget);
+      *fresh = activation.backward(dc * i, *fresh);
+      *output = gate.backward(dh * bent, *output);
+      carried_c[j] = dc * f;
+      carried_h[j] = 0;
+    }
+  };
+  template <class Strip>
+  GLIA_HD void step_gru(const Strip& strip, std::int64_t first, std::int64_t first_gate) const {
+    strip.for_each(GruElement{*this, patches.columns(), at.gates + first_gate,
+                              cell == op::Cell::gru ? at.recurrent_gradients + first_gate : nullptr,
+                              at.h_before + first, at.extra + first, at.carried_h + first});
+  }
+  struct GruElement {
+    const RecurrentGradientKernel& kernel;
+    std::int64_t units;
+    T* z;
+    T* recurrent;
+    const T* before;
+    const T* extra;
+    T* carried_h;
+
+    GLIA_HD void operator()(std::int64_t j) const {
+      const Activation& activation = kernel.activation;
+      const Gate& gate = kernel.gate;
+      T* const update = z + j;
+      T* const reset = update + units;
+      T* const fresh = reset + units;
+      const T dh = carried_h[j], u = gate.value(*update), n = activation.value(*fresh);
+      const T du = gate.backward(dh * (before[j] - n), *update);
+      const T dn = activation.backward(dh * (T(1) - u), *fresh);
       if constexpr (cell == op::Cell::gru) {
-        T& zr = at.gates[gate_at(row, unit, 1)];
-        const T reset = gate.value(zr), dr = gate.backward(dn * at.extra[i], zr);
-        zr = dr;
-        at.recurrent_gradients[gate_at(row, unit, 0)] = du;
-        at.recurrent_gradients[gate_at(row, unit, 1)] = dr;
-        at.recurrent_gradients[gate_at(row, unit, 2)] = dn * reset;
+        const T r = gate.value(*reset), dr = gate.backward(dn * extra[j], *reset);
+        *reset = dr;
+        recurrent[j] = du, recurrent[units + j] = dr, recurrent[2 * units + j] = dn * r;
       }
-      zu = du, zn = dn;
-      at.carried_h[i] = dh * update;
+      *update = du, *fresh = dn;
+      carried_h[j] = dh * u;
     }
-  }
+  };
   /// Of a gru that resets before: products is the gradient of r h.
-  GLIA_HD void reset(std::int64_t row, std::int64_t unit, std::int64_t i, bool masked) const {
-    if (masked) return;
-    T& zr = at.gates[gate_at(row, unit, 1)];
-    const T state = at.fed_before ? at.fed_before[i] : at.h_before[i];
-    const T by_state = at.products[i] * gate.value(zr);
-    zr = gate.backward(at.products[i] * state, zr);
-    at.carried_h[i] += at.noise ? by_state * at.noise[i] : by_state;
+  template <class Strip>
+  GLIA_HD void reset(const Strip& strip, std::int64_t first, std::int64_t first_gate) const {
+    T* const reset = at.gates + first_gate + patches.columns();
+    const T* const state = at.fed_before + first;
+    const T* const product = at.products + first;
+    T* const carried_h = at.carried_h + first;
+    strip.for_each([&](auto j) {
+      const T by_state = product[j] * gate.value(reset[j]);
+      reset[j] = gate.backward(product[j] * state[j], reset[j]);
+      carried_h[j] += at.noise ? by_state * at.noise[first + j] : by_state;
+    });
   }
 };
 

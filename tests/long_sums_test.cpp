@@ -4,6 +4,7 @@
 #include <glia/backend.h>
 #include <glia/context.h>
 #include <gtest/gtest.h>
+#include <kernels/families.h>
 #include <kernels/lower.h>
 
 #include <algorithm>
@@ -330,7 +331,7 @@ void lower_any(const D& d, const Bindings& at, const Launcher& launch) {
   if constexpr (std::is_same_v<D, op::Matmul>) {
     kernels::lower_product(d, at, 0, d.out.shape[0], 0, d.out.shape[1], launch);
     kernels::lower_bias_gradient(d, at, launch);
-  } else if constexpr (!std::is_same_v<D, op::Custom>) {  // which is no kernel of ours
+  } else if constexpr (!kernels::Family<op::Custom, op::Recurrent, op::RecurrentGradient>::has<D>) {
     kernels::lower(d, at, launch);
   }
 }

@@ -360,9 +360,8 @@ class CpuBackend final : public Backend {
         ops.push_back(std::move(convolution));
         leaves_the_stack = true;
       } else if (auto recurrent =
-                     prepare_recurrent(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
+                     prepare_recurrent(pool_, heap_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(recurrent));
-        leaves_the_stack = true;
       } else if (bindings.given && has_sources(descriptor)) {
         ops.push_back(std::make_unique<GivenKernelOp>(pool_, *kernels_.table, descriptor, bindings));
       } else if (const auto* custom = std::get_if<op::Custom>(&descriptor)) {

@@ -36,6 +36,12 @@ struct RowRange {
   std::int64_t first, count;
 };
 
+/// A matrix (k, n) that many products have as their second factor.
+struct Weights {
+  const float* data;
+  std::int64_t row_stride, column_stride, k, n;
+};
+
 struct KernelTable {
   BoundKernels (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul and a Recurrent
   BoundKernel (*product)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
@@ -47,6 +53,13 @@ struct KernelTable {
                                  const RowRange& rows, const Bindings& bindings);
   BoundKernel (*recurrent_gradient_stage)(const op::RecurrentGradient& gradient, const RecurrentStage& stage,
                                           const RowRange& rows, const Bindings& bindings);
+  /// How many floats such a matrix takes once it is packed; packs one of so many parts of it.
+  std::int64_t (*packed_size)(std::int64_t k, std::int64_t n);
+  void (*pack_weights)(const Weights& weights, std::int64_t part, std::int64_t parts, float* packed);
+  /// out (rows, n) = a (rows, k) times such a matrix, packed or, where `packed` is null and its column_stride 1, as it lies; the
+  /// same bits.
+  void (*multiply_rows)(const float* a, std::int64_t a_stride, std::int64_t rows, const Weights& weights,
+                        const float* packed, float* out, std::int64_t out_stride);
   /// patches (count, taps * channels) = what the windows of `count` pixels of the output, from `first` on, see of x; of a
   /// convolution without groups
   void (*copy_patches)(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,

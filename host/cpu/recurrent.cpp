@@ -5,7 +5,6 @@
 #include <host/cpu/recurrent.h>
 
 #include <algorithm>
-#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +15,8 @@ namespace {
 /// Rows of a slice: enough of them use a weight for its way through the caches, and few leave slices for other threads.
 constexpr std::int64_t rows_of_slice = 16;
 constexpr std::int64_t max_slices = 64;
+/// With fewer rows the weights are not packed, which takes as long as some products.
+constexpr std::int64_t least_packed_rows = 8;
 
 BoundKernel kernel_of(const KernelTable& kernels, const op::Recurrent& d, const RecurrentStage& stage,
                       const RowRange& rows, const Bindings& at) {
@@ -26,116 +27,115 @@ BoundKernel kernel_of(const KernelTable& kernels, const op::RecurrentGradient& d
   return kernels.recurrent_gradient_stage(d, stage, rows, at);
 }
 
-/// The stages of some rows.
-class Slice {
- public:
-  template <class Recurrent>
-  Slice(const OneDnn& onednn, const KernelTable& kernels, const Recurrent& d, const Bindings& at,
-        const RowRange& rows) {
-    for (const RecurrentStage& stage : stages_of(d, rows.first, rows.count)) {
-      Step step{kernel_of(kernels, d, stage, rows, at)};
-      if (stage.has_product) {
-        const op::Matmul& product = stage.product;
-        if (d.gates.dtype == DType::float32) {
-          step.product = product_like(onednn, product, at);
-          step.a = at.address<>(product.a), step.b = at.address<>(product.b);
-          step.out = at.address<>(product.out);
-        } else {
-          step.plain = kernels.product(product, at, {0, product.out.shape[0], 0, product.out.shape[1]});
-        }
-      }
-      steps_.push_back(step);
-    }
-  }
-
-  /// False where oneDNN failed.
-  bool run(const OneDnn& onednn, int worker) const {
-    for (const Step& step : steps_) {
-      if (step.product >= 0 && !products_[static_cast<std::size_t>(step.product)].product.run_on(
-                                   onednn, worker, step.a, step.b, step.out))
-        return false;
-      for (std::int64_t i = 0; i < step.plain.slices; ++i) step.plain.run(i, step.plain.slices);
-      step.kernel.run(0, 1);
-    }
-    return true;
-  }
-  std::string implementation() const {
-    return products_.empty() ? "loops" : "oneDNN " + products_.front().product.implementation();
-  }
-
- private:
-  struct Step {
-    BoundKernel kernel;
-    BoundKernel plain = {};  ///< the product, where no library does it
-    int product = -1;
-    const void *a = nullptr, *b = nullptr;
-    void* out = nullptr;
-  };
-  /// A product, of operands that lie like these wherever they are.
-  struct Product {
-    op::Matmul like;
-    OneDnnProduct product;
-  };
-
-  int product_like(const OneDnn& onednn, const op::Matmul& d, const Bindings& at) {
-    const auto lies_like = [](const View& a, const View& b) {
-      return a.shape == b.shape && a.strides == b.strides;
-    };
-    const auto found = std::find_if(products_.begin(), products_.end(), [&](const Product& known) {
-      return lies_like(known.like.a, d.a) && lies_like(known.like.b, d.b) && lies_like(known.like.out, d.out);
-    });
-    const auto number = static_cast<int>(found - products_.begin());
-    if (found == products_.end()) {
-      products_.push_back({d, OneDnnProduct(onednn, d, at, {0, d.out.shape[0], 0, d.out.shape[1]})});
-      products_.back().product.try_once(onednn);
-    }
-    return number;
-  }
-
-  std::vector<Product> products_;
-  std::vector<Step> steps_;
+/// What the products of all steps multiply by.
+struct Factor {
+  Weights weights;
+  std::int64_t packed = 0;  ///< where it begins, in floats
 };
 
 class RecurrentOp final : public Op {
  public:
   template <class Recurrent>
-  RecurrentOp(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels, const Recurrent& d,
-              const Bindings& at)
-      : pool_(pool), onednn_(onednn) {
+  RecurrentOp(ThreadPool& pool, Heap& heap, const KernelTable& kernels, const Recurrent& d, const Bindings& at)
+      : pool_(pool), kernels_(kernels) {
     const std::int64_t wanted = std::clamp<std::int64_t>(d.rows() / rows_of_slice, 1, max_slices);
     const std::int64_t piece = (d.rows() + wanted - 1) / wanted;
     for (std::int64_t first = 0; first < d.rows(); first += piece)
-      slices_.emplace_back(onednn, kernels, d, at, RowRange{first, std::min(piece, d.rows() - first)});
+      slices_.push_back(stages(d, at, {first, std::min(piece, d.rows() - first)}));
+    const bool transposed = std::any_of(factors_.begin(), factors_.end(),
+                                        [](const Factor& factor) { return factor.weights.column_stride != 1; });
+    if (factors_.empty() || (d.rows() < least_packed_rows && !transposed)) return;
+    std::int64_t size = 0;
+    for (Factor& factor : factors_) {
+      factor.packed = size;
+      size += kernels.packed_size(factor.weights.k, factor.weights.n);
+    }
+    packed_ = heap.allocate(static_cast<std::size_t>(size) * sizeof(float), MemoryUse::workspaces);
   }
 
   void run() override {
-    pool_.run(static_cast<std::int64_t>(slices_.size()), [this](std::int64_t i, int worker) {
-      if (!slices_[static_cast<std::size_t>(i)].run(onednn_, worker))
-        failed_.store(true, std::memory_order_relaxed);
-    });
-    GLIA_CHECK(!failed_.exchange(false), OutOfMemoryError,
-               "oneDNN could not multiply: memory ran out; use smaller batches");
+    constexpr std::int64_t parts = 8;
+    if (packed_)
+      pool_.run(parts * static_cast<std::int64_t>(factors_.size()), [this](std::int64_t i, int) {
+        const Factor& factor = factors_[static_cast<std::size_t>(i / parts)];
+        kernels_.pack_weights(factor.weights, i % parts, parts, packed_of(factor));
+      });
+    pool_.run(static_cast<std::int64_t>(slices_.size()),
+              [this](std::int64_t i, int) { run_slice(slices_[static_cast<std::size_t>(i)]); });
   }
   std::string algorithm() const override {
-    return detail::concat(slices_.front().implementation(), ", ", slices_.size(),
+    return detail::concat(factors_.empty() ? "loops" : packed_ ? "panels" : "rows", ", ", slices_.size(),
                           slices_.size() == 1 ? " slice" : " slices");
   }
 
  private:
+  struct Stage {
+    BoundKernel kernel;
+    BoundKernel plain = {};        ///< the product, in float64
+    std::int64_t factor = -1;      ///< or, in float32, of a matrix (rows, k) and this one
+    std::int64_t rows = 0, a_stride = 0, out_stride = 0;
+    const float* a = nullptr;
+    float* out = nullptr;
+  };
+
+  template <class Recurrent>
+  std::vector<Stage> stages(const Recurrent& d, const Bindings& at, const RowRange& rows) {
+    std::vector<Stage> result;
+    for (const RecurrentStage& stage : stages_of(d, rows.first, rows.count)) {
+      Stage one{kernel_of(kernels_, d, stage, rows, at)};
+      const op::Matmul& product = stage.product;
+      if (stage.has_product && d.gates.dtype == DType::float32) {
+        one.factor = factor_of(product.b, at), one.rows = rows.count;
+        one.a = at.address<float>(product.a), one.a_stride = product.a.strides[0];
+        one.out = at.address<float>(product.out), one.out_stride = product.out.strides[0];
+      } else if (stage.has_product) {
+        one.plain = kernels_.product(product, at, {0, product.out.shape[0], 0, product.out.shape[1]});
+      }
+      result.push_back(one);
+    }
+    return result;
+  }
+
+  std::int64_t factor_of(const View& b, const Bindings& at) {
+    const Weights weights{at.address<float>(b), b.strides[0], b.strides[1], b.shape[0], b.shape[1]};
+    const auto found = std::find_if(factors_.begin(), factors_.end(), [&](const Factor& factor) {
+      return factor.weights.data == weights.data && factor.weights.n == weights.n && factor.weights.k == weights.k;
+    });
+    const std::int64_t number = found - factors_.begin();
+    if (found == factors_.end()) factors_.push_back({weights});
+    return number;
+  }
+  float* packed_of(const Factor& factor) const {
+    return reinterpret_cast<float*>(packed_->data()) + factor.packed;
+  }
+
+  void run_slice(const std::vector<Stage>& slice) const {
+    for (const Stage& stage : slice) {
+      if (stage.factor >= 0) {
+        const Factor& factor = factors_[static_cast<std::size_t>(stage.factor)];
+        kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, factor.weights,
+                               packed_ ? packed_of(factor) : nullptr, stage.out, stage.out_stride);
+      }
+      for (std::int64_t i = 0; i < stage.plain.slices; ++i) stage.plain.run(i, stage.plain.slices);
+      stage.kernel.run(0, 1);
+    }
+  }
+
   ThreadPool& pool_;
-  const OneDnn& onednn_;
-  std::vector<Slice> slices_;
-  std::atomic<bool> failed_{false};
+  const KernelTable& kernels_;
+  std::vector<Factor> factors_;
+  std::vector<std::vector<Stage>> slices_;
+  std::unique_ptr<Memory> packed_;
 };
 
 }  // namespace
 
-std::unique_ptr<Op> prepare_recurrent(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels,
+std::unique_ptr<Op> prepare_recurrent(ThreadPool& pool, Heap& heap, const KernelTable& kernels,
                                       const Descriptor& descriptor, const Bindings& at) {
   if (const auto* d = std::get_if<op::Recurrent>(&descriptor))
-    return std::make_unique<RecurrentOp>(pool, onednn, kernels, *d, at);
+    return std::make_unique<RecurrentOp>(pool, heap, kernels, *d, at);
   if (const auto* d = std::get_if<op::RecurrentGradient>(&descriptor))
-    return std::make_unique<RecurrentOp>(pool, onednn, kernels, *d, at);
+    return std::make_unique<RecurrentOp>(pool, heap, kernels, *d, at);
   return nullptr;
 }
 

@@ -3,16 +3,16 @@
 #pragma once
 
 #include <glia/backend.h>
+#include <host/cpu/heap.h>
 #include <host/cpu/kernel_table.h>
-#include <host/cpu/onednn.h>
 #include <host/cpu/thread_pool.h>
 
 #include <memory>
 
 namespace glia::cpu {
 
-/// An Op of a Recurrent or a RecurrentGradient, which may leave the thread's stack (signals.h); null for any other descriptor.
-std::unique_ptr<Op> prepare_recurrent(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels,
+/// An Op of a Recurrent or a RecurrentGradient; null for any other descriptor.
+std::unique_ptr<Op> prepare_recurrent(ThreadPool& pool, Heap& heap, const KernelTable& kernels,
                                       const Descriptor& descriptor, const Bindings& at);
 
 }  // namespace glia::cpu

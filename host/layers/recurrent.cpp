@@ -165,7 +165,7 @@ Emission RecurrentNode::emit(Emitter& e, const std::vector<Operand>& inputs) con
   if (inputs.size() > 2) d.initial_c = inputs[2].view;
   d.h = kept(steps + 1);
   if (cell_ == op::Cell::lstm) d.c = kept(steps + 1);
-  if (cell_ == op::Cell::gru_reset_before || (resets_after() && e.trains())) d.extra = kept(steps);
+  if (cell_ == op::Cell::gru || cell_ == op::Cell::gru_reset_before) d.extra = kept(steps);
   if (e.trains() && options_.recurrent_dropout > 0) {
     const View ones = e.temporary({rows, units_});
     d.noise = e.temporary({rows, units_});

@@ -64,14 +64,14 @@ struct Recurrent {
   View initial_h = {}, initial_c = {};  ///< (rows, u); empty for zeros
   View h;                          ///< (steps + 1, rows, u): in the order of time, before the first step and behind each
   View c = {};                     ///< likewise, of an lstm
-  View extra = {};                 ///< (steps, rows, u): of a gru the n-part of h U + b', where it is kept; else r h
+  View extra = {};                 ///< (steps, rows, u): of a gru the n-part of h U + b', or r h where it resets before
   View noise = {};                 ///< (rows, u): what h is multiplied by on its way to U; empty for nothing
   View fed = {};                   ///< (steps, rows, u), with `noise`: h as it went to U
   View out = {};                   ///< (rows, steps, u), or (rows, u): behind the last step
   View products = {};              ///< (rows, G u): room to work in
   bool backwards = false;
   bool zero_masked = false;        ///< out is 0 in masked steps; else what it was before
-  bool reverses_out = false;       ///< out begins with the step that was computed first, though it is the last in time
+  bool reverses_out = false;       ///< out begins with the step that is the last in time
 
   template <class F>
   void operands(F&& f) {

@@ -73,6 +73,10 @@ BoundKernel bind_stage(const op::Recurrent& d, const RecurrentStage& stage, cons
                        const Bindings& bindings);
 BoundKernel bind_gradient_stage(const op::RecurrentGradient& d, const RecurrentStage& stage,
                                 const RowRange& rows, const Bindings& bindings);
+std::int64_t packed_size(std::int64_t k, std::int64_t n);
+void pack_weights(const Weights& weights, std::int64_t part, std::int64_t parts, float* packed);
+void multiply_rows(const float* a, std::int64_t a_stride, std::int64_t rows, const Weights& weights,
+                   const float* packed, float* out, std::int64_t out_stride);
 void copy_patches(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,
                   std::int64_t count, float* patches);
 void add_to_totals(double* totals, const float* part, std::int64_t n, bool first);

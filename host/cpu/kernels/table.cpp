@@ -19,7 +19,7 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
 
 extern const KernelTable table;
 const KernelTable table = {&elementary,   &bind_product,  &bind_epilogue, &bind_bias_gradient,
-                           &bind_stage, &bind_gradient_stage, &copy_patches, &add_to_totals, &store_totals};
+                           &bind_stage, &bind_gradient_stage, &packed_size, &pack_weights, &multiply_rows, &copy_patches, &add_to_totals, &store_totals};
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu
