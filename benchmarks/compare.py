@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import pytorch_mlp  # noqa: E402
 
 TRAINING = [("784-128-10", 32, 3.0), ("784-128-10", 128, 1.5), ("784-128-10", 512, 1.2), ("784-512-512-10", 128, None),
-            ("cnn", 128, 1.5), ("cnn-mixed_bfloat16", 128, None)]
-INFERENCE = [("784-128-10", 1, None), ("784-128-10", 1024, None)]
+            ("cnn", 128, 1.5), ("cnn-mixed_bfloat16", 128, None), ("lstm-128", 128, 1.5), ("attention-128", 128, 1.5)]
+INFERENCE = [("784-128-10", 1, None), ("784-128-10", 1024, None), ("lstm-128", 1, 3.0)]
 
 
 def main():
@@ -72,17 +72,16 @@ def measure(case, options):
 
 def make_peers(case, threads):
     model, _, precision = case["model"].partition("-mixed_")
-    hidden = None if model == "cnn" else [int(width) for width in model.split("-")[1:-1]]
     peers = {}
     if case["what"] == "predict":
         for count in threads:
-            peers[f"PyTorch, threads {count}"] = pytorch_mlp.Inference(hidden, case["batch_size"], count).latency
+            peers[f"PyTorch, threads {count}"] = pytorch_mlp.Inference(model, case["batch_size"], count).latency
         return peers
-    layouts = pytorch_mlp.LAYOUTS if hidden is None else ["contiguous"]
+    layouts = pytorch_mlp.LAYOUTS if model == "cnn" else ["contiguous"]
     for adam, layout, count in itertools.product(pytorch_mlp.ADAMS, layouts, threads):
-        training = pytorch_mlp.Training(hidden, case["batch_size"], count, adam, layout, mixed=bool(precision))
+        training = pytorch_mlp.Training(model, case["batch_size"], count, adam, layout, mixed=bool(precision))
         training.epoch()  # unmeasured, as Glia's first
-        peers[f"PyTorch, threads {count}, {adam} Adam" + (f", {layout}" if hidden is None else "")] = training.epoch
+        peers[f"PyTorch, threads {count}, {adam} Adam" + (f", {layout}" if model == "cnn" else "")] = training.epoch
     return peers
 
 

@@ -1,4 +1,4 @@
-// Training and inference of multi-layer perceptrons and a convolutional network, through the public interface, on data
+// Training and inference of multi-layer perceptrons, a convolutional network, an LSTM and attention, through the public interface, on data
 // of Fashion-MNIST's size.
 // SPDX-License-Identifier: Apache-2.0
 //
@@ -45,6 +45,25 @@ std::vector<glia::Layer> cnn() {
           glia::MaxPooling2D(),
           glia::Flatten(),
           glia::Dense(128, "relu"),
+          glia::Dense(classes, "softmax")};
+}
+
+/// Images row by row.
+std::vector<glia::Layer> lstm() {
+  return {glia::LSTM(128, {.input_shape = {28, 28}}), glia::Dense(classes, "softmax")};
+}
+
+/// Images with a border of 2, as 64 positions 128 wide, attention of 4 heads to themselves, and the mean.
+std::vector<glia::Layer> attention() {
+  const glia::Symbol x = glia::Input({64, 128});
+  const glia::Symbol y = glia::LayerNormalization()(x + glia::MultiHeadAttention(4, 32)({x, x}));
+  return {glia::Input({28, 28}),
+          glia::Reshape({28, 28, 1}),
+          glia::ZeroPadding2D(2),
+          glia::Reshape({64, 16}),
+          glia::Dense(128),
+          glia::Layer(glia::Model({x}, {y})),
+          glia::GlobalAveragePooling1D(),
           glia::Dense(classes, "softmax")};
 }
 
@@ -120,8 +139,10 @@ void register_all() {
   const Case trained[] = {{"784-128-10", narrow, {32, 128, 512}},
                           {"784-512-512-10", wide, {128}},
                           {"cnn", cnn, {128}},
-                          {"cnn-mixed_bfloat16", cnn, {128}, "mixed_bfloat16"}};
-  const Case asked[] = {{"784-128-10", narrow, {1, 8, 1024}}};
+                          {"cnn-mixed_bfloat16", cnn, {128}, "mixed_bfloat16"},
+                          {"lstm-128", lstm, {128}},
+                          {"attention-128", attention, {128}}};
+  const Case asked[] = {{"784-128-10", narrow, {1, 8, 1024}}, {"lstm-128", lstm, {1}}};
 
   std::vector<int> thread_counts{1};
   const int cores = static_cast<int>(std::thread::hardware_concurrency());

@@ -10,6 +10,7 @@
 namespace glia::cuda {
 
 /// An Op of a Recurrent or a RecurrentGradient; null for any other descriptor.
-std::unique_ptr<Op> prepare_recurrent(Gpu& gpu, CublasLt& lt, const Descriptor& descriptor, const Bindings& at);
+std::unique_ptr<Op> prepare_recurrent(Gpu& gpu, CublasLt& lt, const Descriptor& descriptor,
+                                      const Bindings& at);
 
 }  // namespace glia::cuda

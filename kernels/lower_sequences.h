@@ -4,7 +4,8 @@
 
 #include <glia/recurrent_steps.h>
 #include <kernels/lowering.h>
-#include <kernels/recurrent.h>
+#include <kernels/masks.h>
+#include <kernels/recurrent_gradient.h>
 
 #include <type_traits>
 
@@ -17,7 +18,9 @@ void lower(const op::Fill& d, const Bindings& at, Launch&& launch) {
     using T = typename decltype(type)::type;
     T* const out = at.template address<T>(d.out);
     const bool packed = are_aligned(out);
-    launch(FillKernel<T>{out, d.out.elements(), static_cast<T>(d.value), packed},
+    const int rank = d.out.shape.rank();
+    launch(FillKernel<T>{out, d.out.elements(), static_cast<T>(d.value), packed,
+                         d.below ? d.out.shape[rank - 2] : 0, d.below ? d.out.shape[rank - 1] : 0},
            elements_work<T>(d.out.elements(), packed));
   });
 }
@@ -67,16 +70,15 @@ class StepAddresses {
   std::int64_t first_;
 };
 
-/// f(activation, gate): as types where they are what most layers have.
-template <class D, class F>
+/// f(activation, gate): as types where they are what most layers have, and compute in float32.
+template <class T, class D, class F>
 void visit_activations(const D& d, F&& f) {
   const bool plain = std::holds_alternative<Tanh>(d.activation) &&
                      (d.cell == op::Cell::simple || std::holds_alternative<Sigmoid>(d.recurrent_activation));
-  if (plain)
-    f(KnownActivation<Tanh>{}, KnownActivation<Sigmoid>{});
-  else
-    f(AnyActivation{AnyOf<ElementwiseActivation>(d.activation)},
-      AnyActivation{AnyOf<ElementwiseActivation>(d.recurrent_activation)});
+  if constexpr (sizeof(T) == sizeof(float))
+    if (plain) return f(KnownActivation<Tanh>{}, KnownActivation<Sigmoid>{});
+  f(AnyActivation{AnyOf<ElementwiseActivation>(d.activation)},
+    AnyActivation{AnyOf<ElementwiseActivation>(d.recurrent_activation)});
 }
 
 /// f(the cell as a type).
@@ -110,12 +112,12 @@ void lower_stage(const op::Recurrent& d, const RecurrentStage& stage, const RowR
     const Patches<T> patches = patches_of_units<T>(rows, d.units());
     const glia::detail::StepTimes times = glia::detail::times_of(d, stage.step);
     if (stage.kernel == RecurrentStage::begin)
-      return launch(RecurrentBeginKernel<T>{patches, at.rows_of(d.initial_h), at.rows_of(d.initial_c),
-                                            at.rows_of(d.noise), at.at_time(d.h, times.before),
-                                            at.at_time(d.c, times.before), at.at_time(d.fed, times.time),
-                                            d.initial_h ? nullptr : at.rows_of(d.products),
-                                            op::gates_of(d.cell)},
-                    patches.rows_work());
+      return launch(
+          RecurrentBeginKernel<T>{patches, at.rows_of(d.initial_h), at.rows_of(d.initial_c),
+                                  at.rows_of(d.noise), at.at_time(d.h, times.before),
+                                  at.at_time(d.c, times.before), at.at_time(d.fed, times.time),
+                                  d.initial_h ? nullptr : at.rows_of(d.products), op::gates_of(d.cell)},
+          patches.rows_work());
     const bool is_last = stage.step == d.steps() - 1;
     const std::int64_t next = d.backwards ? times.time - 1 : times.time + 1;
     const StepOperands<T> step{
@@ -136,7 +138,7 @@ void lower_stage(const op::Recurrent& d, const RecurrentStage& stage, const RowR
         d.out ? d.out.strides[0] : 0,
         d.zero_masked};
     visit_cell(d.cell, [&](auto cell) {
-      visit_activations(d, [&](const auto& activation, const auto& gate) {
+      visit_activations<T>(d, [&](const auto& activation, const auto& gate) {
         launch(RecurrentKernel<decltype(cell)::value, std::decay_t<decltype(activation)>,
                                std::decay_t<decltype(gate)>, T>{patches, step, activation, gate,
                                                                 stage.kernel == RecurrentStage::second},
@@ -181,7 +183,7 @@ void lower_stage(const op::RecurrentGradient& d, const RecurrentStage& stage, co
         is_last,
         d.zero_masked};
     visit_cell(d.cell, [&](auto cell) {
-      visit_activations(d, [&](const auto& activation, const auto& gate) {
+      visit_activations<T>(d, [&](const auto& activation, const auto& gate) {
         launch(
             RecurrentGradientKernel<decltype(cell)::value, std::decay_t<decltype(activation)>,
                                     std::decay_t<decltype(gate)>, T>{patches, step, activation, gate,

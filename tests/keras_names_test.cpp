@@ -155,12 +155,25 @@ TEST(KerasNames, The_table_has_every_layer) {
       RandomTranslation(0.1, 0.1),
       RandomErasing(),
       Cutout(1),
+      Masking(),
+      SimpleRNN(1),
+      LSTM(1),
+      GRU(1),
+      Bidirectional(LSTM(1)),
+      TimeDistributed(Dense(1)),
+      GlobalAveragePooling1D(),
+      MultiHeadAttention(1, 1),
+      GroupQueryAttention(1, 1, 1),
+      Attention(),
+      AdditiveAttention(),
+      PositionEmbedding(1),
   };
   Names types;
   for (const Layer& layer : layers) types.insert(layer.type() == "InputLayer" ? "Input" : layer.type());
   EXPECT_EQ(classes("Layers"), types);
   // And no class of the headers is missing above.
-  EXPECT_EQ(matches(header("layers.h") + header("image_layers.h") + header("augmentation_layers.h"),
+  EXPECT_EQ(matches(header("layers.h") + header("image_layers.h") + header("augmentation_layers.h") +
+                        header("sequence_layers.h") + header("attention_layers.h"),
                     "class ([A-Za-z0-9]+) : public Layer"),
             types);
 }

@@ -288,6 +288,8 @@ const std::set<std::string> others = {"Begin",         "Schedule",
                                       "Tally",         "Fold",
                                       "Advance",       "Copy",
                                       "Binary",        "FewRows",
+                                      "Fill",          "Mask",
+                                      "Recurrent",     "RecurrentGradient",  // over units, in blocks of 512
                                       "Custom"};
 
 template <class... Members>

@@ -115,10 +115,9 @@ TEST_P(RecurrentKind, Gradients_are_slopes) {
 
 TEST_P(RecurrentKind, Gradients_with_masks_are_slopes) {
   std::uint64_t seed = 11;
-  for (const RecurrentOptions& options :
-       {RecurrentOptions{}, RecurrentOptions{.return_sequences = true},
-        RecurrentOptions{.return_sequences = true, .go_backwards = true},
-        RecurrentOptions{.recurrent_dropout = 0.3, .go_backwards = true}})
+  for (const RecurrentOptions& options : {RecurrentOptions{}, RecurrentOptions{.return_sequences = true},
+                                          RecurrentOptions{.return_sequences = true, .go_backwards = true},
+                                          RecurrentOptions{.recurrent_dropout = 0.3, .go_backwards = true}})
     for (const bool both_ways : {false, true}) {
       if (both_ways && options.go_backwards) continue;
       Draws draws(seed++);
@@ -156,12 +155,14 @@ TEST_P(RecurrentKind, Backwards_is_forwards_over_the_sequence_turned_round) {
   for (const bool sequences : {false, true}) {
     Model there = applied(GetParam().make(4, {.return_sequences = sequences, .return_state = true}), {5, 3});
     Model back = applied(
-        GetParam().make(4, {.return_sequences = sequences, .return_state = true, .go_backwards = true}), {5, 3});
+        GetParam().make(4, {.return_sequences = sequences, .return_state = true, .go_backwards = true}),
+        {5, 3});
     there.count_params(), back.count_params();  // which builds
     back.set_weights(there.get_weights());
     const TensorList forwards = outputs_of(there, list(reversed(x))), backwards = outputs_of(back, list(x));
     ASSERT_EQ(forwards.size(), backwards.size());
-    for (std::size_t i = 0; i < forwards.size(); ++i) EXPECT_TRUE(close(forwards[i], backwards[i], rounding)) << i;
+    for (std::size_t i = 0; i < forwards.size(); ++i)
+      EXPECT_TRUE(close(forwards[i], backwards[i], rounding)) << i;
   }
 }
 
@@ -170,7 +171,8 @@ TEST_P(RecurrentKind, A_sequence_in_two_pieces_is_the_sequence) {
   const Kind& kind = GetParam();
   const Tensor x = floats(draws, {9, 7, 2});
   const Layer layer = kind.make(4, {.return_sequences = true, .return_state = true});
-  Model whole = applied(layer, {7, 2}), begin = applied(layer, {3, 2}), end = applied(layer, {4, 2}, kind.states, 4);
+  Model whole = applied(layer, {7, 2}), begin = applied(layer, {3, 2}),
+        end = applied(layer, {4, 2}, kind.states, 4);
   const TensorList all = outputs_of(whole, list(x));
   const TensorList first = outputs_of(begin, list(steps_of(x, {0, 1, 2})));
   std::vector<Tensor> rest = list(steps_of(x, {3, 4, 5, 6}));
@@ -239,8 +241,11 @@ TEST_P(RecurrentKind, In_words_and_back_is_the_same_model) {
   const Tensor x = floats(draws, {5, 4, 3});
   Sequential model{
       Masking(0.5, "masking"),
-      GetParam().make(4, {.activation = "softsign", .recurrent_activation = "hard_sigmoid", .dropout = 0.25,
-                          .return_sequences = true, .name = "first"}),
+      GetParam().make(4, {.activation = "softsign",
+                          .recurrent_activation = "hard_sigmoid",
+                          .dropout = 0.25,
+                          .return_sequences = true,
+                          .name = "first"}),
       Bidirectional(GetParam().make(3, {.use_bias = false, .return_sequences = true}),
                     {.merge_mode = "mul", .name = "both"}),
       TimeDistributed(Dense(4, "tanh", {.name = "each"}), "every"),
@@ -259,8 +264,9 @@ TEST_P(RecurrentKind, Bits_do_not_depend_on_the_number_of_threads) {
   const Tensor x = floats(draws, {150, 6, 5}), y = floats(draws, {150, 1});
   std::vector<std::vector<Tensor>> weights;
   for (const int threads : {1, 2, 3}) {
-    Sequential model{GetParam().make(16, {.dropout = 0.1, .recurrent_dropout = 0.1, .return_sequences = true}),
-                     GetParam().make(8, {}), Dense(1)};
+    Sequential model{
+        GetParam().make(16, {.dropout = 0.1, .recurrent_dropout = 0.1, .return_sequences = true}),
+        GetParam().make(8, {}), Dense(1)};
     model.set_seed(3);
     model.compile({.optimizer = "adam", .loss = "mse", .context = Context({.threads = threads})});
     model.fit(x, y, {.epochs = 2, .batch_size = 64, .verbose = 0});
@@ -278,9 +284,10 @@ TEST_P(RecurrentOn, Trains_and_infers_as_the_cpu_does) {
   const Tensor x = floats(draws, {40, 5, 3}), y = floats(draws, {40, 1});
   for (const Kind& kind : kinds()) {
     const auto trained = [&](const Device& device) {
-      Sequential model{Masking(), Bidirectional(kind.make(4, {.dropout = 0.2, .recurrent_dropout = 0.2,
-                                                              .return_sequences = true})),
-                       kind.make(3, {.activation = "softsign", .recurrent_activation = "hard_sigmoid"}), Dense(1)};
+      Sequential model{
+          Masking(),
+          Bidirectional(kind.make(4, {.dropout = 0.2, .recurrent_dropout = 0.2, .return_sequences = true})),
+          kind.make(3, {.activation = "softsign", .recurrent_activation = "hard_sigmoid"}), Dense(1)};
       model.set_seed(9);
       model.compile({.optimizer = "adam", .loss = "mse", .device = device});
       model.fit(x, y, {.epochs = 3, .batch_size = 16, .verbose = 0});
@@ -293,8 +300,11 @@ TEST_P(RecurrentOn, Trains_and_infers_as_the_cpu_does) {
 
 TEST_P(RecurrentOn, Dropout_is_the_same_in_every_step) {
   // With weights of 1 and nothing from step to step, a layer's output is the sum of what is left of the features.
-  SimpleRNN layer(1, {.activation = "linear", .kernel_initializer = "ones", .recurrent_initializer = "zeros",
-                      .dropout = 0.5, .return_sequences = true});
+  SimpleRNN layer(1, {.activation = "linear",
+                      .kernel_initializer = "ones",
+                      .recurrent_initializer = "zeros",
+                      .dropout = 0.5,
+                      .return_sequences = true});
   Sequential model{layer};
   model.compile({.optimizer = SGD{.learning_rate = 0.0}, .loss = "mse", .device = current_device()});
   const Tensor x = Tensor::ones({32, 6, 8});
@@ -317,7 +327,8 @@ TEST_P(RecurrentOn, A_masked_loss_is_the_mean_over_what_is_not_masked) {
                  .weighted_metrics = {"mean_squared_error"},
                  .device = current_device()});
   const Tensor x({{1, 2, 1, 1}, {2, 1, 0, 0}, {0, 0, 0, 0}});
-  const Tensor y = Tensor({{2, 2, 2, 2}, {4, 4, 9, 9}, {9, 9, 9, 9}}).reshape({3, 4, 1});  // errors of 1, 3 and 8
+  const Tensor y =
+      Tensor({{2, 2, 2, 2}, {4, 4, 9, 9}, {9, 9, 9, 9}}).reshape({3, 4, 1});  // errors of 1, 3 and 8
   const Logs all = model.evaluate(x, y, {.batch_size = 3, .verbose = 0});
   EXPECT_NEAR(all["loss"], (4 * 1.0 + 2 * 9.0) / 6, 1e-5);
   EXPECT_NEAR(all["mae"], (4 * 1.0 + 2 * 3.0) / 6, 1e-5);
@@ -338,15 +349,15 @@ TEST_P(RecurrentOn, The_average_is_over_steps_that_are_not_masked) {
   const Tensor x = Tensor({{1, 2, 3, 4, 0, 0}, {0, 0, 5, 1, 0, 0}}).reshape({2, 3, 2});
   for (Sequential* each : {&model, &plain}) each->compile({.loss = "mse", .device = current_device()});
   EXPECT_TRUE(close(model.predict(x, {.verbose = 0}), Tensor({{2, 3}, {5, 1}}), {.absolute = 1e-6}));
-  EXPECT_TRUE(close(plain.predict(x, {.verbose = 0}), Tensor({{4. / 3, 2}, {5. / 3, 1. / 3}}).reshape({2, 1, 2}), {.absolute = 1e-6}));
+  EXPECT_TRUE(close(plain.predict(x, {.verbose = 0}),
+                    Tensor({{4. / 3, 2}, {5. / 3, 1. / 3}}).reshape({2, 1, 2}), {.absolute = 1e-6}));
 }
 
 TEST(RecurrentLayers, Explain_says_how_much_is_kept) {
   Sequential model{LSTM(8, {.input_shape = {5, 3}}), Dense(1)};
   model.compile({.loss = "mse", .device = "cpu"});
   // Gates, and h and c before and behind each step: 4 * (5 * 4 + 6 + 6) * 16 * 8 bytes.
-  EXPECT_NE(model.explain(16).find("LSTM, 5 steps of (16, 8), keeps 16384 bytes"),
-            std::string::npos)
+  EXPECT_NE(model.explain(16).find("LSTM, 5 steps of (16, 8), keeps 16384 bytes"), std::string::npos)
       << model.explain(16);
 }
 
@@ -363,7 +374,8 @@ TEST(RecurrentLayers, What_cannot_be_is_refused) {
   expect_error<ValueError>([] { LSTM(0); }, {"LSTM got 0 units", "at least 1"});
   expect_error<ValueError>([] { GRU(3, {.dropout = 1}); }, {"GRU got dropout 1", "below 1"});
   expect_error<ValueError>([] { GRU(3, {.recurrent_dropout = -0.5}); }, {"recurrent_dropout -0.5"});
-  expect_error<ValueError>([] { LSTM(3, {.activation = "softmax"}); }, {"activation \"softmax\"", "each element"});
+  expect_error<ValueError>([] { LSTM(3, {.activation = "softmax"}); },
+                           {"activation \"softmax\"", "each element"});
   expect_error<ValueError>([] { LSTM(3, {.bias_initializer = "normal"}); }, {"unit_forget_bias = false"});
   expect_error<ValueError>([] { Masking(NAN); }, {"mask_value", "finite"});
   expect_error<ShapeError>([] { Sequential{LSTM(3)}.build({4}); }, {"(LSTM)", "(steps, features)", "(4,)"});
@@ -378,7 +390,9 @@ TEST(RecurrentLayers, What_cannot_be_is_refused) {
       [] { Bidirectional(LSTM(3), LSTM(3, {.return_sequences = true, .go_backwards = true})); },
       {"return_sequences"});
   expect_error<ShapeError>(
-      [] { Bidirectional(LSTM(3), LSTM(4, {.go_backwards = true}), {.merge_mode = "sum"})(Input({4, 2})); },
+      [] {
+        Bidirectional(LSTM(3), LSTM(4, {.go_backwards = true}), {.merge_mode = "sum"})(Input({4, 2}));
+      },
       {"(3,)", "(4,)", "concat"});
   expect_error<ShapeError>([] { TimeDistributed(Dense(3))(Input({4})); }, {"(TimeDistributed)", "(4,)"});
 }

@@ -287,7 +287,8 @@ class OperandRules {
  private:
   template <class Recurrent>
   void state(const View& view, const Recurrent& d, const char* what) {
-    if (view) require(view.shape == Shape({d.rows(), d.units()}), detail::concat(what, " is not (rows, units)"));
+    if (view)
+      require(view.shape == Shape({d.rows(), d.units()}), detail::concat(what, " is not (rows, units)"));
   }
   /// What a recurrent layer and its gradient have in common.
   template <class Recurrent>

@@ -28,12 +28,64 @@ def make_cnn():
     )
 
 
-def make_model(hidden):
-    """hidden: widths of hidden layers, or None for make_cnn()."""
-    if hidden is None:
-        return make_cnn()
+class LastStep(torch.nn.Module):
+    """What an LSTM gives in its last step."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.lstm = torch.nn.LSTM(28, units, batch_first=True)
+
+    def forward(self, x):
+        return self.lstm(x)[0][:, -1]
+
+
+class Attended(torch.nn.Module):
+    """x + attention of x to itself, normalised."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.attention = torch.nn.MultiheadAttention(width, heads, batch_first=True)
+        self.normalization = torch.nn.LayerNorm(width)
+
+    def forward(self, x):
+        return self.normalization(x + self.attention(x, x, x, need_weights=False)[0])
+
+
+class Mean(torch.nn.Module):
+    """Over the steps."""
+
+    def forward(self, x):
+        return x.mean(dim=1)
+
+
+def make_lstm():
+    """An image row by row through an LSTM of 128 units."""
     torch.manual_seed(1)
-    widths = [INPUTS, *hidden]
+    return torch.nn.Sequential(torch.nn.Unflatten(1, (28, 28)), LastStep(128), torch.nn.Linear(128, CLASSES))
+
+
+def make_attention():
+    """An image, with a border of 2, as 64 positions 128 wide; attention of 4 heads, and the mean."""
+    torch.manual_seed(1)
+    return torch.nn.Sequential(
+        torch.nn.Unflatten(1, (28, 28)),
+        torch.nn.ConstantPad2d(2, 0.0),
+        torch.nn.Flatten(),
+        torch.nn.Unflatten(1, (64, 16)),
+        *(torch.nn.Linear(16, 128), Attended(128, 4), Mean(), torch.nn.Linear(128, CLASSES)),
+    )
+
+
+MODELS = {"cnn": make_cnn, "lstm-128": make_lstm, "attention-128": make_attention}
+
+
+def make_model(name):
+    """One of MODELS, or its widths: "784-128-10"."""
+    if name in MODELS:
+        return MODELS[name]()
+    torch.manual_seed(1)
+    widths = [int(width) for width in name.split("-")[:-1]]
+    hidden = widths[1:]
     layers = []
     for inputs, outputs in zip(widths, hidden):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
@@ -53,12 +105,12 @@ def make_data():
 class Training:
     """A model and its optimizer; epoch() returns seconds."""
 
-    def __init__(self, hidden, batch_size, threads, adam="plain", layout="contiguous", mixed=False):
+    def __init__(self, name, batch_size, threads, adam="plain", layout="contiguous", mixed=False):
         """mixed: products in bfloat16 (autocast), weights in float32."""
         self.batch_size = batch_size
         self.mixed = mixed
         self.threads = threads
-        self.model = make_model(hidden).to(memory_format=LAYOUTS[layout])
+        self.model = make_model(name).to(memory_format=LAYOUTS[layout])
         self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True if adam == "fused" else None)
 
     def epoch(self):
@@ -77,9 +129,9 @@ class Training:
 class Inference:
     """A model; latency() returns the mean seconds of one call over about `duration` seconds."""
 
-    def __init__(self, hidden, batch_size, threads):
+    def __init__(self, name, batch_size, threads):
         self.threads = threads
-        self.model = make_model(hidden).append(torch.nn.Softmax(dim=1)).eval()
+        self.model = make_model(name).append(torch.nn.Softmax(dim=1)).eval()
         self.x = make_data()[0][:batch_size].clone()
 
     def latency(self, duration=0.5):
@@ -98,18 +150,18 @@ class Inference:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hidden", type=int, nargs="*", default=[128])
+    parser.add_argument("--model", default="784-128-10", help="widths, or " + ", ".join(MODELS))
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--adam", choices=ADAMS, default="plain")
     parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
-    training = Training(options.hidden, options.batch_size, options.threads, options.adam)
+    training = Training(options.model, options.batch_size, options.threads, options.adam)
     training.epoch()  # unmeasured
     for _ in range(options.epochs):
         seconds = training.epoch()
         print(f"{seconds:.3f} s, {TRAINING_ROWS / seconds:.0f} samples/s")
-    inference = Inference(options.hidden, options.batch_size, options.threads)
+    inference = Inference(options.model, options.batch_size, options.threads)
     print(f"inference: {inference.latency() * 1e6:.1f} us")
 
 

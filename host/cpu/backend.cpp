@@ -359,8 +359,7 @@ class CpuBackend final : public Backend {
                      prepare_convolution(pool_, onednn_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(convolution));
         leaves_the_stack = true;
-      } else if (auto recurrent =
-                     prepare_recurrent(pool_, heap_, *kernels_.table, descriptor, bindings)) {
+      } else if (auto recurrent = prepare_recurrent(pool_, heap_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(recurrent));
       } else if (bindings.given && has_sources(descriptor)) {
         ops.push_back(std::make_unique<GivenKernelOp>(pool_, *kernels_.table, descriptor, bindings));

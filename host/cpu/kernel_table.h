@@ -43,7 +43,8 @@ struct Weights {
 };
 
 struct KernelTable {
-  BoundKernels (*elementary)(const Descriptor& descriptor, const Bindings& bindings);  ///< any but a Matmul and a Recurrent
+  BoundKernels (*elementary)(const Descriptor& descriptor,
+                             const Bindings& bindings);  ///< any but a Matmul and a Recurrent
   BoundKernel (*product)(const op::Matmul& matmul, const Bindings& bindings, const Region& region);
   /// function is null where there is nothing to do
   BoundKernel (*epilogue)(const op::Epilogue& epilogue, const Bindings& bindings, const Region& region);

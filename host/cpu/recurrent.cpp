@@ -36,14 +36,16 @@ struct Factor {
 class RecurrentOp final : public Op {
  public:
   template <class Recurrent>
-  RecurrentOp(ThreadPool& pool, Heap& heap, const KernelTable& kernels, const Recurrent& d, const Bindings& at)
+  RecurrentOp(ThreadPool& pool, Heap& heap, const KernelTable& kernels, const Recurrent& d,
+              const Bindings& at)
       : pool_(pool), kernels_(kernels) {
     const std::int64_t wanted = std::clamp<std::int64_t>(d.rows() / rows_of_slice, 1, max_slices);
     const std::int64_t piece = (d.rows() + wanted - 1) / wanted;
     for (std::int64_t first = 0; first < d.rows(); first += piece)
       slices_.push_back(stages(d, at, {first, std::min(piece, d.rows() - first)}));
-    const bool transposed = std::any_of(factors_.begin(), factors_.end(),
-                                        [](const Factor& factor) { return factor.weights.column_stride != 1; });
+    const bool transposed = std::any_of(factors_.begin(), factors_.end(), [](const Factor& factor) {
+      return factor.weights.column_stride != 1;
+    });
     if (factors_.empty() || (d.rows() < least_packed_rows && !transposed)) return;
     std::int64_t size = 0;
     for (Factor& factor : factors_) {
@@ -64,15 +66,17 @@ class RecurrentOp final : public Op {
               [this](std::int64_t i, int) { run_slice(slices_[static_cast<std::size_t>(i)]); });
   }
   std::string algorithm() const override {
-    return detail::concat(factors_.empty() ? "loops" : packed_ ? "panels" : "rows", ", ", slices_.size(),
-                          slices_.size() == 1 ? " slice" : " slices");
+    return detail::concat(factors_.empty() ? "loops"
+                          : packed_        ? "panels"
+                                           : "rows",
+                          ", ", slices_.size(), slices_.size() == 1 ? " slice" : " slices");
   }
 
  private:
   struct Stage {
     BoundKernel kernel;
-    BoundKernel plain = {};        ///< the product, in float64
-    std::int64_t factor = -1;      ///< or, in float32, of a matrix (rows, k) and this one
+    BoundKernel plain = {};    ///< the product, in float64
+    std::int64_t factor = -1;  ///< or, in float32, of a matrix (rows, k) and this one
     std::int64_t rows = 0, a_stride = 0, out_stride = 0;
     const float* a = nullptr;
     float* out = nullptr;
@@ -99,7 +103,8 @@ class RecurrentOp final : public Op {
   std::int64_t factor_of(const View& b, const Bindings& at) {
     const Weights weights{at.address<float>(b), b.strides[0], b.strides[1], b.shape[0], b.shape[1]};
     const auto found = std::find_if(factors_.begin(), factors_.end(), [&](const Factor& factor) {
-      return factor.weights.data == weights.data && factor.weights.n == weights.n && factor.weights.k == weights.k;
+      return factor.weights.data == weights.data && factor.weights.n == weights.n &&
+             factor.weights.k == weights.k;
     });
     const std::int64_t number = found - factors_.begin();
     if (found == factors_.end()) factors_.push_back({weights});

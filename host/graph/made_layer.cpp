@@ -12,11 +12,14 @@ namespace glia {
 namespace {
 
 using Classes = LayerClasses (*)();
-constexpr Classes all[] = {dense_classes,   convolution_classes, transpose_classes,    activation_classes,
-                           flatten_classes, input_classes,       noise_classes,        normalization_classes,
-                           pooling_classes, resizing_classes,    embedding_classes,    merging_classes,
-                           dot_classes,     operation_classes,   augmentation_classes, residual_classes,
-    masking_classes, recurrent_classes, bidirectional_classes, time_distributed_classes};
+constexpr Classes all[] = {dense_classes,         convolution_classes,      transpose_classes,
+                           activation_classes,    flatten_classes,          input_classes,
+                           noise_classes,         normalization_classes,    pooling_classes,
+                           resizing_classes,      embedding_classes,        merging_classes,
+                           dot_classes,           operation_classes,        augmentation_classes,
+                           residual_classes,      masking_classes,          recurrent_classes,
+                           bidirectional_classes, time_distributed_classes, multi_head_attention_classes,
+                           dot_attention_classes};
 
 const LayerClass& class_named(const std::string& name) {
   std::vector<std::string> names;

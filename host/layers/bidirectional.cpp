@@ -36,10 +36,11 @@ class BidirectionalNode final : public LayerNode {
     Shapes outputs{there[0]};
     if (merge_mode_ == "none") outputs.push_back(back[0]);
     if (merge_mode_ == "concat") outputs[0][outputs[0].rank() - 1] += back[0].back();
-    GLIA_CHECK(merge_mode_ == "concat" || merge_mode_ == "none" || there[0] == back[0], ShapeError, "layer \"",
-               name, "\" (Bidirectional) cannot merge rows of shape ", there[0], " and of shape ", back[0],
-               " by \"", merge_mode_, "\": give both as many units, or use \"concat\"");
-    for (const Shapes& shapes : {there, back}) outputs.insert(outputs.end(), shapes.begin() + 1, shapes.end());
+    GLIA_CHECK(merge_mode_ == "concat" || merge_mode_ == "none" || there[0] == back[0], ShapeError,
+               "layer \"", name, "\" (Bidirectional) cannot merge rows of shape ", there[0], " and of shape ",
+               back[0], " by \"", merge_mode_, "\": give both as many units, or use \"concat\"");
+    for (const Shapes& shapes : {there, back})
+      outputs.insert(outputs.end(), shapes.begin() + 1, shapes.end());
     return outputs;
   }
   void specify(const Shapes& inputs) override {
@@ -75,8 +76,8 @@ class BidirectionalNode final : public LayerNode {
   template <class Inputs>
   Inputs inputs_of(const Inputs& inputs, int way) const {
     GLIA_CHECK(inputs.size() % 2 == 1, ShapeError, "layer \"", name,
-               "\" (Bidirectional) takes a sequence and initial states for both ways, got ", inputs.size() - 1,
-               " states");
+               "\" (Bidirectional) takes a sequence and initial states for both ways, got ",
+               inputs.size() - 1, " states");
     const auto half = static_cast<std::ptrdiff_t>(inputs.size() / 2);
     Inputs result{inputs[0]};
     const auto first = inputs.begin() + 1 + way * half;
@@ -132,7 +133,8 @@ class BidirectionalNode final : public LayerNode {
       const Emission& emission = ways[static_cast<std::size_t>(way)];
       std::vector<View> of_way{way == 0 ? of_outputs.first : of_outputs.second};
       for (std::size_t i = 1; i < emission.outputs.size(); ++i) of_way.push_back(*next++);
-      if (std::none_of(of_way.begin(), of_way.end(), [](const View& v) { return static_cast<bool>(v); })) continue;
+      if (std::none_of(of_way.begin(), of_way.end(), [](const View& v) { return static_cast<bool>(v); }))
+        continue;
       const Emitter::Of of(e, child(way).name);
       const std::vector<View> back = emission.backward(e, of_way, inputs_of_wanted(wanted, way));
       for (std::size_t i = 1; i < back.size(); ++i)
@@ -162,7 +164,9 @@ Layer way_of(const Layer& layer, const char* prefix) {
   LayerNode& node = copy.node();
   std::string base = layer.node().name;
   if (base.empty() || layer.node().named_by_model)
-    base = node.type() == std::string("SimpleRNN") ? "simple_rnn" : node.type() == std::string("LSTM") ? "lstm" : "gru";
+    base = node.type() == std::string("SimpleRNN") ? "simple_rnn"
+           : node.type() == std::string("LSTM")    ? "lstm"
+                                                   : "gru";
   node.name = base.starts_with(prefix) ? base : prefix + base;
   node.named_by_model = false;
   return copy;
@@ -174,15 +178,16 @@ std::shared_ptr<LayerNode> bidirectional(const Layer& there, const Layer& back,
   GLIA_CHECK(std::find(std::begin(modes), std::end(modes), options.merge_mode) != std::end(modes), ValueError,
              "Bidirectional got merge_mode \"", options.merge_mode,
              "\", expected \"concat\", \"sum\", \"mul\", \"ave\" or \"none\"");
-  const RecurrentOptions &of_there = recurrent_node(there)->options(), &of_back = recurrent_node(back)->options();
+  const RecurrentOptions &of_there = recurrent_node(there)->options(),
+                         &of_back = recurrent_node(back)->options();
   GLIA_CHECK(of_there.go_backwards != of_back.go_backwards, ValueError,
              "Bidirectional got two layers with go_backwards = ", of_there.go_backwards ? "true" : "false",
              ", expected one of each");
-  GLIA_CHECK(of_there.return_sequences == of_back.return_sequences &&
-                 of_there.return_state == of_back.return_state,
-             ValueError,
-             "Bidirectional got two layers that return other things, expected the same return_sequences and "
-             "return_state of both");
+  GLIA_CHECK(
+      of_there.return_sequences == of_back.return_sequences && of_there.return_state == of_back.return_state,
+      ValueError,
+      "Bidirectional got two layers that return other things, expected the same return_sequences and "
+      "return_state of both");
   recurrent_node(there)->be_within_bidirectional(false);
   recurrent_node(back)->be_within_bidirectional(true);
   auto node = make_node<BidirectionalNode>(there, back, options.merge_mode);

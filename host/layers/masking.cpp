@@ -45,10 +45,10 @@ class MaskingNode final : public LayerNode {
     steps.push_back(1);
     const View factor = mask.reshaped(steps);
     const View y = emit_binary(e, binary::Multiply{}, x, factor, x.shape);
-    return {{{y, mask}}, [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
-              return std::vector<View>{wanted[0]
-                                           ? emit_binary(e, binary::Multiply{}, gradients[0], factor, x.shape)
-                                           : View{}};
+    return {{{y, mask}},
+            [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+              return std::vector<View>{
+                  wanted[0] ? emit_binary(e, binary::Multiply{}, gradients[0], factor, x.shape) : View{}};
             }};
   }
 
@@ -64,8 +64,9 @@ class StepsAverageNode final : public LayerNode {
   const char* type() const override { return "GlobalAveragePooling1D"; }
   void describe(Config& config) override { config.field("keepdims", keepdims_); }
   Shapes output_shapes(const Shapes& inputs) const override {
-    GLIA_CHECK(inputs.size() == 1 && inputs[0].rank() == 2 && inputs[0].elements() > 0, ShapeError, "layer \"",
-               name, "\" (GlobalAveragePooling1D) needs one input with rows of shape (steps, features), got ",
+    GLIA_CHECK(inputs.size() == 1 && inputs[0].rank() == 2 && inputs[0].elements() > 0, ShapeError,
+               "layer \"", name,
+               "\" (GlobalAveragePooling1D) needs one input with rows of shape (steps, features), got ",
                inputs.size(), " with rows of shape ", inputs.empty() ? Shape{} : inputs[0]);
     return {keepdims_ ? Shape{1, inputs[0][1]} : Shape{inputs[0][1]}};
   }

@@ -62,23 +62,25 @@ class MergeNode final : public LayerNode {
       out = e.temporary(out.shape);
       e.add(op::Map{Rescale{share, 0}, steps.back(), out});
     }
-    return {
-        {{out, emit_common_mask(e, inputs)}}, [=, this](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
-          View gradient = gradients[0];
-          if (kind_.is_average) {
-            gradient = e.temporary(gradients[0].shape);
-            e.add(op::Map{Rescale{share, 0}, gradients[0], gradient});
-          }
-          std::vector<View> result(inputs.size());
-          for (std::size_t i = inputs.size(); --i > 0 && gradient;) {
-            bool wants_before = false;
-            for (std::size_t before = 0; before < i; ++before) wants_before = wants_before || wanted[before];
-            std::tie(gradient, result[i]) = binary_gradients(e, kind_.function, steps[i - 1], inputs[i].view,
-                                                             steps[i], gradient, wants_before, wanted[i]);
-          }
-          result[0] = gradient;
-          return result;
-        }};
+    return {{{out, emit_common_mask(e, inputs)}},
+            [=, this](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+              View gradient = gradients[0];
+              if (kind_.is_average) {
+                gradient = e.temporary(gradients[0].shape);
+                e.add(op::Map{Rescale{share, 0}, gradients[0], gradient});
+              }
+              std::vector<View> result(inputs.size());
+              for (std::size_t i = inputs.size(); --i > 0 && gradient;) {
+                bool wants_before = false;
+                for (std::size_t before = 0; before < i; ++before)
+                  wants_before = wants_before || wanted[before];
+                std::tie(gradient, result[i]) =
+                    binary_gradients(e, kind_.function, steps[i - 1], inputs[i].view, steps[i], gradient,
+                                     wants_before, wanted[i]);
+              }
+              result[0] = gradient;
+              return result;
+            }};
   }
 
  private:
@@ -149,7 +151,8 @@ class ConcatenateNode final : public LayerNode {
       first += count;
     }
     // Along the steps, masks lie behind each other as they do.
-    return {{{out, axis > 1 ? emit_common_mask(e, inputs) : emit_joint_mask(e, inputs)}}, [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+    return {{{out, axis > 1 ? emit_common_mask(e, inputs) : emit_joint_mask(e, inputs)}},
+            [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
               std::vector<View> result(places.size());
               for (std::size_t i = 0; i < places.size(); ++i)
                 if (wanted[i])

@@ -1,11 +1,13 @@
 // Normalisations: BatchNormalization, LayerNormalization, RMSNormalization and Normalization.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/layers.h>
+#include <host/layers/formulas.h>  // defines: row_axis, contiguous_copy
 #include <host/layers/layer_classes.h>
 #include <host/layers/layer_node.h>
 #include <host/layers/options.h>
 #include <host/tensor/elements.h>  // defines: for_each_element
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -50,6 +52,14 @@ class BatchNormalizationNode final : public SimpleLayer {
     return weights;
   }
 
+  View emit_mask(Emitter&, const View&, const View& mask) const override {
+    GLIA_CHECK(!mask, ValueError, "layer \"", name,
+               "\" (BatchNormalization) got masked steps, which Keras leaves out of "
+               "its statistics, and Glia has none without them: use LayerNormalization, or end the mask "
+               "before it, by a "
+               "Reshape say");
+    return {};
+  }
   Emitted emit(Emitter& e, const View& x) const override {
     const std::size_t moving = variables.size() - 2;
     const Variable* const gamma = options_.scale ? &variables[0] : nullptr;
@@ -105,6 +115,11 @@ class BatchNormalizationNode final : public SimpleLayer {
   BatchNormalizationOptions options_;
 };
 
+void list_layer_normalization(Config& config, LayerNormalizationOptions& options) {
+  config.field("axis", options.axis);
+  list_weights(config, options);
+}
+
 /// LayerNormalization, and without a mean RMSNormalization.
 class LayerNormalizationNode final : public SimpleLayer {
  public:
@@ -115,17 +130,19 @@ class LayerNormalizationNode final : public SimpleLayer {
   bool keeps_mask() const override { return true; }
   void describe(Config& config) override {
     if (centers_)
-      list_weights(config, options_);
+      list_layer_normalization(config, options_);
     else
       config.field("epsilon", options_.epsilon);
   }
   bool can_train() const override { return options_.scale || options_.center; }
   Shape shape_for(const Shape& input_shape) const override {
     features_of(*this, input_shape);  // for what it throws
+    axes_of(input_shape);
     return input_shape;
   }
   std::vector<Variable> weights_for(const Shape& input_shape) const override {
-    const Shape shape{input_shape.back()};
+    Shape shape;
+    for (const int axis : axes_of(input_shape)) shape.push_back(input_shape[axis]);
     std::vector<Variable> weights;
     if (options_.scale)
       weights.push_back({centers_ ? "gamma" : "scale", shape, options_.gamma_initializer.value()});
@@ -136,27 +153,74 @@ class LayerNormalizationNode final : public SimpleLayer {
   Emitted emit(Emitter& e, const View& x) const override {
     const Variable* const gamma = options_.scale ? &variables.front() : nullptr;
     const Variable* const beta = options_.center ? &variables.back() : nullptr;
-    const View scale = gamma ? e.value(*gamma) : View{}, offset = beta ? e.value(*beta) : View{};
-    const View in = x.matrix(), y = e.temporary(x.shape), saved = e.temporary({in.shape[0], 3});
-    e.add(op::LayerNorm{in, scale, offset, y.matrix(), saved, options_.epsilon, centers_});
+    const auto flat = [](const View& v) { return v ? v.reshaped({v.elements()}) : v; };
+    const View scale = flat(gamma ? e.value(*gamma) : View{}), offset = flat(beta ? e.value(*beta) : View{});
+    const Order order = order_of(x.shape);
+    const View in = to_matrix(e, x, order), y = e.temporary(in.shape), saved = e.temporary({in.shape[0], 3});
+    e.add(op::LayerNorm{in, scale, offset, y, saved, options_.epsilon, centers_});
     const op::LayerNormGradient gradients{in, {}, scale, saved, {}, centers_};
-    return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
-              const View dgamma = gamma ? e.gradient(*gamma) : View{};
-              const View dbeta = beta ? e.gradient(*beta) : View{};
+    return {from_matrix(e, y, x.shape, order),
+            [=, this, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+              const View dy = to_matrix(e, gradient, order);
+              const View dgamma = flat(gamma ? e.gradient(*gamma) : View{});
+              const View dbeta = flat(beta ? e.gradient(*beta) : View{});
               if (dgamma || dbeta) {
                 const View partials = e.temporary({op::chunks_of(in.shape[0]), 2, in.shape[1]});
-                e.add(op::LayerNormWeights{in, gradient.matrix(), saved, partials, dgamma, dbeta});
+                e.add(op::LayerNormWeights{in, dy, saved, partials, dgamma, dbeta});
               }
               if (!wanted) return View{};
               op::LayerNormGradient back = gradients;
-              const View dx = e.temporary(shape);
-              back.out_gradient = gradient.matrix(), back.in_gradient = dx.matrix();
+              const View dx = e.temporary(in.shape);
+              back.out_gradient = dy, back.in_gradient = dx;
               e.add(back);
-              return dx;
+              return from_matrix(e, dx, shape, order);
             }};
   }
 
  private:
+  /// The axes of a batch with those that are normalised behind the others, and how many elements these have.
+  struct Order {
+    Shape axes;
+    std::int64_t width = 1;
+    bool is_as_it_lies = true;
+  };
+
+  /// Of a row, ascending. Throws ValueError.
+  std::vector<int> axes_of(const Shape& row) const {
+    std::vector<int> axes;
+    for (const int axis : options_.axis) axes.push_back(row_axis(*this, axis, row));
+    std::sort(axes.begin(), axes.end());
+    GLIA_CHECK(!axes.empty() && std::adjacent_find(axes.begin(), axes.end()) == axes.end(), ValueError,
+               "layer \"", name, "\" (", type_, ") got ", axes.empty() ? "no axis" : "an axis twice",
+               ", expected each axis that is to be normalised over once");
+    return axes;
+  }
+  Order order_of(const Shape& batch) const {
+    const std::vector<int> axes = axes_of(batch.row());
+    Order order;
+    for (int axis = 0; axis < batch.rank(); ++axis)
+      if (std::find(axes.begin(), axes.end(), axis - 1) == axes.end()) order.axes.push_back(axis);
+    for (const int axis : axes) {
+      order.axes.push_back(axis + 1);
+      order.width *= batch[axis + 1];
+    }
+    for (int i = 0; i < batch.rank(); ++i) order.is_as_it_lies = order.is_as_it_lies && order.axes[i] == i;
+    return order;
+  }
+  static View to_matrix(Emitter& e, const View& x, const Order& order) {
+    const View ordered = order.is_as_it_lies ? x : contiguous_copy(e, x.permuted(order.axes));
+    return ordered.reshaped({order.width ? x.elements() / order.width : 0, order.width});
+  }
+  static View from_matrix(Emitter& e, const View& matrix, const Shape& batch, const Order& order) {
+    if (order.is_as_it_lies) return matrix.reshaped(batch);
+    Shape ordered = batch, back = batch;
+    for (int i = 0; i < batch.rank(); ++i) {
+      ordered[i] = batch[static_cast<int>(order.axes[i])];
+      back[static_cast<int>(order.axes[i])] = i;
+    }
+    return contiguous_copy(e, matrix.reshaped(ordered).permuted(back));
+  }
+
   const char* type_;
   LayerNormalizationOptions options_;
   bool centers_;
@@ -216,7 +280,7 @@ constexpr LayerClass classes[] = {
     {"LayerNormalization",
      [](Config& config) -> Layer {
        LayerNormalizationOptions options;
-       list_weights(config, options);
+       list_layer_normalization(config, options);
        return LayerNormalization(options);
      }},
     {"RMSNormalization",

@@ -76,6 +76,15 @@ void list_recurrent(Config& config, Options& of) {
   GLIA_FIELD(unroll);
 }
 
+/// What attention layers have.
+template <class Options>
+void list_attention(Config& config, Options& of) {
+  GLIA_FIELD(use_causal_mask);
+  GLIA_FIELD(use_attention_mask);
+  GLIA_FIELD(return_attention_scores);
+  GLIA_FIELD(dropout);
+}
+
 /// What functions have: activations, initializers, regularizers, constraints, losses, metrics.
 template <class Function>
 void list_function(Config& config, Function& of) {

@@ -32,8 +32,9 @@ ElementwiseActivation elementwise(const LayerNode& node, const char* option, con
         if constexpr (std::is_constructible_v<ElementwiseActivation, Function>) {
           return function;
         } else {
-          throw ValueError(detail::concat(node.type(), " got ", option, " \"", function.name,
-                                          "\", expected a function of each element, such as tanh or sigmoid"));
+          throw ValueError(
+              detail::concat(node.type(), " got ", option, " \"", function.name,
+                             "\", expected a function of each element, such as tanh or sigmoid"));
         }
       },
       name.value());
@@ -107,10 +108,8 @@ std::vector<Variable> RecurrentNode::variables_for(const Shapes& inputs) const {
                                  options_.recurrent_regularizer.value(),
                                  options_.recurrent_constraint.value()}};
   if (!options_.use_bias) return weights;
-  weights.push_back({"bias",
-                     resets_after() ? Shape{2, gates} : Shape{gates},
-                     options_.bias_initializer.value(),
-                     options_.bias_regularizer.value(),
+  weights.push_back({"bias", resets_after() ? Shape{2, gates} : Shape{gates},
+                     options_.bias_initializer.value(), options_.bias_regularizer.value(),
                      options_.bias_constraint.value()});
   if (cell_ == op::Cell::lstm && options_.unit_forget_bias)
     weights.back().given = forgetting_bias(options_.bias_initializer.value(), units_);
@@ -136,8 +135,8 @@ Emission RecurrentNode::emit(Emitter& e, const std::vector<Operand>& inputs) con
   View x = input;
   if (e.trains() && options_.dropout > 0) {
     operands.drops = true;
-    operands.dropped = {dropout_noise(options_.dropout), x, e.temporary(x.shape), e.noise_seed(), false,
-                        steps, x.shape[2]};
+    operands.dropped = {
+        dropout_noise(options_.dropout), x, e.temporary(x.shape), e.noise_seed(), false, steps, x.shape[2]};
     e.add(operands.dropped);
     x = operands.dropped.out;
   }
@@ -157,9 +156,7 @@ Emission RecurrentNode::emit(Emitter& e, const std::vector<Operand>& inputs) con
   }
   e.add(product);
 
-  const auto kept = [&](std::int64_t count) {
-    return e.temporary({e.trains() ? count : 1, rows, units_});
-  };
+  const auto kept = [&](std::int64_t count) { return e.temporary({e.trains() ? count : 1, rows, units_}); };
   d.mask = mask;
   if (inputs.size() > 1) d.initial_h = inputs[1].view;
   if (inputs.size() > 2) d.initial_c = inputs[2].view;
@@ -230,7 +227,8 @@ std::vector<View> RecurrentNode::emit_backward(Emitter& e, const Operands& opera
 }
 
 /// `recurrent`: the gradients of h U + b' where they are others than those of x W + b.
-void RecurrentNode::emit_weights_gradients(Emitter& e, const Operands& operands, const View& recurrent) const {
+void RecurrentNode::emit_weights_gradients(Emitter& e, const Operands& operands,
+                                           const View& recurrent) const {
   const op::Recurrent& f = operands.forward;
   const View gates = below_each_other(f.gates);
   const View before = f.fed ? f.fed : f.h.part(0, f.backwards ? 1 : 0, f.steps());
@@ -272,9 +270,10 @@ std::shared_ptr<LayerNode> recurrent(op::Cell cell, int units, const RecurrentOp
   check_options(o.kernel_constraint), check_options(o.recurrent_constraint);
   check_options(o.bias_constraint);
   if (cell == op::Cell::lstm && o.use_bias && o.unit_forget_bias)
-    GLIA_CHECK(!forgetting_bias(o.bias_initializer.value(), 1).empty(), ValueError,
-               "LSTM got unit_forget_bias and a bias_initializer that draws numbers, expected zeros, ones or a "
-               "constant: set unit_forget_bias = false");
+    GLIA_CHECK(
+        !forgetting_bias(o.bias_initializer.value(), 1).empty(), ValueError,
+        "LSTM got unit_forget_bias and a bias_initializer that draws numbers, expected zeros, ones or a "
+        "constant: set unit_forget_bias = false");
   node->name = o.name, node->trainable = o.trainable;
   node->declare_input_shape(o.input_shape);
   return node;

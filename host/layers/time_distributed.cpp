@@ -36,13 +36,13 @@ class TimeDistributedNode final : public LayerNode {
     Emission result;
     for (const Operand& output : within.outputs)
       result.outputs.push_back({with_steps(output.view, rows, steps), inputs[0].mask});
-    result.backward = [=, this, inner = std::move(within.backward)](Emitter& e, const std::vector<View>& gradients,
-                                                                    const std::vector<bool>& wanted) {
+    result.backward = [=, this, inner = std::move(within.backward)](
+                          Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
       const Emitter::Of of(e, child().name);
       std::vector<View> of_steps;
       for (const View& gradient : gradients)
-        of_steps.push_back(
-            gradient ? gradient.reshaped(gradient.shape.row().row().prepend(rows * steps)) : View{});
+        of_steps.push_back(gradient ? gradient.reshaped(gradient.shape.row().row().prepend(rows * steps))
+                                    : View{});
       std::vector<View> back = inner(e, of_steps, wanted);
       for (View& gradient : back)
         if (gradient) gradient = with_steps(gradient, rows, steps);

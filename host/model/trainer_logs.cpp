@@ -67,9 +67,10 @@ void Trainer::resolve_masks(const Shapes& masks) {
     GLIA_CHECK(mask == rows, ShapeError, "output \"", head.name, "\" has rows of shape ", head.shape,
                ", a loss for each of ", rows, ", and a mask of shape ", mask,
                ", which does not say which of these count: end the mask, by a Reshape say, or keep its axes");
-    GLIA_CHECK(!head.own, ValueError, "output \"", head.name,
-               "\" has masked steps, of which a loss of the application's own does not know: end the mask, by a "
-               "Reshape say, or use a loss of Glia's");
+    GLIA_CHECK(
+        !head.own, ValueError, "output \"", head.name,
+        "\" has masked steps, of which a loss of the application's own does not know: end the mask, by a "
+        "Reshape say, or use a loss of Glia's");
   }
   heads_.lay_out();
 }

@@ -112,7 +112,9 @@ Count flops(const op::Copy&) { return 0; }
 Count flops(const op::Fill&) { return 0; }
 Count flops(const op::Mask& d) { return d.in.elements(); }
 /// The products of each step, and of an element of a gate about one function and two sums.
-Count flops(const op::Recurrent& d) { return d.steps() * d.rows() * d.kernel.elements() * 2 + 3 * d.gates.elements(); }
+Count flops(const op::Recurrent& d) {
+  return d.steps() * d.rows() * d.kernel.elements() * 2 + 3 * d.gates.elements();
+}
 Count flops(const op::RecurrentGradient& d) {
   return d.steps() * d.rows() * d.kernel.elements() * 2 + 5 * d.gates.elements();
 }

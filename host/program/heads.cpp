@@ -38,7 +38,8 @@ struct Group {
 std::vector<Group> groups_of(const Head& head) {
   std::vector<Group> groups(1);
   const auto add = [&](std::size_t m) {
-    if (groups.back().metrics.size() == metrics_of_a_pass) groups.push_back({{}, false, groups.back().weighted});
+    if (groups.back().metrics.size() == metrics_of_a_pass)
+      groups.push_back({{}, false, groups.back().weighted});
     groups.back().metrics.push_back(m);
     groups.back().sums_weights = groups.back().sums_weights || head.masked || head.metrics[m].weighted;
   };
@@ -80,8 +81,9 @@ void Heads::lay_out() {
       for (std::size_t m = 0; m < groups[g].metrics.size(); ++m) {
         ResolvedMetric& metric = head.metrics[groups[g].metrics[m]];
         metric.first_counter = first + static_cast<std::int64_t>(m), metric.counters = 1;
-        metric.rows_counter =
-            metric.weighted || head.masked ? first + static_cast<std::int64_t>(groups[g].metrics.size()) : rows;
+        metric.rows_counter = metric.weighted || head.masked
+                                  ? first + static_cast<std::int64_t>(groups[g].metrics.size())
+                                  : rows;
       }
     }
     for (ResolvedMetric& metric : head.metrics) {
@@ -131,8 +133,8 @@ View emit_loss_weights(Emitter& e, const View& mask, const View& weights) {
                             [&](const Shape& room) { return e.temporary(room, DType::float64); }));
   e.add(op::Fill{least, 1});
   const View rows = emit_binary(e, binary::Maximum{}, count, least, {1});
-  e.add(op::Map{Rescale{static_cast<double>(n), 0},
-                emit_binary(e, binary::Divide{}, mask, rows, mask.shape), share});
+  e.add(op::Map{Rescale{static_cast<double>(n), 0}, emit_binary(e, binary::Divide{}, mask, rows, mask.shape),
+                share});
   return emit_masked_weights(e, share, weights);
 }
 
@@ -170,7 +172,8 @@ void emit_metrics(Emitter& e, const Head& head, const op::Loss& loss, const Batc
       continue;
     }
     op::Loss own{is_rmse ? Losses(MeanSquaredError{}) : of_loss->loss, loss.predictions, loss.targets, {}};
-    if (head.masked && of_loss) weights = emit_masked_weights(e, batch.mask, weights);  // Keras's others know no masks
+    if (head.masked && of_loss)
+      weights = emit_masked_weights(e, batch.mask, weights);  // Keras's others know no masks
     own.weights = weights;
     own.partials = loss_partials(e, own);
     e.add(own);

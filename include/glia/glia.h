@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/allocator.h>
+#include <glia/attention_layers.h>
 #include <glia/augmentation.h>
 #include <glia/augmentation_layers.h>
 #include <glia/backend.h>

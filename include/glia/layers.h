@@ -223,6 +223,7 @@ class BatchNormalization : public Layer {
 };
 
 struct LayerNormalizationOptions {
+  std::vector<int> axis = {-1};  ///< as Keras counts them: 1 is the first of a row, -1 the last
   double epsilon = 1e-3;
   bool center = true;  ///< learn beta
   bool scale = true;   ///< learn gamma
@@ -232,7 +233,8 @@ struct LayerNormalizationOptions {
   std::string name = {};
 };
 
-/// (x - mean) / sqrt(variance + epsilon) * gamma + beta within each row, along the last axis.
+/// (x - mean) / sqrt(variance + epsilon) * gamma + beta within each row, over the last axis or the axes that are named: gamma and beta
+/// have their shape. Throws ValueError for axes that there are not, or that are named twice.
 class LayerNormalization : public Layer {
  public:
   explicit LayerNormalization(const LayerNormalizationOptions& options = {});

@@ -10,11 +10,12 @@
 
 namespace glia::op {
 
-/// All elements of out = value.
+/// All elements of out = value, which is contiguous; or, `below`, of each of its matrices those on and below the diagonal, and 0 above.
 struct Fill {
   static constexpr auto name = "Fill";
   View out;
   double value = 0;
+  bool below = false;
   template <class F>
   void operands(F&& f) {
     f(out, Access::write);
@@ -57,21 +58,21 @@ struct Recurrent {
   static constexpr auto name = "Recurrent";
   Cell cell;
   ElementwiseActivation activation, recurrent_activation;
-  View gates;                      ///< (steps, rows, G u): x W + b, in whose place comes what the gradient wants of the gates
-  View kernel;                     ///< (u, G u)
-  View bias = {};                  ///< of a gru (3 u,); empty for none
-  View mask = {};                  ///< (rows, steps)
+  View gates;      ///< (steps, rows, G u): x W + b, in whose place comes what the gradient wants of the gates
+  View kernel;     ///< (u, G u)
+  View bias = {};  ///< of a gru (3 u,); empty for none
+  View mask = {};  ///< (rows, steps)
   View initial_h = {}, initial_c = {};  ///< (rows, u); empty for zeros
-  View h;                          ///< (steps + 1, rows, u): in the order of time, before the first step and behind each
-  View c = {};                     ///< likewise, of an lstm
-  View extra = {};                 ///< (steps, rows, u): of a gru the n-part of h U + b', or r h where it resets before
-  View noise = {};                 ///< (rows, u): what h is multiplied by on its way to U; empty for nothing
-  View fed = {};                   ///< (steps, rows, u), with `noise`: h as it went to U
-  View out = {};                   ///< (rows, steps, u), or (rows, u): behind the last step
-  View products = {};              ///< (rows, G u): room to work in
+  View h;              ///< (steps + 1, rows, u): in the order of time, before the first step and behind each
+  View c = {};         ///< likewise, of an lstm
+  View extra = {};     ///< (steps, rows, u): of a gru the n-part of h U + b', or r h where it resets before
+  View noise = {};     ///< (rows, u): what h is multiplied by on its way to U; empty for nothing
+  View fed = {};       ///< (steps, rows, u), with `noise`: h as it went to U
+  View out = {};       ///< (rows, steps, u), or (rows, u): behind the last step
+  View products = {};  ///< (rows, G u): room to work in
   bool backwards = false;
-  bool zero_masked = false;        ///< out is 0 in masked steps; else what it was before
-  bool reverses_out = false;       ///< out begins with the step that is the last in time
+  bool zero_masked = false;   ///< out is 0 in masked steps; else what it was before
+  bool reverses_out = false;  ///< out begins with the step that is the last in time
 
   template <class F>
   void operands(F&& f) {
@@ -90,14 +91,17 @@ struct RecurrentGradient {
   static constexpr auto name = "RecurrentGradient";
   Cell cell;
   ElementwiseActivation activation, recurrent_activation;
-  View gates;  ///< (steps, rows, G u): as the Recurrent left them, in whose place come the gradients of x W + b
+  View
+      gates;  ///< (steps, rows, G u): as the Recurrent left them, in whose place come the gradients of x W + b
   View kernel, h, c = {}, extra = {}, mask = {}, noise = {}, fed = {};  ///< as of the Recurrent
-  View out_gradient = {};                      ///< as its out; empty where nothing depends on that
-  View last_h_gradient = {}, last_c_gradient = {};  ///< (rows, u): of the states behind the last step, beside out
-  View recurrent_gradients = {};  ///< (steps, rows, 3 u), of a gru: gradients of h U + b', which are not those of x W + b
+  View out_gradient = {};  ///< as its out; empty where nothing depends on that
+  View last_h_gradient = {},
+       last_c_gradient = {};  ///< (rows, u): of the states behind the last step, beside out
+  View recurrent_gradients =
+      {};  ///< (steps, rows, 3 u), of a gru: gradients of h U + b', which are not those of x W + b
   View initial_h_gradient = {}, initial_c_gradient = {};  ///< (rows, u); empty where they are not wanted
-  View products = {};                ///< (rows, u): room to work in, as the next two
-  View carried_h = {}, carried_c = {};  ///< (rows, u), the latter of an lstm
+  View products = {};                                     ///< (rows, u): room to work in, as the next two
+  View carried_h = {}, carried_c = {};                    ///< (rows, u), the latter of an lstm
   bool backwards = false, zero_masked = false, reverses_out = false;
 
   template <class F>

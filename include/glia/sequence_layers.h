@@ -44,15 +44,16 @@ struct RecurrentOptions {
   ConstraintName kernel_constraint = "none";
   ConstraintName recurrent_constraint = "none";
   ConstraintName bias_constraint = "none";
-  double dropout = 0;            ///< of the features, the same in every step (Gal and Ghahramani 2016)
-  double recurrent_dropout = 0;  ///< of the state on its way to the recurrent weights, likewise, and for all gates alike
-  bool reset_after = true;       ///< of a GRU: the reset gate comes after the product, with a bias of its own
+  double dropout = 0;  ///< of the features, the same in every step (Gal and Ghahramani 2016)
+  double recurrent_dropout =
+      0;  ///< of the state on its way to the recurrent weights, likewise, and for all gates alike
+  bool reset_after = true;  ///< of a GRU: the reset gate comes after the product, with a bias of its own
   bool return_sequences = false;
   bool return_state = false;
   bool go_backwards = false;  ///< the last step first; sequences are returned in that order
-  bool unroll = false;        ///< accepted, and without effect: steps are always laid out when a model is built
-  Shape input_shape = {};     ///< of one row; see Layer
-  bool trainable = true;      ///< as set_trainable
+  bool unroll = false;     ///< accepted, and without effect: steps are always laid out when a model is built
+  Shape input_shape = {};  ///< of one row; see Layer
+  bool trainable = true;   ///< as set_trainable
   std::string name = {};
 };
 

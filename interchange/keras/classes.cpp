@@ -29,7 +29,7 @@ const std::vector<LayerClass>& all() {
        {channels_last, one_group, no_kernel, no_regularizer, no_constraint, no_output_padding}},
       {"SeparableConv2D",
        {channels_last, one_group, no_kernel, no_regularizer, no_constraint, no_output_padding}},
-      {"Embedding", {{"mask_zero", "false", "false"}}},
+      {"Embedding"},
       {"BatchNormalization",
        {{"synchronized", "false", nullptr},
         {"renorm", "false", nullptr},

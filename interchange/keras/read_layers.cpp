@@ -79,7 +79,7 @@ void read_normalization(Json& config) {
 
 /// What is said otherwise in the two, class by class.
 void read_options(const std::string& type, Json& config, int rank, const std::string& layer) {
-  if (type.ends_with("Normalization")) take_axis(config, rank, layer);
+  if (type.ends_with("Normalization") && type != "LayerNormalization") take_axis(config, rank, layer);
   if (type == "Normalization") read_normalization(config);
   if (type == "LeakyReLU") rename(config, "alpha", "negative_slope");
   if (type == "ReLU" && is_null(config.find("max_value"))) taken(config, "max_value");

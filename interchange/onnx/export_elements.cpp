@@ -167,6 +167,10 @@ ValuePtr batch_normalization(const Applied& a) {
 
 ValuePtr layer_normalization(const Applied& a) {
   Graph& g = a.to.onnx();
+  const auto axis = a.config.value("axis", std::vector<int>{-1});
+  GLIA_CHECK(axis == std::vector<int>{-1} || axis == std::vector<int>{a.row.rank()}, ValueError, "layer \"",
+             a.name(),
+             "\" (LayerNormalization) normalises over other axes than the last, which is not exported");
   const std::vector<float> ones(static_cast<std::size_t>(a.row.back()), 1);
   Strings inputs{g.last(a.x()), a.config.at("scale").get<bool>()
                                     ? a.to.constant(a, "gamma")

@@ -20,11 +20,13 @@ constexpr int vector_bytes = 32, tile_rows = 6;
 #else
 constexpr int vector_bytes = 16, tile_rows = 6;
 #endif
-constexpr int width = 2 * vector_bytes / 4;      ///< columns of a panel
-constexpr std::int64_t block_k = 512;            ///< of k, summed before it is added to what there is
+constexpr int width = 2 * vector_bytes / 4;  ///< columns of a panel
+constexpr std::int64_t block_k = 512;        ///< of k, summed before it is added to what there is
 using Vector = float __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
 
-inline std::int64_t packed_size(std::int64_t k, std::int64_t n) { return (n + width - 1) / width * width * k; }
+inline std::int64_t packed_size(std::int64_t k, std::int64_t n) {
+  return (n + width - 1) / width * width * k;
+}
 
 /// The panels from `first` on, of b (k, n) with these strides: each (k, width), with zeros behind the last column.
 inline void pack(const float* b, std::int64_t row_stride, std::int64_t column_stride, std::int64_t k,
@@ -78,7 +80,8 @@ inline void multiply(const float* a, std::int64_t a_stride, std::int64_t rows, c
       const std::int64_t columns = n - column < width ? n - column : width;
       const auto tile = [&](std::int64_t row, auto height) {
         multiply_tile<decltype(height)::value>(a + row * a_stride + first, a_stride, panel, depth,
-                                               out + row * out_stride + column, out_stride, columns, first > 0);
+                                               out + row * out_stride + column, out_stride, columns,
+                                               first > 0);
       };
       std::int64_t row = 0;
       for (; row + tile_rows <= rows; row += tile_rows) tile(row, std::integral_constant<int, tile_rows>{});

@@ -11,15 +11,17 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
   static_cast<void>(bind_products(descriptor, bindings, bound) || bind_images(descriptor, bindings, bound) ||
                     bind_layers(descriptor, bindings, bound) || bind_losses(descriptor, bindings, bound) ||
                     bind_updates(descriptor, bindings, bound) || bind_merge(descriptor, bindings, bound) ||
-                    bind_sequences(descriptor, bindings, bound) || bind_few_rows(descriptor, bindings, bound));
+                    bind_sequences(descriptor, bindings, bound) ||
+                    bind_few_rows(descriptor, bindings, bound));
   return bound;
 }
 
 }  // namespace
 
 extern const KernelTable table;
-const KernelTable table = {&elementary,   &bind_product,  &bind_epilogue, &bind_bias_gradient,
-                           &bind_stage, &bind_gradient_stage, &packed_size, &pack_weights, &multiply_rows, &copy_patches, &add_to_totals, &store_totals};
+const KernelTable table = {&elementary,    &bind_product,        &bind_epilogue, &bind_bias_gradient,
+                           &bind_stage,    &bind_gradient_stage, &packed_size,   &pack_weights,
+                           &multiply_rows, &copy_patches,        &add_to_totals, &store_totals};
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu

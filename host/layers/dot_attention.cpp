@@ -1,0 +1,232 @@
+// Attention and AdditiveAttention: scores of queries and keys as they are, without projections.
+// SPDX-License-Identifier: Apache-2.0
+#include <glia/attention_layers.h>
+#include <host/layers/attention.h>
+#include <host/layers/formulas.h>
+#include <host/layers/layer_classes.h>
+#include <host/layers/noise.h>  // defines: checked_rate
+#include <host/layers/options.h>
+
+#include <memory>
+#include <utility>
+
+namespace glia {
+namespace {
+
+void list(Config& config, AttentionOptions& options) {
+  config.field("use_scale", options.use_scale);
+  list_attention(config, options);
+}
+
+class AttentionNode final : public LayerNode {
+ public:
+  AttentionNode(bool is_additive, const AttentionOptions& options)
+      : is_additive_(is_additive), options_(options) {}
+
+  const char* type() const override { return is_additive_ ? "AdditiveAttention" : "Attention"; }
+  void describe(Config& config) override { list(config, options_); }
+  bool can_train() const override { return options_.use_scale; }
+
+  Shapes output_shapes(const Shapes& inputs) const override {
+    expect_queries_and_keys(*this, inputs);
+    GLIA_CHECK(inputs[0][1] == inputs.back()[1], ShapeError, "layer \"", name, "\" (", type(),
+               ") got queries with rows of shape ", inputs[0], " and keys of ", inputs.back(),
+               ", expected one width");
+    Shapes outputs{{inputs[0][0], inputs[1][1]}};
+    if (options_.return_attention_scores) outputs.push_back({inputs[0][0], inputs[1][0]});
+    return outputs;
+  }
+  std::vector<Variable> variables_for(const Shapes& inputs) const override {
+    if (!options_.use_scale) return {};
+    if (is_additive_) return {{"scale", {inputs[0][1]}, GlorotUniform{}}};
+    return {{"scale", {1}, Ones{}}};
+  }
+
+  Emission emit(Emitter& e, const std::vector<Operand>& inputs) const override {
+    const View &query = inputs[0].view, &value = inputs[1].view, &key = inputs.back().view;
+    const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = value.shape[1];
+    const Scores scores = is_additive_ ? additive_scores(e, query, key) : dot_scores(e, query, key);
+    SeenKeys seen{masks_of_keys(inputs, false), Masked::lowered};
+    if (options_.use_causal_mask) seen.masks.push_back(emit_causal_mask(e, queries, keys));
+    const AttendedValues attended =
+        emit_attended_values(e, scores.all.reshaped({rows, 1, queries, keys}),
+                             value.reshaped({rows, 1, keys, value.shape[2]}), seen, options_.dropout);
+    View out = attended.out.reshaped({rows, queries, value.shape[2]});
+    const View seen_queries = inputs[0].mask ? inputs[0].mask.reshaped({rows, queries, 1}) : View{};
+    if (seen_queries) out = emit_binary(e, binary::Multiply{}, out, seen_queries, out.shape);
+    Emission result{{{out, inputs[0].mask}}, {}};
+    if (options_.return_attention_scores)
+      result.outputs.push_back({attended.weights.reshaped({rows, queries, keys})});
+    result.backward = [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+      View of_out = gradients[0], of_weights = gradients.size() > 1 ? gradients[1] : View{};
+      if (of_out && seen_queries)
+        of_out = emit_binary(e, binary::Multiply{}, of_out, seen_queries, of_out.shape);
+      if (of_out) of_out = of_out.reshaped(attended.out.shape);
+      if (of_weights) of_weights = of_weights.reshaped(attended.weights.shape);
+      const auto [of_scores, of_values] = attended.backward(e, of_out, of_weights);
+      const auto [of_query, of_key] = scores.backward(e, of_scores.reshaped(scores.all.shape));
+      std::vector<View> all(wanted.size());
+      all[0] = of_query;
+      if (of_values) all[1] = of_values.reshaped(value.shape);
+      all.back() = wanted.size() > 2 ? of_key : emit_sum_of_gradients(e, of_key, all[1]);
+      return all;
+    };
+    return result;
+  }
+
+ private:
+  /// Of queries and keys, (rows, queries, keys); and the gradients of both from that of the scores.
+  struct Scores {
+    View all;
+    std::function<std::pair<View, View>(Emitter& emitter, const View& gradient)> backward;
+  };
+
+  Scores dot_scores(Emitter& e, const View& query, const View& key) const {
+    const Shape shape{query.shape[0], query.shape[1], key.shape[1]};
+    const View plain = e.temporary(shape);
+    e.add(op::Matmul{query, key.transposed(), plain});
+    const View scale = options_.use_scale ? e.value(variables[0]).reshaped({1, 1, 1}) : View{};
+    const View all = scale ? emit_binary(e, binary::Multiply{}, plain, scale, shape) : plain;
+    return {all, [=, this](Emitter& e, const View& gradient) {
+              View of_plain = gradient;
+              if (scale) {
+                of_plain = emit_binary(e, binary::Multiply{}, gradient, scale, shape);
+                if (e.trains(variables[0])) {
+                  const View terms = emit_binary(e, binary::Multiply{}, gradient, plain, shape);
+                  e.add(op::Reduce::of_rows(
+                      terms.reshaped({shape.elements(), 1}), e.gradient(variables[0]),
+                      [&](const Shape& room) { return e.temporary(room, DType::float64); }));
+                }
+              }
+              const View of_query = e.temporary(query.shape), of_key = e.temporary(key.shape);
+              e.add(op::Matmul{of_plain, key, of_query});
+              e.add(op::Matmul{of_plain.transposed(), query, of_key});
+              return std::pair(of_query, of_key);
+            }};
+  }
+
+  /// sum(scale * tanh(q + k)) of every query with every key.
+  Scores additive_scores(Emitter& e, const View& query, const View& key) const {
+    const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = key.shape[1],
+                       width = query.shape[2];
+    const Shape pairs{rows, queries, keys, width}, shape{rows, queries, keys};
+    const View sums = emit_binary(e, binary::Add{}, query.reshaped({rows, queries, 1, width}),
+                                  key.reshaped({rows, 1, keys, width}), pairs);
+    const View bent = e.temporary(pairs);
+    e.add(op::Map{Tanh{}, sums, bent});
+    View scale;  // (width, 1)
+    if (options_.use_scale) {
+      scale = e.value(variables[0]).reshaped({width, 1});
+    } else {
+      scale = e.temporary({width, 1});
+      e.add(op::Fill{scale, 1});
+    }
+    const View all = e.temporary(shape);
+    e.add(op::Matmul{bent.matrix(), scale, all.reshaped({shape.elements(), 1})});
+    return {all, [=, this](Emitter& e, const View& gradient) {
+              const View column = gradient.reshaped({shape.elements(), 1});
+              if (options_.use_scale && e.trains(variables[0]))
+                e.add(op::Matmul{bent.matrix().transposed(), column,
+                                 e.gradient(variables[0]).reshaped({width, 1})});
+              const View of_bent = e.temporary(pairs), of_sums = e.temporary(pairs);
+              e.add(op::Matmul{column, scale.transposed(), of_bent.matrix()});
+              e.add(op::MapGradient{Tanh{}, bent, of_bent, of_sums});
+              return std::pair(sum_to(e, of_sums, {rows, queries, 1, width}).reshaped(query.shape),
+                               sum_to(e, of_sums, {rows, 1, keys, width}).reshaped(key.shape));
+            }};
+  }
+
+  bool is_additive_;
+  AttentionOptions options_;
+};
+
+class PositionEmbeddingNode final : public SimpleLayer {
+ public:
+  PositionEmbeddingNode(int sequence_length, const PositionEmbeddingOptions& options)
+      : length_(sequence_length), options_(options) {}
+
+  const char* type() const override { return "PositionEmbedding"; }
+  bool keeps_mask() const override { return true; }
+  void describe(Config& config) override {
+    config.needed("sequence_length", length_);
+    config.field("initializer", options_.initializer), config.field("regularizer", options_.regularizer);
+    config.field("constraint", options_.constraint);
+  }
+  bool can_train() const override { return true; }
+  Shape shape_for(const Shape& rows) const override {
+    GLIA_CHECK(rows.rank() == 2 && rows.elements() > 0 && rows[0] <= length_, ShapeError, "layer \"", name,
+               "\" (PositionEmbedding) needs rows of shape (steps, width) with 1 to ", length_,
+               " steps, got rows of shape ", rows);
+    return rows;
+  }
+  std::vector<Variable> weights_for(const Shape& rows) const override {
+    return {{"position_embeddings",
+             {length_, rows[1]},
+             options_.initializer.value(),
+             options_.regularizer.value(),
+             options_.constraint.value()}};
+  }
+  Emitted emit(Emitter& e, const View& x) const override {
+    const std::int64_t steps = x.shape[1], width = x.shape[2];
+    const View places = e.value(variables[0]).part(0, 0, steps);
+    return {
+        contiguous_copy(e, places.broadcast_to(x.shape)), [=, this](Emitter& e, const View& gradient, bool) {
+          if (!e.trains(variables[0])) return View{};
+          const View of_all = e.gradient(variables[0]);
+          if (steps < length_) e.add(op::Fill{of_all.part(0, steps, length_ - steps), 0});
+          const View of_rows = gradient.reshaped({gradient.shape[0], steps * width});
+          e.add(op::Reduce::of_rows(of_rows, of_all.part(0, 0, steps).reshaped({steps * width}),
+                                    [&](const Shape& room) { return e.temporary(room, DType::float64); }));
+          return View{};
+        }};
+  }
+
+ private:
+  int length_;
+  PositionEmbeddingOptions options_;
+};
+
+template <class Of>
+Layer read_attention(Config& config, AttentionOptions options) {
+  list(config, options);
+  return Of(options);
+}
+
+constexpr LayerClass classes[] = {
+    {"Attention", [](Config& config) { return read_attention<Attention>(config, {}); }},
+    {"AdditiveAttention",
+     [](Config& config) { return read_attention<AdditiveAttention>(config, {.use_scale = true}); }},
+    {"PositionEmbedding",
+     [](Config& config) -> Layer {
+       int length = 0;
+       PositionEmbeddingOptions options;
+       config.needed("sequence_length", length);
+       config.field("initializer", options.initializer), config.field("regularizer", options.regularizer);
+       config.field("constraint", options.constraint);
+       return PositionEmbedding(length, options);
+     }},
+};
+
+std::shared_ptr<LayerNode> attention(bool is_additive, const AttentionOptions& options) {
+  auto node = make_node<AttentionNode>(is_additive, options);
+  checked_rate(node->type(), options.dropout, "dropout");
+  node->name = options.name, node->trainable = options.trainable;
+  return node;
+}
+
+}  // namespace
+
+LayerClasses dot_attention_classes() { return classes; }
+
+Attention::Attention(const AttentionOptions& options) : Layer(attention(false, options)) {}
+AdditiveAttention::AdditiveAttention(AttentionOptions options) : Layer(attention(true, options)) {}
+
+PositionEmbedding::PositionEmbedding(int sequence_length, const PositionEmbeddingOptions& options)
+    : Layer(make_node<PositionEmbeddingNode>(sequence_length, options)) {
+  GLIA_CHECK(sequence_length >= 1, ValueError, "PositionEmbedding got sequence_length ", sequence_length,
+             ", expected at least 1");
+  check_options(options.initializer), check_options(options.regularizer), check_options(options.constraint);
+  node().name = options.name, node().trainable = options.trainable;
+}
+
+}  // namespace glia
