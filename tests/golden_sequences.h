@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "tests/golden_graphs.h"  // defines: GraphCase, graphs::sgd, adam, sparse, binary
+#include "tests/golden_attention.h"  // defines: attention_cases
+#include "tests/golden_graphs.h"     // defines: GraphCase, graphs::sgd, adam, sparse, binary
 
 namespace glia::test {
 namespace recurrence {
@@ -435,6 +436,7 @@ inline std::vector<GraphCase> sequence_cases() {
   for (const auto& part :
        {cases_of_kinds(), recurrent_cases(), bidirectional_cases(), embedding_cases(), mask_cases()})
     cases.insert(cases.end(), part.begin(), part.end());
+  for (const GraphCase& one : attention_cases()) cases.push_back(one);
   return cases;
 }
 

@@ -198,6 +198,14 @@ std::shared_ptr<LayerNode> bidirectional(const Layer& there, const Layer& back,
   return node;
 }
 
+/// One with a name keeps it, as in Keras.
+Layer given_way(const Layer& layer) {
+  const Layer copy = way_of(layer, "backward_");
+  const LayerNode& node = layer.node();
+  if (!node.name.empty() && !node.named_by_model) copy.node().name = node.name;
+  return copy;
+}
+
 Layer other_way(const Layer& layer) {
   const Layer back = way_of(layer, "backward_");
   recurrent_node(back)->go_the_other_way();
@@ -221,6 +229,6 @@ Bidirectional::Bidirectional(const Layer& layer, const BidirectionalOptions& opt
     : Layer(bidirectional(way_of(layer, "forward_"), other_way(layer), options)) {}
 Bidirectional::Bidirectional(const Layer& layer, const Layer& backward_layer,
                              const BidirectionalOptions& options)
-    : Layer(bidirectional(way_of(layer, "forward_"), way_of(backward_layer, "backward_"), options)) {}
+    : Layer(bidirectional(way_of(layer, "forward_"), given_way(backward_layer), options)) {}
 
 }  // namespace glia

@@ -3,63 +3,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run:  python3 -m pip install keras torch safetensors;  python3 tests/golden/make_keras_graphs.py
 
-As keras_values.py says: in float64, and only what float32 confirms. Of each graph the file has
-
-    x/0 ...                    the inputs' rows, in the order of the model's inputs
-    y/0 ...                    the targets, in the order of its outputs; weight/0 ... likewise, of the rows
-    weights/00/dense/kernel    before training: the place in model.weights and the path, from the outermost model
-    out/0 ...                  what predict returns
-    loss                       of all rows as one batch, and
-    gradients/00/dense/kernel  its gradients, with the place in model.trainable_weights
-    history/loss               five epochs in batches of 8, in the order of the rows
-    after/00/dense/kernel      the weights then
+keras_models.py says what the file has.
 """
 
-from keras_values import (  # first: it sets Keras's backend
-    batch_gradients,
-    golden,
-    inputs_of,
-    layer_weights,
-    make_targets,
-    normal,
-    numbers,
-    prefixed,
-    random,
-    targets_of,
-    write,
-)
-
-from dataclasses import dataclass, field
-from typing import Callable
+from keras_models import ACCURACY, BINARY, CLASSES, SPARSE, Graph, adam, model_values  # first: sets the backend
+from keras_values import write
 
 import keras
-import numpy as np
 from keras import Input, Model, Sequential, layers as kl, optimizers
 from keras.layers import BatchNormalization, Conv2D, Dense
-
-ROWS = 19  # the last batch of 8 is partial
-
-
-def sgd():
-    return optimizers.SGD(0.05)
-
-
-def adam():
-    return optimizers.Adam(0.01)
 
 
 def decayed():
     return optimizers.Adam(0.01, weight_decay=0.1)
-
-
-@dataclass
-class Graph:
-    model: Callable  # makes it anew
-    targets: dict = field(default_factory=lambda: {"head": ("mse", "normal")})  # output: (loss, kind of targets)
-    optimizer: Callable = sgd
-    options: dict = field(default_factory=dict)  # of compile
-    validation_split: float = 0.0
-    weighted: bool = False
 
 
 # --- merging layers ---
@@ -305,9 +261,6 @@ def clipped_outputs():
     return Model([a, b], [Dense(2, name="near")(shared), Dense(3, name="far")(b)])
 
 
-SPARSE, BINARY = ("sparse_categorical_crossentropy", "labels"), ("binary_crossentropy", "binary")
-CLASSES = {"head": SPARSE}
-ACCURACY = {"metrics": ["accuracy"]}
 DIGIT_AND_EVEN = {"digit": SPARSE, "even": BINARY}
 DIGIT_AND_EVEN_OPTIONS = {
     "metrics": {"digit": ["accuracy"], "even": ["accuracy", "mae"]},
@@ -388,92 +341,8 @@ GRAPHS = {
 }
 
 
-def fresh_model(graph, weights=None):
-    keras.utils.clear_session()  # else the counters of names go on
-    model = graph.model()
-    if weights is not None:
-        model.set_weights(weights)
-    model.compile(
-        optimizer=graph.optimizer(), loss={name: loss for name, (loss, _) in graph.targets.items()}, **graph.options
-    )
-    return model
-
-
-def paths(model, prefix=""):
-    """Of the weights, in the order of model.weights. Keras's own paths lack the models around the innermost."""
-    found = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found |= paths(layer, f"{prefix}{layer.name}/")
-        else:
-            found |= {f"{prefix}{layer.name}/{w.name}": w for w in layer.weights}
-    if [id(w) for w in found.values()] != [id(w) for w in model.weights]:
-        raise SystemExit(f"{model.name}: the order of the weights is not that of the layers")
-    for path, weight in found.items():
-        if not f"/{path}".endswith(f"/{weight.path}"):
-            raise SystemExit(f"{path} is {weight.path} to Keras")
-    return found
-
-
-def alone(values):
-    """A list of one as Keras has it: without the list."""
-    return values[0] if len(values) == 1 else values
-
-
-def placed(named):
-    """00/dense/kernel, ..."""
-    return {f"{place:02}/{path}": value for place, (path, value) in enumerate(named)}
-
-
-def trained_paths(model):
-    trained = {id(w) for w in model.trainable_weights}
-    return [path for path, w in paths(model).items() if id(w) in trained]
-
-
-def compute(graph, weights, x, y, row_weights):
-    """What the file has of a graph, but for what is given."""
-    model = fresh_model(graph, weights)
-    x, y = alone([inputs_of(part) for part in x]), alone([targets_of(part) for part in y])
-    row_weights = row_weights and [inputs_of(part) for part in row_weights]
-    outputs = model.predict(x, verbose=0)
-    loss, gradients = batch_gradients(model, x, y, row_weights)
-    fitted = fresh_model(graph, weights)
-    history = fitted.fit(
-        *(x, y),
-        batch_size=8,
-        epochs=5,
-        shuffle=False,
-        verbose=0,
-        validation_split=graph.validation_split,
-        sample_weight=row_weights,
-    ).history
-    return (
-        prefixed("out", numbers(outputs if isinstance(outputs, list) else [outputs]))
-        | {"loss": loss}
-        | prefixed("gradients", placed(zip(trained_paths(model), gradients, strict=True)))
-        | prefixed("history", {key: np.array(row, keras.config.floatx()) for key, row in history.items()})
-        | prefixed("after", placed(zip(paths(fitted), fitted.get_weights(), strict=True)))
-    )
-
-
 def graphs():
-    out = {}
-    for name, graph in GRAPHS.items():
-        generator = random("graphs", name)
-        model = fresh_model(graph)
-        if model.output_names != list(graph.targets):
-            raise SystemExit(f"{name}: the outputs are {model.output_names}")
-        weights = layer_weights(generator, model)
-        x = [normal(generator, (ROWS, *part.shape[1:])) for part in model.inputs]
-        y = [
-            make_targets(generator, kind, ROWS, output.shape[1:])
-            for (_, kind), output in zip(graph.targets.values(), model.outputs)
-        ]
-        row_weights = [generator.random(ROWS, np.float32) * 2 for _ in y] if graph.weighted else None
-        values = prefixed("x", numbers(x)) | prefixed("y", numbers(y)) | prefixed("weight", numbers(row_weights or []))
-        values |= prefixed("weights", placed(zip(paths(model), weights, strict=True)))
-        out |= prefixed(name, values | golden(name, lambda: compute(graph, weights, x, y, row_weights)))
-    return out
+    return model_values("graphs", GRAPHS)
 
 
 if __name__ == "__main__":

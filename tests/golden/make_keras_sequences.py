@@ -7,11 +7,13 @@ keras_models.py says what the file has.
 
 In masked steps before the first that counts Glia gives the state that it was given, as Keras does with JAX; with
 Torch, which makes these values, Keras gives zeros. Where there are both masks and initial states, the step that is
-computed first is therefore never masked. Nor are all steps of a row before a GlobalAveragePooling1D: NaN.
+computed first is therefore never masked. A layer that is given initial states Keras 3 does not tell the mask of its
+sequence, silently: here it is told (mask_of). Nor are all steps of a row before a GlobalAveragePooling1D: NaN.
 """
 
 from keras_models import ACCURACY, BINARY, SPARSE, Graph, adam, model_values  # first: sets Keras's backend
 from keras_values import normal, write
+from make_keras import hard_sigmoid
 
 from functools import partial
 
@@ -50,6 +52,11 @@ def texts_and_an_empty_batch(generator, shape):
     x = texts(generator, shape)
     x[8:16] = 0
     return x
+
+
+def mask_of(x):
+    """Of what has one, which Keras does not hand on where there are initial states."""
+    return getattr(x, "_keras_mask", None)
 
 
 # --- one kind of recurrent layer: `cell` makes each ---
@@ -96,7 +103,8 @@ def states(cell, masking=kl.Identity):
     x, given = Input((5, 3)), Input((3,))
     rnn = cell(2, return_sequences=True, return_state=True, name="rnn")
     initial = [Dense(2, "tanh", name=f"state_{i}")(given) for i in range(len(rnn.state_size))]
-    y, *final = rnn(masking()(x), initial_state=initial)
+    sequence = masking()(x)
+    y, *final = rnn(sequence, initial_state=initial, mask=mask_of(sequence))
     both = final[0] if len(final) == 1 else Concatenate()(final)
     return Model([x, given], [Dense(1, name="steps")(y), Dense(1, name="whole")(both)])
 
@@ -110,8 +118,8 @@ def gated(activation, recurrent_activation):
 
 ACTIVATIONS = {
     "simple_rnn": ({"activation": "relu"}, {"activation": "gelu"}),
-    "lstm": (gated("elu", "hard_sigmoid"), gated("softsign", "linear")),
-    "gru": (gated("relu", "hard_sigmoid"), gated("gelu", "softsign")),
+    "lstm": (gated("elu", hard_sigmoid), gated("softsign", "linear")),
+    "gru": (gated("relu", hard_sigmoid), gated("gelu", "softsign")),
     "gru_reset_before": (gated("softsign", "gelu"), gated("elu", "sigmoid")),
 }
 
@@ -222,7 +230,8 @@ def bidirectional_states(cell, order, masking=kl.Identity):
     x, given = Input((5, 3)), Input((3,))
     initial = [Dense(2, "tanh", name=f"state_{i}")(given) for i in range(2)]
     rnn = Bidirectional(cell(2, return_sequences=True, return_state=True, name="rnn"), name="both")
-    y, *final = rnn(masking()(x), initial_state=[initial[i] for i in order])
+    sequence = masking()(x)
+    y, *final = rnn(sequence, initial_state=[initial[i] for i in order], mask=mask_of(sequence))
     return Model([x, given], [Dense(1, name="steps")(y), Dense(1, name="whole")(Concatenate()(final))])
 
 
@@ -271,7 +280,8 @@ def labelled_and_whole():
 def encoder_decoder():
     source, target = Input((6,)), Input((5,))
     _, h, c = LSTM(2, return_state=True, name="encoder")(words(source, 3, "source_words"))
-    y = LSTM(2, return_sequences=True, name="decoder")(words(target, 2, "target_words"), initial_state=[h, c])
+    answer = words(target, 2, "target_words")
+    y = LSTM(2, return_sequences=True, name="decoder")(answer, initial_state=[h, c], mask=mask_of(answer))
     return Model([source, target], Dense(3, "softmax", name="head")(y))
 
 
@@ -325,6 +335,66 @@ def distributed_model():
     x = Input((5, 3))
     block = Sequential([Input((3,)), Dense(4, "tanh", name="one"), Dense(3, "tanh", name="two")], name="block")
     return Model(x, Dense(1, name="head")(TimeDistributed(block, name="distributed")(x)))
+
+
+# --- attention ---
+
+
+def to_itself(layer, **call):
+    """Attention of x to itself, of two kinds of rows: numbers, and words with padding, which the loss leaves out."""
+
+    def model():
+        x = Input((5, 4))
+        return Model(x, Dense(2, name="head")(layer()(x, x, **call)))
+
+    def masked():
+        x = Input((5,))
+        w = words(x, 4)
+        attention = layer()
+        y = attention(w, w, **call) if "heads" in attention.name else attention([w, w], **call)
+        return Model(x, Dense(WORDS, "softmax", name="head")(y))
+
+    return model, masked
+
+
+def heads(**options):
+    """Without biases: that of the keys has a gradient of 0, of which float32 and float64 have other roundings."""
+    return kl.MultiHeadAttention(2, 3, use_bias=False, name="heads", **options)
+
+
+def groups(**options):
+    return kl.GroupQueryAttention(3, 4, 2, use_bias=False, name="grouped_heads", **options)
+
+
+def other_keys():
+    """A key, a value and a query of other widths."""
+    query, value, key = Input((4, 5)), Input((3, 2)), Input((3, 6))
+    y = heads(value_dim=2, output_shape=7)(query, value, key)
+    return Model([query, value, key], Dense(1, name="head")(y))
+
+
+def scores():
+    """Both outputs."""
+    query, value = Input((4, 3)), Input((3, 3))
+    y, weights = groups()(query, value, return_attention_scores=True)
+    return Model([query, value], [Dense(1, name="steps")(y), Dense(1, name="whole")(kl.Flatten()(weights))])
+
+
+def plain_attention(layer, **call):
+    def model():
+        query, value, key = Input((4, 3)), Input((5, 2)), Input((5, 3))
+        return Model([query, value, key], Dense(1, name="head")(layer()([query, value, key], **call)))
+
+    return model
+
+
+def normalized(axis):
+    def model():
+        x = Input((3, 4, 2))
+        y = kl.LayerNormalization(axis=axis, name="normalized")(Dense(5, "tanh", name="hidden")(x))
+        return Model(x, Dense(2, name="head")(y))
+
+    return model
 
 
 # --- the table ---
@@ -386,9 +456,30 @@ SEQUENCES |= {
     "distributed_model": Graph(distributed_model, optimizer=adam),
 }
 
+CAUSAL = {"use_causal_mask": True}
+PADDED = {"targets": {"head": SPARSE}, "inputs": {0: partial(texts, shortest=1)}}
+ATTENTION = {
+    "heads": Graph(to_itself(heads)[0]),
+    "heads_causal": Graph(to_itself(heads, **CAUSAL)[0], optimizer=adam),
+    "heads_masked": Graph(to_itself(heads)[1], **PADDED),
+    "heads_masked_causal": Graph(to_itself(heads, **CAUSAL)[1], **PADDED),
+    "heads_other_keys": Graph(other_keys),
+    "groups": Graph(to_itself(groups)[0]),
+    "groups_masked": Graph(to_itself(groups)[1], **PADDED),
+    "groups_scores": Graph(scores, {"steps": ("mse", "normal"), "whole": ("mse", "normal")}),
+    "attention": Graph(plain_attention(kl.Attention)),
+    "attention_causal": Graph(plain_attention(kl.Attention, **CAUSAL)),
+    "attention_masked": Graph(to_itself(kl.Attention)[1], **PADDED),
+    "additive": Graph(plain_attention(partial(kl.AdditiveAttention, name="additive"))),
+    "additive_plain": Graph(plain_attention(partial(kl.AdditiveAttention, use_scale=False), **CAUSAL)),
+    "additive_masked": Graph(to_itself(partial(kl.AdditiveAttention, name="additive"))[1], **PADDED),
+    "normalized_2_3": Graph(normalized([-2, -1])),
+    "normalized_1_3": Graph(normalized([1, 3])),
+}
+
 
 def sequences():
-    return model_values("sequences", SEQUENCES)
+    return model_values("sequences", SEQUENCES | ATTENTION)
 
 
 if __name__ == "__main__":
