@@ -122,7 +122,7 @@ void run(const Options& options) {
   std::cout << "\nPraise and complaint\n";
   const double told = tell_praise(options);
   std::cout << std::fixed << std::setprecision(3) << "\nLists sorted without a mistake: " << sorted
-            << "; test accuracy on sentences: " << told << '\n';
+            << ", test accuracy on sentences: " << told << '\n';
 }
 
 }  // namespace
