@@ -31,7 +31,7 @@ class LtProduct;
 /// What a place is aligned to, up to what cuBLASLt takes for granted: buffers and tensors start at such multiples.
 inline std::uint32_t alignment_of(const View& view) {
   return static_cast<std::uint32_t>(view.offset % tensor_alignment ? view.offset & -view.offset
-                                                                    : tensor_alignment);
+                                                                   : tensor_alignment);
 }
 
 /// cuBLASLt's handle and the workspace of a context, which its products share: they run one after another. Both

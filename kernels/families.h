@@ -65,7 +65,8 @@ constexpr bool each_has_a_family(const std::variant<Members...>*) {
 static_assert(
     each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily, MergeFamily,
                       SequenceFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
-    "a descriptor but Matmul and Recurrent, and Custom, which is no kernel of ours, belongs to exactly one family");
+    "a descriptor but Matmul and Recurrent, and Custom, which is no kernel of ours, belongs to exactly one "
+    "family");
 }  // namespace detail
 
 }  // namespace glia::kernels
