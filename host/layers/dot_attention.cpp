@@ -13,7 +13,8 @@
 namespace glia {
 namespace {
 
-void list(Config& config, AttentionOptions& options) {
+template <class Options>
+void list(Config& config, Options& options) {
   config.field("use_scale", options.use_scale);
   list_attention(config, options);
 }
@@ -186,16 +187,17 @@ class PositionEmbeddingNode final : public SimpleLayer {
   PositionEmbeddingOptions options_;
 };
 
-template <class Of>
-Layer read_attention(Config& config, AttentionOptions options) {
+template <class Of, class Options>
+Layer read_attention(Config& config) {
+  Options options;
   list(config, options);
   return Of(options);
 }
 
 constexpr LayerClass classes[] = {
-    {"Attention", [](Config& config) { return read_attention<Attention>(config, {}); }},
+    {"Attention", [](Config& config) { return read_attention<Attention, AttentionOptions>(config); }},
     {"AdditiveAttention",
-     [](Config& config) { return read_attention<AdditiveAttention>(config, {.use_scale = true}); }},
+     [](Config& config) { return read_attention<AdditiveAttention, AdditiveAttentionOptions>(config); }},
     {"PositionEmbedding",
      [](Config& config) -> Layer {
        int length = 0;
@@ -219,7 +221,9 @@ std::shared_ptr<LayerNode> attention(bool is_additive, const AttentionOptions& o
 LayerClasses dot_attention_classes() { return classes; }
 
 Attention::Attention(const AttentionOptions& options) : Layer(attention(false, options)) {}
-AdditiveAttention::AdditiveAttention(AttentionOptions options) : Layer(attention(true, options)) {}
+AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& o)
+    : Layer(attention(true, {o.use_scale, o.use_causal_mask, o.return_attention_scores, o.dropout,
+                             o.trainable, o.name})) {}
 
 PositionEmbedding::PositionEmbedding(int sequence_length, const PositionEmbeddingOptions& options)
     : Layer(make_node<PositionEmbeddingNode>(sequence_length, options)) {

@@ -45,7 +45,7 @@ class MultiHeadAttention : public Layer {
 };
 
 /// The same, where several query heads share one of keys and values (Ainslie et al. 2023). num_query_heads must be a multiple of
-/// num_key_value_heads; value_dim is head_dim.
+/// num_key_value_heads; value_dim is head_dim. Throws as MultiHeadAttention does, and ValueError where it is no multiple.
 class GroupQueryAttention : public Layer {
  public:
   GroupQueryAttention(int head_dim, int num_query_heads, int num_key_value_heads,
@@ -53,8 +53,7 @@ class GroupQueryAttention : public Layer {
 };
 
 struct AttentionOptions {
-  bool use_scale =
-      false;  ///< learn a factor of the scores; of an AdditiveAttention one for each feature, and the default
+  bool use_scale = false;                ///< learn a factor of the scores
   bool use_causal_mask = false;          ///< an argument of the call in Keras
   bool return_attention_scores = false;  ///< likewise: the second output, (queries, keys)
   double dropout = 0;                    ///< of the scores
@@ -63,16 +62,26 @@ struct AttentionOptions {
 };
 
 /// softmax(scale q k^T) v (Luong et al. 2015), of {query, value} or {query, value, key}: (queries, width), (keys, width) ->
-/// (queries, width of the value). Masked keys are not seen; masked queries give 0. Weight: scale (), where it is learned.
+/// (queries, width of the value). Masked keys are not seen; masked queries give 0. Weight: scale (1,), where it is learned.
+/// Throws ValueError for a rate outside [0, 1), when applied ShapeError for inputs that do not go together.
 class Attention : public Layer {
  public:
   explicit Attention(const AttentionOptions& options = {});
 };
 
-/// The same with the scores sum(scale tanh(q + k)) (Bahdanau et al. 2015). Weight: scale (width,).
+struct AdditiveAttentionOptions {
+  bool use_scale = true;         ///< learn a factor of each feature
+  bool use_causal_mask = false;  ///< as of AttentionOptions, and so the others
+  bool return_attention_scores = false;
+  double dropout = 0;
+  bool trainable = true;
+  std::string name = {};
+};
+
+/// The same with the scores sum(scale tanh(q + k)) (Bahdanau et al. 2015). Weight: scale (width,), where it is learned.
 class AdditiveAttention : public Layer {
  public:
-  explicit AdditiveAttention(AttentionOptions options = {.use_scale = true});
+  explicit AdditiveAttention(const AdditiveAttentionOptions& options = {});
 };
 
 struct PositionEmbeddingOptions {

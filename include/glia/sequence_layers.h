@@ -18,7 +18,7 @@ class Masking : public Layer {
 };
 
 /// The mean over the steps, without those that are masked: (steps, features) -> (features,), or with keepdims (1, features). NaN of
-/// a row that is masked altogether.
+/// a row that is masked altogether. Throws ShapeError for rows of another rank.
 class GlobalAveragePooling1D : public Layer {
  public:
   explicit GlobalAveragePooling1D(bool keepdims = false, const std::string& name = {});
@@ -100,7 +100,7 @@ class Bidirectional : public Layer {
 };
 
 /// A layer applied to every step: (steps, ...) -> (steps, what the layer makes of (...)). The steps of a row are rows to it: a
-/// batch normalisation sees all of them.
+/// batch normalisation sees all of them. Throws ShapeError for rows without steps, and what the layer throws.
 class TimeDistributed : public Layer {
  public:
   explicit TimeDistributed(const Layer& layer, const std::string& name = {});
