@@ -259,6 +259,24 @@ TEST_P(RecurrentKind, In_words_and_back_is_the_same_model) {
   EXPECT_TRUE(array_equal(again.predict(x, {.verbose = 0}), model.predict(x, {.verbose = 0})));
 }
 
+TEST_P(RecurrentKind, A_state_goes_on_to_the_same_bits_among_however_many_rows) {
+  // Features of 0, so that what differs with the rows, the input's product, is the bias whatever multiplies it.
+  Draws draws(12);
+  const Kind& kind = GetParam();
+  const int units = 37;  // no whole panel
+  Model model = applied(kind.make(units, {.bias_initializer = "ones", .return_sequences = true}), {3, 1},
+                        kind.states, units);
+  std::vector<Tensor> x;
+  x.push_back(Tensor::zeros({70, 3, 1}));
+  for (std::size_t i = 0; i < kind.states; ++i) x.push_back(floats(draws, {70, units}));
+  const auto out = [&](std::int64_t batch_size) {
+    return std::move(model.predict_all(x, {.batch_size = batch_size, .verbose = 0})[0].tensor);
+  };
+  const Tensor alone = out(1);  // weights as they lie
+  for (const std::int64_t batch_size : {8, 17, 70})
+    EXPECT_TRUE(array_equal(out(batch_size), alone)) << batch_size;
+}
+
 TEST_P(RecurrentKind, Bits_do_not_depend_on_the_number_of_threads) {
   Draws draws(7);
   const Tensor x = floats(draws, {150, 6, 5}), y = floats(draws, {150, 1});
