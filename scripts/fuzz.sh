@@ -29,7 +29,7 @@ while (($#)); do
   esac
 done
 build=build/fuzz
-clang=$(command -v clang++-14 || command -v clang++) || { say "clang++ is not found (Debian: clang libclang-rt-dev)" && exit 1; }
+clang=$(find_clang) || { say "clang++ is not found (Debian: clang libclang-rt-dev)" && exit 1; }
 
 say "Building $build with $clang"
 mkdir -p "$build/findings"

@@ -84,6 +84,14 @@ find_nvcc() {
   command -v nvcc >/dev/null
 }
 
+# The oldest clang++ that is supported, where it is installed, or the one that is.
+find_clang() { command -v clang++-14 || command -v clang++; }
+
+clang_has_sanitizers() {
+  local clang
+  clang=$(find_clang) && echo 'int main() {}' | "$clang" -fsanitize=thread -x c++ - -o /dev/null 2>/dev/null
+}
+
 has_dataset() {
   [[ -d $glia_root/data/fashion-mnist || -d ${GLIA_DATA_DIR:-/nonexistent}/fashion-mnist ]]
 }
@@ -101,7 +109,13 @@ missing_packages() {
   [[ $1 != ci ]] || command -v clang-format >/dev/null || wanted+=(clang-format)
   [[ $1 != ci ]] || command -v gcovr >/dev/null || wanted+=(gcovr)
   [[ $1 != ci ]] || wanted+=(python3-numpy) # at the other end of DLPack
-  [[ $1 != ci ]] || command -v clang++-14 >/dev/null || command -v clang++ >/dev/null || wanted+=(clang)
+  if [[ $1 == ci ]]; then
+    if ! find_clang >/dev/null; then
+      wanted+=(clang)
+    elif ! clang_has_sanitizers; then
+      wanted+=("libclang-rt-$("$(find_clang)" -dumpversion | cut -d. -f1)-dev")
+    fi
+  fi
   [[ $1 != ci ]] || command -v pkg-config >/dev/null || wanted+=(pkg-config)
   [[ $1 != ci ]] || command -v dpkg-shlibdeps >/dev/null || wanted+=(dpkg-dev)
   [[ $1 != ci ]] || command -v file >/dev/null || wanted+=(file) # by which cpack tells programs
@@ -134,7 +148,7 @@ setup() {
       "oneDNN, zlib, OpenSSL, nlohmann/json, libzip, HDF5, libpng, protobuf, CLI11, and for the tests GoogleTest and Google Benchmark"
     return
   fi
-  # Twice, because only the g++ that a first round installs tells whether a newer one is needed.
+  # Twice, because only the compilers that a first round installs tell what more is needed.
   local missing
   for _ in 1 2; do
     mapfile -t missing < <(missing_packages "$purpose")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles every header of include/ and kernels/ alone: each includes what it needs, and plain C++ suffices. But for
-# glia/thrust.h, which is of CUDA: it is compiled where the folders of CUDA's headers are given, and is not in glia.h. Those of
-# include/ give no warning in a project that asks for many, whatever its compiler.
+# Compiles every header of include/ alone: each includes what it needs, plain C++ suffices, and there is no warning in a project that
+# asks for many, whatever its compiler. But for glia/thrust.h, which is of CUDA: it is compiled where the folders of CUDA's headers
+# are given, and is not in glia.h. The kernels' headers include none of CUDA either.
 # SPDX-License-Identifier: Apache-2.0
 #
 # Usage: [GLIA_CUDA_INCLUDES=FOLDER:...] headers.sh SOURCE_ROOT COMPILER [OTHER...]
@@ -13,25 +13,26 @@ compiler=$2
 shift 2
 
 of_cuda=include/glia/thrust.h
-mapfile -t headers < <(find include kernels -name '*.h' ! -path "$of_cuda" | LC_ALL=C sort)
+mapfile -t headers < <(find include -name '*.h' ! -path "$of_cuda" | LC_ALL=C sort)
 ((${#headers[@]} > 0)) || { echo "headers: none found in $PWD" >&2; exit 1; }
 strict='-Wpedantic -Wconversion -Wsign-conversion'
 
 check() {
-  local header=$1 status=0 more=()
-  [[ $header != include/* ]] || read -r -a more <<<"$strict"
-  "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra "${more[@]}" -Werror -Iinclude -I. -x c++ -include "$header" /dev/null || {
+  local header=$1 more
+  read -r -a more <<<"$strict"
+  "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra "${more[@]}" -Werror -Iinclude -x c++ -include "$header" /dev/null || {
     echo "$header: does not compile alone, or warns" >&2
-    status=1
+    return 1
   }
-  if grep -nE '#[[:space:]]*include[[:space:]]*[<"](cuda|cublas|cudnn|thrust/|cub/|nccl)' "$header" /dev/null >&2; then
-    echo "$header: includes a header of CUDA, which belongs in cuda/" >&2
-    status=1
-  fi
-  return "$status"
 }
 export -f check
 export compiler strict
+
+if find include kernels -name '*.h' ! -path "$of_cuda" -print0 |
+  xargs -0 grep -nE '#[[:space:]]*include[[:space:]]*[<"](cuda|cublas|cudnn|thrust/|cub/|nccl)' >&2; then
+  echo "headers: of CUDA's own, which belong in cuda/" >&2
+  exit 1
+fi
 
 IFS=: read -r -a cuda_includes <<<"${GLIA_CUDA_INCLUDES:-}"
 if ((${#cuda_includes[@]} > 0)); then
@@ -48,9 +49,7 @@ echo "${#headers[@]} headers compile alone"
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-for header in "${headers[@]}"; do
-  [[ $header != include/* ]] || echo "#include <${header#include/}>"
-done >"$folder/all.cpp"
+printf '#include <%s>\n' "${headers[@]#include/}" >"$folder/all.cpp"
 echo '#include <tests/forms.cpp>' >>"$folder/all.cpp"
 for other in "$compiler" "$@"; do
   flags=(-std=c++20 -Iinclude -I.)

@@ -6,24 +6,23 @@ if(GLIA_SANITIZE AND NOT GLIA_SANITIZE_ALL)
 endif()
 
 # Those in which threads meet: the pool's, those of feeders and writers, and the application's.
-set(of_threads accuracy allocator atomic_file augmented_training callback_calls convolution custom_layer custom_loss datasets
-  determinism embedded_memory extremes few_rows focal fork functional_data functional_steps golden_images golden_training
-  gradient_images gradient_layers gradient_losses image_layers layers layers_determinism learner log long_products
-  merge_descriptors metrics mixed_precision model_in_callbacks noise_layers predictor profiler program progress
-  rough_handling search sequential signals tensorboard thread_pool two_threads updates)
+set(of_threads allocator augmented_training callback_calls convolution custom_layer datasets determinism embedded_memory few_rows layers
+  learner log predictor profiler program recurrent_layers sequential signals tensorboard thread_pool two_threads updates)
 
-# Those that look at numbers and words, by code that other suites walk too: kernels run on the double.
-set(of_numbers accuracy augmented_training bfloat16 check_gradients cost custom_errors determinism extremes focal frozen_layers
-  functional_errors functional_freezing functional_sharing golden golden_gradients golden_graphs golden_image_gradients
-  golden_images golden_training gradient_check gradient_images gradient_layers gradient_losses graph_laws graph_plot
-  image_errors image_layers initializers kernels kernels_augment kernels_few_rows kernels_images kernels_layers kernels_merge
-  keras_names layers_determinism long_products long_sums math merge_descriptors metrics
-  metrics_law mixed_precision named noise_layers optimizer_options plain_models plots preprocessing printed_numbers progress
-  schedules search specification summary tensor_print)
+# Those that look at numbers and words, by code that other suites walk too: kernels run on the double, and the double itself.
+set(of_numbers accuracy added_loss augmented_training bfloat16 callback_calls callback_hooks check_gradients cost
+  cuda_double[a-z_]* custom_errors custom_loss determinism extremes focal frozen_layers functional_data functional_errors
+  functional_freezing functional_sharing functional_steps golden golden_gradients golden_graphs golden_image_gradients golden_images
+  golden_sequences golden_training gradient_check gradient_images gradient_layers gradient_losses graph_laws graph_plot history
+  image_errors image_layers initializers interrupt kernels kernels_augment kernels_few_rows kernels_images kernels_layers
+  kernels_merge keras_names layer_errors layer_handles layers_determinism locale log long_products long_sums math merge_descriptors
+  metrics metrics_law mixed_precision model_in_callbacks named noise_layers onnx_memory optimizer_options plain_models plots
+  preprocessing printed_numbers profiler progress schedules search signals specification summary tensor_order tensor_print
+  tensor_reduce tensorboard thrust)
 
 # Those that run on the double of CUDA there, beside suites of CUDA alone.
-set(sanitized_on_double allocator c_interface c_models c_streams convolution custom_layer custom_loss dlpack_devices embedded_memory
-  few_rows layers learner model_file out_of_memory predictor profiler program sequential tensor_devices two_threads updates)
+set(sanitized_on_double allocator c_interface c_models c_streams convolution custom_layer dlpack_devices embedded_memory few_rows layers
+  learner model_file out_of_memory predictor program recurrent_layers sequential tensor_devices two_threads updates)
 
 if(GLIA_SANITIZE_SOME AND GLIA_SANITIZE STREQUAL "thread")
   list(JOIN of_threads "|" of_threads)

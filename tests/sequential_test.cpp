@@ -180,7 +180,7 @@ TEST_P(SequentialModel, One_seed_governs_weights_and_shuffle) {
     model.set_seed(seed);
     model.compile({.loss = "sparse_categorical_crossentropy", .device = test::current_device()});
     model.fit(data, {.epochs = 2, .batch_size = 8, .verbose = 0, .seed = shuffle_seed});
-    return std::move(model.get_weights()[0]);
+    return model.get_weights().at(0);
   };
   EXPECT_TRUE(array_equal(train(1, {}), train(1, {})));
   EXPECT_FALSE(array_equal(train(1, {}), train(2, {})));

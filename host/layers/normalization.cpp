@@ -160,7 +160,7 @@ class LayerNormalizationNode final : public SimpleLayer {
     e.add(op::LayerNorm{in, scale, offset, y, saved, options_.epsilon, centers_});
     const op::LayerNormGradient gradients{in, {}, scale, saved, {}, centers_};
     return {from_matrix(e, y, x.shape, order),
-            [=, this, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
+            [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
               const View dy = to_matrix(e, gradient, order);
               const View dgamma = flat(gamma ? e.gradient(*gamma) : View{});
               const View dbeta = flat(beta ? e.gradient(*beta) : View{});

@@ -25,7 +25,7 @@
 namespace glia::cuda_double {
 namespace {
 
-// Nothing of the double is destroyed at exit: statics of a test go later, and call it (test double/outlives_main).
+// Nothing of the double is destroyed at exit: statics of a test go later, and call it (test double.outlives_main).
 
 /// A failure that a test ordered.
 struct Injection {
