@@ -36,6 +36,7 @@ inline Surroundings surroundings(const Core& core, Mode mode) {
   for (const Variable* variable : core.weights().variables()) {
     const View weight = core.weights().places().value(*variable);
     around.weights.push_back(weight);
+    if (variable->is_state) around.states.push_back(weight);
     auto& blocks = around.blocks;
     blocks.resize(std::max(blocks.size(), static_cast<std::size_t>(weight.block) + 1));
     std::int64_t& bytes = blocks[static_cast<std::size_t>(weight.block)];

@@ -11,29 +11,11 @@
 #include "tests/close.h"
 #include "tests/devices.h"
 #include "tests/expect_error.h"
+#include "tests/recurrent_kinds.h"  // defines: Kind, kinds
 #include "tests/slopes.h"
 
 namespace glia::test {
 namespace {
-
-/// A kind of layer; all four, as some options ask for it.
-struct Kind {
-  std::string name;
-  Layer (*make)(int units, const RecurrentOptions& options);
-  std::size_t states = 1;
-
-  friend std::ostream& operator<<(std::ostream& out, const Kind& kind) { return out << kind.name; }
-};
-std::vector<Kind> kinds() {
-  return {{"SimpleRNN", [](int u, const RecurrentOptions& o) -> Layer { return SimpleRNN(u, o); }},
-          {"LSTM", [](int u, const RecurrentOptions& o) -> Layer { return LSTM(u, o); }, 2},
-          {"GRU", [](int u, const RecurrentOptions& o) -> Layer { return GRU(u, o); }},
-          {"GRU_reset_before", [](int u, const RecurrentOptions& o) -> Layer {
-             RecurrentOptions options = o;
-             options.reset_after = false;
-             return GRU(u, options);
-           }}};
-}
 
 class RecurrentKind : public ::testing::TestWithParam<Kind> {};
 INSTANTIATE_TEST_SUITE_P(Kinds, RecurrentKind, ::testing::ValuesIn(kinds()),
@@ -392,6 +374,7 @@ TEST(RecurrentLayers, What_cannot_be_is_refused) {
   expect_error<ValueError>([] { LSTM(0); }, {"LSTM got 0 units", "at least 1"});
   expect_error<ValueError>([] { GRU(3, {.dropout = 1}); }, {"GRU got dropout 1", "below 1"});
   expect_error<ValueError>([] { GRU(3, {.recurrent_dropout = -0.5}); }, {"recurrent_dropout -0.5"});
+  expect_error<ValueError>([] { LSTM(3, {.stateful = true}); }, {"LSTM got stateful", "batch_size"});
   expect_error<ValueError>([] { LSTM(3, {.activation = "softmax"}); },
                            {"activation \"softmax\"", "each element"});
   expect_error<ValueError>([] { LSTM(3, {.bias_initializer = "normal"}); }, {"unit_forget_bias = false"});

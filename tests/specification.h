@@ -23,6 +23,7 @@ enum class Stage { emitted, fused, rounded };
 struct Surroundings {
   std::vector<std::int64_t> blocks;  ///< bytes of each
   std::vector<View> weights;         ///< of all layers
+  std::vector<View> states;          ///< of these, what a batch leaves to the next
   struct Trained {
     View value, gradient;
   };
@@ -144,8 +145,11 @@ class Specification {
     require(view.buffer != Buffer::spans, "the table of spans is written");
   }
 
-  /// Weights change where they are trained, or are statistics of layers that train.
+  /// Weights change where they are trained, or are statistics of layers that train; states wherever a batch is not only asked for
+  /// gradients.
   void written_parameters(const View& view) {
+    for (const View& state : around_.states)
+      if (state.same_elements(view) && (around_.trains || !around_.wants_gradients)) return;
     require(around_.trains, "weights are written outside training");
     const bool statistics = std::holds_alternative<op::BatchNorm>(list_[at_]);
     const auto lies_in = [&](const View& weight) { return weight.overlaps(view); };

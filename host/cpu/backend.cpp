@@ -9,16 +9,19 @@
 #include <host/cpu/kernel_table.h>
 #include <host/cpu/long_product.h>
 #include <host/cpu/onednn.h>
+#include <host/cpu/product_parts.h>  // defines: parts_of
 #include <host/cpu/recurrent.h>
 #include <host/cpu/signals.h>  // defines: SignalsBlocked
 #include <host/cpu/thread_pool.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <new>
 #include <optional>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -80,56 +83,6 @@ class GivenKernelOp final : public Op {
   BoundKernels bound_;
 };
 
-// A product is cut where a slice has at least this much work, two operations for each multiply-add, and then
-// into at most this many slices: small enough to share out, large enough that oneDNN packs its operands once
-// for many uses.
-constexpr std::int64_t slice_operations = 1'000'000;
-constexpr std::int64_t max_slices = 64;
-
-/// Cuts rows of out, or columns where there are more of them: the longer side, in multiples of 16.
-std::vector<Region> regions_of(const op::Matmul& d, std::int64_t most) {
-  const std::int64_t m = d.out.shape[0], n = d.out.shape[1], k = d.k();
-  const bool by_rows = m >= n;
-  const std::int64_t length = by_rows ? m : n;
-  const std::int64_t wanted = std::clamp<std::int64_t>(2 * m * n * k / slice_operations, 1, most);
-  const std::int64_t piece = ((length + wanted - 1) / wanted + 15) / 16 * 16;
-  std::vector<Region> regions;
-  for (std::int64_t first = 0; first < length; first += piece) {
-    const std::int64_t count = std::min(piece, length - first);
-    regions.push_back(by_rows ? Region{first, count, 0, n} : Region{0, m, first, count});
-  }
-  return regions;
-}
-
-/// A region of the output, and of which of a batch: `product` is of those alone.
-struct PartOfProduct {
-  op::Matmul product;
-  Region region;
-};
-
-/// Regions of a product, or of each of a batch of large ones; of small ones some in a call.
-std::vector<PartOfProduct> parts_of(const op::Matmul& d) {
-  std::vector<PartOfProduct> parts;
-  if (d.out.shape.rank() == 2) {
-    for (const Region& region : regions_of(d, max_slices)) parts.push_back({d, region});
-    return parts;
-  }
-  const op::Matmul one = d.matrix_at(0);
-  const std::int64_t m = one.out.shape[0], n = one.out.shape[1], batch = d.batch();
-  const std::vector<Region> regions = regions_of(one, std::max<std::int64_t>(max_slices / batch, 1));
-  const std::int64_t wanted =
-      std::clamp<std::int64_t>(2 * batch * m * n * d.k() / slice_operations, 1, max_slices);
-  const std::int64_t together = regions.size() > 1 ? 1 : (batch + wanted - 1) / wanted;
-  for (std::int64_t first = 0; first < batch; first += together) {
-    const std::int64_t count = std::min(together, batch - first);
-    op::Matmul some = d;
-    some.a = d.a.part(0, first, count), some.b = d.b.part(0, first, count);
-    some.out = d.out.part(0, first, count);
-    for (const Region& region : regions) parts.push_back({some, region});
-  }
-  return parts;
-}
-
 [[noreturn]] void refuse(const char* got) {
   throw StateError(
       detail::concat("got ", got,
@@ -144,6 +97,7 @@ class MatmulOp final : public Op {
   MatmulOp(ThreadPool& pool, const OneDnn& onednn, const KernelTable& kernels, const op::Matmul& d,
            const Bindings& at)
       : pool_(pool), onednn_(onednn) {
+    std::set<std::array<std::int64_t, 3>> tried;  // sizes: what one does, all of its size do
     for (const auto& [product, region] : parts_of(d)) {
       Slice slice;
       if (d.out.dtype == DType::float32)
@@ -151,11 +105,9 @@ class MatmulOp final : public Op {
       else
         slice.plain = kernels.product(product, at, region);
       if (d.out.shape.rank() == 2) slice.epilogue = kernels.epilogue(op::epilogue_of(d), at, region);
+      if (slice.product && tried.insert({product.batch(), region.rows, region.columns}).second)
+        slice.product->try_once(onednn);
       slices_.push_back(std::move(slice));
-    }
-    if (slices_.front().product) {  // all are as large as the first, but for the last
-      slices_.front().product->try_once(onednn);
-      if (slices_.size() > 1) slices_.back().product->try_once(onednn);
     }
     if (d.bias_gradient) bias_gradient_ = kernels.bias_gradient(d, at);
   }

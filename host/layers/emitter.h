@@ -45,6 +45,8 @@ class Emitter {
   bool trains(const LayerNode& layer) const { return trains() && places_.frozen.count(&layer) == 0; }
   /// Whether statistics of batches are kept: in training, not where only gradients are asked for.
   bool keeps_statistics() const { return phase_ == Phase::training; }
+  /// Whether the next batch goes on with this one's states: not where only gradients are asked for.
+  bool keeps_states() const { return phase_ != Phase::gradient; }
   /// Of random numbers that no other layer of the model draws.
   std::uint64_t noise_seed() { return seed_ ^ (0x9E3779B97F4A7C15u * ++noises_); }
 

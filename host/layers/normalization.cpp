@@ -96,7 +96,7 @@ class BatchNormalizationNode final : public SimpleLayer {
     return [=, this](Emitter& e, const View& gradient, bool wanted) {
       if (!wanted) return View{};
       const View zeros = e.temporary(mean.shape), dx = e.temporary(shape);
-      e.add(op::Map{Rescale{0, 0}, mean, zeros});
+      e.add(op::Fill{zeros, 0});
       e.add(op::BatchNorm{gradient.matrix(),
                           gamma,
                           {},

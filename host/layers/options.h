@@ -73,6 +73,8 @@ void list_recurrent(Config& config, Options& of) {
   GLIA_FIELD(return_sequences);
   GLIA_FIELD(return_state);
   GLIA_FIELD(go_backwards);
+  GLIA_FIELD(stateful);
+  GLIA_FIELD(batch_size);
   GLIA_FIELD(unroll);
 }
 

@@ -107,12 +107,17 @@ std::vector<Variable> RecurrentNode::variables_for(const Shapes& inputs) const {
                                  options_.recurrent_initializer.value(),
                                  options_.recurrent_regularizer.value(),
                                  options_.recurrent_constraint.value()}};
-  if (!options_.use_bias) return weights;
-  weights.push_back({"bias", resets_after() ? Shape{2, gates} : Shape{gates},
-                     options_.bias_initializer.value(), options_.bias_regularizer.value(),
-                     options_.bias_constraint.value()});
-  if (cell_ == op::Cell::lstm && options_.unit_forget_bias)
-    weights.back().given = forgetting_bias(options_.bias_initializer.value(), units_);
+  if (options_.use_bias) {
+    weights.push_back({"bias", resets_after() ? Shape{2, gates} : Shape{gates},
+                       options_.bias_initializer.value(), options_.bias_regularizer.value(),
+                       options_.bias_constraint.value()});
+    if (cell_ == op::Cell::lstm && options_.unit_forget_bias)
+      weights.back().given = forgetting_bias(options_.bias_initializer.value(), units_);
+  }
+  for (std::size_t i = 0; options_.stateful && i < states(); ++i) {
+    weights.push_back({i == 0 ? "state" : "carry", {options_.batch_size, units_}, Zeros{}, {}, {}, false});
+    weights.back().is_state = true;
+  }
   return weights;
 }
 
@@ -131,6 +136,11 @@ Emission RecurrentNode::emit(Emitter& e, const std::vector<Operand>& inputs) con
   const View& mask = inputs[0].mask;
   GLIA_CHECK(!mask || mask.shape == Shape({rows, steps}), ShapeError, "layer \"", name, "\" (", type(),
              ") got a mask of shape ", mask.shape, ", expected one for each step: ", Shape({rows, steps}));
+  GLIA_CHECK(!options_.stateful || rows == options_.batch_size, ShapeError, "layer \"", name, "\" (", type(),
+             ", stateful) got a batch of ", rows, " rows, expected ", options_.batch_size,
+             ", its batch_size: it goes on with the states of each row. Give a multiple of that many rows, "
+             "in batches "
+             "of that size");
   Operands operands{{}, {}, input};
   View x = input;
   if (e.trains() && options_.dropout > 0) {
@@ -158,6 +168,10 @@ Emission RecurrentNode::emit(Emitter& e, const std::vector<Operand>& inputs) con
 
   const auto kept = [&](std::int64_t count) { return e.temporary({e.trains() ? count : 1, rows, units_}); };
   d.mask = mask;
+  if (options_.stateful) {
+    d.initial_h = e.value(state(0));
+    if (states() > 1) d.initial_c = e.value(state(1));
+  }
   if (inputs.size() > 1) d.initial_h = inputs[1].view;
   if (inputs.size() > 2) d.initial_c = inputs[2].view;
   d.h = kept(steps + 1);
@@ -177,13 +191,13 @@ Emission RecurrentNode::emit(Emitter& e, const std::vector<Operand>& inputs) con
 
   Emission result;
   result.outputs.push_back({d.out, options_.return_sequences ? mask : View{}});
-  if (options_.return_state) {
-    const std::int64_t last = options_.go_backwards || !e.trains() ? 0 : steps;
-    for (const View& states : {d.h, d.c}) {
-      if (!states) continue;
-      result.outputs.push_back({e.temporary({rows, units_})});
-      e.add(op::Copy{one_of(states, last), result.outputs.back().view});
-    }
+  const std::int64_t last = options_.go_backwards || !e.trains() ? 0 : steps;
+  for (std::size_t i = 0; i < states(); ++i) {
+    const View ends = one_of(i == 0 ? d.h : d.c, last);
+    if (options_.stateful && e.keeps_states()) e.add(op::Copy{ends, e.value(state(i))});
+    if (!options_.return_state) continue;
+    result.outputs.push_back({e.temporary({rows, units_})});
+    e.add(op::Copy{ends, result.outputs.back().view});
   }
   result.backward = [operands, this](Emitter& e, const std::vector<View>& gradients,
                                      const std::vector<bool>& wanted) {
@@ -260,6 +274,8 @@ std::shared_ptr<LayerNode> recurrent(op::Cell cell, int units, const RecurrentOp
   auto node = make_node<RecurrentNode>(cell, units, o);
   const char* const type = node->type();
   GLIA_CHECK(units >= 1, ValueError, type, " got ", units, " units, expected at least 1");
+  GLIA_CHECK(!o.stateful || o.batch_size >= 1, ValueError, type, " got stateful and a batch_size of ",
+             o.batch_size, ", expected batch_size to say how many rows each batch has");
   checked_rate(type, o.dropout, "dropout"), checked_rate(type, o.recurrent_dropout, "recurrent_dropout");
   elementwise(*node, "activation", o.activation);
   elementwise(*node, "recurrent_activation", o.recurrent_activation);

@@ -34,6 +34,8 @@ class RecurrentNode final : public LayerNode {
 
  private:
   struct Operands;
+  /// The weight that keeps h, or c.
+  const Variable& state(std::size_t which) const { return variables[variables.size() - states() + which]; }
   bool resets_after() const { return cell_ == op::Cell::gru; }
   bool reverses_out() const { return options_.go_backwards != turns_round_; }
   std::vector<View> emit_backward(Emitter& emitter, const Operands& operands,

@@ -31,6 +31,17 @@ void ModelWeights::set(const std::vector<TensorView>& values) const {
   write(variables(), values, [this](std::size_t i) { return names()[i]; });
 }
 
+void ModelWeights::reset_states() const {
+  for (const Variable* variable : variables())
+    if (variable->is_state)
+      write({variable}, {Tensor::zeros(variable->shape)}, [](std::size_t) { return ""; });
+}
+
+bool ModelWeights::has_states() const {
+  const std::vector<const Variable*> all = variables();
+  return std::any_of(all.begin(), all.end(), [](const Variable* variable) { return variable->is_state; });
+}
+
 std::int64_t ModelWeights::count() const {
   std::int64_t count = 0;
   for (const Variable* variable : variables()) count += variable->shape.elements();

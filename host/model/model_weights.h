@@ -27,6 +27,8 @@ class ModelWeights {
   std::vector<Tensor> values() const;
   /// Throws ShapeError, DeviceError; nothing changes then.
   void set(const std::vector<TensorView>& values) const;
+  void reset_states() const;
+  bool has_states() const;
   std::int64_t count() const;
   /// Of variables and layers that are to be trained, whatever compile found.
   std::int64_t trainable_count() const;

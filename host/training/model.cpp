@@ -270,6 +270,10 @@ void Model::set_weights(std::initializer_list<TensorView> weights) {
   const Using core(core_);
   core.built("set_weights").weights().set(weights);
 }
+void Model::reset_states() {
+  const Using core(core_);
+  core.built("reset_states").weights().reset_states();
+}
 std::vector<std::string> Model::weight_names() const {
   const Using core(core_);
   return core.built("weight_names").weights().names();

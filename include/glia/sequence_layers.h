@@ -30,6 +30,10 @@ class GlobalAveragePooling1D : public Layer {
 /// `return_state` their states follow as further outputs, (units,) each: apply() gives them all. Where they are applied to more than
 /// the sequence, {x, h} or of an LSTM {x, h, c}, they begin with those states; else with zeros. Masked steps leave states alone, and give
 /// what was given before.
+///
+/// With `stateful` a layer begins each batch, in fit, evaluate and predict alike, with the states that the batch before ended with, row
+/// by row, until Model::reset_states(): for series that are cut into pieces, in order (fit's shuffle = false). Its states are weights
+/// that are not trained, "state" and of an LSTM "carry", (batch_size, units) each. A batch of another number of rows is a ShapeError.
 struct RecurrentOptions {
   ActivationName activation = "tanh";
   ActivationName recurrent_activation = "sigmoid";  ///< of the gates; a SimpleRNN has none
@@ -51,6 +55,8 @@ struct RecurrentOptions {
   bool return_sequences = false;
   bool return_state = false;
   bool go_backwards = false;  ///< the last step first; sequences are returned in that order
+  bool stateful = false;      ///< batches go on where the one before ended
+  int batch_size = 0;         ///< the rows of each batch, which `stateful` asks for
   bool unroll = false;     ///< accepted, and without effect: steps are always laid out when a model is built
   Shape input_shape = {};  ///< of one row; see Layer
   bool trainable = true;   ///< as set_trainable
