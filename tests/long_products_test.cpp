@@ -45,6 +45,26 @@ class LongProducts : public DeviceTest {
 };
 INSTANTIATE_TEST_SUITE_P(Devices, LongProducts, ::testing::ValuesIn(test_devices()), device_name);
 
+// The gradients of weights are cut into blocks on the CPU, of which the last are smaller.
+TEST_P(LongProducts, In_blocks_leave_nothing_out) {
+  struct Case {
+    std::int64_t rows;
+    int features, units;
+  };
+  std::vector<Case> cases{{700, 130, 70}, {512, 63, 129}, {600, 1, 65}, {511, 65, 64}};
+  if (GetParam().is_cpu()) cases.push_back({513, 600, 520});  // more than 64 blocks of 64 by 64
+  for (const Case& c : cases) {
+    const Numbers narrow = numbers(DType::float32, c.rows, c.features, c.units, "tanh");
+    const Numbers wide = numbers(DType::float64, c.rows, c.features, c.units, "tanh");
+    for (std::size_t i = 0; i < wide.all.size(); ++i)
+      for (std::size_t j = 0; j < wide.all[i].size(); ++j)
+        ASSERT_NEAR(narrow.all[i][j], wide.all[i][j], 3e-5 * std::fabs(wide.all[i][j]))
+            << c.rows << " rows of " << c.features << " to " << c.units << ", number " << j << " of " << i
+            << '\n'
+            << narrow.plan;
+  }
+}
+
 TEST_P(LongProducts, Equal_those_of_float64) {
   struct Case {
     std::int64_t rows;

@@ -24,8 +24,8 @@ struct Variable {
   Regularizers regularizer = {};
   Constraints constraint = {};
   bool trainable = true;          ///< false for what no optimizer changes, such as moving averages
-  bool is_state = false;          ///< what a batch leaves to the next; steps write it, and it is not trained
   std::vector<float> given = {};  ///< in place of the initializer's values; one alone is all of them
+  bool is_state = false;          ///< what a batch leaves to the next; steps write it, and it is not trained
 
   std::shared_ptr<WeightBlock> block = {};  ///< null until a graph with its layer is built
   std::int64_t offset = 0;                  ///< bytes from the block's start
