@@ -62,6 +62,9 @@ TEST(AttentionLayers, Gradients_are_slopes) {
       {Attention(), {q, narrow}},
       {Attention({.use_scale = true, .return_attention_scores = true}), {q, v, narrow}},
       {Attention({.use_causal_mask = true, .dropout = 0.4}), {q, narrow}},
+      {Attention({.score_mode = "concat"}), {q, narrow}},
+      {Attention({.use_scale = true, .score_mode = "concat", .return_attention_scores = true}),
+       {q, v, narrow}},
       {AdditiveAttention(), {q, narrow}},
       {AdditiveAttention({.use_scale = false, .return_attention_scores = true}), {q, v, narrow}},
       {AdditiveAttention({.use_scale = true, .use_causal_mask = true, .dropout = 0.2}), {q, narrow}},
@@ -82,7 +85,7 @@ TEST(AttentionLayers, Gradients_with_masks_are_slopes) {
   for (const Layer& layer :
        {Layer(MultiHeadAttention(2, 3)), Layer(MultiHeadAttention(2, 2, {.use_causal_mask = true})),
         Layer(GroupQueryAttention(2, 2, 1)), Layer(Attention({.use_scale = true})),
-        Layer(AdditiveAttention())}) {
+        Layer(Attention({.use_scale = true, .score_mode = "concat"})), Layer(AdditiveAttention())}) {
     Draws draws(seed++);
     const Symbol x = Input({5});
     const Symbol embedded = Embedding(4, 3, {.mask_zero = true})(x);
@@ -104,6 +107,40 @@ TEST(AttentionLayers, Gradients_with_masks_are_slopes) {
       EXPECT_TRUE(close(got[w], slope, wide_slope_tolerance)) << layer.type() << ", weight " << w;
     }
   }
+}
+
+TEST(AttentionLayers, Concat_scores_are_sums_of_tanh) {
+  Draws draws(17);
+  const Symbol q = Input({3, 4}), v = Input({5, 2}), k = Input({5, 4});
+  const Attention layer({.use_scale = true, .score_mode = "concat", .return_attention_scores = true});
+  Model model({q, v, k}, layer.apply({q, v, k}));
+  model.set_dtype(DType::float64);
+  const double scale = 0.75, weight = -1.5;
+  model.set_weights({Tensor({scale}), Tensor({weight})});
+  EXPECT_EQ(model.weight_names()[1], "attention/concat_score_weight");
+  std::vector<Tensor> x;
+  for (const Shape& rows : {Shape{2, 3, 4}, Shape{2, 5, 2}, Shape{2, 5, 4}}) x.push_back(draws.tensor(rows));
+  const auto outputs = model.predict_all(x, {.verbose = 0});
+  const double* const queries = x[0].data<double>();
+  const double* const values = x[1].data<double>();
+  const double* const keys = x[2].data<double>();
+  for (std::int64_t row = 0; row < 2; ++row)
+    for (std::int64_t i = 0; i < 3; ++i) {
+      double scores[5], total = 0;
+      for (std::int64_t j = 0; j < 5; ++j) {
+        double sum = 0;
+        for (std::int64_t f = 0; f < 4; ++f)
+          sum += std::tanh(scale * (queries[(row * 3 + i) * 4 + f] + keys[(row * 5 + j) * 4 + f]));
+        total += scores[j] = std::exp(weight * sum);
+      }
+      for (std::int64_t j = 0; j < 5; ++j)
+        EXPECT_NEAR(outputs[1].tensor.data<double>()[(row * 3 + i) * 5 + j], scores[j] / total, 1e-12);
+      for (std::int64_t f = 0; f < 2; ++f) {
+        double out = 0;
+        for (std::int64_t j = 0; j < 5; ++j) out += scores[j] / total * values[(row * 5 + j) * 2 + f];
+        EXPECT_NEAR(outputs[0].tensor.data<double>()[(row * 3 + i) * 2 + f], out, 1e-12);
+      }
+    }
 }
 
 TEST(AttentionLayers, A_query_sees_nothing_behind_its_place) {
@@ -221,6 +258,7 @@ TEST(AttentionLayers, What_cannot_be_is_refused) {
                            {"MultiHeadAttention got 0 heads", "at least 1"});
   expect_error<ValueError>([] { MultiHeadAttention(2, 3, {.dropout = 1}); }, {"dropout 1"});
   expect_error<ValueError>([] { GroupQueryAttention(2, 3, 2); }, {"3 heads of queries and 2", "multiple"});
+  expect_error<ValueError>([] { Attention({.score_mode = "add"}); }, {"\"add\"", "\"concat\""});
   expect_error<ValueError>([] { PositionEmbedding(0); }, {"sequence_length 0"});
   expect_error<ShapeError>([] { MultiHeadAttention(2, 3)(Input({4, 5})); }, {"{query, value}", "1 inputs"});
   expect_error<ShapeError>(

@@ -279,8 +279,11 @@ inline std::vector<Sample> samples() {
       {"Attention",
        {{5, 2}, {4, 2}},
        [] {
-         return Attention(
-             {.use_scale = true, .use_causal_mask = true, .return_attention_scores = true, .dropout = 0.15});
+         return Attention({.use_scale = true,
+                           .score_mode = "concat",
+                           .use_causal_mask = true,
+                           .return_attention_scores = true,
+                           .dropout = 0.15});
        }},
       {"AdditiveAttention",
        {{5, 2}, {4, 2}},

@@ -16,6 +16,7 @@ namespace {
 template <class Options>
 void list(Config& config, Options& options) {
   config.field("use_scale", options.use_scale);
+  if constexpr (requires { options.score_mode; }) config.field("score_mode", options.score_mode);
   list_attention(config, options);
 }
 
@@ -25,8 +26,13 @@ class AttentionNode final : public LayerNode {
       : is_additive_(is_additive), options_(options) {}
 
   const char* type() const override { return is_additive_ ? "AdditiveAttention" : "Attention"; }
-  void describe(Config& config) override { list(config, options_); }
-  bool can_train() const override { return options_.use_scale; }
+  void describe(Config& config) override {
+    if (!is_additive_) return list(config, options_);
+    AdditiveAttentionOptions additive{options_.use_scale, options_.use_causal_mask,
+                                      options_.return_attention_scores, options_.dropout};
+    list(config, additive);
+  }
+  bool can_train() const override { return options_.use_scale || is_concat(); }
 
   Shapes output_shapes(const Shapes& inputs) const override {
     expect_queries_and_keys(*this, inputs);
@@ -38,15 +44,19 @@ class AttentionNode final : public LayerNode {
     return outputs;
   }
   std::vector<Variable> variables_for(const Shapes& inputs) const override {
-    if (!options_.use_scale) return {};
-    if (is_additive_) return {{"scale", {inputs[0][1]}, GlorotUniform{}}};
-    return {{"scale", {1}, Ones{}}};
+    std::vector<Variable> weights;
+    if (options_.use_scale && is_additive_) weights.push_back({"scale", {inputs[0][1]}, GlorotUniform{}});
+    if (options_.use_scale && !is_additive_) weights.push_back({"scale", {1}, Ones{}});
+    if (is_concat()) weights.push_back({"concat_score_weight", {1}, Ones{}});
+    return weights;
   }
 
   Emission emit(Emitter& e, const std::vector<Operand>& inputs) const override {
     const View &query = inputs[0].view, &value = inputs[1].view, &key = inputs.back().view;
     const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = value.shape[1];
-    const Scores scores = is_additive_ ? additive_scores(e, query, key) : dot_scores(e, query, key);
+    const Scores scores = is_additive_  ? additive_scores(e, query, key)
+                          : is_concat() ? concat_scores(e, query, key)
+                                        : dot_scores(e, query, key);
     SeenKeys seen{masks_of_keys(inputs, false), Masked::lowered};
     if (options_.use_causal_mask) seen.masks.push_back(emit_causal_mask(e, queries, keys));
     const AttendedValues attended =
@@ -76,29 +86,36 @@ class AttentionNode final : public LayerNode {
   }
 
  private:
+  bool is_concat() const { return !is_additive_ && options_.score_mode == "concat"; }
+
   /// Of queries and keys, (rows, queries, keys); and the gradients of both from that of the scores.
   struct Scores {
     View all;
     std::function<std::pair<View, View>(Emitter& emitter, const View& gradient)> backward;
   };
 
+  /// A view times a weight (1,).
+  static View scaled(Emitter& e, const View& view, const Variable& weight) {
+    return emit_binary(e, binary::Multiply{}, view, with_rank(e.value(weight), view.shape.rank()),
+                       view.shape);
+  }
+  /// The gradient of the view, from that of what was made of it; and the weight's.
+  static View scaled_back(Emitter& e, const View& gradient, const View& view, const Variable& weight) {
+    if (e.trains(weight)) {
+      const View terms = emit_binary(e, binary::Multiply{}, gradient, view, view.shape);
+      e.add(op::Reduce::of_rows(terms.reshaped({view.shape.elements(), 1}), e.gradient(weight),
+                                [&](const Shape& room) { return e.temporary(room, DType::float64); }));
+    }
+    return scaled(e, gradient, weight);
+  }
+
   Scores dot_scores(Emitter& e, const View& query, const View& key) const {
-    const Shape shape{query.shape[0], query.shape[1], key.shape[1]};
-    const View plain = e.temporary(shape);
+    const View plain = e.temporary({query.shape[0], query.shape[1], key.shape[1]});
     e.add(op::Matmul{query, key.transposed(), plain});
-    const View scale = options_.use_scale ? e.value(variables[0]).reshaped({1, 1, 1}) : View{};
-    const View all = scale ? emit_binary(e, binary::Multiply{}, plain, scale, shape) : plain;
-    return {all, [=, this](Emitter& e, const View& gradient) {
-              View of_plain = gradient;
-              if (scale) {
-                of_plain = emit_binary(e, binary::Multiply{}, gradient, scale, shape);
-                if (e.trains(variables[0])) {
-                  const View terms = emit_binary(e, binary::Multiply{}, gradient, plain, shape);
-                  e.add(op::Reduce::of_rows(
-                      terms.reshaped({shape.elements(), 1}), e.gradient(variables[0]),
-                      [&](const Shape& room) { return e.temporary(room, DType::float64); }));
-                }
-              }
+    return {options_.use_scale ? scaled(e, plain, variables[0]) : plain,
+            [=, this](Emitter& e, const View& gradient) {
+              const View of_plain =
+                  options_.use_scale ? scaled_back(e, gradient, plain, variables[0]) : gradient;
               const View of_query = e.temporary(query.shape), of_key = e.temporary(key.shape);
               e.add(op::Matmul{of_plain, key, of_query});
               e.add(op::Matmul{of_plain.transposed(), query, of_key});
@@ -106,13 +123,45 @@ class AttentionNode final : public LayerNode {
             }};
   }
 
-  /// sum(scale * tanh(q + k)) of every query with every key.
-  Scores additive_scores(Emitter& e, const View& query, const View& key) const {
+  /// concat_score_weight * sum(tanh(scale * (q + k))) of every query with every key.
+  Scores concat_scores(Emitter& e, const View& query, const View& key) const {
+    const View sums = sums_of_pairs(e, query, key);
+    const Shape pairs = sums.shape;
+    const View in = options_.use_scale ? scaled(e, sums, variables[0]) : sums, bent = e.temporary(pairs);
+    e.add(op::Map{Tanh{}, in, bent});
+    const View plain = emit_sum(e, bent, 3).reshaped({pairs[0], pairs[1], pairs[2]});
+    return {scaled(e, plain, variables.back()), [=, this](Emitter& e, const View& gradient) {
+              const View of_plain = scaled_back(e, gradient, plain, variables.back());
+              const View of_bent = contiguous_copy(
+                  e, of_plain.reshaped({pairs[0], pairs[1], pairs[2], 1}).broadcast_to(pairs));
+              View of_sums = e.temporary(pairs);
+              e.add(op::MapGradient{Tanh{}, bent, of_bent, of_sums});
+              if (options_.use_scale) of_sums = scaled_back(e, of_sums, sums, variables[0]);
+              return of_pairs(e, of_sums, query, key);
+            }};
+  }
+
+  /// q + k of every query with every key, (rows, queries, keys, width).
+  static View sums_of_pairs(Emitter& e, const View& query, const View& key) {
     const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = key.shape[1],
                        width = query.shape[2];
-    const Shape pairs{rows, queries, keys, width}, shape{rows, queries, keys};
-    const View sums = emit_binary(e, binary::Add{}, query.reshaped({rows, queries, 1, width}),
-                                  key.reshaped({rows, 1, keys, width}), pairs);
+    return emit_binary(e, binary::Add{}, query.reshaped({rows, queries, 1, width}),
+                       key.reshaped({rows, 1, keys, width}), {rows, queries, keys, width});
+  }
+  /// The gradients of queries and keys, from that of their sums.
+  static std::pair<View, View> of_pairs(Emitter& e, const View& gradient, const View& query,
+                                        const View& key) {
+    const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = key.shape[1],
+                       width = query.shape[2];
+    return {sum_to(e, gradient, {rows, queries, 1, width}).reshaped(query.shape),
+            sum_to(e, gradient, {rows, 1, keys, width}).reshaped(key.shape)};
+  }
+
+  /// sum(scale * tanh(q + k)) of every query with every key.
+  Scores additive_scores(Emitter& e, const View& query, const View& key) const {
+    const View sums = sums_of_pairs(e, query, key);
+    const Shape pairs = sums.shape, shape{pairs[0], pairs[1], pairs[2]};
+    const std::int64_t width = pairs[3];
     const View bent = e.temporary(pairs);
     e.add(op::Map{Tanh{}, sums, bent});
     View scale;  // (width, 1)
@@ -132,8 +181,7 @@ class AttentionNode final : public LayerNode {
               const View of_bent = e.temporary(pairs), of_sums = e.temporary(pairs);
               e.add(op::Matmul{column, scale.transposed(), of_bent.matrix()});
               e.add(op::MapGradient{Tanh{}, bent, of_bent, of_sums});
-              return std::pair(sum_to(e, of_sums, {rows, queries, 1, width}).reshaped(query.shape),
-                               sum_to(e, of_sums, {rows, 1, keys, width}).reshaped(key.shape));
+              return of_pairs(e, of_sums, query, key);
             }};
   }
 
@@ -212,6 +260,8 @@ constexpr LayerClass classes[] = {
 std::shared_ptr<LayerNode> attention(bool is_additive, const AttentionOptions& options) {
   auto node = make_node<AttentionNode>(is_additive, options);
   checked_rate(node->type(), options.dropout, "dropout");
+  GLIA_CHECK(options.score_mode == "dot" || options.score_mode == "concat", ValueError, node->type(),
+             " got score_mode \"", options.score_mode, "\", expected \"dot\" or \"concat\"");
   node->name = options.name, node->trainable = options.trainable;
   return node;
 }
@@ -222,8 +272,12 @@ LayerClasses dot_attention_classes() { return classes; }
 
 Attention::Attention(const AttentionOptions& options) : Layer(attention(false, options)) {}
 AdditiveAttention::AdditiveAttention(const AdditiveAttentionOptions& o)
-    : Layer(attention(true, {o.use_scale, o.use_causal_mask, o.return_attention_scores, o.dropout,
-                             o.trainable, o.name})) {}
+    : Layer(attention(true, {.use_scale = o.use_scale,
+                             .use_causal_mask = o.use_causal_mask,
+                             .return_attention_scores = o.return_attention_scores,
+                             .dropout = o.dropout,
+                             .trainable = o.trainable,
+                             .name = o.name})) {}
 
 PositionEmbedding::PositionEmbedding(int sequence_length, const PositionEmbeddingOptions& options)
     : Layer(make_node<PositionEmbeddingNode>(sequence_length, options)) {

@@ -54,6 +54,7 @@ class GroupQueryAttention : public Layer {
 
 struct AttentionOptions {
   bool use_scale = false;                ///< learn a factor of the scores
+  std::string score_mode = "dot";        ///< or "concat": of tanh(scale (q + k)), summed, in place of q k^T
   bool use_causal_mask = false;          ///< an argument of the call in Keras
   bool return_attention_scores = false;  ///< likewise: the second output, (queries, keys)
   double dropout = 0;                    ///< of the scores
@@ -62,8 +63,9 @@ struct AttentionOptions {
 };
 
 /// softmax(scale q k^T) v (Luong et al. 2015), of {query, value} or {query, value, key}: (queries, width), (keys, width) ->
-/// (queries, width of the value). Masked keys are not seen; masked queries give 0. Weight: scale (1,), where it is learned.
-/// Throws ValueError for a rate outside [0, 1), when applied ShapeError for inputs that do not go together.
+/// (queries, width of the value). Masked keys are not seen; masked queries give 0. Weights: scale (1,), where it is learned,
+/// and concat_score_weight (1,), the factor of the sums of score_mode "concat". Throws ValueError for a rate outside [0, 1) and another
+/// score_mode, when applied ShapeError for inputs that do not go together.
 class Attention : public Layer {
  public:
   explicit Attention(const AttentionOptions& options = {});
