@@ -392,7 +392,7 @@ rehearse() {
   local double=build/cpu/tests/cuda_double/libglia_cuda_double
   [[ -f ${double}_hidden.so ]] || fail "build/cpu has no double of CUDA: scripts/test.sh builds it where CUDA's headers are"
   folder=$out/folder
-  fill "$folder" build/cpu -0 "$double.so" "${double}_hidden.so" || fail "the folder could not be filled"
+  fill "$folder" build/cpu -0T0 "$double.so" "${double}_hidden.so" || fail "the folder could not be filled"
   run
 }
 
