@@ -211,10 +211,23 @@ std::vector<Descriptor> emit_step(const StepParts& parts, const ProgramKey& key)
   return descriptors;
 }
 
+namespace {
+
+/// As many rows as layers take, where a step is only looked at: those that keep states have a number of their own.
+std::int64_t some_batch(const StepParts& parts) {
+  for (const LayerNode* node : parts.network.nodes())
+    for (const Variable& variable : node->variables)
+      if (variable.is_state) return variable.shape[0];
+  return 1;
+}
+
+}  // namespace
+
 Shapes masks_of_outputs(const StepParts& parts) {
   Emitter e(parts.dtype, Emitter::Phase::inference, parts.seed, parts.places);
   std::vector<Operand> inputs;
-  for (const Shape& input : parts.network.input_shapes()) inputs.push_back({e.temporary(input.prepend(1))});
+  for (const Shape& input : parts.network.input_shapes())
+    inputs.push_back({e.temporary(input.prepend(some_batch(parts)))});
   Shapes masks;
   for (const Operand& output : parts.network.graph().emit(e, inputs).outputs)
     masks.push_back(output.mask ? output.mask.shape.row() : Shape{});
@@ -223,7 +236,7 @@ Shapes masks_of_outputs(const StepParts& parts) {
 
 std::unordered_set<const Variable*> unreached_weights(const StepParts& parts) {
   Emitter e(parts.dtype, Emitter::Phase::gradient, parts.seed, parts.places);
-  emit_rows(e, parts, plain_key(parts, Mode::gradient, 1));
+  emit_rows(e, parts, plain_key(parts, Mode::gradient, some_batch(parts)));
   std::unordered_set<const Variable*> unreached;
   for (const auto& [variable, place] : parts.places.gradients)
     if (!e.has_gradient(*variable)) unreached.insert(variable);
