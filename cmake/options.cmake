@@ -51,6 +51,15 @@ function(glia_target_defaults target)
     if(GLIA_SANITIZE MATCHES "address.*undefined|undefined.*address")  # AddressSanitizer tells of these too, where they are used
       list(APPEND flags -fno-sanitize=null,vptr,returns-nonnull-attribute)
     endif()
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # clang tells of loops that it cannot vectorise, as no sanitized one can be
+      target_compile_options(${target} PRIVATE -Wno-pass-failed)
+    endif()
+    foreach(sanitizer address thread)
+      if(GLIA_SANITIZE MATCHES "${sanitizer}" AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # which says so by itself
+        string(TOUPPER "${sanitizer}" upper)
+        target_compile_definitions(${target} PRIVATE __SANITIZE_${upper}__=1)
+      endif()
+    endforeach()
     target_compile_options(${target} PRIVATE ${flags})
     target_link_options(${target} PRIVATE ${flags} ${GLIA_FAST_LINKER} INTERFACE "$<BUILD_INTERFACE:-fsanitize=${GLIA_SANITIZE}>")
   endif()

@@ -22,7 +22,7 @@ set(of_numbers accuracy added_loss augmented_training bfloat16 callback_calls ca
 
 # Those that run on the double of CUDA there, beside suites of CUDA alone.
 set(sanitized_on_double allocator c_interface c_models c_streams convolution custom_layer dlpack_devices embedded_memory few_rows layers
-  learner model_file out_of_memory predictor program recurrent_layers sequential tensor_devices two_threads updates)
+  learner model_file predictor program recurrent_layers sequential tensor_devices two_threads updates)
 
 if(GLIA_SANITIZE_SOME AND GLIA_SANITIZE STREQUAL "thread")
   list(JOIN of_threads "|" of_threads)
