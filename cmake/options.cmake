@@ -15,13 +15,19 @@ if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 # Sanitized programs are large, and there are many: GNU's older linker takes three times as long for one.
-set(GLIA_FAST_LINKER)
+set(GLIA_SANITIZED_LINKS)
 if(GLIA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   find_program(GLIA_GOLD ld.gold)
   mark_as_advanced(GLIA_GOLD)
   if(GLIA_GOLD)
-    set(GLIA_FAST_LINKER -fuse-ld=gold)
+    set(GLIA_SANITIZED_LINKS -fuse-ld=gold)
   endif()
+endif()
+
+# Tests replace operator new, for which clang's runtime is to be a shared library, as g++'s is.
+if(GLIA_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-runtime-dir OUTPUT_VARIABLE runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
+  list(APPEND GLIA_SANITIZED_LINKS -shared-libsan "-Wl,-rpath,${runtime}")
 endif()
 
 # Every target of this project goes through here; nothing of it reaches the code of a project that embeds Glia, except
@@ -61,7 +67,7 @@ function(glia_target_defaults target)
       endif()
     endforeach()
     target_compile_options(${target} PRIVATE ${flags})
-    target_link_options(${target} PRIVATE ${flags} ${GLIA_FAST_LINKER} INTERFACE "$<BUILD_INTERFACE:-fsanitize=${GLIA_SANITIZE}>")
+    target_link_options(${target} PRIVATE ${flags} ${GLIA_SANITIZED_LINKS} INTERFACE "$<BUILD_INTERFACE:-fsanitize=${GLIA_SANITIZE}>")
   endif()
 endfunction()
 
