@@ -24,12 +24,6 @@ if(GLIA_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   endif()
 endif()
 
-# Tests replace operator new, for which clang's runtime is to be a shared library, as g++'s is.
-if(GLIA_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-runtime-dir OUTPUT_VARIABLE runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
-  list(APPEND GLIA_SANITIZED_LINKS -shared-libsan "-Wl,-rpath,${runtime}")
-endif()
-
 # Every target of this project goes through here; nothing of it reaches the code of a project that embeds Glia, except
 # the sanitizers, without which its programs would not link.
 function(glia_target_defaults target)

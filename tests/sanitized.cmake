@@ -9,6 +9,10 @@ endif()
 set(of_threads allocator augmented_training callback_calls convolution custom_layer datasets determinism embedded_memory few_rows layers
   learner log predictor profiler program recurrent_layers sequential signals tensorboard thread_pool two_threads updates)
 
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # whose ThreadSanitizer alone lets a test replace operator new
+  list(REMOVE_ITEM of_threads allocator program)
+endif()
+
 # Those that look at numbers and words, by code that other suites walk too: kernels run on the double, and the double itself.
 set(of_numbers accuracy added_loss augmented_training bfloat16 callback_calls callback_hooks check_gradients cost
   cuda_double[a-z_]* custom_errors custom_loss determinism extremes focal frozen_layers functional_data functional_errors
