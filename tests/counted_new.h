@@ -37,6 +37,9 @@ inline void free_noted(void* memory, std::size_t alignment) noexcept {
 // g++ sees malloc and free inlined into a new and its delete, and calls that a mismatch.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
+// Clang's ThreadSanitizer brings its own, beside which no others can be linked: there nothing is counted.
+#if !defined(__clang__) || !defined(__SANITIZE_THREAD__)
+
 // Those of arrays call these.
 void* operator new(std::size_t bytes) { return glia::test::allocate_noted_or_throw(bytes, 0); }
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
@@ -60,3 +63,5 @@ void operator delete(void* memory, std::size_t, std::align_val_t alignment) noex
 void operator delete(void* memory, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   glia::test::free_noted(memory, static_cast<std::size_t>(alignment));
 }
+
+#endif

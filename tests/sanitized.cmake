@@ -9,7 +9,7 @@ endif()
 set(of_threads allocator augmented_training callback_calls convolution custom_layer datasets determinism embedded_memory few_rows layers
   learner log predictor profiler program recurrent_layers sequential signals tensorboard thread_pool two_threads updates)
 
-if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # whose ThreadSanitizer alone lets a test replace operator new
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # these are nothing where news are not counted (counted_new.h)
   list(REMOVE_ITEM of_threads allocator program)
 endif()
 

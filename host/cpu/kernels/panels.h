@@ -22,7 +22,9 @@ constexpr int vector_bytes = 16, tile_rows = 6;
 #endif
 constexpr int width = 2 * vector_bytes / 4;  ///< columns of a panel
 constexpr std::int64_t block_k = 512;        ///< of k, summed before it is added to what there is
-using Vector = float __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
+// A typedef: of an alias declaration clang 14 forgets the alignment, and its loads and stores then trap.
+typedef float Vector __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
+static_assert(alignof(Vector) == 4);
 
 inline std::int64_t packed_size(std::int64_t k, std::int64_t n) {
   return (n + width - 1) / width * width * k;
