@@ -95,6 +95,9 @@ std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, co
         model.context(), static_cast<std::size_t>(checked_bytes(shape, model.dtype)), MemoryUse::tensors));
     places.push_back(memories.back()->data());
   }
+  Pass pass = pass_over(model, Mode::infer, batch, inputs);
+  pass.flip_average = options.flip_average;
+  if (rows > 0) expect_batches(model, pass, rows);
   const CallbackList callbacks(owner, model, options.callbacks,
                                {.steps = steps_for(rows, options.batch_size), .verbose = options.verbose});
   callbacks.each([](Callback& callback) { callback.on_predict_begin(); });
@@ -108,8 +111,6 @@ std::vector<NamedTensor> predict(Model& owner, Core& model, const Tensors& x, co
   progress.begin(steps_for(rows, batch));
   feeder->begin(std::nullopt, 0);
   LaunchSize size(callbacks.watches_batches(Mode::infer));
-  Pass pass = pass_over(model, Mode::infer, batch, inputs);
-  pass.flip_average = options.flip_average;
   run_pass(model, pass, *feeder, size, progress, &callbacks);
   progress.end(Logs());
   for (std::size_t i = 0; i < names.size(); ++i) {

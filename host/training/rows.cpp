@@ -29,13 +29,17 @@ Pass pass_over(const Core& model, Mode mode, std::int64_t batch, const Rows& dat
   return pass;
 }
 
+void expect_batches(Core& model, const Pass& pass, std::int64_t rows) {
+  const std::int64_t last = rows % pass.batch;
+  if (last == 0 || !model.weights().has_states()) return;
+  Pass end = pass;
+  end.batch = last;
+  model.program(end);
+}
+
 std::unique_ptr<Feeder> make_feeder(Core& model, const Rows& data, const Pass& pass, std::int64_t budget) {
   model.program(pass);  // takes its memory first
-  if (const std::int64_t last = rows_of(data) % pass.batch; last > 0 && model.weights().has_states()) {
-    Pass end = pass;
-    end.batch = last;
-    model.program(end);  // is refused before anything is touched
-  }
+  expect_batches(model, pass, rows_of(data));
   const std::int64_t row_bytes = row_bytes_of(data);
   const std::int64_t bytes = rows_of(data) * row_bytes;
   if (budget > 0 && bytes > budget) return streaming_feeder(model.context(), data, pass.batch, budget);

@@ -37,6 +37,9 @@ void build_for(Core& model, const Tensors& x, const char* call);
 /// What a pass over these rows runs. `data` are inputs, targets and weights.
 Pass pass_over(const Core& model, Mode mode, std::int64_t batch, const Rows& data);
 
+/// Throws what a layer that keeps states throws for the last batch of so many rows, before anything is computed.
+void expect_batches(Core& model, const Pass& pass, std::int64_t rows);
+
 /// Rows held on the device, or streamed where they are more than the budget, or than a GPU has memory for beside
 /// what the steps need.
 std::unique_ptr<Feeder> make_feeder(Core& model, const Rows& data, const Pass& pass, std::int64_t budget);
