@@ -22,9 +22,17 @@ constexpr int vector_bytes = 16, tile_rows = 6;
 #endif
 constexpr int width = 2 * vector_bytes / 4;  ///< columns of a panel
 constexpr std::int64_t block_k = 512;        ///< of k, summed before it is added to what there is
-// A typedef: of an alias declaration clang 14 forgets the alignment, and its loads and stores then trap.
-typedef float Vector __attribute__((vector_size(vector_bytes), aligned(4), may_alias));
-static_assert(alignof(Vector) == 4);
+using Vector = float __attribute__((vector_size(vector_bytes)));
+
+/// Of any address: types of less alignment are lost on the way, by clang 14 of an alias, by g++ of what `auto` stands for.
+[[gnu::always_inline]] inline Vector load(const float* from) {
+  Vector vector;
+  __builtin_memcpy(&vector, from, sizeof vector);
+  return vector;
+}
+[[gnu::always_inline]] inline void store(const Vector& vector, float* to) {
+  __builtin_memcpy(to, &vector, sizeof vector);
+}
 
 inline std::int64_t packed_size(std::int64_t k, std::int64_t n) {
   return (n + width - 1) / width * width * k;
@@ -49,8 +57,7 @@ template <int rows>
                                                  std::int64_t columns, bool adds) {
   Vector sums[rows][2] = {};
   for (std::int64_t l = 0; l < k; ++l) {
-    const Vector left = *reinterpret_cast<const Vector*>(panel + l * width);
-    const Vector right = *reinterpret_cast<const Vector*>(panel + l * width + width / 2);
+    const Vector left = load(panel + l * width), right = load(panel + l * width + width / 2);
     GLIA_UNROLL
     for (int r = 0; r < rows; ++r) {
       const float x = a[r * a_stride + l];
@@ -61,13 +68,12 @@ template <int rows>
   for (int r = 0; r < rows; ++r) {
     float* const to = out + r * out_stride;
     if (columns == width) {
-      auto* const whole = reinterpret_cast<Vector*>(to);
-      whole[0] = adds ? whole[0] + sums[r][0] : sums[r][0];
-      whole[1] = adds ? whole[1] + sums[r][1] : sums[r][1];
+      store(adds ? load(to) + sums[r][0] : sums[r][0], to);
+      store(adds ? load(to + width / 2) + sums[r][1] : sums[r][1], to + width / 2);
       continue;
     }
     float part[width];
-    *reinterpret_cast<Vector*>(part) = sums[r][0], *reinterpret_cast<Vector*>(part + width / 2) = sums[r][1];
+    store(sums[r][0], part), store(sums[r][1], part + width / 2);
     for (std::int64_t j = 0; j < columns; ++j) to[j] = adds ? to[j] + part[j] : part[j];
   }
 }
