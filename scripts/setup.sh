@@ -115,6 +115,7 @@ missing_packages() {
     elif ! clang_has_sanitizers; then
       wanted+=("libclang-rt-$("$(find_clang)" -dumpversion | cut -d. -f1)-dev")
     fi
+    wanted+=(libomp-dev) # clang's OpenMP, by which oneDNN is told to leave threads to the library
   fi
   [[ $1 != ci ]] || command -v pkg-config >/dev/null || wanted+=(pkg-config)
   [[ $1 != ci ]] || command -v dpkg-shlibdeps >/dev/null || wanted+=(dpkg-dev)
