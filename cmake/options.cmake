@@ -51,15 +51,13 @@ function(glia_target_defaults target)
     if(GLIA_SANITIZE MATCHES "address.*undefined|undefined.*address")  # AddressSanitizer tells of these too, where they are used
       list(APPEND flags -fno-sanitize=null,vptr,returns-nonnull-attribute)
     endif()
-    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # clang tells of loops that it cannot vectorise, as no sanitized one can be
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      # Clang tells of loops that it cannot vectorise, as no sanitized one can be; and not by these names what it sanitizes.
       target_compile_options(${target} PRIVATE -Wno-pass-failed)
+      string(REGEX MATCH "address|thread" sanitizer "${GLIA_SANITIZE}")
+      string(TOUPPER "${sanitizer}" sanitizer)
+      target_compile_definitions(${target} PRIVATE __SANITIZE_${sanitizer}__=1)
     endif()
-    foreach(sanitizer address thread)
-      if(GLIA_SANITIZE MATCHES "${sanitizer}" AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # which says so by itself
-        string(TOUPPER "${sanitizer}" upper)
-        target_compile_definitions(${target} PRIVATE __SANITIZE_${upper}__=1)
-      endif()
-    endforeach()
     target_compile_options(${target} PRIVATE ${flags})
     target_link_options(${target} PRIVATE ${flags} ${GLIA_SANITIZED_LINKS} INTERFACE "$<BUILD_INTERFACE:-fsanitize=${GLIA_SANITIZE}>")
   endif()

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -100,6 +101,41 @@ TEST_P(StatefulLayers, A_stateful_layer_trains_as_one_that_is_given_the_states) 
         EXPECT_TRUE(close(now[i], expected[i], {.relative = 1e-5, .absolute = 1e-6})) << i;
     }
     EXPECT_FALSE(all_close(states[0], Tensor::zeros({4, 5}), 0, 1e-3));
+  }
+}
+
+TEST_P(StatefulLayers, Both_ways_of_a_bidirectional_layer_go_on) {
+  const Tensor first = drawn(17, {4, 3, 2}), second = drawn(18, {4, 3, 2});
+  for (const Kind& kind : kinds()) {
+    SCOPED_TRACE(kind.name);
+    Sequential stateful{Bidirectional(kind.make(5, {.stateful = true, .batch_size = 4}))};
+    std::vector<Symbol> inputs{Input({3, 2})};
+    for (std::size_t i = 0; i < 2 * kind.states; ++i) inputs.push_back(Input({5}));
+    Model given(inputs, {Bidirectional(kind.make(5, {}))(inputs)});
+    for (Model* model : std::initializer_list<Model*>{&stateful, &given})
+      model->compile({.loss = "mse", .device = current_device()});
+    stateful.build({3, 2});
+    /// Those that are states, or the others.
+    const auto weights = [&](bool states) {
+      std::vector<Tensor> some;
+      const std::vector<std::string> names = stateful.weight_names();
+      TensorList all = stateful.get_weights();
+      for (std::size_t i = 0; i < names.size(); ++i)
+        if ((names[i].ends_with("/state") || names[i].ends_with("/carry")) == states)
+          some.push_back(std::move(all[i]));
+      return some;
+    };
+    given.set_weights(weights(false));
+    for (const Tensor* x : {&first, &second}) {
+      std::vector<Tensor> all;
+      all.push_back(x->clone());
+      for (Tensor& state : weights(true)) all.push_back(std::move(state));
+      ASSERT_EQ(all.size(), 1 + 2 * kind.states);
+      const Tensor expected = given.predict(all, {.verbose = 0});
+      EXPECT_TRUE(
+          close(stateful.predict(*x, {.verbose = 0}), expected, {.relative = 1e-5, .absolute = 1e-6}));
+    }
+    for (const Tensor& state : weights(true)) EXPECT_FALSE(all_close(state, Tensor::zeros({4, 5}), 0, 1e-3));
   }
 }
 

@@ -27,6 +27,7 @@ class ModelWeights {
   std::vector<Tensor> values() const;
   /// Throws ShapeError, DeviceError; nothing changes then.
   void set(const std::vector<TensorView>& values) const;
+  /// Makes what batches leave to the next zeros.
   void reset_states() const;
   bool has_states() const;
   std::int64_t count() const;

@@ -75,8 +75,7 @@ Predictor::Engine::Engine(const Core& model, const PredictorOptions& options)
              ", expected 1, or for uint8 a finite number other than 0");
   GLIA_CHECK(!model.weights().has_states(), ValueError, "model \"", model.network().name,
              "\" has a stateful layer, which goes on from batch to batch: a predictor's calls come in any "
-             "order. Give states as "
-             "inputs and take them as outputs (return_state), or call predict");
+             "order. Give states as inputs and take them as outputs (return_state), or call predict");
   const std::vector<std::int64_t> sizes = sizes_of(options);
   for (const std::shared_ptr<WeightBlock>& block : places_.blocks)
     readers_.emplace_back(block->gate(), context_);

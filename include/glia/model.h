@@ -176,7 +176,8 @@ class Model {
   /// Throws ShapeError where number or shapes differ; nothing changes then.
   void set_weights(const std::vector<Tensor>& weights);
   void set_weights(std::initializer_list<TensorView> weights);  ///< set_weights({kernel, bias})
-  /// Makes the states of stateful layers zeros, with which a series begins.
+  /// Makes the states of stateful layers (RecurrentOptions::stateful) zeros, with which a series begins; nothing where there are
+  /// none. Throws StateError where the input's shape is not known. Synchronises.
   void reset_states();
   /// Writes a safetensors file, whole or not at all; ".safetensors" is added to a name without extension.
   /// Names are "dense/kernel", "dense/bias"; of a model within it "block/dense/kernel". Synchronises. Throws FileError, for a path that names no file ("", "folder/") too.

@@ -64,7 +64,7 @@ struct RecurrentOptions {
 };
 
 /// h' = activation(x kernel + bias + h recurrent_kernel): (steps, features) -> (units,). Weights: kernel (features, units),
-/// recurrent_kernel (units, units), bias (units,). Throws ValueError for units below 1 and rates outside [0, 1), when built ShapeError
+/// recurrent_kernel (units, units), bias (units,). Throws ValueError for units below 1, rates outside [0, 1) and stateful without a batch_size, when built ShapeError
 /// for rows that are no sequences of at least one step.
 class SimpleRNN : public Layer {
  public:
