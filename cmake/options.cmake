@@ -34,6 +34,9 @@ endif()
 # Every target of this project goes through here; nothing of it reaches the code of a project that embeds Glia, except
 # the sanitizers, without which its programs would not link.
 function(glia_target_defaults target)
+  if(GLIA_EXPORT_ALL)
+    target_compile_definitions(${target} PRIVATE GLIA_EXPORT_ALL)
+  endif()
   set_target_properties(${target} PROPERTIES CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra $<$<BOOL:${GLIA_WERROR}>:-Werror>>

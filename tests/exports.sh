@@ -45,7 +45,7 @@ internal=$(comm -23 <(echo "$named") <(echo "$defined"))
 for name in Core LayerNode; do # of which it is known
   grep -qx "$name" <<<"$internal" || none "is no longer a class that include/glia only names, as far as this test sees" <<<"$name"
 done
-none "exports classes that include/glia only names; define them as class __attribute__((visibility(\"hidden\"))) Name" \
+none "exports classes that include/glia only names; define them as class GLIA_HIDDEN Name" \
   < <(comm -12 <(echo "$owners") <(echo "$internal"))
 
 copy=$(mktemp)

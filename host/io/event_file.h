@@ -6,12 +6,14 @@
 // the first record or summary = 5 { value = 1 { tag = 1 (text), simple_value = 2 (float) } } in the others.
 #pragma once
 
+#include <host/base/hidden.h>
+
 #include <cstdint>
 #include <string>
 
 namespace glia::io {
 
-class __attribute__((visibility("hidden"))) EventFile {
+class GLIA_HIDDEN EventFile {
  public:
   /// Makes `folder`, and in it a new file events.out.tfevents.SECONDS.HOST.PROCESS.NUMBER, which no other writer has.
   /// Throws FileError.

@@ -4,13 +4,14 @@
 
 #include <glia/layers.h>
 #include <glia/symbol.h>
+#include <host/base/hidden.h>
 #include <host/layers/layer_node.h>  // defines: Shapes
 
 #include <vector>
 
 namespace glia {
 
-struct __attribute__((visibility("hidden"))) Application {
+struct GLIA_HIDDEN Application {
   Layer layer;
   std::vector<Symbol> inputs;  ///< none: an input of a graph
   Shapes outputs;

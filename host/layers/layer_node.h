@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glia/layers.h>
+#include <host/base/hidden.h>
 #include <host/layers/emitter.h>
 #include <host/weights/variable.h>
 
@@ -40,7 +41,7 @@ class LayerCopies {
   std::unordered_map<const LayerNode*, std::shared_ptr<LayerNode>> copies_;
 };
 
-class __attribute__((visibility("hidden"))) LayerNode {
+class GLIA_HIDDEN LayerNode {
  public:
   virtual ~LayerNode() = default;
 

@@ -8,6 +8,7 @@
 #include <glia/in_use.h>
 #include <glia/model.h>
 #include <glia/mutable_tensor_view.h>
+#include <host/base/hidden.h>
 #include <host/model/model_weights.h>
 #include <host/model/network.h>
 #include <host/model/passes.h>
@@ -29,8 +30,7 @@ namespace glia {
 /// The blocks in which variables lie, bound; nothing else yet.
 Bindings bind_blocks(const VariablePlaces& places);
 
-class __attribute__((visibility("hidden"))) Core final : public Builder,
-                                                         public std::enable_shared_from_this<Core> {
+class GLIA_HIDDEN Core final : public Builder, public std::enable_shared_from_this<Core> {
  public:
   std::uint64_t seed = 0;
   DType dtype = DType::float32;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/program.h>
+#include <host/base/hidden.h>
 
 #include <atomic>
 #include <chrono>
@@ -15,7 +16,7 @@
 
 namespace glia {
 
-class __attribute__((visibility("hidden"))) Profile {
+class GLIA_HIDDEN Profile {
  public:
   /// The steps of all Programs that are in the same words: same mode, batch size and Ops.
   struct Section {

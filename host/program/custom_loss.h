@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/custom_loss.h>
+#include <host/base/hidden.h>
 #include <host/layers/custom_body.h>
 #include <host/layers/emitter.h>
 
@@ -11,7 +12,7 @@
 
 namespace glia {
 
-class __attribute__((visibility("hidden"))) CustomLossBody final : public CustomBody {
+class GLIA_HIDDEN CustomLossBody final : public CustomBody {
  public:
   CustomLossBody(std::shared_ptr<const CustomLoss> own, const detail::CustomFunctions<CustomLoss>& functions)
       : own_(std::move(own)), functions_(functions) {}

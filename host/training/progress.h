@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/history.h>  // defines: Logs
+#include <host/base/hidden.h>
 
 #include <cstdint>
 #include <functional>
@@ -24,7 +25,7 @@ bool draws_bar(int verbose);
 ///       if (progress.wants_update()) progress.update(step, read_logs());
 ///     }
 ///     progress.end(read_logs());
-class __attribute__((visibility("hidden"))) Progress {
+class GLIA_HIDDEN Progress {
  public:
   using Clock = std::function<double()>;  ///< seconds since some fixed moment
 
