@@ -47,7 +47,8 @@ void append_elementary_kernels(const Descriptor& descriptor, const Bindings& bin
       collect_products(descriptor, bindings, list) || collect_images(descriptor, bindings, list) ||
       collect_layers(descriptor, bindings, list) || collect_losses(descriptor, bindings, list) ||
       collect_updates(descriptor, bindings, list) || collect_merge(descriptor, bindings, list) ||
-      collect_sequences(descriptor, bindings, list) || collect_few_rows(descriptor, bindings, list));
+      collect_sequences(descriptor, bindings, list) || collect_attention(descriptor, bindings, list) ||
+      collect_few_rows(descriptor, bindings, list));
   launches = std::move(list.launches);
 }
 

@@ -102,6 +102,10 @@ class CudaBlock {
     return x;
   }
   template <class T>
+  __device__ T group_get(T x, std::int64_t lane) const {
+    return __shfl_sync(whole_warp, x, static_cast<int>(lane));
+  }
+  template <class T>
   __device__ std::int64_t group_first_max(T x, std::int64_t i) const {
     for (unsigned distance = warp_threads / 2; distance > 0; distance /= 2) {
       const T other = __shfl_xor_sync(whole_warp, x, distance);

@@ -13,6 +13,7 @@
 //   sync()                barrier of the block; every thread must come
 //   sum(x)                sum over the block, in an order fixed by its size; every thread must come and gets it
 //   group_sum(x), group_max(x), group_first_max(x, i)   the same over the group; the last is the least i of a greatest x
+//   group_get(x, lane)    the x of a lane of the group; every thread must come
 //   sum_down<most>(x, across)   sums over the threads whose ranks are alike modulo `across`, a power of two of at most 32 / most, of
 //                         each of the numbers in the array x, in an order fixed by the block's size; every thread must come and
 //                         gets its own in x
@@ -94,6 +95,10 @@ class SerialBlock {
   }
   template <class T>
   GLIA_HD T group_max(T x) const {
+    return x;
+  }
+  template <class T>
+  GLIA_HD T group_get(T x, std::int64_t) const {
     return x;
   }
   template <class T>

@@ -50,6 +50,9 @@ using MergeFamily = Family<op::Copy, op::Binary, op::Reduce>;
 /// kernels/lower_sequences.h. A Recurrent is done in steps, by functions of its own.
 using SequenceFamily = Family<op::Fill, op::Mask>;
 
+/// kernels/lower_attention.h
+using AttentionFamily = Family<op::Attention, op::AttentionGradient>;
+
 /// kernels/lower_few_rows.h: dense layers over a few rows.
 using FewRowsFamily = Family<op::FewRows>;
 
@@ -64,7 +67,7 @@ constexpr bool each_has_a_family(const std::variant<Members...>*) {
 }
 static_assert(
     each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily, MergeFamily,
-                      SequenceFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
+                      SequenceFamily, AttentionFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
     "a descriptor but Matmul and Recurrent, and Custom, which is no kernel of ours, belongs to exactly one "
     "family");
 }  // namespace detail

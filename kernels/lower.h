@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <kernels/lower_attention.h>
 #include <kernels/lower_few_rows.h>
 #include <kernels/lower_images.h>
 #include <kernels/lower_layers.h>

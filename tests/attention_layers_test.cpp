@@ -253,6 +253,69 @@ TEST_P(AttentionOn, Trains_and_infers_as_the_cpu_does) {
   EXPECT_TRUE(close(trained(current_device()), trained("cpu"), {.relative = 1e-3, .absolute = 1e-4}));
 }
 
+/// Sizes around those at which the CPU and a GPU cut their work.
+TEST_P(AttentionOn, Computes_in_float32_what_float64_gives) {
+  struct Sizes {
+    int queries, keys, heads, key_heads, width, value_width;
+    bool causal;
+    double dropout;
+  };
+  const Sizes all[] = {{1, 1, 1, 1, 1, 1, false, 0},     {47, 48, 2, 2, 3, 5, false, 0},
+                       {48, 47, 2, 2, 16, 16, true, 0},  {97, 97, 4, 2, 7, 7, true, 0.2},
+                       {50, 33, 3, 1, 4, 4, false, 0.3}, {5, 100, 2, 2, 33, 17, false, 0.1},
+                       {3, 4, 1, 1, 130, 140, true, 0}};
+  for (const Sizes& s : all) {
+    for (const bool given_mask : {false, true}) {
+      Draws draws(11);
+      std::vector<Tensor> x, weights;
+      x.push_back(draws.tensor({3, s.queries, 4})), x.push_back(draws.tensor({3, s.keys, 6}));
+      std::vector<Symbol> inputs{Input({s.queries, 4}), Input({s.keys, 6})};
+      if (given_mask) {
+        inputs.push_back(Input({s.queries, s.keys}));
+        x.push_back(draws.tensor({3, s.queries, s.keys}));
+        for (std::int64_t i = 0; i < x.back().size(); ++i) {
+          double& seen = x.back().data<double>()[i];
+          seen = seen > -0.5 ? 1 : 0;
+        }
+      }
+      const MultiHeadAttentionOptions options{.use_causal_mask = s.causal,
+                                              .use_attention_mask = given_mask,
+                                              .return_attention_scores = s.queries % 2 == 0,
+                                              .value_dim = s.heads == s.key_heads ? s.value_width : 0,
+                                              .dropout = s.dropout};
+      const Tensor y = draws.tensor({3, s.queries, 4}),
+                   of_scores = draws.tensor({3, s.heads, s.queries, s.keys});
+      const auto numbers = [&](DType dtype) {
+        const Layer layer = s.heads == s.key_heads
+                                ? Layer(MultiHeadAttention(s.heads, s.width, options))
+                                : Layer(GroupQueryAttention(s.width, s.heads, s.key_heads, options));
+        Model model(inputs, layer.apply(inputs));
+        model.set_dtype(dtype), model.set_seed(3);
+        model.compile({.loss = "mse", .context = context()});
+        if (weights.empty())
+          for (const Tensor& weight : model.get_weights()) weights.push_back(draws.tensor(weight.shape()));
+        std::vector<Tensor> cast, in;
+        for (const Tensor& weight : weights) cast.push_back(weight.cast(dtype));
+        for (const Tensor& one : x) in.push_back(one.cast(dtype));
+        model.set_weights(cast);
+        std::vector<Tensor> targets;
+        targets.push_back(y.cast(dtype));
+        if (options.return_attention_scores) targets.push_back(of_scores.cast(dtype));
+        std::vector<Tensor> result;
+        for (NamedTensor& output : model.predict_all(in, {.verbose = 0}))
+          result.push_back(std::move(output.tensor));
+        for (Tensor& gradient : model.gradients(in, targets).weights) result.push_back(std::move(gradient));
+        return result;
+      };
+      const std::vector<Tensor> wide = numbers(DType::float64), narrow = numbers(DType::float32);
+      for (std::size_t i = 0; i < wide.size(); ++i)
+        EXPECT_TRUE(close(narrow[i], wide[i], {.relative = 1e-4, .absolute = 1e-6, .scaled = 2e-5}))
+            << i << " of " << s.queries << " queries and " << s.keys << " keys"
+            << (given_mask ? ", masked" : "");
+    }
+  }
+}
+
 TEST(AttentionLayers, What_cannot_be_is_refused) {
   expect_error<ValueError>([] { MultiHeadAttention(0, 3); },
                            {"MultiHeadAttention got 0 heads", "at least 1"});

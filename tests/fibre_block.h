@@ -86,6 +86,12 @@ class FibreBlock {
     });
   }
   template <class T>
+  T group_get(T x, std::int64_t lane) {
+    return over_group<T>(x, 0, [&](const auto& slots) {
+      return static_cast<T>(slots[static_cast<std::size_t>(lane)].number);
+    });
+  }
+  template <class T>
   std::int64_t group_first_max(T x, std::int64_t index) {
     return over_group<std::int64_t>(x, index, [](const auto& slots) {
       auto best = slots[0];

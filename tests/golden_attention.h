@@ -60,6 +60,26 @@ inline std::function<Model()> plain_attention(const std::function<Layer()>& laye
   };
 }
 
+/// Of a Transformer, over words, of two blocks.
+inline Model encoder() {
+  const Symbol x = Input({5});
+  Symbol y = Embedding(7, 4, {.mask_zero = true, .name = "words"})(x);
+  for (const std::string part : {"first", "second"}) {
+    const Symbol normal = LayerNormalization({.name = part + "_norm"})(y);
+    y = y + MultiHeadAttention(2, 2, {.use_bias = false, .name = part + "_heads"})({normal, normal});
+    const Symbol wide =
+        Dense(6, "gelu", {.name = part + "_wide"})(LayerNormalization({.name = part + "_attended"})(y));
+    y = y + Dense(4, {.name = part + "_narrow"})(wide);
+  }
+  return Model({x}, {Dense(1, "sigmoid", {.name = "head"})(GlobalAveragePooling1D()(y))});
+}
+
+/// What a query gets that sees no key.
+inline Model none_seen() {
+  const Symbol x = Input({5}), w = Embedding(7, 4, {.mask_zero = true, .name = "words"})(x);
+  return Model({x}, {Dense(2, {.name = "head"})(Flatten()(heads()({w, w})))});
+}
+
 inline std::function<Model()> normalized(const std::vector<int>& axis) {
   return [axis] {
     const Symbol x = Input({3, 4, 2}), hidden = Dense(5, "tanh", {.name = "hidden"})(x);
@@ -82,6 +102,7 @@ inline std::vector<GraphCase> attention_cases() {
       {"heads_causal", of_numbers(causal_heads), {.optimizer = Adam{.learning_rate = 0.01}, .loss = "mse"}},
       {"heads_masked", of_words(heads), labels},
       {"heads_masked_causal", of_words(causal_heads), labels},
+      {"heads_none_seen", none_seen, plain},
       {"heads_other_keys", other_keys, plain},
       {"groups", of_numbers(groups), plain},
       {"groups_masked", of_words(groups), labels},
@@ -89,6 +110,18 @@ inline std::vector<GraphCase> attention_cases() {
       {"attention", plain_attention([] { return Attention(); }), plain},
       {"attention_causal", plain_attention([] { return Attention({.use_causal_mask = true}); }), plain},
       {"attention_masked", of_words([] { return Attention(); }), labels},
+      {"attention_scaled", plain_attention([] {
+         return Attention({.use_scale = true, .use_causal_mask = true, .name = "scaled"});
+       }),
+       plain},
+      {"attention_concat", plain_attention([] {
+         return Attention({.use_scale = true, .score_mode = "concat", .name = "scaled"});
+       }),
+       plain},
+      {"attention_concat_masked", of_words([] { return Attention({.score_mode = "concat"}); }), labels},
+      {"encoder",
+       encoder,
+       {.optimizer = SGD{.learning_rate = 0.05}, .loss = "binary_crossentropy", .metrics = {"accuracy"}}},
       {"additive", plain_attention([] { return AdditiveAttention({.use_scale = true, .name = "additive"}); }),
        plain},
       {"additive_plain",

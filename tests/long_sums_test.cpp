@@ -290,6 +290,7 @@ const std::set<std::string> others = {"Begin",         "Schedule",
                                       "Binary",        "FewRows",
                                       "Fill",          "Mask",
                                       "Recurrent",     "RecurrentGradient",  // over units, in blocks of 512
+                                      "Attention",     "AttentionGradient",  // over widths, and over steps
                                       "Custom"};
 
 template <class... Members>

@@ -261,6 +261,28 @@ class OperandRules {
             "recurrent_gradients are a gru's");
     if (d.recurrent_gradients) require(d.recurrent_gradients.shape == d.gates.shape, "recurrent_gradients");
   }
+  void operator()(const op::Attention& d) {
+    attention(d);
+    require(d.out.shape == Shape({d.rows(), d.heads(), d.steps(), d.values.shape[3]}),
+            "out has another shape");
+  }
+  void operator()(const op::AttentionGradient& d) {
+    attention(d.of);
+    const Shape scores{d.of.rows(), d.of.heads(), d.of.steps(), d.of.keys.shape[2]};
+    require(d.out_gradient || d.weights_gradient, "there is nothing to go back from");
+    require(static_cast<bool>(d.out_gradient) == static_cast<bool>(d.values_gradient),
+            "values get no gradient, or one of nothing");
+    require(static_cast<bool>(d.of.weights), "the weights were not kept");
+    require(d.scores_gradient.shape == scores && d.scores_gradient.is_contiguous(), "no room for scores");
+    if (d.weights_gradient)
+      require(d.weights_gradient.shape == scores && d.weights_gradient.is_contiguous(),
+              "gradients of other weights");
+    for (const auto& [view, gradient] :
+         {std::pair(&d.of.queries, &d.queries_gradient), std::pair(&d.of.keys, &d.keys_gradient),
+          std::pair(&d.of.values, &d.values_gradient)})
+      if (*gradient)
+        require(view->shape == gradient->shape && gradient->strides[3] == 1, "a gradient of another shape");
+  }
   void operator()(const op::Custom& d) {
     using Role = op::Custom::Role;
     require(d.body != nullptr, "there is no body");
@@ -300,6 +322,19 @@ class OperandRules {
     require((d.cell == op::Cell::lstm) == static_cast<bool>(d.c), "c is an LSTM's");
     if (d.c) require(d.c.shape == d.h.shape, "h and c of other shapes");
     state(d.noise, d, "noise");
+  }
+  void attention(const op::Attention& d) {
+    require(d.heads() % d.keys.shape[1] == 0, "heads of keys go not into those of queries");
+    require(d.keys.shape == Shape({d.rows(), d.keys.shape[1], d.keys.shape[2], d.queries.shape[3]}),
+            "keys go not with queries");
+    require(d.values.shape == Shape({d.rows(), d.keys.shape[1], d.keys.shape[2], d.values.shape[3]}),
+            "values go not with keys");
+    for (const View* view : {&d.queries, &d.keys, &d.values})
+      require(view->strides[3] == 1, "numbers of a step do not lie together");
+    const Shape scores{d.rows(), d.heads(), d.steps(), d.keys.shape[2]};
+    if (d.mask) require(d.mask.shape == scores, "a mask of other scores");
+    if (d.weights)
+      require(d.weights.shape == scores && d.weights.is_contiguous(), "other weights than scores");
   }
   void require(bool ok, const std::string& what) {
     if (!ok) say_(what);

@@ -25,6 +25,7 @@ bool collect_losses(const Descriptor& descriptor, const Bindings& bindings, Kern
 bool collect_updates(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_merge(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_sequences(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
+bool collect_attention(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 bool collect_few_rows(const Descriptor& descriptor, const Bindings& bindings, KernelList& list);
 
 /// See cuda/kernels.h.

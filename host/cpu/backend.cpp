@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/error.h>
 #include <glia/version.h>
+#include <host/cpu/attention.h>
 #include <host/cpu/backend.h>
 #include <host/cpu/convolution.h>
 #include <host/cpu/custom.h>
@@ -313,6 +314,8 @@ class CpuBackend final : public Backend {
         leaves_the_stack = true;
       } else if (auto recurrent = prepare_recurrent(pool_, heap_, *kernels_.table, descriptor, bindings)) {
         ops.push_back(std::move(recurrent));
+      } else if (auto attention = prepare_attention(pool_, heap_, *kernels_.table, descriptor, bindings)) {
+        ops.push_back(std::move(attention));
       } else if (bindings.given && has_sources(descriptor)) {
         ops.push_back(std::make_unique<GivenKernelOp>(pool_, *kernels_.table, descriptor, bindings));
       } else if (const auto* custom = std::get_if<op::Custom>(&descriptor)) {

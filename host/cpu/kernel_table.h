@@ -61,6 +61,12 @@ struct KernelTable {
   /// same bits.
   void (*multiply_rows)(const float* a, std::int64_t a_stride, std::int64_t rows, const Weights& weights,
                         const float* packed, float* out, std::int64_t out_stride);
+  /// Attention in float32, of a row's head of keys, which of them all `head` counts; `room` is so many floats to work in.
+  std::int64_t (*attention_room)(const op::Attention& attention);
+  void (*attend)(const op::Attention& attention, const Bindings& bindings, std::int64_t head, float* room);
+  std::int64_t (*attention_gradient_room)(const op::AttentionGradient& gradient);
+  void (*attend_back)(const op::AttentionGradient& gradient, const Bindings& bindings, std::int64_t head,
+                      float* room);
   /// patches (count, taps * channels) = what the windows of `count` pixels of the output, from `first` on, see of x; of a
   /// convolution without groups
   void (*copy_patches)(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,

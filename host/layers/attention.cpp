@@ -14,17 +14,13 @@ View as_batch(const View& view) {
   return view.reshaped({view.shape[0] * view.shape[1], view.shape[2], view.shape[3]});
 }
 
-}  // namespace
+/// (rows, steps, heads, width), heads before steps.
+View by_heads(const View& steps) { return steps.permuted({0, 2, 1, 3}); }
 
-View emit_causal_mask(Emitter& e, std::int64_t queries, std::int64_t keys) {
-  const View mask = e.temporary({1, 1, queries, keys});
-  e.add(op::Fill{mask, 1, true});
-  return mask;
-}
-
-AttendedValues emit_attended_values(Emitter& e, const View& scores, const View& values, const SeenKeys& seen,
-                                    double dropout) {
-  View mask, masked = scores;
+/// All masks as one, among them a causal one where it is wanted; empty where there are none.
+View emit_mask(Emitter& e, const SeenKeys& seen, bool causal, const Shape& scores) {
+  View mask;
+  if (causal) e.add(op::Fill{mask = e.temporary({1, 1, scores[2], scores[3]}), 1, true});
   for (const View& more : seen.masks) {
     if (!mask) {
       mask = more;
@@ -35,13 +31,20 @@ AttendedValues emit_attended_values(Emitter& e, const View& scores, const View& 
       if (both[axis] == 1) both[axis] = more.shape[axis];
     mask = emit_binary(e, binary::Multiply{}, mask, more, both);
   }
-  const bool replaces = mask && seen.how == Masked::replaced;
+  return mask;
+}
+
+}  // namespace
+
+AttendedScores emit_attended_scores(Emitter& e, const View& scores, const View& values, const SeenKeys& seen,
+                                    double dropout) {
+  const View mask = emit_mask(e, seen, seen.causal, scores.shape);
+  View masked = scores;
   if (mask) {
     constexpr double much = 1e9;  // as in Keras
     const View lower = e.temporary(mask.shape);
     e.add(op::Map{Rescale{much, -much}, mask, lower});
-    if (replaces) masked = emit_binary(e, binary::Multiply{}, scores, mask, scores.shape);
-    masked = emit_binary(e, binary::Add{}, masked, lower, scores.shape);
+    masked = emit_binary(e, binary::Add{}, scores, lower, scores.shape);
   }
   const View weights = e.temporary(scores.shape);
   e.add(op::SoftmaxRows{masked.matrix(), weights.matrix()});
@@ -69,12 +72,41 @@ AttendedValues emit_attended_values(Emitter& e, const View& scores, const View& 
       }
       of_weights = emit_sum_of_gradients(e, of_weights, by_out);
     }
-    View of_scores = e.temporary(scores.shape);
+    const View of_scores = e.temporary(scores.shape);
     e.add(op::SoftmaxGradient{weights.matrix(), of_weights.matrix(), of_scores.matrix()});
-    if (replaces) of_scores = emit_binary(e, binary::Multiply{}, of_scores, mask, scores.shape);
     return std::pair(of_scores, of_values);
   };
-  return {out, weights, backward};
+  return {{out, weights}, backward};
+}
+
+Attended emit_attention(Emitter& e, const View& queries, const View& keys, const View& values, double scale,
+                        const SeenKeys& seen, double dropout, bool wants_weights) {
+  const Shape &q = queries.shape, &v = values.shape;
+  const Shape scores{q[0], q[2], q[1], v[1]};
+  const View out = e.temporary({q[0], q[1], q[2], v[3]});
+  op::Attention attention{by_heads(queries), by_heads(keys), by_heads(values), by_heads(out)};
+  // Where a query sees none of the keys that are left to it, and so all, later ones are asked, too.
+  const bool sees_all = seen.causal && !seen.masks.empty();
+  if (const View mask = emit_mask(e, seen, sees_all, scores)) attention.mask = mask.broadcast_to(scores);
+  if (wants_weights || e.trains()) attention.weights = e.temporary(scores);
+  attention.scale = scale, attention.causal = seen.causal && !sees_all,
+  attention.lowers = seen.how == Masked::lowered;
+  if (e.trains() && dropout > 0)
+    attention.drops = true, attention.dropout = dropout_noise(dropout), attention.seed = e.noise_seed();
+  e.add(attention);
+  const auto backward = [=](Emitter& e, const View& out_gradient, const View& weights_gradient) {
+    op::AttentionGradient gradient;
+    gradient.of = attention, gradient.of.out = {};
+    if (out_gradient) gradient.out_gradient = by_heads(out_gradient);
+    gradient.weights_gradient = weights_gradient, gradient.scores_gradient = e.temporary(scores);
+    Attended::Gradients of{e.temporary(queries.shape), e.temporary(keys.shape),
+                           out_gradient ? e.temporary(values.shape) : View{}};
+    gradient.queries_gradient = by_heads(of.queries), gradient.keys_gradient = by_heads(of.keys);
+    if (of.values) gradient.values_gradient = by_heads(of.values);
+    e.add(gradient);
+    return of;
+  };
+  return {{out, attention.weights}, backward};
 }
 
 void expect_queries_and_keys(const LayerNode& node, const Shapes& inputs, std::size_t more) {

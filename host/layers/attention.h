@@ -1,4 +1,4 @@
-// What attention layers share: masked scores, their softmax, and what that makes of values.
+// What attention layers share: what is seen, the softmax of its scores, and what that makes of values.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -19,22 +19,36 @@ enum class Masked { replaced, lowered };
 struct SeenKeys {
   std::vector<View> masks;
   Masked how = Masked::replaced;
+  bool causal = false;  ///< none of a later step
 };
 
-/// 1 on and below the diagonal, (1, 1, queries, keys).
-View emit_causal_mask(Emitter& emitter, std::int64_t queries, std::int64_t keys);
-
-/// softmax of scores (rows, heads, queries, keys), of what is seen, times values (rows, heads, keys, width).
+/// softmax of scores, of what is seen, times values.
 struct AttendedValues {
-  View out;      ///< (rows, heads, queries, width)
-  View weights;  ///< (rows, heads, queries, keys): the softmax, before dropout
+  View out;  ///< (rows, queries, heads, width)
+  View
+      weights;  ///< (rows, heads, queries, keys): the softmax, before dropout; may be empty where it was not asked for
+};
+
+/// Of scores that a layer made, (rows, 1, queries, keys), and values (rows, 1, keys, width); those of masked keys are lowered.
+struct AttendedScores : AttendedValues {
   /// The gradients of scores and values, from those of out and of weights; either may be empty, not both.
   std::function<std::pair<View, View>(Emitter& emitter, const View& out_gradient,
                                       const View& weights_gradient)>
       backward;
 };
-AttendedValues emit_attended_values(Emitter& emitter, const View& scores, const View& values,
+AttendedScores emit_attended_scores(Emitter& emitter, const View& scores, const View& values,
                                     const SeenKeys& seen, double dropout);
+
+/// Of the scores `scale` q k^T; all are (rows, steps, heads, width), and queries may have more heads, of which as many share one of keys.
+struct Attended : AttendedValues {
+  /// As what they are of; that of values is empty without out_gradient.
+  struct Gradients {
+    View queries, keys, values;
+  };
+  std::function<Gradients(Emitter& emitter, const View& out_gradient, const View& weights_gradient)> backward;
+};
+Attended emit_attention(Emitter& emitter, const View& queries, const View& keys, const View& values,
+                        double scale, const SeenKeys& seen, double dropout, bool wants_weights);
 
 /// Throws ShapeError where these are no query and value, or query, value and key: rows (steps, width), with as many keys as values; `more`
 /// inputs may follow.

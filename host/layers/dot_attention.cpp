@@ -54,38 +54,68 @@ class AttentionNode final : public LayerNode {
   Emission emit(Emitter& e, const std::vector<Operand>& inputs) const override {
     const View &query = inputs[0].view, &value = inputs[1].view, &key = inputs.back().view;
     const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = value.shape[1];
-    const Scores scores = is_additive_  ? additive_scores(e, query, key)
-                          : is_concat() ? concat_scores(e, query, key)
-                                        : dot_scores(e, query, key);
-    SeenKeys seen{masks_of_keys(inputs, false), Masked::lowered};
-    if (options_.use_causal_mask) seen.masks.push_back(emit_causal_mask(e, queries, keys));
-    const AttendedValues attended =
-        emit_attended_values(e, scores.all.reshaped({rows, 1, queries, keys}),
-                             value.reshaped({rows, 1, keys, value.shape[2]}), seen, options_.dropout);
+    const SeenKeys seen{masks_of_keys(inputs, false), Masked::lowered, options_.use_causal_mask};
+    const Attended attended = is_additive_ || is_concat() ? by_scores(e, query, value, key, seen)
+                                                          : by_products(e, query, value, key, seen);
     View out = attended.out.reshaped({rows, queries, value.shape[2]});
     const View seen_queries = inputs[0].mask ? inputs[0].mask.reshaped({rows, queries, 1}) : View{};
     if (seen_queries) out = emit_binary(e, binary::Multiply{}, out, seen_queries, out.shape);
     Emission result{{{out, inputs[0].mask}}, {}};
     if (options_.return_attention_scores)
       result.outputs.push_back({attended.weights.reshaped({rows, queries, keys})});
-    result.backward = [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
+    result.backward = [=, this](Emitter& e, const std::vector<View>& gradients,
+                                const std::vector<bool>& wanted) {
       View of_out = gradients[0], of_weights = gradients.size() > 1 ? gradients[1] : View{};
       if (of_out && seen_queries)
         of_out = emit_binary(e, binary::Multiply{}, of_out, seen_queries, of_out.shape);
       if (of_out) of_out = of_out.reshaped(attended.out.shape);
       if (of_weights) of_weights = of_weights.reshaped(attended.weights.shape);
-      const auto [of_scores, of_values] = attended.backward(e, of_out, of_weights);
-      const auto [of_query, of_key] = scores.backward(e, of_scores.reshaped(scores.all.shape));
+      const Attended::Gradients of = attended.backward(e, of_out, of_weights);
       std::vector<View> all(wanted.size());
-      all[0] = of_query;
-      if (of_values) all[1] = of_values.reshaped(value.shape);
-      all.back() = wanted.size() > 2 ? of_key : emit_sum_of_gradients(e, of_key, all[1]);
+      all[0] = of.queries, all[1] = of.values;
+      all.back() = wanted.size() > 2 ? of.keys : emit_sum_of_gradients(e, of.keys, all[1]);
       return all;
     };
     return result;
   }
 
  private:
+  /// One head (rows, steps, 1, width) of (rows, steps, width).
+  static View head(const View& steps) {
+    return steps.reshaped({steps.shape[0], steps.shape[1], 1, steps.shape[2]});
+  }
+
+  Attended by_products(Emitter& e, const View& query, const View& value, const View& key,
+                       const SeenKeys& seen) const {
+    const View factor = options_.use_scale ? scaled(e, query, variables[0]) : query;
+    Attended attended = emit_attention(e, head(factor), head(key), head(value), 1, seen, options_.dropout,
+                                       options_.return_attention_scores);
+    attended.backward = [=, this, of_heads = attended.backward](Emitter& e, const View& out_gradient,
+                                                                const View& weights_gradient) {
+      Attended::Gradients of = of_heads(e, out_gradient, weights_gradient);
+      of.queries = of.queries.reshaped(query.shape), of.keys = of.keys.reshaped(key.shape);
+      if (of.values) of.values = of.values.reshaped(value.shape);
+      if (options_.use_scale) of.queries = scaled_back(e, of.queries, query, variables[0]);
+      return of;
+    };
+    return attended;
+  }
+
+  Attended by_scores(Emitter& e, const View& query, const View& value, const View& key,
+                     const SeenKeys& seen) const {
+    const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = value.shape[1];
+    const Scores scores = is_additive_ ? additive_scores(e, query, key) : concat_scores(e, query, key);
+    const AttendedScores attended =
+        emit_attended_scores(e, scores.all.reshaped({rows, 1, queries, keys}),
+                             value.reshaped({rows, 1, keys, value.shape[2]}), seen, options_.dropout);
+    return {
+        attended, [=](Emitter& e, const View& out_gradient, const View& weights_gradient) {
+          const auto [of_scores, of_values] = attended.backward(e, out_gradient, weights_gradient);
+          const auto [of_query, of_key] = scores.backward(e, of_scores.reshaped(scores.all.shape));
+          return Attended::Gradients{of_query, of_key, of_values ? of_values.reshaped(value.shape) : View{}};
+        }};
+  }
+
   bool is_concat() const { return !is_additive_ && options_.score_mode == "concat"; }
 
   /// Of queries and keys, (rows, queries, keys); and the gradients of both from that of the scores.
@@ -107,20 +137,6 @@ class AttentionNode final : public LayerNode {
                                 [&](const Shape& room) { return e.temporary(room, DType::float64); }));
     }
     return scaled(e, gradient, weight);
-  }
-
-  Scores dot_scores(Emitter& e, const View& query, const View& key) const {
-    const View plain = e.temporary({query.shape[0], query.shape[1], key.shape[1]});
-    e.add(op::Matmul{query, key.transposed(), plain});
-    return {options_.use_scale ? scaled(e, plain, variables[0]) : plain,
-            [=, this](Emitter& e, const View& gradient) {
-              const View of_plain =
-                  options_.use_scale ? scaled_back(e, gradient, plain, variables[0]) : gradient;
-              const View of_query = e.temporary(query.shape), of_key = e.temporary(key.shape);
-              e.add(op::Matmul{of_plain, key, of_query});
-              e.add(op::Matmul{of_plain.transposed(), query, of_key});
-              return std::pair(of_query, of_key);
-            }};
   }
 
   /// concat_score_weight * sum(tanh(scale * (q + k))) of every query with every key.

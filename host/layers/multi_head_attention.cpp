@@ -72,28 +72,20 @@ class MultiHeadNode final : public LayerNode {
     const bool key_given = has_key(inputs.size());
     const View &query = inputs[0].view, &value = inputs[1].view, &key = inputs[key_given ? 2 : 1].view;
     const std::int64_t rows = query.shape[0], queries = query.shape[1], keys = value.shape[1];
-    Projected q = project(e, query, 0, heads_.queries), k = project(e, key, 1, heads_.keys),
-              v = project(e, value, 2, heads_.keys);
-    const double share = 1 / std::sqrt(static_cast<double>(heads_.key_dim));
-    const View scaled = e.temporary(q.heads.shape);
-    e.add(op::Map{Rescale{share, 0}, q.heads, scaled});
-    const View all_keys = for_queries(e, k.heads), all_values = for_queries(e, v.heads);
-    const View scores = e.temporary({rows, heads_.queries, queries, keys});
-    e.add(op::Matmul{batch(scaled), batch(all_keys).transposed(), batch(scores)});
+    const View q = project(e, query, 0, heads_.queries), k = project(e, key, 1, heads_.keys),
+               v = project(e, value, 2, heads_.keys);
 
-    SeenKeys seen{masks_of_keys(inputs, key_given)};
+    SeenKeys seen{masks_of_keys(inputs, key_given), Masked::replaced, options_.use_causal_mask};
     if (const View& mask = inputs[0].mask) seen.masks.push_back(mask.reshaped({rows, 1, queries, 1}));
-    if (options_.use_causal_mask) seen.masks.push_back(emit_causal_mask(e, queries, keys));
     if (options_.use_attention_mask)
       seen.masks.push_back(inputs.back().view.reshaped({rows, 1, queries, keys}));
-    const AttendedValues attended = emit_attended_values(e, scores, all_values, seen, options_.dropout);
+    const Attended attended = emit_attention(e, q, k, v, 1 / std::sqrt(static_cast<double>(heads_.key_dim)),
+                                             seen, options_.dropout, options_.return_attention_scores);
 
-    const View joined =
-        contiguous_copy(e, attended.out.permuted({0, 2, 1, 3}));  // (rows, queries, heads, width)
     const Variable& kernel = variables[part(3)];
-    const View weights = e.value(kernel).reshaped({joined.shape[2] * joined.shape[3], kernel.shape[2]});
+    const View weights = e.value(kernel).reshaped({heads_.queries * kernel.shape[1], kernel.shape[2]});
     const View out = e.temporary({rows, queries, kernel.shape[2]});
-    const View all = joined.reshaped({rows * queries, weights.shape[0]});
+    const View all = attended.out.reshaped({rows * queries, weights.shape[0]});
     op::Matmul product{all, weights, out.matrix()};
     if (options_.use_bias) product.bias = e.value(variables[part(3) + 1]);
     e.add(product);
@@ -104,37 +96,24 @@ class MultiHeadNode final : public LayerNode {
                                 const std::vector<bool>& wanted) {
       View of_attended;
       if (gradients[0]) {
-        const View of_joined = e.temporary(joined.shape);
-        e.add(op::Matmul{gradients[0].matrix(), weights.transposed(), of_joined.reshaped(all.shape)});
+        of_attended = e.temporary(attended.out.shape);
+        e.add(op::Matmul{gradients[0].matrix(), weights.transposed(), of_attended.reshaped(all.shape)});
         emit_weights_gradients(e, 3, all, gradients[0].matrix());
-        of_attended = contiguous_copy(e, of_joined.permuted({0, 2, 1, 3}));
       }
-      auto [of_scores, of_values] =
+      const Attended::Gradients of =
           attended.backward(e, of_attended, gradients.size() > 1 ? gradients[1] : View{});
-      const View of_scaled = e.temporary(scaled.shape), of_keys = e.temporary(all_keys.shape),
-                 of_query = e.temporary(scaled.shape);
-      e.add(op::Matmul{batch(of_scores), batch(all_keys), batch(of_scaled)});
-      e.add(op::Matmul{batch(of_scores).transposed(), batch(scaled), batch(of_keys)});
-      e.add(op::Map{Rescale{share, 0}, of_scaled, of_query});
       std::vector<View> result(wanted.size());
-      result[0] = project_back(e, q, 0, of_query, wanted[0]);
+      result[0] = project_back(e, query, 0, of.queries, wanted[0]);
       const std::size_t of_key = key_given ? 2 : 1;
-      result[of_key] = project_back(e, k, 1, from_queries(e, of_keys, k.heads.shape), wanted[of_key]);
-      if (of_values)
-        result[1] = emit_sum_of_gradients(
-            e, result[1], project_back(e, v, 2, from_queries(e, of_values, v.heads.shape), wanted[1]));
+      result[of_key] = project_back(e, key, 1, of.keys, wanted[of_key]);
+      if (of.values)
+        result[1] = emit_sum_of_gradients(e, result[1], project_back(e, value, 2, of.values, wanted[1]));
       return result;
     };
     return result;
   }
 
  private:
-  /// An input's heads, (rows, heads, steps, width), and the input as it was multiplied.
-  struct Projected {
-    View x;  ///< (rows, steps, features)
-    View heads;
-  };
-
   std::size_t masks() const { return options_.use_attention_mask ? 1 : 0; }
   bool has_key(std::size_t inputs) const { return inputs == 3 + masks(); }
   std::int64_t output_dim(const Shapes& inputs) const {
@@ -142,11 +121,9 @@ class MultiHeadNode final : public LayerNode {
   }
   /// Where the weights of a part begin.
   std::size_t part(std::size_t number) const { return number * (options_.use_bias ? 2 : 1); }
-  static View batch(const View& heads) {
-    return heads.reshaped({heads.shape[0] * heads.shape[1], heads.shape[2], heads.shape[3]});
-  }
 
-  Projected project(Emitter& e, const View& x, std::size_t number, std::int64_t heads) const {
+  /// The heads of a part, (rows, steps, heads, width).
+  View project(Emitter& e, const View& x, std::size_t number, std::int64_t heads) const {
     const Variable& kernel = variables[part(number)];
     const std::int64_t rows = x.shape[0], steps = x.shape[1], width = kernel.shape[2];
     const View product = e.temporary({rows, steps, heads, width});
@@ -154,20 +131,18 @@ class MultiHeadNode final : public LayerNode {
                           product.reshaped({rows * steps, heads * width})};
     if (options_.use_bias) projection.bias = e.value(variables[part(number) + 1]).reshaped({heads * width});
     e.add(projection);
-    return {x, contiguous_copy(e, product.permuted({0, 2, 1, 3}))};
+    return product;
   }
   /// The gradient of the input, from that of its heads.
-  View project_back(Emitter& e, const Projected& of, std::size_t number, const View& gradient,
-                    bool wanted) const {
-    const View steps = contiguous_copy(e, gradient.permuted({0, 2, 1, 3}));
-    const View all = steps.reshaped({of.x.shape[0] * of.x.shape[1], steps.shape[2] * steps.shape[3]});
+  View project_back(Emitter& e, const View& x, std::size_t number, const View& gradient, bool wanted) const {
+    const View all = gradient.reshaped({x.shape[0] * x.shape[1], gradient.shape[2] * gradient.shape[3]});
     View dx;
     if (wanted) {
-      dx = e.temporary(of.x.shape);
-      const View kernel = e.value(variables[part(number)]).reshaped({of.x.shape[2], all.shape[1]});
+      dx = e.temporary(x.shape);
+      const View kernel = e.value(variables[part(number)]).reshaped({x.shape[2], all.shape[1]});
       e.add(op::Matmul{all, kernel.transposed(), dx.matrix()});
     }
-    emit_weights_gradients(e, number, of.x.matrix(), all);
+    emit_weights_gradients(e, number, x.matrix(), all);
     return dx;
   }
   /// Of a part that is x kernel + bias.
@@ -179,22 +154,6 @@ class MultiHeadNode final : public LayerNode {
     if (options_.use_bias)
       product.bias_gradient = e.gradient(variables[part(number) + 1]).reshaped({gradient.shape[1]});
     e.add(product);
-  }
-
-  /// Heads of keys, as many as there are of queries: each behind itself.
-  View for_queries(Emitter& e, const View& heads) const {
-    const std::int64_t times = heads_.queries / heads_.keys;
-    if (times == 1) return heads;
-    const Shape& s = heads.shape;
-    const View repeated =
-        heads.reshaped({s[0], s[1], 1, s[2] * s[3]}).broadcast_to({s[0], s[1], times, s[2] * s[3]});
-    return contiguous_copy(e, repeated).reshaped({s[0], s[1] * times, s[2], s[3]});
-  }
-  View from_queries(Emitter& e, const View& gradient, const Shape& shape) const {
-    const std::int64_t times = heads_.queries / heads_.keys;
-    if (times == 1) return gradient;
-    const View parts = gradient.reshaped({shape[0] * shape[1], times, shape[2] * shape[3]});
-    return emit_sum(e, parts, 1).reshaped(shape);
   }
 
   Heads heads_;

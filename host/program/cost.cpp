@@ -55,6 +55,9 @@ Count bytes_moved(const op::RecurrentGradient& d) {
   other.products = other.carried_h = other.carried_c = {};
   return bytes_of_operands(other);
 }
+Count bytes_moved(const op::AttentionGradient& d) {
+  return bytes_without(d, &op::AttentionGradient::scores_gradient);
+}
 Count bytes_moved(const op::Reduce& d) { return bytes_without(d, &op::Reduce::partials); }
 /// Sources lie nowhere in the model.
 Count bytes_moved(const op::Gather& d) {
@@ -117,6 +120,17 @@ Count flops(const op::Recurrent& d) {
 }
 Count flops(const op::RecurrentGradient& d) {
   return d.steps() * d.rows() * d.kernel.elements() * 2 + 5 * d.gates.elements();
+}
+
+/// Two products, and a softmax of five for each score; backwards twice as many, and three.
+Count flops(const op::Attention& d) {
+  const Count scores = d.rows() * d.heads() * d.steps() * d.keys.shape[2];
+  return scores * (2 * (d.queries.shape[3] + d.values.shape[3]) + 5);
+}
+Count flops(const op::AttentionGradient& d) {
+  const op::Attention& of = d.of;
+  const Count scores = of.rows() * of.heads() * of.steps() * of.keys.shape[2];
+  return scores * (4 * (of.queries.shape[3] + of.values.shape[3]) + 3);
 }
 
 Count flops(const op::Gather& d) {

@@ -268,6 +268,18 @@ std::string words(const op::Recurrent& d) {
 std::string words(const op::RecurrentGradient& d) {
   return detail::concat(op::name_of(d.cell), ", ", d.steps(), " steps of (", d.rows(), ", ", d.units(), ')');
 }
+/// "(128, 4) heads, 64 queries of 64 keys, causal".
+std::string words(const op::Attention& d) {
+  return detail::concat('(', d.rows(), ", ", d.heads(), ") heads, ", d.steps(), " queries of ",
+                        d.keys.shape[2], " keys", d.causal ? ", causal" : "", d.mask ? ", masked" : "",
+                        d.drops ? ", dropout" : "",
+                        d.weights ? detail::concat(", keeps ", d.weights.bytes(), " bytes") : "");
+}
+std::string words(const op::AttentionGradient& d) {
+  op::Attention of = d.of;
+  of.weights = {};
+  return words(of);
+}
 std::string words(const op::Accumulate& d) { return detail::concat("over ", d.steps, " steps"); }
 std::string words(const op::Squares& d) { return detail::concat("of ", d.in.elements(), " elements"); }
 std::string words(const op::Sums& d) {

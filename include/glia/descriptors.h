@@ -388,15 +388,17 @@ struct Scatter {
 
 }  // namespace op
 
-using AnyOp = std::variant<
-    op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map, op::MapGradient,
-    op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm, op::BatchNormGradient, op::LayerNorm,
-    op::LayerNormGradient, op::LayerNormWeights, op::Standardize, op::Prelu, op::PreluGradient, op::Lookup,
-    op::LookupGradient, op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
-    op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty, op::Scatter,
-    op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm, op::Optimize, op::MovingAverage,
-    op::Constrain, op::Momentum, op::Combine, op::Descend, op::Copy, op::Binary, op::Reduce, op::Fill,
-    op::Mask, op::Recurrent, op::RecurrentGradient, op::FewRows, op::Custom>;
+using AnyOp =
+    std::variant<op::Begin, op::Schedule, op::Gather, op::Augment, op::Matmul, op::Round, op::Map,
+                 op::MapGradient, op::SoftmaxRows, op::SoftmaxGradient, op::Noise, op::BatchNorm,
+                 op::BatchNormGradient, op::LayerNorm, op::LayerNormGradient, op::LayerNormWeights,
+                 op::Standardize, op::Prelu, op::PreluGradient, op::Lookup, op::LookupGradient,
+                 op::Convolution, op::ConvolutionTranspose, op::ConvolutionWeights, op::Pool,
+                 op::PoolGradient, op::Shift, op::Upsample, op::Loss, op::Tally, op::Fold, op::Penalty,
+                 op::Scatter, op::Advance, op::Accumulate, op::Squares, op::Sums, op::RescaleToNorm,
+                 op::Optimize, op::MovingAverage, op::Constrain, op::Momentum, op::Combine, op::Descend,
+                 op::Copy, op::Binary, op::Reduce, op::Fill, op::Mask, op::Recurrent, op::RecurrentGradient,
+                 op::Attention, op::AttentionGradient, op::FewRows, op::Custom>;
 
 /// One of them, and whose it is: what passes over descriptors keep, move, or put another in the place of, has its name.
 struct Descriptor : AnyOp {

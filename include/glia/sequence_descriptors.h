@@ -1,9 +1,10 @@
-// Descriptors of what goes along sequences: masks, and recurrent layers, one for all steps.
+// Descriptors of what goes along sequences: masks, recurrent layers, one for all steps, and attention.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <glia/macros.h>  // defines: GLIA_HD
 #include <glia/math/activations.h>
+#include <glia/math/noise.h>  // defines: DropoutNoise
 #include <glia/view.h>
 
 #include <cstdint>
@@ -116,6 +117,57 @@ struct RecurrentGradient {
   std::int64_t steps() const { return gates.shape[0]; }
   std::int64_t rows() const { return gates.shape[1]; }
   std::int64_t units() const { return kernel.shape[0]; }
+};
+
+/// out = softmax(scale q k^T, of the keys that are seen) v, for each head of each row (Vaswani et al. 2017, 3.2.1); so many heads of
+/// queries as there are more of them share a head of keys and values (Ainslie et al. 2023). Views are (rows, heads, steps, width),
+/// whose last axis lies together.
+///
+/// Where a key is not seen the score is -1e9, or with `lowers` 1e9 less than it was: that matters to queries that see none.
+struct Attention {
+  static constexpr auto name = "Attention";
+  View queries, keys, values, out;
+  View mask =
+      {};  ///< (rows, heads, queries, keys), mostly by strides of 0: 1 where a key is seen, 0 where not
+  View weights =
+      {};  ///< (rows, heads, queries, keys): the softmax, before dropout; empty where nobody wants it
+  double scale = 1;
+  bool causal = false;  ///< keys of later steps than a query's have no weight
+  bool lowers = false;
+  DropoutNoise dropout = {};  ///< of the weights, as Noise has it, where `drops`
+  std::uint64_t seed = 0;
+  bool drops = false;
+
+  template <class F>
+  void operands(F&& f) {
+    f(queries, Access::read), f(keys, Access::read), f(values, Access::read), f(mask, Access::read);
+    f(weights, Access::write), f(out, Access::write);
+  }
+  std::int64_t rows() const { return queries.shape[0]; }
+  std::int64_t heads() const { return queries.shape[1]; }
+  std::int64_t steps() const { return queries.shape[2]; }
+  /// Of queries that share a head of keys.
+  std::int64_t shared() const { return heads() / keys.shape[1]; }
+};
+
+/// Gradients of an Attention that kept its weights, from those of its out and of its weights, of which one may be empty.
+struct AttentionGradient {
+  static constexpr auto name = "AttentionGradient";
+  Attention of;  ///< whose out is not read
+  View out_gradient = {}, weights_gradient = {};
+  View scores_gradient =
+      {};  ///< (rows, heads, queries, keys), for room: of the scores, before they were scaled
+  View queries_gradient = {}, keys_gradient = {};
+  View values_gradient = {};  ///< empty without out_gradient
+
+  template <class F>
+  void operands(F&& f) {
+    f(of.queries, Access::read), f(of.keys, Access::read), f(of.values, Access::read),
+        f(of.mask, Access::read);
+    f(of.weights, Access::read), f(out_gradient, Access::read), f(weights_gradient, Access::read);
+    f(scores_gradient, Access::write), f(queries_gradient, Access::write), f(keys_gradient, Access::write);
+    f(values_gradient, Access::write);
+  }
 };
 
 }  // namespace glia::op

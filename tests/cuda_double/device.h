@@ -17,8 +17,8 @@ uint3 block_index();
 dim3 block_size();
 dim3 grid_size();
 void block_barrier();
-/// The value of the thread whose lane differs in the bits of `distance`; the whole warp must come.
-std::uint64_t exchange(unsigned mask, std::uint64_t bits, int distance);
+/// The value of that lane; the whole warp must come.
+std::uint64_t exchange(unsigned mask, std::uint64_t bits, int lane);
 
 }  // namespace glia::cuda_double
 
@@ -30,11 +30,16 @@ std::uint64_t exchange(unsigned mask, std::uint64_t bits, int distance);
 inline void __syncthreads() { ::glia::cuda_double::block_barrier(); }
 
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int distance) {
+T __shfl_sync(unsigned mask, T value, int lane) {
   static_assert(sizeof(T) == 4 || sizeof(T) == 8);
   std::uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof value);
-  bits = ::glia::cuda_double::exchange(mask, bits, distance);
+  bits = ::glia::cuda_double::exchange(mask, bits, lane);
   std::memcpy(&value, &bits, sizeof value);
   return value;
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int distance) {
+  constexpr unsigned warp = 32;
+  return __shfl_sync(mask, value, static_cast<int>(threadIdx.x % warp) ^ distance);
 }

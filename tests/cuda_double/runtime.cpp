@@ -214,13 +214,13 @@ dim3 block_size() { return running_threads; }
 dim3 grid_size() { return running_grid; }
 void block_barrier() { fibres().block_barrier(); }
 
-std::uint64_t exchange(unsigned mask, std::uint64_t bits, int distance) {
+std::uint64_t exchange(unsigned mask, std::uint64_t bits, int lane) {
   if (mask != 0xffffffffu) trap(cudaErrorLaunchFailure, "a shuffle of less than a warp");
   testing::Fibres& f = fibres();
   const int rank = f.rank();
   f.shared(rank).index = static_cast<std::int64_t>(bits);
   f.group_barrier();
-  const auto other = static_cast<std::uint64_t>(f.shared(rank ^ distance).index);
+  const auto other = static_cast<std::uint64_t>(f.shared(rank / f.lanes() * f.lanes() + lane).index);
   f.group_barrier();
   return other;
 }

@@ -388,6 +388,27 @@ def plain_attention(layer, **call):
     return model
 
 
+def encoder():
+    """Of a Transformer, over words: attention and a dense network, each beside what goes into it. What is attended is
+    normalised first: MultiHeadAttention takes the mask off the tensor that it is given, so that what comes after it in
+    Keras, and not in Glia, sees none."""
+    x = Input((5,))
+    y = words(x, 4)
+    for part in ["first", "second"]:
+        normal = kl.LayerNormalization(name=f"{part}_norm")(y)
+        y = kl.Add()([y, kl.MultiHeadAttention(2, 2, use_bias=False, name=f"{part}_heads")(normal, normal)])
+        wide = Dense(6, "gelu", name=f"{part}_wide")(kl.LayerNormalization(name=f"{part}_attended")(y))
+        y = kl.Add()([y, Dense(4, name=f"{part}_narrow")(wide)])
+    return Model(x, Dense(1, "sigmoid", name="head")(GlobalAveragePooling1D()(y)))
+
+
+def none_seen():
+    """What a query gets that sees no key, which is all padding."""
+    x = Input((5,))
+    w = words(x, 4)
+    return Model(x, Dense(2, name="head")(kl.Flatten()(heads()(w, w))))
+
+
 def normalized(axis):
     def model():
         x = Input((3, 4, 2))
@@ -463,6 +484,7 @@ ATTENTION = {
     "heads_causal": Graph(to_itself(heads, **CAUSAL)[0], optimizer=adam),
     "heads_masked": Graph(to_itself(heads)[1], **PADDED),
     "heads_masked_causal": Graph(to_itself(heads, **CAUSAL)[1], **PADDED),
+    "heads_none_seen": Graph(none_seen, inputs={0: texts}),
     "heads_other_keys": Graph(other_keys),
     "groups": Graph(to_itself(groups)[0]),
     "groups_masked": Graph(to_itself(groups)[1], **PADDED),
@@ -470,6 +492,12 @@ ATTENTION = {
     "attention": Graph(plain_attention(kl.Attention)),
     "attention_causal": Graph(plain_attention(kl.Attention, **CAUSAL)),
     "attention_masked": Graph(to_itself(kl.Attention)[1], **PADDED),
+    "attention_scaled": Graph(plain_attention(partial(kl.Attention, use_scale=True, name="scaled"), **CAUSAL)),
+    "attention_concat": Graph(
+        plain_attention(partial(kl.Attention, use_scale=True, score_mode="concat", name="scaled"))
+    ),
+    "attention_concat_masked": Graph(to_itself(partial(kl.Attention, score_mode="concat"))[1], **PADDED),
+    "encoder": Graph(encoder, PROBABILITY, options=ACCURACY, inputs={0: partial(texts, shortest=1)}),
     "additive": Graph(plain_attention(partial(kl.AdditiveAttention, name="additive"))),
     "additive_plain": Graph(plain_attention(partial(kl.AdditiveAttention, use_scale=False), **CAUSAL)),
     "additive_masked": Graph(to_itself(partial(kl.AdditiveAttention, name="additive"))[1], **PADDED),

@@ -63,6 +63,7 @@ bool bind_losses(const Descriptor& descriptor, const Bindings& bindings, BoundKe
 bool bind_updates(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_merge(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_sequences(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
+bool bind_attention(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 bool bind_few_rows(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound);
 
 /// Parts of a product: see KernelTable.
@@ -77,6 +78,10 @@ std::int64_t packed_size(std::int64_t k, std::int64_t n);
 void pack_weights(const Weights& weights, std::int64_t part, std::int64_t parts, float* packed);
 void multiply_rows(const float* a, std::int64_t a_stride, std::int64_t rows, const Weights& weights,
                    const float* packed, float* out, std::int64_t out_stride);
+std::int64_t attention_room(const op::Attention& d);
+void attend(const op::Attention& d, const Bindings& at, std::int64_t i, float* room);
+std::int64_t attention_gradient_room(const op::AttentionGradient& d);
+void attend_back(const op::AttentionGradient& d, const Bindings& at, std::int64_t i, float* room);
 void copy_patches(const op::ConvolutionWeights& convolution, const float* x, std::int64_t first,
                   std::int64_t count, float* patches);
 void add_to_totals(double* totals, const float* part, std::int64_t n, bool first);

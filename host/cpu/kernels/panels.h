@@ -50,8 +50,19 @@ inline void pack(const float* b, std::int64_t row_stride, std::int64_t column_st
   }
 }
 
+/// A left factor (rows, k): its numbers of a row lie together, or, transposed, those of a column.
+struct Left {
+  const float* data;
+  std::int64_t stride;
+  bool transposed = false;
+
+  const float* at(std::int64_t row, std::int64_t l) const {
+    return transposed ? data + l * stride + row : data + row * stride + l;
+  }
+};
+
 /// out (rows, columns) = or += a (rows, k) times a block of a panel.
-template <int rows>
+template <int rows, bool transposed>
 [[gnu::always_inline]] inline void multiply_tile(const float* a, std::int64_t a_stride, const float* panel,
                                                  std::int64_t k, float* out, std::int64_t out_stride,
                                                  std::int64_t columns, bool adds) {
@@ -60,7 +71,7 @@ template <int rows>
     const Vector left = load(panel + l * width), right = load(panel + l * width + width / 2);
     GLIA_UNROLL
     for (int r = 0; r < rows; ++r) {
-      const float x = a[r * a_stride + l];
+      const float x = transposed ? a[l * a_stride + r] : a[r * a_stride + l];
       sums[r][0] += x * left, sums[r][1] += x * right;
     }
   }
@@ -78,18 +89,25 @@ template <int rows>
   }
 }
 
-/// out (rows, n) = a (rows, k) b, of b packed.
-inline void multiply(const float* a, std::int64_t a_stride, std::int64_t rows, const float* packed,
-                     std::int64_t k, std::int64_t n, float* out, std::int64_t out_stride) {
+/// What was packed, of so many rows.
+struct Packed {
+  const float* data;
+  std::int64_t k;
+};
+
+/// out (rows, n) = or += a (rows, k) times the first k rows and n columns of b.
+template <bool transposed>
+void multiply(const Left& a, std::int64_t rows, const Packed& b, std::int64_t k, std::int64_t n, float* out,
+              std::int64_t out_stride, bool adds) {
   for (std::int64_t first = 0; first < k; first += block_k) {
     const std::int64_t depth = k - first < block_k ? k - first : block_k;
     for (std::int64_t column = 0; column < n; column += width) {
-      const float* const panel = packed + column * k + first * width;
+      const float* const panel = b.data + column * b.k + first * width;
       const std::int64_t columns = n - column < width ? n - column : width;
       const auto tile = [&](std::int64_t row, auto height) {
-        multiply_tile<decltype(height)::value>(a + row * a_stride + first, a_stride, panel, depth,
-                                               out + row * out_stride + column, out_stride, columns,
-                                               first > 0);
+        multiply_tile<decltype(height)::value, transposed>(a.at(row, first), a.stride, panel, depth,
+                                                           out + row * out_stride + column, out_stride,
+                                                           columns, adds || first > 0);
       };
       std::int64_t row = 0;
       for (; row + tile_rows <= rows; row += tile_rows) tile(row, std::integral_constant<int, tile_rows>{});
@@ -97,6 +115,13 @@ inline void multiply(const float* a, std::int64_t a_stride, std::int64_t rows, c
       for (; row < rows; ++row) tile(row, std::integral_constant<int, 1>{});
     }
   }
+}
+inline void multiply(const Left& a, std::int64_t rows, const Packed& b, std::int64_t k, std::int64_t n,
+                     float* out, std::int64_t out_stride, bool adds = false) {
+  if (a.transposed)
+    multiply<true>(a, rows, b, k, n, out, out_stride, adds);
+  else
+    multiply<false>(a, rows, b, k, n, out, out_stride, adds);
 }
 
 /// The same of b (k, n) as it lies, row-major: for so few rows that packing would take longer than multiplying.

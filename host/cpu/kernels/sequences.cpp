@@ -34,7 +34,7 @@ void pack_weights(const Weights& b, std::int64_t part, std::int64_t parts, float
 void multiply_rows(const float* a, std::int64_t a_stride, std::int64_t rows, const Weights& b,
                    const float* packed, float* out, std::int64_t out_stride) {
   if (packed)
-    panels::multiply(a, a_stride, rows, packed, b.k, b.n, out, out_stride);
+    panels::multiply({a, a_stride}, rows, {packed, b.k}, b.k, b.n, out, out_stride);
   else
     panels::multiply_unpacked(a, a_stride, rows, b.data, b.row_stride, b.k, b.n, out, out_stride);
 }

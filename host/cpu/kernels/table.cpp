@@ -12,6 +12,7 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
                     bind_layers(descriptor, bindings, bound) || bind_losses(descriptor, bindings, bound) ||
                     bind_updates(descriptor, bindings, bound) || bind_merge(descriptor, bindings, bound) ||
                     bind_sequences(descriptor, bindings, bound) ||
+                    bind_attention(descriptor, bindings, bound) ||
                     bind_few_rows(descriptor, bindings, bound));
   return bound;
 }
@@ -21,7 +22,8 @@ BoundKernels elementary(const Descriptor& descriptor, const Bindings& bindings) 
 extern const KernelTable table;
 const KernelTable table = {&elementary,    &bind_product,        &bind_epilogue, &bind_bias_gradient,
                            &bind_stage,    &bind_gradient_stage, &packed_size,   &pack_weights,
-                           &multiply_rows, &copy_patches,        &add_to_totals, &store_totals};
+                           &multiply_rows, &attention_room,      &attend,        &attention_gradient_room,
+                           &attend_back,   &copy_patches,        &add_to_totals, &store_totals};
 
 }  // namespace GLIA_ISA
 }  // namespace glia::cpu
