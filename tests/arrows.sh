@@ -9,6 +9,7 @@ set -euo pipefail
 # The folders of host/, from the user's call down: one includes what lies below it, itself, and what is on its own line.
 floors='
 c
+reinforcement
 plots
 training
 data io

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glia/error.h>
+#include <glia/model_parts.h>
 #include <host/base/json.h>
 #include <host/io/safetensors.h>
 #include <host/model/core.h>
@@ -59,5 +60,9 @@ class Checkpoint {
   std::string path_;
   std::shared_ptr<SavedModel> saved_;
 };
+
+/// Gives a model that is compiled and built the weights of such parts and how far training came. Throws ValueError and ShapeError
+/// where they do not fit, and the model is as it was.
+void go_on(const Model& model, ModelParts parts);
 
 }  // namespace glia

@@ -53,8 +53,8 @@ void Logs::set(const std::string& name, double value) {
 }
 
 bool greater_is_better(const std::string& key) {
-  constexpr const char* greater[] = {"acc",   "auc", "precision", "recall", "f1",
-                                     "fbeta", "r2",  "true_",     "top_k",  "cosine_similarity"};
+  constexpr const char* greater[] = {"acc",   "auc",   "precision",         "recall", "f1", "fbeta", "r2",
+                                     "true_", "top_k", "cosine_similarity", "return"};
   return std::any_of(std::begin(greater), std::end(greater),
                      [&](const char* part) { return key.find(part) != std::string::npos; });
 }

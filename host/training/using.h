@@ -14,6 +14,17 @@ inline Core& expect_there(const std::shared_ptr<Core>& core) {
   return *core;
 }
 
+/// A Model whose Core is seen.
+struct OpenedModel : Model {
+  using Model::core;
+  OpenedModel() = default;
+};
+
+inline const std::shared_ptr<Core>& core_of(const Model& model) {
+  constexpr const std::shared_ptr<Core>& (Model::*core)() const = &OpenedModel::core;
+  return (model.*core)();
+}
+
 /// Makes a Core that has nothing yet the same as another, with weights of its own to come.
 inline void copy_into(const std::shared_ptr<Core>& copy, const Core& core) {
   copy->network().copy(core.network(), copy);

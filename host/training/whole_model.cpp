@@ -321,32 +321,25 @@ void Checkpoint::go_on(Core& core) const {
               [&] { saved_->go_on(core); });
 }
 
-namespace {
-
-/// A model whose Core is seen.
-struct Opened : Model {
-  using Model::core;
-  Opened() = default;
-};
-using CoreOf = const std::shared_ptr<Core>& (Model::*)() const;
-
-}  // namespace
-
 ModelParts take_apart(const Model& model, const SaveOptions& options) {
-  constexpr CoreOf core_of = &Opened::core;
-  const Using core((model.*core_of)());
+  const Using core(core_of(model));
   core->build_if_known();
   return Saving(*core, options).parts();
 }
 
 Model put_together(ModelParts parts, const LoadOptions& options) {
-  Opened model;
+  OpenedModel model;
   try {
     SavedModel(std::move(parts), "the model's description").make(model.core(), options);
   } catch (const std::bad_alloc&) {
     throw OutOfMemoryError("out of memory while a model is put together; close other programs");
   }
   return std::move(static_cast<Model&>(model));
+}
+
+void go_on(const Model& model, ModelParts parts) {
+  const Using core(core_of(model));
+  SavedModel(std::move(parts), "the model's description").go_on(*core);
 }
 
 int Model::epoch() const { return Using(core_)->epoch; }

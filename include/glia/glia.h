@@ -17,7 +17,10 @@
 #include <glia/descriptors.h>
 #include <glia/device.h>
 #include <glia/dlpack.h>
+#include <glia/dqn.h>
 #include <glia/dtype.h>
+#include <glia/environment.h>
+#include <glia/environments.h>
 #include <glia/error.h>
 #include <glia/fit.h>
 #include <glia/history.h>
@@ -39,6 +42,7 @@
 #include <glia/preprocessing.h>
 #include <glia/profiler.h>
 #include <glia/program.h>
+#include <glia/replay_buffer.h>
 #include <glia/saving.h>
 #include <glia/search.h>
 #include <glia/sequence_layers.h>

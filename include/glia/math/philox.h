@@ -16,7 +16,10 @@ enum class Purpose : std::uint32_t {
   shuffle = 2,
   dropout = 3,
   augmentation = 4,
-  search = 5
+  search = 5,
+  environment = 6,  ///< what an environment draws, and the seeds of its episodes
+  exploration = 7,
+  replay = 8
 };
 
 struct PhiloxBlock {
