@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
@@ -25,53 +26,55 @@ struct Options : samples::Options {
   std::string environment = "cartpole", json, plot, episode, save, resume;
   std::int64_t steps = 100000;
   int verbose = 1;
-  bool all_steps = false;
 };
 
-/// An environment, an agent for it, and the mean return from which it counts as solved.
-struct Task {
-  std::unique_ptr<glia::Environment> environment;
-  glia::DqnOptions agent;
-  double solved;
-};
-
-Task task_of(const Options& options) {
-  Task task;
-  if (options.environment == "cartpole") {
-    task = {std::make_unique<glia::CartPole>(), {}, 475};
-  } else if (options.environment == "mountaincar") {
-    task = {std::make_unique<glia::MountainCar>(), {}, -110};
-  } else {
-    task = {std::make_unique<glia::GridWorld>(), {}, 1};
-  }
-  task.agent.seed = options.seed;
-  return task;
+std::unique_ptr<glia::Environment> environment_of(const Options& options) {
+  if (options.environment == "mountaincar") return std::make_unique<glia::MountainCar>();
+  if (options.environment == "gridworld") return std::make_unique<glia::GridWorld>();
+  return std::make_unique<glia::CartPole>();
 }
 
-/// Keeps the weights with the best mean return, and ends the training where more episodes say that the task is solved.
-class Judge : public glia::Callback {
+/// An agent that learns rarely, but then much at a time: targets move only between the times, and half as many updates as steps are
+/// enough. The learning rate falls to 0, so that it stays with what it found; a wide middle part of Huber's loss lets it see what
+/// ends an episode early.
+glia::DqnOptions agent_of(const Options& options) {
+  const auto steps = static_cast<double>(options.steps);
+  const double updates = std::max((steps - 1000) / 2, 1.0);
+  glia::DqnOptions agent{.hidden = {64, 64},
+                         .optimizer = glia::Adam{.learning_rate = glia::PolynomialDecay{2.3e-3, updates, 0},
+                                                 .global_clipnorm = 10},
+                         .huber_delta = 20,
+                         .epsilon = glia::PolynomialDecay{1, std::max(0.16 * steps, 1.0), 0.04},
+                         .train_frequency = 256,
+                         .gradient_steps = 128,
+                         .target_frequency = 128,
+                         .seed = options.seed,
+                         // Small networks: a second thread would only wait for the first.
+                         .context = glia::Context({.device = options.device, .threads = 1})};
+  if (options.environment == "mountaincar") agent.gamma = 0.98, agent.n_step = 5;
+  if (options.environment == "gridworld")
+    agent.train_frequency = 16, agent.gradient_steps = 8, agent.gamma = 0.95;
+  return agent;
+}
+
+/// Keeps the weights with the best mean return so far.
+class Best : public glia::Callback {
  public:
-  Judge(glia::Dqn& agent, double solved, bool stops) : agent_(agent), solved_(solved), stops_(stops) {}
+  explicit Best(const glia::Dqn& agent) : agent_(agent) {}
 
   void on_epoch_end(int, glia::Logs& logs) override {
-    if (!logs.contains("val_return")) return;
-    const double now = logs["val_return"];
-    if (best_.empty() || now > best_return_)
-      best_ = model().get_weights(), best_return_ = now, best_steps_ = agent_.steps();
-    if (stops_ && now >= solved_ && agent_.evaluate(test_episodes, 3000000).mean() >= solved_)
-      model().stop_training();
+    if (!logs.contains("val_return") || (!weights_.empty() && logs["val_return"] <= mean_return_)) return;
+    weights_ = model().get_weights(), mean_return_ = logs["val_return"], steps_ = agent_.steps();
   }
 
-  const std::vector<glia::Tensor>& best() const { return best_; }
-  std::int64_t best_steps() const { return best_steps_; }
+  const std::vector<glia::Tensor>& weights() const { return weights_; }
+  std::int64_t steps() const { return steps_; }
 
  private:
-  glia::Dqn& agent_;
-  double solved_;
-  bool stops_;
-  std::vector<glia::Tensor> best_;
-  double best_return_ = 0;
-  std::int64_t best_steps_ = 0;
+  const glia::Dqn& agent_;
+  std::vector<glia::Tensor> weights_;
+  double mean_return_ = 0;
+  std::int64_t steps_ = 0;
 };
 
 void say(const std::string& who, const glia::EpisodeReturns& returns) {
@@ -80,42 +83,38 @@ void say(const std::string& who, const glia::EpisodeReturns& returns) {
 }
 
 void run(const Options& options) {
-  const Task task = task_of(options);
-  glia::DqnOptions how = task.agent;
-  // Small networks: a second thread would only wait for the first.
-  how.context = glia::Context({.device = options.device, .threads = 1});
-  glia::Dqn agent(*task.environment, how);
+  const std::unique_ptr<glia::Environment> environment = environment_of(options);
+  glia::Dqn agent(*environment, agent_of(options));
   if (!options.resume.empty()) agent.load(options.resume);
   agent.model().summary();
 
-  Judge judge(agent, task.solved, !options.all_steps);
+  Best best(agent);
   const auto start = std::chrono::steady_clock::now();
   const glia::History history = agent.train(
       options.steps,
-      {.callbacks = {&judge}, .verbose = options.verbose, .evaluation_episodes = 20, .evaluation_freq = 2});
+      {.callbacks = {&best}, .verbose = options.verbose, .evaluation_episodes = 20, .evaluation_freq = 5});
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.save.empty()) agent.save(options.save);
   std::cout << std::fixed << std::setprecision(1) << agent.steps() << " steps in " << seconds << " s\n";
   const glia::EpisodeReturns final_returns = agent.evaluate(test_episodes);
   say("The final agent", final_returns);
   if (!options.episode.empty())
-    glia::plot_episode(
-        *task.environment, agent.play(1000000), options.episode,
-        {.title = task.environment->type() + " after " + std::to_string(agent.steps()) + " steps"});
+    glia::plot_episode(*environment, agent.play(1000000), options.episode,
+                       {.title = environment->type() + " after " + std::to_string(agent.steps()) + " steps"});
   nlohmann::json json = {{"environment", options.environment},
                          {"seed", options.seed},
                          {"steps", agent.steps()},
                          {"seconds", seconds},
                          {"mean_return", final_returns.mean()},
                          {"standard_deviation", final_returns.standard_deviation()}};
-  if (!judge.best().empty()) {
-    agent.model().set_weights(judge.best());
-    const glia::EpisodeReturns best = agent.evaluate(test_episodes);
-    say("The best one, after " + std::to_string(judge.best_steps()) + " steps", best);
-    json["best_mean_return"] = best.mean(), json["best_steps"] = judge.best_steps();
+  if (!best.weights().empty()) {
+    agent.model().set_weights(best.weights());
+    const glia::EpisodeReturns best_returns = agent.evaluate(test_episodes);
+    say("The best one, after " + std::to_string(best.steps()) + " steps", best_returns);
+    json["best_mean_return"] = best_returns.mean(), json["best_steps"] = best.steps();
   }
   if (!options.plot.empty() && !history.epoch().empty())
-    history.plot(options.plot, {.title = task.environment->type() + ", epochs of 1,000 steps"});
+    history.plot(options.plot, {.title = environment->type() + ", epochs of 1,000 steps"});
   if (options.json.empty()) return;
   std::ofstream file(options.json);
   GLIA_CHECK(file << json.dump(2) << '\n'
@@ -133,9 +132,7 @@ int main(int argc, char** argv) {
   samples::add_options(app, options);
   app.add_option("--environment", options.environment, "What it acts in")
       ->check(CLI::IsMember({"cartpole", "mountaincar", "gridworld"}));
-  app.add_option("--steps", options.steps, "In the environment, at most: it ends when the task is solved")
-      ->check(CLI::NonNegativeNumber);
-  app.add_flag("--all-steps", options.all_steps, "Goes on when the task is solved");
+  app.add_option("--steps", options.steps, "In the environment")->check(CLI::NonNegativeNumber);
   app.add_option("--verbose", options.verbose, "0: silent, 1: progress bar, 2: a line an epoch")
       ->check(CLI::Range(0, 2));
   app.add_option("--json", options.json, "Write mean returns, steps and seconds to this file")

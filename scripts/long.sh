@@ -18,6 +18,8 @@
 #   sanitizers  every suite under AddressSanitizer and ThreadSanitizer, also those of numbers alone that .ci/run leaves out
 #   fuzz        10 million executions over all fuzzers (scripts/fuzz.sh)
 #   signals     fits under a timer of 1 kHz, 200 times (GLIA_LONG_TESTS=1)
+#   dqn         the sample dqn on CartPole with the seeds 1 to 10, of which eight must solve it: a mean return of 475 within
+#               100,000 steps and three minutes, by the final agent
 # $DEBIAN_MIRROR and $UBUNTU_MIRROR: where packages come from. $GLIA_X86_64_LEVELS, in debian and conan: as in docs/building.md.
 set -uo pipefail
 
@@ -29,14 +31,14 @@ out='' wanted=() failed=0
 while (($#)); do
   case $1 in
     --out) out=${2:?--out wants a file} && shift 2 ;;
-    systems | bookworm | trixie | noble | debian | conan | cuda12 | architectures | subproject | gpu | seeds | sanitizers | fuzz | signals) wanted+=("$1") && shift ;;
+    systems | bookworm | trixie | noble | debian | conan | cuda12 | architectures | subproject | gpu | seeds | sanitizers | fuzz | signals | dqn) wanted+=("$1") && shift ;;
     *)
       sed -n 's/^# \{0,1\}//; /^Usage/,/^\$DEBIAN/p' "${BASH_SOURCE[0]}" >&2
       exit 2
       ;;
   esac
 done
-if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 architectures subproject gpu seeds sanitizers fuzz signals); fi
+if ((${#wanted[@]} == 0)); then wanted=(systems debian conan cuda12 architectures subproject gpu seeds sanitizers fuzz signals dqn); fi
 out=${out:-docs/long/$(date -u +%F).md}
 work=$glia_root/build/long
 mkdir -p "$work" "$(dirname "$out")"
@@ -282,6 +284,24 @@ if wants signals; then
   cmake --preset cpu >"$work/signals.log" 2>&1 && cmake --build --preset cpu --target signals_test >>"$work/signals.log" 2>&1 &&
     GLIA_LONG_TESTS=1 build/cpu/tests/signals_test >>"$work/signals.log" 2>&1 || status=$?
   row "fits under a timer of 1 kHz" "$status" $((SECONDS - start)) "$(grep -c '\[       OK \]' "$work/signals.log") cases"
+fi
+
+if wants dqn; then
+  say "CartPole by ten seeds"
+  start=$SECONDS status=0 solved=0
+  cmake --preset cpu >"$work/dqn.log" 2>&1 && cmake --build --preset cpu --target sample_dqn >>"$work/dqn.log" 2>&1 || status=$?
+  for seed in 1 2 3 4 5 6 7 8 9 10; do
+    ((status == 0)) || break
+    json=$work/dqn.$seed.json begun=$SECONDS fails=0
+    build/cpu/samples/dqn --environment cartpole --seed "$seed" --steps 100000 --verbose 0 --json "$json" >>"$work/dqn.log" 2>&1 || status=$?
+    figures=$(tr -d '\n {}"' <"$json" | tr ',' '\n' | grep -E '^(mean_return|best_mean_return|best_steps|seconds):')
+    number() { sed -n "s/^$1://p" <<<"$figures"; }
+    awk "BEGIN { exit !($(number mean_return) >= 475 && $(number seconds) <= 180) }" && solved=$((solved + 1)) || fails=1
+    echo "| CartPole, seed $seed | $( ((fails)) && echo 'not solved' || echo solved) | $((SECONDS - begun)) s | final agent $(number mean_return), best $(number best_mean_return) after $(number best_steps) steps; trained in $(number seconds) s |" |
+      tee -a "$out"
+  done
+  ((solved >= 8)) || status=1
+  row "CartPole by deep Q-learning, ten seeds" "$status" $((SECONDS - start)) "$solved of 10 solved by the final agent"
 fi
 say "$out"
 exit "$failed"

@@ -48,7 +48,8 @@ svg_problem() {
     END { if (!failed && (depth || !roots)) print (roots ? "<" open[depth] "> does not end" : "no <svg>") }' "$1"
 }
 
-for name in curve predictions confusion; do
+for entry in README.md:{curve,predictions,confusion} docs/reinforcement.md:{dqn_curve,dqn_episode}; do
+  page=${entry%:*} name=${entry#*:}
   picture=$folder/$name.svg
   if [[ ! -s $picture ]]; then
     problem "$picture is missing; run scripts/pictures.sh"
@@ -56,8 +57,8 @@ for name in curve predictions confusion; do
   fi
   wrong=$(svg_problem "$picture")
   if [[ -n $wrong ]]; then problem "$picture is no well-formed SVG ($wrong); run scripts/pictures.sh"; fi
-  if (($(wc -c <"$picture") > 100000)); then problem "$picture has more than 100,000 bytes: too much for README"; fi
-  grep -q "<img [^>]*src=\"$picture\"" README.md || problem "README.md does not show $picture"
+  if (($(wc -c <"$picture") > 100000)); then problem "$picture has more than 100,000 bytes: too much for $page"; fi
+  grep -qE "<img [^>]*src=\"$picture\"|]\(${picture#docs/}\)" "$page" || problem "$page does not show $picture"
 done
 
 made_from=$folder/made_from.sha256

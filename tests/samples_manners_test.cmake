@@ -6,10 +6,10 @@ include("${CMAKE_CURRENT_LIST_DIR}/samples_support.cmake")
 set(samples
   "autoencoder --images 100 --epochs 0" "breast_cancer --epochs 0" "c_client --epochs 0" "char_rnn --epochs 0 --write 10"
   "custom_layer --epochs 0"
-  "device_report" "digits --epochs 0"
+  "device_report" "digits --epochs 0" "dqn --steps 0"
   "embed_inference --points 10 --ticks 2" "fashion_mnist --model softmax --images 100 --epochs 0" "forecast --epochs 0" "functional --images 100 --epochs 0" "gan --images 100 --epochs 0"
   "linear_regression" "logic_gates" "multi_label --epochs 0" "perceptron_iris --epochs 0" "pictures" "pima_diabetes --epochs 0"
-  "regression --epochs 0" "sentiment --epochs 0" "sequence_classifier --images 100 --epochs 0" "serve_threads --requests 10" "siamese --images 100 --epochs 0" "thoracic_surgery --epochs 0"
+  "regression --epochs 0" "reinforce --epochs 0" "sentiment --epochs 0" "sequence_classifier --images 100 --epochs 0" "serve_threads --requests 10" "siamese --images 100 --epochs 0" "thoracic_surgery --epochs 0"
   "transfer --images 100 --epochs 0 --transfer-epochs 0" "transformer --epochs 0" "visualize_cnn --images 100 --epochs 0")
 
 # Sets `program` and `arguments` in the caller from one of `samples`.
