@@ -85,7 +85,7 @@ void lower(const op::Noise& d, const Bindings& at, Launch&& launch) {
           Work work{Work::elements, d.out.elements() / d.positions};
           work.elements_of_thread = 4 / Function::words;
           launch(NoiseKernel<Function, T>{function, at.state, in, out, d.out.elements(), d.seed, d.backward,
-                                          d.positions, WideDivider(d.channels), packed},
+                                          d.positions, WideDivider(d.channels), packed, d.counts_rows},
                  work);
         },
         d.function);

@@ -26,11 +26,13 @@ struct NoiseKernel {
   WideDivider channels;
   /// Each element has a draw of its own, and those of a block of random numbers lie as one pack.
   bool packed;
+  bool counts_rows;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
     constexpr int words = Function::words, each = 4 / words;
-    const Philox philox{seed, Purpose::dropout, static_cast<std::uint64_t>(state->iteration)};
+    const std::int64_t step = state->iteration + (counts_rows ? state->cursor : 0);
+    const Philox philox{seed, Purpose::dropout, static_cast<std::uint64_t>(step)};
     const std::int64_t draws = n / positions;
     const auto range = block.elements((draws + each - 1) / each);
     for (std::int64_t b = range.begin; b < range.end; b += range.stride) {
@@ -50,10 +52,15 @@ struct NoiseKernel {
   GLIA_HD void apply_pack(std::int64_t i, const std::uint32_t* word) const {
     const PackStrip<each> strip;
     const auto x = strip.load(in + i);
-    strip.store(out + i, [&](auto j) {
-      return backward ? function.backward(x[j], word + j * Function::words)
-                      : function.forward(x[j], word + j * Function::words);
-    });
+    strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words, 0); });
+  }
+
+  /// What becomes of an element at this of the positions that share its draw.
+  GLIA_HD T of(T x, const std::uint32_t* word, std::int64_t position) const {
+    if constexpr (requires { function.forward(x, word, position); })
+      return backward ? function.backward(x, word, position) : function.forward(x, word, position);
+    else
+      return backward ? function.backward(x, word) : function.forward(x, word);
   }
 
   /// To the elements that share draw `draw`.
@@ -65,7 +72,7 @@ struct NoiseKernel {
     }
     for (std::int64_t p = 0; p < positions; ++p) {
       const std::int64_t i = first + p * channels.divisor();
-      out[i] = backward ? function.backward(in[i], word) : function.forward(in[i], word);
+      out[i] = of(in[i], word, p);
     }
   }
 };

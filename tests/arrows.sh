@@ -11,6 +11,7 @@ floors='
 c
 reinforcement
 plots
+energy
 training
 data io
 model

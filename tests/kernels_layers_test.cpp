@@ -22,8 +22,12 @@ constexpr double rounding = 2e-5;
 class Elements : public ::testing::TestWithParam<std::int64_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, Elements, ::testing::Values(1, 2, 3, 31, 257, 8003));
 
-const Noises noises[] = {DropoutNoise{1u << 30, 4.0 / 3}, AdditiveNoise{0.5}, MultiplicativeNoise{0.25},
-                         AlphaDropoutNoise{1u << 30, 1.25, 0.5, -1.75}};
+const Noises noises[] = {DropoutNoise{1u << 30, 4.0 / 3},
+                         AdditiveNoise{0.5},
+                         MultiplicativeNoise{0.25},
+                         AlphaDropoutNoise{1u << 30, 1.25, 0.5, -1.75},
+                         BernoulliNoise{},
+                         FlipNoise{1}};
 
 TEST_P(Elements, Noise_does_not_depend_on_the_cut) {
   const std::int64_t n = GetParam();

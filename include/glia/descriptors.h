@@ -188,7 +188,8 @@ struct SoftmaxGradient {
 };
 
 /// out = what noise makes of in, with random numbers keyed by `seed` and state.iteration; or, backward, of a gradient.
-/// in (n, positions, channels): the positions of a channel share their numbers.
+/// in (n, positions, channels): the positions of a channel share their numbers. `counts_rows`: the numbers are also keyed by the
+/// pass's cursor, so that batches of a pass that trains nothing draw their own.
 struct Noise {
   static constexpr auto name = "Noise";
   Noises function;
@@ -196,6 +197,7 @@ struct Noise {
   std::uint64_t seed = 0;
   bool backward = false;
   std::int64_t positions = 1, channels = 1;
+  bool counts_rows = false;
   template <class F>
   void operands(F&& f) {
     f(in, Access::read), f(out, Access::write);

@@ -1,5 +1,5 @@
-// Noise that layers add while they train: what each does with an element and the random numbers of its place,
-// forward and backward, so that nothing needs to be kept between the two. Formulas as in Keras 3.
+// Noise that layers add while they train, and what random units draw: what each does with an element and the random numbers of its
+// place, forward and backward, so that nothing needs to be kept between the two. Formulas of layers as in Keras 3.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -27,6 +27,7 @@ GLIA_HD T normal_of(std::uint32_t radius_word, std::uint32_t angle_word) {
 // Each has
 //   words                  how many 32-bit words an element takes: a block of Philox serves 4 / words elements
 //   forward(x, words), backward(gradient, words)
+//                          or forward(x, words, position), where elements that share a draw are told apart by their places
 
 /// Zero with probability `rate`, else x / (1 - rate). An integer comparison decides, so that every device drops the
 /// same elements.
@@ -96,6 +97,44 @@ struct AlphaDropoutNoise {
   }
 };
 
-using Noises = std::variant<DropoutNoise, AdditiveNoise, MultiplicativeNoise, AlphaDropoutNoise>;
+/// 1 with probability x, else 0: a binary unit. A uniform number of 24 bits is compared with x, so that every device draws the same
+/// from the same x; NaN stays. Backward the gradient passes, as Bengio, Leonard and Courville 2013 estimate it (straight through).
+struct BernoulliNoise {
+  static constexpr auto name = "bernoulli";
+  static constexpr int words = 1;
+
+  template <class T>
+  GLIA_HD T forward(T x, const std::uint32_t* word) const {
+    return static_cast<T>(*word >> 8) * T(1.0 / 16777216.0) < x ? T(1) : x - x;
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, const std::uint32_t*) const {
+    return gradient;
+  }
+};
+
+/// 1 - x at one of the `positions` that share a draw, each as likely, x at the others: a bit of each row is flipped.
+struct FlipNoise {
+  static constexpr auto name = "flip";
+  static constexpr int words = 1;
+  std::uint64_t positions = 1;
+
+  template <class T>
+  GLIA_HD T forward(T x, const std::uint32_t* word, std::int64_t position) const {
+    return is_flipped(*word, position) ? T(1) - x : x;
+  }
+  template <class T>
+  GLIA_HD T backward(T gradient, const std::uint32_t* word, std::int64_t position) const {
+    return is_flipped(*word, position) ? -gradient : gradient;
+  }
+
+ private:
+  GLIA_HD bool is_flipped(std::uint32_t word, std::int64_t position) const {
+    return word * positions >> 32 == static_cast<std::uint64_t>(position);
+  }
+};
+
+using Noises = std::variant<DropoutNoise, AdditiveNoise, MultiplicativeNoise, AlphaDropoutNoise,
+                            BernoulliNoise, FlipNoise>;
 
 }  // namespace glia
