@@ -37,11 +37,12 @@ struct NoiseKernel {
     const auto range = block.elements((draws + each - 1) / each);
     for (std::int64_t b = range.begin; b < range.end; b += range.stride) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
-      if constexpr (Block::tile == 1) {
-        if (packed && (b + 1) * each <= draws) {
+      if ((b + 1) * each <= draws && (Block::tile == 1 ? packed : positions == 1)) {
+        if constexpr (Block::tile == 1)
           apply_pack<each>(b * each, random.word);
-          continue;
-        }
+        else
+          for (int j = 0; j < each; ++j) apply_one(b * each + j, random.word + j * words);
+        continue;
       }
       for (int j = 0; j < each && b * each + j < draws; ++j) apply(b * each + j, random.word + j * words);
     }
@@ -54,6 +55,8 @@ struct NoiseKernel {
     const auto x = strip.load(in + i);
     strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words, 0); });
   }
+
+  GLIA_HD void apply_one(std::int64_t i, const std::uint32_t* word) const { out[i] = of(in[i], word, 0); }
 
   /// What becomes of an element at this of the positions that share its draw.
   GLIA_HD T of(T x, const std::uint32_t* word, std::int64_t position) const {

@@ -14,6 +14,7 @@
 #include <glia/custom_layer.h>
 #include <glia/custom_loss.h>
 #include <glia/datasets.h>
+#include <glia/deep_belief.h>
 #include <glia/descriptors.h>
 #include <glia/device.h>
 #include <glia/dlpack.h>
@@ -42,6 +43,7 @@
 #include <glia/preprocessing.h>
 #include <glia/profiler.h>
 #include <glia/program.h>
+#include <glia/rbm.h>
 #include <glia/replay_buffer.h>
 #include <glia/saving.h>
 #include <glia/search.h>

@@ -108,10 +108,22 @@ GLIA_HD T clip(T x, T low, T high) {
   return x < low ? low : (x > high ? high : x);
 }
 
-/// log(1 + e^x), without overflow.
-template <class T>
-GLIA_HD T softplus(T x) {
-  return (x < T(0) ? T(0) : x) + log1p(exp(-abs(x)));
+/// log(1 + e^x), without overflow: e = e^-|x| is at most 1, and log(1 + e) = 2 artanh(s) with s = e / (2 + e) at most 1/3, whose
+/// series up to s^17 has an error below 1e-9 of it.
+GLIA_HD float softplus(float x) {
+  const float e = exp(-abs(x));
+  const float s = e / (2.0f + e);
+  const float z = s * s;
+  float p = 1.0f / 17;
+  p = p * z + 1.0f / 15;
+  p = p * z + 1.0f / 13;
+  p = p * z + 1.0f / 11;
+  p = p * z + 1.0f / 9;
+  p = p * z + 1.0f / 7;
+  p = p * z + 1.0f / 5;
+  p = p * z + 1.0f / 3;
+  return (x < 0.0f ? 0.0f : x) + (2.0f * s + 2.0f * s * z * p);
 }
+GLIA_HD double softplus(double x) { return (x < 0.0 ? 0.0 : x) + log1p(exp(-abs(x))); }
 
 }  // namespace glia::math
