@@ -67,7 +67,8 @@ constexpr bool each_has_a_family(const std::variant<Members...>*) {
 }
 static_assert(
     each_has_a_family<ProductFamily, ImageFamily, LayerFamily, LossFamily, UpdateFamily, MergeFamily,
-                      SequenceFamily, AttentionFamily, FewRowsFamily>(static_cast<const Descriptor*>(nullptr)),
+                      SequenceFamily, AttentionFamily, FewRowsFamily>(
+        static_cast<const Descriptor*>(nullptr)),
     "a descriptor but Matmul and Recurrent, and Custom, which is no kernel of ours, belongs to exactly one "
     "family");
 }  // namespace detail

@@ -1,4 +1,4 @@
-// Attention layers and normalisations over axes: the part of the table of tests/golden/make_keras_sequences.py that has them.
+// Attention layers and normalisations over axes: tests/golden/keras_attention.py's table.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
