@@ -74,12 +74,6 @@ inline Model encoder() {
   return Model({x}, {Dense(1, "sigmoid", {.name = "head"})(GlobalAveragePooling1D()(y))});
 }
 
-/// What a query gets that sees no key.
-inline Model none_seen() {
-  const Symbol x = Input({5}), w = Embedding(7, 4, {.mask_zero = true, .name = "words"})(x);
-  return Model({x}, {Dense(2, {.name = "head"})(Flatten()(heads()({w, w})))});
-}
-
 inline std::function<Model()> normalized(const std::vector<int>& axis) {
   return [axis] {
     const Symbol x = Input({3, 4, 2}), hidden = Dense(5, "tanh", {.name = "hidden"})(x);
@@ -102,7 +96,6 @@ inline std::vector<GraphCase> attention_cases() {
       {"heads_causal", of_numbers(causal_heads), {.optimizer = Adam{.learning_rate = 0.01}, .loss = "mse"}},
       {"heads_masked", of_words(heads), labels},
       {"heads_masked_causal", of_words(causal_heads), labels},
-      {"heads_none_seen", none_seen, plain},
       {"heads_other_keys", other_keys, plain},
       {"groups", of_numbers(groups), plain},
       {"groups_masked", of_words(groups), labels},

@@ -71,13 +71,6 @@ def encoder():
     return Model(x, Dense(1, "sigmoid", name="head")(GlobalAveragePooling1D()(y)))
 
 
-def none_seen():
-    """What a query gets that sees no key, which is all padding."""
-    x = Input((5,))
-    w = words(x, 4)
-    return Model(x, Dense(2, name="head")(kl.Flatten()(heads()(w, w))))
-
-
 def normalized(axis):
     def model():
         x = Input((3, 4, 2))
@@ -95,7 +88,6 @@ ATTENTION = {
     "heads_causal": Graph(to_itself(heads, **CAUSAL)[0], optimizer=adam),
     "heads_masked": Graph(to_itself(heads)[1], **PADDED),
     "heads_masked_causal": Graph(to_itself(heads, **CAUSAL)[1], **PADDED),
-    "heads_none_seen": Graph(none_seen, inputs={0: texts}),
     "heads_other_keys": Graph(other_keys),
     "groups": Graph(to_itself(groups)[0]),
     "groups_masked": Graph(to_itself(groups)[1], **PADDED),
