@@ -5,7 +5,7 @@ include("${CMAKE_CURRENT_LIST_DIR}/samples_support.cmake")
 # Each sample and, after its name, what makes it short.
 set(samples
   "autoencoder --images 100 --epochs 0" "breast_cancer --epochs 0" "c_client --epochs 0" "char_rnn --epochs 0 --write 10"
-  "custom_layer --epochs 0"
+  "custom_layer --epochs 0" "deep_belief --images 100 --epochs 0 --fine-epochs 0 --hidden 8 --steps 2"
   "device_report" "digits --epochs 0" "dqn --steps 0"
   "embed_inference --points 10 --ticks 2" "fashion_mnist --model softmax --images 100 --epochs 0" "forecast --epochs 0" "functional --images 100 --epochs 0" "gan --images 100 --epochs 0"
   "linear_regression" "logic_gates" "multi_label --epochs 0" "perceptron_iris --epochs 0" "pictures" "pima_diabetes --epochs 0"
@@ -95,7 +95,8 @@ endmacro()
 function(case_unwritable_output)
   file(WRITE "${FOLDER}/file" "kept")
   file(MAKE_DIRECTORY "${FOLDER}/folder.safetensors" "${FOLDER}/digits.safetensors" "${FOLDER}/features_3.svg"
-    "${FOLDER}/local_minimum.svg" "${FOLDER}/functional.svg" "${FOLDER}/autoencoder_between.svg" "${FOLDER}/gan.svg")
+    "${FOLDER}/local_minimum.svg" "${FOLDER}/functional.svg" "${FOLDER}/autoencoder_between.svg" "${FOLDER}/gan.svg"
+    "${FOLDER}/deep_belief_dreams.svg")
   foreach(option --save --json --plot)
     expect_unwritable("${option}.*cannot write to the folder /proc:" "${FASHION_MNIST}" ${option} /proc/result.txt)
     expect_unwritable("${option}.*no folder .*/file" "${FASHION_MNIST}" ${option} "${FOLDER}/file/result.txt")
@@ -103,7 +104,7 @@ function(case_unwritable_output)
   endforeach()
   expect_unwritable("--save.*folder.safetensors is a folder" "${FASHION_MNIST}" --save folder)
   expect_unwritable("--json.*/dev/full is there, and no regular file" "${FASHION_MNIST}" --json /dev/full)
-  foreach(name digits visualize_cnn pictures functional autoencoder gan)
+  foreach(name digits visualize_cnn pictures functional autoencoder deep_belief gan)
     expect_unwritable("--out.*cannot write to the folder /proc:" "${SAMPLES}/${name}" --out /proc)
     expect_unwritable("--out.*no folder .*/file" "${SAMPLES}/${name}" --out "${FOLDER}/file")
     expect_unwritable("--out.*(safetensors|svg) is a folder" "${SAMPLES}/${name}")
