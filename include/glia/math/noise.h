@@ -105,7 +105,7 @@ struct BernoulliNoise {
 
   template <class T>
   GLIA_HD T forward(T x, const std::uint32_t* word) const {
-    return static_cast<T>(*word >> 8) * T(1.0 / 16777216.0) < x ? T(1) : x - x;
+    return static_cast<T>(static_cast<T>(*word >> 8) * T(1.0 / 16777216.0) < x) + (x - x);  // no branch
   }
   template <class T>
   GLIA_HD T backward(T gradient, const std::uint32_t*) const {
