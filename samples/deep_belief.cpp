@@ -97,7 +97,9 @@ void dream(const glia::Dataset& train, const Options& options) {
   std::vector<glia::Tensor> dreams;
   std::vector<const glia::Tensor*> rows;
   for (std::int64_t label = 0; label < classes; ++label)
-    dreams.push_back(memory.sample_class(label, {.rows = 8, .steps = options.steps, .seed = options.seed}));
+    dreams.push_back(memory.sample_class(
+        label,
+        {.rows = 8, .steps = options.steps, .seed = options.seed + static_cast<std::uint64_t>(label)}));
   for (const glia::Tensor& one : dreams) rows.push_back(&one);
   draw(glia::concatenate(rows).reshape({-1, 28, 28}),
        std::filesystem::path(options.out) / "deep_belief_dreams.svg", 8, "Dreams of each class, a row each");
