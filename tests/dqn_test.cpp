@@ -29,8 +29,8 @@ class Agents : public test::DeviceTest {
   /// One that explores all the time, and makes five updates, at its 40th step.
   DqnOptions five_updates() {
     return {.hidden = {6},
-            .optimizer = SGD{.learning_rate = 0.2},
-            .huber_delta = 0.4,
+            .optimizer = SGD{.learning_rate = 0.05},
+            .huber_delta = 3,  // errors lie on both sides of it
             .gamma = 0.9,
             .batch_size = 7,
             .replay = {.capacity = 100},
@@ -45,6 +45,11 @@ class Agents : public test::DeviceTest {
   void expect_as_the_reference(const DqnOptions& options) {
     Dqn agent(Wandering(), options);
     Reference reference(options, agent.model());
+    // From the start both networks say something else, in what is greatest, too.
+    std::vector<Tensor> others;
+    for (const Tensor& weight : agent.model().get_weights()) others.push_back(weight * -0.8 + 0.05);
+    agent.model().set_weights(others);
+    reference.set_online(others);
     agent.train(40, {.verbose = 0});
     ASSERT_EQ(agent.updates(), 5);
     reference.learn(agent.replay().state(), 5);
@@ -52,7 +57,7 @@ class Agents : public test::DeviceTest {
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const std::vector<double> values = weights[i].values(), wanted = reference.online()[i];
       for (std::size_t j = 0; j < values.size(); ++j)
-        EXPECT_NEAR(values[j], wanted[j], 2e-6) << i << ", " << j;
+        EXPECT_NEAR(values[j], wanted[j], 1e-5) << i << ", " << j;
     }
     EXPECT_GT(reference.moved(), 1e-3);
   }

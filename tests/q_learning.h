@@ -71,6 +71,12 @@ class Reference {
         throw std::runtime_error("the reference computes another network than the agent's");
   }
 
+  /// Other weights of the online network than those that the target network has.
+  void set_online(const std::vector<Tensor>& weights) {
+    for (std::size_t i = 0; i < weights.size(); ++i) online_[i] = weights[i].values();
+    initial_ = online_;
+  }
+
   /// So many updates from this buffer, whose priorities were all those of new transitions.
   void learn(ReplayBufferState state, int updates) {
     ReplayBufferOptions replay = options_.replay;
