@@ -1,4 +1,4 @@
-// An agent learns to balance a pole, to swing a car up a hill or to cross a frozen lake, by deep Q-learning: what it does, how its
+// An agent learns to balance a pole or to cross a frozen lake, and tries to swing a car up a hill, by deep Q-learning: what it does, how its
 // returns grow, and how good it is in the end, on episodes that it never saw.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
