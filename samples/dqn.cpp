@@ -1,5 +1,5 @@
-// An agent learns to balance a pole or to cross a frozen lake, and tries to swing a car up a hill, by deep Q-learning: what it does, how its
-// returns grow, and how good it is in the end, on episodes that it never saw.
+// An agent learns to balance a pole or to cross a frozen lake, and tries to swing a car up a hill, by deep Q-learning: how its returns
+// grow, what an episode looks like, and how good it is in the end, on episodes that it never saw.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/glia.h>
 
