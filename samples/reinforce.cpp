@@ -66,7 +66,9 @@ void run(const Options& options) {
   const glia::Symbol value = glia::Dense(1, {.name = "value"})(glia::Dense(64, "tanh")(x));
   glia::Model model({x}, {policy, value});
   model.set_seed(options.seed);
-  model.compile({.optimizer = glia::Adam{.learning_rate = 0.01, .global_clipnorm = 1},
+  // The steps get shorter, so that a good policy is not lost again.
+  const glia::PolynomialDecay rate{0.01, std::max(options.epochs, 1) * 1.0, 0};
+  model.compile({.optimizer = glia::Adam{.learning_rate = rate, .global_clipnorm = 1},
                  .loss = {{"policy", "sparse_categorical_crossentropy"}, {"value", glia::Huber{.delta = 10}}},
                  .device = options.device});
   model.summary();

@@ -58,7 +58,7 @@ function(case_reinforce)
   run_sample("${SAMPLES}/reinforce" --seed 1)
   expect_success()
   expect("nothing on stderr" NOT err)
-  expect_number("the first episodes' mean return" "${out}" "Episodes 1 to 50: mean return ([0-9.]+)\n" 8 60)
+  expect_number("the first episodes' mean return" "${out}" "Episodes 1 to 50: mean return ([0-9.]+)\n" 8 100)
   expect_number("the mean return in the end" "${out}" "Mean return of 100 new episodes: ([0-9.]+)\n" 200 500)
 endfunction()
 
