@@ -63,8 +63,7 @@ class AttentionNode final : public LayerNode {
     Emission result{{{out, inputs[0].mask}}, {}};
     if (options_.return_attention_scores)
       result.outputs.push_back({attended.weights.reshaped({rows, queries, keys})});
-    result.backward = [=](Emitter& e, const std::vector<View>& gradients,
-                                const std::vector<bool>& wanted) {
+    result.backward = [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
       View of_out = gradients[0], of_weights = gradients.size() > 1 ? gradients[1] : View{};
       if (of_out && seen_queries)
         of_out = emit_binary(e, binary::Multiply{}, of_out, seen_queries, of_out.shape);
