@@ -74,7 +74,7 @@ struct AttentionOperands {
 constexpr int steps_at_once = 4;
 /// Numbers of a step that a lane has at a time: `lanes` apart.
 template <class Block>
-constexpr int numbers_at_once = Block::tile == 1 ? 4 : 64;
+constexpr int numbers_at_once = Block::tile == 1 ? 4 : 16;
 
 /// Some neighbouring steps of a head of a row.
 struct StepPiece {

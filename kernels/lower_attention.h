@@ -48,30 +48,35 @@ inline Work pieces_work(std::int64_t rows, std::int64_t heads, std::int64_t step
           steps_at_once * others * width};
 }
 
-template <class Launch>
-void lower(const op::Attention& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.queries.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const AttentionOperands<T> on = attention_operands<T>(d, at);
-    launch(AttentionKernel<T>{on, head_steps<T>(d.out, at)},
-           pieces_work(on.rows, on.heads, on.queries, on.keys, on.width));
-  });
+/// In float32 or float64, whichever T is.
+template <class T, class Launch>
+void lower_as(const op::Attention& d, const Bindings& at, Launch&& launch) {
+  const AttentionOperands<T> on = attention_operands<T>(d, at);
+  launch(AttentionKernel<T>{on, head_steps<T>(d.out, at)},
+         pieces_work(on.rows, on.heads, on.queries, on.keys, on.width));
+}
+
+template <class T, class Launch>
+void lower_as(const op::AttentionGradient& d, const Bindings& at, Launch&& launch) {
+  const AttentionOperands<T> on = attention_operands<T>(d.of, at);
+  const HeadSteps<const T> out_gradient = head_steps<const T>(d.out_gradient, at);
+  T* const scores = at.template address<T>(d.scores_gradient);
+  launch(AttentionScoresGradientKernel<T>{on, out_gradient, at.template address<T>(d.weights_gradient),
+                                          scores, head_steps<T>(d.queries_gradient, at)},
+         pieces_work(on.rows, on.heads, on.queries, on.keys, on.width));
+  launch(AttentionKeysGradientKernel<T>{on, out_gradient, scores, head_steps<T>(d.keys_gradient, at),
+                                        head_steps<T>(d.values_gradient, at)},
+         pieces_work(on.rows, on.heads / on.shared, on.keys, on.queries * on.shared, on.width));
 }
 
 template <class Launch>
+void lower(const op::Attention& d, const Bindings& at, Launch&& launch) {
+  visit_floating(d.queries.dtype, [&](auto type) { lower_as<typename decltype(type)::type>(d, at, launch); });
+}
+template <class Launch>
 void lower(const op::AttentionGradient& d, const Bindings& at, Launch&& launch) {
-  visit_floating(d.of.queries.dtype, [&](auto type) {
-    using T = typename decltype(type)::type;
-    const AttentionOperands<T> on = attention_operands<T>(d.of, at);
-    const HeadSteps<const T> out_gradient = head_steps<const T>(d.out_gradient, at);
-    T* const scores = at.template address<T>(d.scores_gradient);
-    launch(AttentionScoresGradientKernel<T>{on, out_gradient, at.template address<T>(d.weights_gradient),
-                                            scores, head_steps<T>(d.queries_gradient, at)},
-           pieces_work(on.rows, on.heads, on.queries, on.keys, on.width));
-    launch(AttentionKeysGradientKernel<T>{on, out_gradient, scores, head_steps<T>(d.keys_gradient, at),
-                                          head_steps<T>(d.values_gradient, at)},
-           pieces_work(on.rows, on.heads / on.shared, on.keys, on.queries * on.shared, on.width));
-  });
+  visit_floating(d.of.queries.dtype,
+                 [&](auto type) { lower_as<typename decltype(type)::type>(d, at, launch); });
 }
 
 }  // namespace GLIA_ISA

@@ -9,9 +9,10 @@
 namespace glia::cpu {
 inline namespace GLIA_ISA {
 
+/// In float64: in float32 attention is no elementary kernel, but one of the functions below.
 bool bind_attention(const Descriptor& descriptor, const Bindings& bindings, BoundKernels& bound) {
   return kernels::AttentionFamily::select(
-      descriptor, [&](const auto& d) { kernels::lower(d, bindings, Collector{bound}); });
+      descriptor, [&](const auto& d) { kernels::lower_as<double>(d, bindings, Collector{bound}); });
 }
 
 namespace {
