@@ -34,7 +34,7 @@ function(glia_library_defaults target)
       target_link_options(${target} PRIVATE "-Wl,--version-script=${PROJECT_BINARY_DIR}/exports.map")
       set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${PROJECT_BINARY_DIR}/exports.map")
     endif()
-    if(GLIA_PACKS_RELOCATIONS)
+    if(GLIA_PACKS_RELOCATIONS AND NOT GLIA_SANITIZED_LINKS)  # whose linker knows no such option
       target_link_options(${target} PRIVATE ${GLIA_PACKED_RELOCATIONS})
     endif()
     if(NOT GLIA_SANITIZE)  # whose functions come with the program
