@@ -9,11 +9,6 @@ using namespace glia::c;
 
 namespace {
 
-/// What stands behind a model: its variables, one of which is to be copied without the others.
-struct Opened : Model {
-  static const std::shared_ptr<Core>& core_of(const Model& model) { return (model.*&Opened::core)(); }
-};
-
 const Variable& variable(const Using& core, std::size_t number) {
   const std::vector<const Variable*> all = core.built("a weight").weights().variables();
   return *at(all, number, "weight");
@@ -24,7 +19,7 @@ const Variable& variable(const Using& core, std::size_t number) {
 glia_status glia_model_weight_count(const glia_model* model, size_t* count) {
   return guarded(__func__, [&] {
     std::size_t& result = expect_given(count, "count");
-    const Using core(Opened::core_of(in(model)));
+    const Using core(core_of(in(model)));
     result = core.built("a count of weights").weights().variables().size();
   });
 }
@@ -39,7 +34,7 @@ glia_status glia_model_weight_name(const glia_model* model, size_t number, char*
 
 glia_status glia_model_weight_shape(const glia_model* model, size_t number, glia_shape* shape) {
   return guarded(__func__, [&] {
-    const Using core(Opened::core_of(in(model)));
+    const Using core(core_of(in(model)));
     put(variable(core, number).shape, shape, "shape");
   });
 }
@@ -47,7 +42,7 @@ glia_status glia_model_weight_shape(const glia_model* model, size_t number, glia
 glia_status glia_model_get_weight(const glia_model* model, size_t number, const glia_output* weight) {
   return guarded(__func__, [&] {
     const glia_output& to = expect_given(weight, "weight");
-    const Using core(Opened::core_of(in(model)));
+    const Using core(core_of(in(model)));
     const Tensor value = read(variable(core, number));
     expect_room(value, to, "weight");
     put(value, to);
@@ -56,7 +51,7 @@ glia_status glia_model_get_weight(const glia_model* model, size_t number, const 
 
 glia_status glia_model_set_weight(glia_model* model, size_t number, const glia_array* weight) {
   return guarded(__func__, [&] {
-    const Using core(Opened::core_of(in(model)));
+    const Using core(core_of(in(model)));
     const Variable& variable = ::variable(core, number);
     write({&variable}, {view_of(weight, "weight")},
           [&](std::size_t) { return core->weights().names()[number]; });

@@ -187,16 +187,6 @@ Tensor DeepBelief::sample_class(std::int64_t label, const SampleOptions& options
   return sample(clamped);
 }
 
-namespace {
-
-/// A chain that is built where it is told to.
-class Chain : public Sequential {
- public:
-  void compute_on(const Context& context) { Using(core())->compute_on({.context = context}); }
-};
-
-}  // namespace
-
 Sequential DeepBelief::to_model(const ToModelOptions& options) const {
   std::vector<Rbm>& machines = stack().machines();
   const std::int64_t visible = machines.size() == 1 ? stack().features() : machines.front().visible();
@@ -205,7 +195,7 @@ Sequential DeepBelief::to_model(const ToModelOptions& options) const {
   const Shape row = options.input_shape.empty() ? Shape{visible} : options.input_shape;
   GLIA_CHECK(row.elements() == visible, ShapeError, "to_model got input_shape ", row, ", expected rows of ",
              visible, " elements, one for each visible unit");
-  Chain model;
+  Sequential model;
   model.set_seed(machines.front().options().seed);
   if (row.rank() > 1) model.add(Flatten(row));
   std::vector<Layer> layers;
@@ -214,14 +204,14 @@ Sequential DeepBelief::to_model(const ToModelOptions& options) const {
     model.add(layers.back());
   }
   if (options.units > 0) model.add(Dense(options.units, {.activation = options.activation}));
-  model.compute_on(machines.front().model().context());
+  Using(core_of(model))->compute_on({.context = machines.front().model().context()});
   model.build(row);
   for (std::size_t i = 0; i < machines.size(); ++i) {
     TensorList weights = machines[i].get_weights();
     if (i + 1 == machines.size()) weights[0] = weights[0].rows(0, stack().features());
     layers[i].set_weights({weights[0], weights[1]});
   }
-  return Sequential(std::move(model));
+  return model;
 }
 
 }  // namespace glia

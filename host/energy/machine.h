@@ -19,20 +19,14 @@ class Rbm::Machine {
  public:
   Machine(std::int64_t visible, std::int64_t hidden, const RbmOptions& options);
 
-  /// A model whose Core these files may use.
-  class Part : public Model {
-   public:
-    using Model::core;
-    using Model::Model;
-  };
   static const BoltzmannNode& node_of(const Layer& layer) {
     return static_cast<const BoltzmannNode&>(layer.node());
   }
   const BoltzmannNode& node() const { return node_of(layer); }
 
   Layer layer;
-  Part training;
-  Part hidden, reconstruction, free_energy, visible;
+  Model training;
+  Model hidden, reconstruction, free_energy, visible;
 
  private:
   explicit Machine(const Layer& machine);

@@ -43,7 +43,7 @@ Rbm::Machine::Machine(std::int64_t visible_units, std::int64_t hidden_units, con
   training.add_loss(training.outputs()[0]);
   training.set_seed(options.seed);
   training.compile({.optimizer = options.optimizer, .device = options.device, .context = options.context});
-  const Using core(training.core());
+  const Using core(core_of(training));
   core->build_if_known();
 }
 
@@ -109,7 +109,7 @@ double Rbm::pseudo_likelihood(const TensorView& x, const EvaluateOptions& option
 }
 
 Tensor Rbm::sample(const SampleOptions& options) {
-  const Using core(machine().training.core());
+  const Using core(core_of(machine().training));
   return sample_chains(*core, machine().node(), options);
 }
 
@@ -126,7 +126,7 @@ TensorList Rbm::get_weights() const {
 }
 
 void Rbm::set_weights(const std::vector<Tensor>& weights) {
-  const Using core(machine().training.core());
+  const Using core(core_of(machine().training));
   std::vector<const Variable*> variables;
   for (std::size_t i = 0; i < weights_of_machine; ++i) variables.push_back(&machine().node().variables[i]);
   write(variables, {weights.begin(), weights.end()}, [&](std::size_t i) { return variables[i]->name; });

@@ -6,7 +6,7 @@
 #include <host/layers/layer_node.h>
 
 #include <functional>
-#include <string>
+#include <utility>
 #include <vector>
 
 namespace glia {
