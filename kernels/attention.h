@@ -182,8 +182,8 @@ struct AttentionKernel {
       for (int i = 0; i < steps_at_once; ++i) {
         const T before = of[i].greatest;
         of[i].greatest = math::max_nan(before, block.group_max(score[i]));
-        const T shrink = before == T(-HUGE_VALF) ? T(0) : math::exp(before - of[i].shift());
-        const T power = math::exp(score[i] - of[i].shift());
+        const T shrink = before == T(-HUGE_VALF) ? T(0) : math::exp_below_0(before - of[i].shift());
+        const T power = math::exp_below_0(score[i] - of[i].shift());
         of[i].sum = of[i].sum * static_cast<double>(shrink) + static_cast<double>(block.group_sum(power));
         score[i] = i < count && key < on.keys ? on.kept(power, on.place(row, head, query + i) + key) : T(0);
         GLIA_UNROLL
@@ -204,7 +204,7 @@ struct AttentionKernel {
       if (i >= count) continue;
       T* const mine = weights + on.place(row, head, query + i);
       for (std::int64_t key = block.lane(); key < on.keys; key += lanes)
-        mine[key] = key < on.keys_of(query + i) ? math::exp(mine[key] - of[i].shift()) * share[i] : T(0);
+        mine[key] = key < on.keys_of(query + i) ? math::exp_below_0(mine[key] - of[i].shift()) * share[i] : T(0);
     }
   }
 

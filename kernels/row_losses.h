@@ -52,9 +52,9 @@ GLIA_HD double crossentropy_of_logits(Block& block, const LossRow<T>& row) {
   double weight = 0, dot = 0;
   // The gradient's place holds the exponentials meanwhile.
   for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes())
-    row.gradient[c] = math::exp(z[c] - greatest);
+    row.gradient[c] = math::exp_below_0(z[c] - greatest);
   const T sum = row_sum<T>(block, row.columns, [&](std::int64_t c) {
-    return row.gradient ? row.gradient[c] : math::exp(z[c] - greatest);
+    return row.gradient ? row.gradient[c] : math::exp_below_0(z[c] - greatest);
   });
   if (row.target) {
     for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
@@ -127,11 +127,11 @@ GLIA_HD double focal_of_logits(const CategoricalFocalCrossentropy& loss, Block& 
   where = block.group_first_max(greatest, where);
   greatest = z[where];
   const T others = row_sum<T>(block, row.columns,
-                              [&](std::int64_t c) { return c == where ? T(0) : math::exp(z[c] - greatest); });
+                              [&](std::int64_t c) { return c == where ? T(0) : math::exp_below_0(z[c] - greatest); });
   const T total = T(1) + others, log_total = math::log1p(others);
   double sum = 0, slopes = 0;
   for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {
-    const T y = row.target_at(c), q = math::exp(z[c] - greatest) / total;
+    const T y = row.target_at(c), q = math::exp_below_0(z[c] - greatest) / total;
     const T missed = c == where ? others / total : T(1) - q, log_q = (z[c] - greatest) - log_total;
     const T focused = alpha * y * math::pow(missed, gamma);
     const T quotient = missed == T(0) ? T(-1) : (q == T(0) ? T(0) : q * log_q / missed);
@@ -142,7 +142,7 @@ GLIA_HD double focal_of_logits(const CategoricalFocalCrossentropy& loss, Block& 
   }
   slopes = block.group_sum(slopes);
   for (std::int64_t c = block.lane(); row.gradient && c < row.columns; c += block.lanes()) {
-    const T q = math::exp(z[c] - greatest) / total, slope = row.gradient[c];
+    const T q = math::exp_below_0(z[c] - greatest) / total, slope = row.gradient[c];
     const T missed = c == where ? others / total : T(1) - q;
     const T others_slopes = static_cast<T>(slopes - static_cast<double>(slope));
     row.gradient[c] = row.scale * (slope * missed - q * others_slopes);

@@ -23,7 +23,7 @@ GLIA_HD void softmax_row(Block& block, const T* x, T* y, std::int64_t columns, b
     if (columns <= block.lanes()) {  // in registers: a row has one wait for memory
       const bool has_column = block.lane() < columns;
       const T mine = has_column ? x[block.lane()] : T(-HUGE_VALF), greatest = block.group_max(mine);
-      const T power = has_column ? math::exp(mine - greatest) : T(0), sum = block.group_sum(power);
+      const T power = has_column ? math::exp_below_0(mine - greatest) : T(0), sum = block.group_sum(power);
       const T result = logarithm ? (mine - greatest) - math::log(sum) : power * (T(1) / sum);
       if (has_column) y[block.lane()] = result;
       return;
@@ -35,7 +35,7 @@ GLIA_HD void softmax_row(Block& block, const T* x, T* y, std::int64_t columns, b
     const T log_sum = math::log(row_sum<T>(block, columns, [&](std::int64_t c) { return math::exp(y[c]); }));
     for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] -= log_sum;
   } else {
-    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp(x[c] - greatest);
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp_below_0(x[c] - greatest);
     const T scale = T(1) / row_sum<T>(block, columns, [&](std::int64_t c) { return y[c]; });
     for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] *= scale;
   }

@@ -94,6 +94,14 @@ TEST(Functions, Exp_keeps_infinities_and_NaN) {
   EXPECT_TRUE(std::isnan(math::exp(std::nanf(""))));
 }
 
+TEST(Functions, Exp_below_0_is_exp_as_far_as_normal_numbers_go) {
+  for (float x = -87.0f; x <= 0.0f; x += 0.00371f) EXPECT_EQ(math::exp_below_0(x), math::exp(x)) << x;
+  EXPECT_EQ(math::exp_below_0(0.0f), 1.0f);
+  EXPECT_EQ(math::exp_below_0(-88.0f), 0.0f);
+  EXPECT_EQ(math::exp_below_0(-std::numeric_limits<float>::infinity()), 0.0f);
+  EXPECT_TRUE(std::isnan(math::exp_below_0(std::nanf(""))));
+}
+
 TEST(Functions, Sigmoid_and_tanh_agree_with_the_standard_library) {
   for (float x = -20.0f; x < 20.0f; x += 0.0173f) {
     const double e = static_cast<double>(x);
@@ -102,6 +110,8 @@ TEST(Functions, Sigmoid_and_tanh_agree_with_the_standard_library) {
       EXPECT_NEAR(math::tanh(x) / std::tanh(e), 1.0, 4e-7) << x;
     }
   }
+  for (float x = 1e-30f; x < 20.0f; x *= 1.0173f)  // 3 units in the last place: nothing cancels near 0
+    EXPECT_NEAR(math::tanh(x) / std::tanh(static_cast<double>(x)), 1.0, 3 * 5.96e-8) << x;
   EXPECT_EQ(math::sigmoid(-200.0f), 0.0f);
   EXPECT_EQ(math::sigmoid(200.0f), 1.0f);
   EXPECT_EQ(math::tanh(200.0f), 1.0f);

@@ -30,25 +30,45 @@ GLIA_HD float float_from_bits(std::int32_t bits) {
   return value;
 }
 
-/// e^x within 1.5 ulp. x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7, whose
-/// error there is below 2^-27; 2^n through the exponent bits, in two factors so that results may be subnormal
-/// or overflow to Inf. NaN passes.
+GLIA_HD std::uint32_t bits_of(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/// x = n ln 2 + r with |r| <= ln 2 / 2, for |x| < 2^20: e^x = 2^n e^r. Of NaN r is NaN, and n anything.
+struct ExpParts {
+  float r;
+  std::uint32_t n;  ///< modulo 2^32
+
+  GLIA_HD explicit ExpParts(float x) {
+    const float rounding = 12582912.0f;  // 1.5 * 2^23: what it is added to is rounded, and lies in the lowest bits
+    const float shifted = x * 1.44269504f + rounding, whole = shifted - rounding;
+    r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;  // ln 2 in two parts
+    n = bits_of(shifted) - bits_of(rounding);
+  }
+  /// e^r - 1 - r by Taylor's series up to r^7, whose error here is below 2^-27.
+  GLIA_HD float beyond_the_line() const {
+    float p = 1.98412698e-4f;
+    p = p * r + 1.38888889e-3f;
+    p = p * r + 8.33333333e-3f;
+    p = p * r + 4.16666667e-2f;
+    p = p * r + 1.66666667e-1f;
+    p = p * r + 0.5f;
+    return p * (r * r);
+  }
+};
+
+/// 2^n of n from -126 to 127, modulo 2^32.
+GLIA_HD float power_of_2(std::uint32_t n) {
+  return float_from_bits(static_cast<std::int32_t>((n + 127u) << 23));
+}
+
+/// e^x within 1.5 ulp, 2^n in two factors so that results may be subnormal or overflow to Inf. NaN passes.
 GLIA_HD float exp(float x) {
-  const float bounded = x > 89.0f ? 89.0f : (x < -104.0f ? -104.0f : x);  // NaN stays
-  const float shifted = bounded * 1.44269504f + 12582912.0f;  // adding 1.5 * 2^23 rounds to nearest
-  const float n = shifted - 12582912.0f;
-  const float r = (bounded - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
-  float p = 1.98412698e-4f;
-  p = p * r + 1.38888889e-3f;
-  p = p * r + 8.33333333e-3f;
-  p = p * r + 4.16666667e-2f;
-  p = p * r + 1.66666667e-1f;
-  p = p * r + 0.5f;
-  p = p * (r * r) + (r + 1.0f);
-  const float exponent = n == n ? n : 0.0f;  // NaN has no integer
-  const std::int32_t low = static_cast<std::int32_t>(exponent) >> 1;
-  const std::int32_t high = static_cast<std::int32_t>(exponent) - low;
-  return p * float_from_bits((low + 127) << 23) * float_from_bits((high + 127) << 23);
+  const ExpParts parts(x > 89.0f ? 89.0f : (x < -104.0f ? -104.0f : x));  // NaN stays
+  const auto low = static_cast<std::uint32_t>(static_cast<std::int32_t>(parts.n) >> 1);
+  return (parts.beyond_the_line() + (parts.r + 1.0f)) * power_of_2(low) * power_of_2(parts.n - low);
 }
 GLIA_HD double exp(double x) { return std::exp(x); }
 
@@ -65,25 +85,31 @@ GLIA_HD T abs(T x) {
   return std::fabs(x);
 }
 
+/// e^x of x <= 0 within 1.5 ulp; 0 below -87, where it is hardly a normal number. NaN passes.
+GLIA_HD float exp_below_0(float x) {
+  const float least = -87.0f;
+  const ExpParts parts(x < least ? least : x);
+  const float result = (parts.beyond_the_line() + (parts.r + 1.0f)) * power_of_2(parts.n);
+  return x < least ? 0.0f : result;
+}
+GLIA_HD double exp_below_0(double x) { return std::exp(x); }
+
 /// 1 / (1 + e^-x), without overflow: of e^-|x|.
 template <class T>
 GLIA_HD T sigmoid(T x) {
-  const T e = exp(-abs(x));
+  const T e = exp_below_0(-abs(x));
   const T positive = T(1) / (T(1) + e);
   return x < T(0) ? e * positive : positive;
 }
 
-/// tanh x. Near 0, where (1 - e) / (1 + e) would cancel, the Taylor series up to x^9 (error below 1e-8 of x
-/// for |x| < 0.25).
+/// tanh x within 3 ulp, of 1 - e^-2|x| in parts that do not cancel near 0: m / (2 - m) with that for m.
 GLIA_HD float tanh(float x) {
-  const float e = exp(-2.0f * abs(x));
-  const float far = (1.0f - e) / (1.0f + e);
-  const float s = x * x;
-  const float near =
-      x +
-      x * s *
-          (-1.0f / 3 + s * (2.0f / 15 + s * (-17.0f / 315 + s * (62.0f / 2835 - s * (1382.0f / 155925)))));
-  return abs(x) < 0.25f ? near : (x < 0.0f ? -far : far);
+  const float size = abs(x) > 20.0f ? 20.0f : abs(x);  // from 10 on it is 1
+  const ExpParts parts(-2.0f * size);
+  const float power = power_of_2(parts.n);
+  const float m = (1.0f - power) - (parts.beyond_the_line() + parts.r) * power;
+  const float positive = m / (2.0f - m);
+  return x < 0.0f ? -positive : positive;
 }
 GLIA_HD double tanh(double x) { return std::tanh(x); }
 
@@ -111,7 +137,7 @@ GLIA_HD T clip(T x, T low, T high) {
 /// log(1 + e^x), without overflow: e = e^-|x| is at most 1, and log(1 + e) = 2 artanh(s) with s = e / (2 + e) at most 1/3, whose
 /// series up to s^17 has an error below 1e-9 of it.
 GLIA_HD float softplus(float x) {
-  const float e = exp(-abs(x));
+  const float e = exp_below_0(-abs(x));
   const float s = e / (2.0f + e);
   const float z = s * s;
   float p = 1.0f / 17;
@@ -124,6 +150,6 @@ GLIA_HD float softplus(float x) {
   p = p * z + 1.0f / 3;
   return (x < 0.0f ? 0.0f : x) + (2.0f * s + 2.0f * s * z * p);
 }
-GLIA_HD double softplus(double x) { return (x < 0.0 ? 0.0 : x) + log1p(exp(-abs(x))); }
+GLIA_HD double softplus(double x) { return (x < 0.0 ? 0.0 : x) + log1p(exp_below_0(-abs(x))); }
 
 }  // namespace glia::math

@@ -7,7 +7,7 @@
 
 #include <glia/error.h>  // defines: detail::with_got
 #include <glia/macros.h>
-#include <glia/math/functions.h>  // defines: math::log, log1p, exp, sigmoid, clip
+#include <glia/math/functions.h>  // defines: math::log, log1p, exp, exp_below_0, sigmoid, clip
 
 #include <cstdint>
 #include <string>
@@ -43,7 +43,7 @@ GLIA_HD T crossentropy_slope(T y, T p) {
 /// -y log p - (1 - y) log(1 - p) of p = sigmoid(z), as max(z, 0) - z y + log(1 + e^-|z|): no large number is lost.
 template <class T>
 GLIA_HD T crossentropy_of_logit(T y, T z) {
-  return (z < T(0) ? T(0) : z) - z * y + log1p(exp(-abs(z)));
+  return (z < T(0) ? T(0) : z) - z * y + log1p(exp_below_0(-abs(z)));
 }
 
 }  // namespace math
@@ -241,7 +241,7 @@ struct BinaryFocalCrossentropy {
     if (from_logits) {
       // Of the greater and the lesser of p and q = 1 - p, e = lesser / greater, the slope of missed is turn p q, and
       // p q / missed stays in [0, 1] where missed goes to 0.
-      const T p = math::sigmoid(x), q = math::sigmoid(-x), e = math::exp(-math::abs(x));
+      const T p = math::sigmoid(x), q = math::sigmoid(-x), e = math::exp_below_0(-math::abs(x));
       const bool above = x >= T(0);
       const T of_lesser = above ? y : T(1) - y, of_greater = above ? T(1) - y : y;
       const T share = of_greater == T(0) ? (above ? p : q) : (above ? q : p) / (of_lesser * e + of_greater);
