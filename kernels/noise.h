@@ -35,20 +35,44 @@ struct NoiseKernel {
     const Philox philox{seed, Purpose::dropout, static_cast<std::uint64_t>(step)};
     const std::int64_t draws = n / positions;
     const auto range = block.elements((draws + each - 1) / each);
-    for (std::int64_t b = range.begin; b < range.end; b += range.stride) {
+    std::int64_t first = range.begin;
+    if constexpr (Block::tile > 1) {
+      const std::int64_t whole = draws / each;
+      if (positions == 1) first = apply_blocks(philox, first, whole < range.end ? whole : range.end);
+    }
+    for (std::int64_t b = first; b < range.end; b += range.stride) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
-      if ((b + 1) * each <= draws && (Block::tile == 1 ? packed : positions == 1)) {
-        if constexpr (Block::tile == 1)
+      if constexpr (Block::tile == 1) {
+        if (packed && (b + 1) * each <= draws) {
           apply_pack<each>(b * each, random.word);
-        else
-          for (int j = 0; j < each; ++j) apply_one(b * each + j, random.word + j * words);
-        continue;
+          continue;
+        }
       }
       for (int j = 0; j < each && b * each + j < draws; ++j) apply(b * each + j, random.word + j * words);
     }
   }
 
  private:
+  /// The elements of whole blocks, each with a draw of its own; where those end. Nothing in the loop depends on the element but what
+  /// is done with it, so that a processor's vectors have blocks beside each other.
+  GLIA_HD std::int64_t apply_blocks(const Philox& philox, std::int64_t first, std::int64_t last) const {
+    if (backward)
+      apply_blocks<true>(function, philox, in, out, first, last);
+    else
+      apply_blocks<false>(function, philox, in, out, first, last);
+    return first < last ? last : first;
+  }
+  template <bool is_backward>
+  GLIA_HD static void apply_blocks(const Function& function, const Philox& philox, const T* in, T* out,
+                                   std::int64_t first, std::int64_t last) {
+    constexpr int words = Function::words, each = 4 / words;
+    for (std::int64_t b = first; b < last; ++b) {
+      const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
+      for (int j = 0; j < each; ++j)
+        out[b * each + j] = of<is_backward>(function, in[b * each + j], random.word + j * words, 0);
+    }
+  }
+
   template <int each>
   GLIA_HD void apply_pack(std::int64_t i, const std::uint32_t* word) const {
     const PackStrip<each> strip;
@@ -56,14 +80,16 @@ struct NoiseKernel {
     strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words, 0); });
   }
 
-  GLIA_HD void apply_one(std::int64_t i, const std::uint32_t* word) const { out[i] = of(in[i], word, 0); }
-
   /// What becomes of an element at this of the positions that share its draw.
   GLIA_HD T of(T x, const std::uint32_t* word, std::int64_t position) const {
+    return backward ? of<true>(function, x, word, position) : of<false>(function, x, word, position);
+  }
+  template <bool is_backward>
+  GLIA_HD static T of(const Function& function, T x, const std::uint32_t* word, std::int64_t position) {
     if constexpr (requires { function.forward(x, word, position); })
-      return backward ? function.backward(x, word, position) : function.forward(x, word, position);
+      return is_backward ? function.backward(x, word, position) : function.forward(x, word, position);
     else
-      return backward ? function.backward(x, word) : function.forward(x, word);
+      return is_backward ? function.backward(x, word) : function.forward(x, word);
   }
 
   /// To the elements that share draw `draw`.

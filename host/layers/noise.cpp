@@ -8,6 +8,7 @@
 #include <host/layers/noise.h>
 #include <host/layers/windows.h>  // defines: expect_image
 
+#include <algorithm>
 #include <cmath>
 
 namespace glia {
@@ -62,7 +63,9 @@ std::shared_ptr<LayerNode> noise_layer(const char* type, const Noises& function,
 }
 
 /// The 32-bit numbers below it are `rate` of all.
-std::uint64_t share_of_words(double rate) { return static_cast<std::uint64_t>(std::llround(rate * 0x1p32)); }
+std::uint32_t share_of_words(double rate) {
+  return static_cast<std::uint32_t>(std::min(std::llround(rate * 0x1p32), 0xffffffffLL));
+}
 
 /// a x + b gives x its mean and variance back (0 and 1) after a share `rate` of it became selu's least value.
 AlphaDropoutNoise alpha_dropout(double rate) {

@@ -34,7 +34,7 @@ GLIA_HD T normal_of(std::uint32_t radius_word, std::uint32_t angle_word) {
 struct DropoutNoise {
   static constexpr auto name = "dropout";
   static constexpr int words = 1;
-  std::uint64_t dropped_below = 0;  ///< rate * 2^32
+  std::uint32_t dropped_below = 0;  ///< rate * 2^32
   double scale = 1;                 ///< 1 / (1 - rate)
 
   template <class T>
@@ -84,7 +84,7 @@ struct MultiplicativeNoise {
 struct AlphaDropoutNoise {
   static constexpr auto name = "alpha_dropout";
   static constexpr int words = 1;
-  std::uint64_t dropped_below = 0;
+  std::uint32_t dropped_below = 0;
   double a = 1, b = 0, dropped = 0;
 
   template <class T>
