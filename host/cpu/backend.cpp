@@ -115,12 +115,19 @@ class MatmulOp final : public Op {
 
   void run() override {
     const auto products = static_cast<std::int64_t>(slices_.size());
-    pool_.run(products + bias_gradient_.slices, [this, products](std::int64_t i, int worker) {
+    const auto run_slice = [this, products](std::int64_t i, int worker) {
       if (i >= products)
         bias_gradient_.run(i - products, bias_gradient_.slices);
       else if (!slices_[static_cast<std::size_t>(i)].run(onednn_, worker))
         failed_.store(true, std::memory_order_relaxed);
-    });
+    };
+    const std::int64_t all = products + bias_gradient_.slices;
+    if (products == 1 && bias_gradient_.slices == 1)  // too little to share
+      pool_.run(1, [&run_slice, all](std::int64_t, int worker) {
+        for (std::int64_t i = 0; i < all; ++i) run_slice(i, worker);
+      });
+    else
+      pool_.run(all, run_slice);
     GLIA_CHECK(!failed_.exchange(false), OutOfMemoryError,
                "oneDNN could not multiply: memory ran out; use smaller batches");
   }

@@ -14,17 +14,20 @@
 namespace glia::cpu {
 inline namespace GLIA_ISA {
 
-/// Elements that make a slice worth a hand-over to another thread.
-constexpr std::int64_t slice_elements = 8192;
+/// Elements that make a slice worth a hand-over to another thread; and fewer than so many are one slice, which is done before another
+/// thread has its elements in its cache.
+constexpr std::int64_t slice_elements = 8192, elements_of_one_thread = 20480;
 constexpr std::int64_t max_slices = 64;
 
 inline std::int64_t slices_for(const kernels::Work& work) {
   using kernels::Work;
   if (work.kind == Work::exactly) return work.count;
-  const std::int64_t wanted = (work.count * work.columns + slice_elements - 1) / slice_elements;
+  const std::int64_t elements = work.count * work.columns;
+  if (elements < elements_of_one_thread) return 1;
+  const std::int64_t wanted = (elements + slice_elements - 1) / slice_elements;
   const std::int64_t pieces = work.kind == Work::elements ? max_slices : work.count;  // no row is cut
   const std::int64_t most = pieces < max_slices ? pieces : max_slices;
-  return wanted < 1 ? 1 : (wanted < most ? wanted : (most < 1 ? 1 : most));
+  return wanted < most ? wanted : most;
 }
 
 template <class Kernel>
