@@ -15,12 +15,14 @@ constexpr std::int64_t slice_operations = 1'000'000;
 constexpr std::int64_t max_slices = 64;
 
 // The gradient of weights is a product of a transposed matrix over k that is the batch. oneDNN packs that matrix anew in each call,
-// which over many k takes as long as multiplying by a narrow slice: there it is cut into blocks of this side, or of more.
-constexpr std::int64_t least_k_of_blocks = 512, side_of_block = 64;
+// which over many k takes as long as multiplying by a narrow slice: there it is cut into blocks of so many rows, and of twice as many
+// columns where that leaves enough blocks to share out.
+constexpr std::int64_t least_k_of_blocks = 512, side_of_block = 64, enough_blocks = 8;
 
 std::vector<Region> blocks_of(std::int64_t m, std::int64_t n, std::int64_t most) {
-  std::int64_t rows = side_of_block, columns = side_of_block;
   const auto count = [](std::int64_t length, std::int64_t piece) { return (length + piece - 1) / piece; };
+  std::int64_t rows = side_of_block, columns = 2 * side_of_block;
+  if (count(m, rows) * count(n, columns) < enough_blocks) columns = side_of_block;
   while (count(m, rows) * count(n, columns) > most) (m / rows > n / columns ? rows : columns) *= 2;
   std::vector<Region> regions;
   for (std::int64_t row = 0; row < m; row += rows)
