@@ -74,6 +74,15 @@ GLIA_HD void each_unit(Block& block, const Patches<T>& patches, const F& f) {
   });
 }
 
+/// to = from, or zeros where that is null, of a strip.
+template <class Strip, class T>
+GLIA_HD void copy_or_clear(const Strip& strip, T* to, const T* from) {
+  if (from)
+    strip.for_each([&](auto j) { to[j] = from[j]; });
+  else
+    strip.for_each([&](auto j) { to[j] = 0; });
+}
+
 /// Before the first step: the state before it, and what goes to the recurrent weights.
 template <class T>
 struct RecurrentBeginKernel {
@@ -91,15 +100,12 @@ struct RecurrentBeginKernel {
   GLIA_HD void operator()(Block& block) const {
     const std::int64_t units = patches.columns();
     each_unit(block, patches, [&](std::int64_t row, std::int64_t column, const auto& strip) {
-      strip.for_each([&](auto j) {
-        const std::int64_t i = row * units + column + j;
-        const T state = initial_h ? initial_h[i] : T(0);
-        h[i] = state;
-        if (c) c[i] = initial_c ? initial_c[i] : T(0);
-        if (fed) fed[i] = state * noise[i];
-        for (std::int64_t g = 0; products && g < gates; ++g)
-          products[(row * gates + g) * units + column + j] = 0;
-      });
+      const std::int64_t first = row * units + column;
+      copy_or_clear(strip, h + first, initial_h ? initial_h + first : nullptr);
+      if (c) copy_or_clear(strip, c + first, initial_c ? initial_c + first : nullptr);
+      if (fed) strip.for_each([&](auto j) { fed[first + j] = h[first + j] * noise[first + j]; });
+      for (std::int64_t g = 0; products && g < gates; ++g)
+        copy_or_clear(strip, products + (row * gates + g) * units + column, static_cast<const T*>(nullptr));
     });
   }
 };

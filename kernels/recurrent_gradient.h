@@ -85,12 +85,7 @@ struct RecurrentGradientKernel {
         strip.for_each([&](auto j) { h[j] += product[j]; });
       return;
     }
-    const auto begin = [&](T* to, const T* from) {
-      if (from)
-        strip.for_each([&](auto j) { to[j] = from[first + j]; });
-      else
-        strip.for_each([&](auto j) { to[j] = 0; });
-    };
+    const auto begin = [&](T* to, const T* from) { copy_or_clear(strip, to, from ? from + first : nullptr); };
     begin(h, at.last_h_gradient);
     if (cell == op::Cell::lstm) begin(at.carried_c + first, at.last_c_gradient);
   }

@@ -17,6 +17,10 @@ constexpr std::int64_t rows_of_slice = 16;
 constexpr std::int64_t max_slices = 64;
 /// With fewer rows the weights are not packed, which takes as long as some products.
 constexpr std::int64_t least_packed_rows = 8;
+/// Products of those are as fast as weights come through the caches: large ones are cut into columns of so much memory, and no more
+/// of them, which threads share out.
+constexpr std::int64_t bytes_of_part = 64 << 10;
+constexpr int most_parts = 4;
 
 BoundKernel kernel_of(const KernelTable& kernels, const op::Recurrent& d, const RecurrentStage& stage,
                       const RowRange& rows, const Bindings& at) {
@@ -62,8 +66,11 @@ class RecurrentOp final : public Op {
         const Factor& factor = factors_[static_cast<std::size_t>(i / parts)];
         kernels_.pack_weights(factor.weights, i % parts, parts, packed_of(factor));
       });
-    pool_.run(static_cast<std::int64_t>(slices_.size()),
-              [this](std::int64_t i, int) { run_slice(slices_[static_cast<std::size_t>(i)]); });
+    if (slices_.size() == 1)
+      run_alone(slices_.front());
+    else
+      pool_.run(static_cast<std::int64_t>(slices_.size()),
+                [this](std::int64_t i, int) { run_slice(slices_[static_cast<std::size_t>(i)]); });
   }
   std::string algorithm() const override {
     return detail::concat(factors_.empty() ? "loops"
@@ -121,9 +128,32 @@ class RecurrentOp final : public Op {
         kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, factor.weights,
                                packed_ ? packed_of(factor) : nullptr, stage.out, stage.out_stride);
       }
-      for (std::int64_t i = 0; i < stage.plain.slices; ++i) stage.plain.run(i, stage.plain.slices);
-      stage.kernel.run(0, 1);
+      finish(stage);
     }
+  }
+  /// The only slice: threads share its products where the weights are many.
+  void run_alone(const std::vector<Stage>& slice) const {
+    if (packed_) return run_slice(slice);
+    for (const Stage& stage : slice) {
+      if (stage.factor >= 0) {
+        const Weights& all = factors_[static_cast<std::size_t>(stage.factor)].weights;
+        const std::int64_t bytes = all.k * all.n * std::int64_t{sizeof(float)};
+        const std::int64_t parts =
+            std::clamp<std::int64_t>(bytes / bytes_of_part, 1, std::min(most_parts, pool_.threads()));
+        const std::int64_t columns = ((all.n + parts - 1) / parts + 15) / 16 * 16;
+        pool_.run((all.n + columns - 1) / columns, [this, &stage, &all, columns](std::int64_t i, int) {
+          Weights part = all;
+          part.data += i * columns, part.n = std::min(columns, all.n - i * columns);
+          kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, part, nullptr,
+                                 stage.out + i * columns, stage.out_stride);
+        });
+      }
+      finish(stage);
+    }
+  }
+  static void finish(const Stage& stage) {
+    for (std::int64_t i = 0; i < stage.plain.slices; ++i) stage.plain.run(i, stage.plain.slices);
+    stage.kernel.run(0, 1);
   }
 
   ThreadPool& pool_;

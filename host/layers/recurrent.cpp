@@ -244,9 +244,7 @@ std::vector<View> RecurrentNode::emit_backward(Emitter& e, const Operands& opera
 void RecurrentNode::emit_weights_gradients(Emitter& e, const Operands& operands,
                                            const View& recurrent) const {
   const op::Recurrent& f = operands.forward;
-  const View gates = below_each_other(f.gates);
-  const View before = f.fed ? f.fed : f.h.part(0, f.backwards ? 1 : 0, f.steps());
-  const View states = below_each_other(before).transposed(), of_kernel = e.gradient(variables[1]);
+  const View gates = below_each_other(f.gates), of_kernel = e.gradient(variables[1]);
   const View bias = options_.use_bias ? e.gradient(variables[2]) : View{};
   const auto row_of_bias = [&](std::int64_t row) {
     return resets_after() ? bias.part(0, row, 1).reshaped({gates.shape[1]}) : bias;
@@ -254,15 +252,23 @@ void RecurrentNode::emit_weights_gradients(Emitter& e, const Operands& operands,
   op::Matmul of_input{below_each_other(operands.x).transposed(), gates, e.gradient(variables[0])};
   if (bias) of_input.bias_gradient = row_of_bias(0);
   e.add(of_input);
+
+  const bool has_bias = bias && resets_after();
+  // The first step's state is 0 where none was given: only a bias asks for that step.
+  const bool leaves_first = !f.initial_h && !has_bias && f.steps() > 1;
+  const std::int64_t first = leaves_first && !f.backwards ? 1 : 0, steps = f.steps() - (leaves_first ? 1 : 0);
+  const auto of_steps = [&](const View& all) { return below_each_other(all.part(0, first, steps)); };
+  const View states = of_steps(f.fed ? f.fed : f.h.part(0, f.backwards ? 1 : 0, f.steps()));
   if (cell_ == op::Cell::gru_reset_before) {
     const std::int64_t u = units_;
-    e.add(op::Matmul{states, gates.part(1, 0, 2 * u), of_kernel.part(1, 0, 2 * u)});
-    e.add(op::Matmul{below_each_other(f.extra).transposed(), gates.part(1, 2 * u, u),
+    const View of_gates = of_steps(f.gates);
+    e.add(op::Matmul{states.transposed(), of_gates.part(1, 0, 2 * u), of_kernel.part(1, 0, 2 * u)});
+    e.add(op::Matmul{of_steps(f.extra).transposed(), of_gates.part(1, 2 * u, u),
                      of_kernel.part(1, 2 * u, u)});
     return;
   }
-  op::Matmul of_states{states, recurrent ? below_each_other(recurrent) : gates, of_kernel};
-  if (bias && resets_after()) of_states.bias_gradient = row_of_bias(1);
+  op::Matmul of_states{states.transposed(), of_steps(recurrent ? recurrent : f.gates), of_kernel};
+  if (has_bias) of_states.bias_gradient = row_of_bias(1);
   e.add(of_states);
 }
 
