@@ -204,7 +204,8 @@ struct AttentionKernel {
       if (i >= count) continue;
       T* const mine = weights + on.place(row, head, query + i);
       for (std::int64_t key = block.lane(); key < on.keys; key += lanes)
-        mine[key] = key < on.keys_of(query + i) ? math::exp_below_0(mine[key] - of[i].shift()) * share[i] : T(0);
+        mine[key] =
+            key < on.keys_of(query + i) ? math::exp_below_0(mine[key] - of[i].shift()) * share[i] : T(0);
     }
   }
 

@@ -126,8 +126,9 @@ GLIA_HD double focal_of_logits(const CategoricalFocalCrossentropy& loss, Block& 
     if (z[c] > greatest || where == row.columns) greatest = z[c], where = c;
   where = block.group_first_max(greatest, where);
   greatest = z[where];
-  const T others = row_sum<T>(block, row.columns,
-                              [&](std::int64_t c) { return c == where ? T(0) : math::exp_below_0(z[c] - greatest); });
+  const T others = row_sum<T>(block, row.columns, [&](std::int64_t c) {
+    return c == where ? T(0) : math::exp_below_0(z[c] - greatest);
+  });
   const T total = T(1) + others, log_total = math::log1p(others);
   double sum = 0, slopes = 0;
   for (std::int64_t c = block.lane(); c < row.columns; c += block.lanes()) {

@@ -35,7 +35,8 @@ GLIA_HD void softmax_row(Block& block, const T* x, T* y, std::int64_t columns, b
     const T log_sum = math::log(row_sum<T>(block, columns, [&](std::int64_t c) { return math::exp(y[c]); }));
     for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] -= log_sum;
   } else {
-    for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] = math::exp_below_0(x[c] - greatest);
+    for (std::int64_t c = block.lane(); c < columns; c += block.lanes())
+      y[c] = math::exp_below_0(x[c] - greatest);
     const T scale = T(1) / row_sum<T>(block, columns, [&](std::int64_t c) { return y[c]; });
     for (std::int64_t c = block.lane(); c < columns; c += block.lanes()) y[c] *= scale;
   }

@@ -144,8 +144,8 @@ class RecurrentOp final : public Op {
         pool_.run((all.n + columns - 1) / columns, [this, &stage, &all, columns](std::int64_t i, int) {
           Weights part = all;
           part.data += i * columns, part.n = std::min(columns, all.n - i * columns);
-          kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, part, nullptr,
-                                 stage.out + i * columns, stage.out_stride);
+          kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, part, nullptr, stage.out + i * columns,
+                                 stage.out_stride);
         });
       }
       finish(stage);

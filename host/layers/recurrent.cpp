@@ -263,8 +263,8 @@ void RecurrentNode::emit_weights_gradients(Emitter& e, const Operands& operands,
     const std::int64_t u = units_;
     const View of_gates = of_steps(f.gates);
     e.add(op::Matmul{states.transposed(), of_gates.part(1, 0, 2 * u), of_kernel.part(1, 0, 2 * u)});
-    e.add(op::Matmul{of_steps(f.extra).transposed(), of_gates.part(1, 2 * u, u),
-                     of_kernel.part(1, 2 * u, u)});
+    e.add(
+        op::Matmul{of_steps(f.extra).transposed(), of_gates.part(1, 2 * u, u), of_kernel.part(1, 2 * u, u)});
     return;
   }
   op::Matmul of_states{states.transposed(), of_steps(recurrent ? recurrent : f.gates), of_kernel};

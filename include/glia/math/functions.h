@@ -42,7 +42,8 @@ struct ExpParts {
   std::uint32_t n;  ///< modulo 2^32
 
   GLIA_HD explicit ExpParts(float x) {
-    const float rounding = 12582912.0f;  // 1.5 * 2^23: what it is added to is rounded, and lies in the lowest bits
+    const float rounding =
+        12582912.0f;  // 1.5 * 2^23: what it is added to is rounded, and lies in the lowest bits
     const float shifted = x * 1.44269504f + rounding, whole = shifted - rounding;
     r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;  // ln 2 in two parts
     n = bits_of(shifted) - bits_of(rounding);
