@@ -155,7 +155,7 @@ Call read_call(const Json& node, const std::string& layer, const std::string& ty
   return CallReader(layer, type, is_frozen, is_keras_2).read(node);
 }
 
-Json write_call(const Json& layer, const Json& places) {
+Json write_call(const Json& layer, const Json& places, const Json& mask) {
   const std::string& type = text_or(layer, "class_name", "");
   const Json& config = *layer.find("config");
   const Signature& signature = signature_of(type);
@@ -182,6 +182,7 @@ Json write_call(const Json& layer, const Json& places) {
   } else {
     args.add(symbols.members.size() == 1 ? symbols.members[0].value : symbols);
   }
+  if (!mask.is(Kind::null)) kwargs.add("mask", symbol_at(mask));
   call.add("args", std::move(args)), call.add("kwargs", std::move(kwargs));
   return call;
 }

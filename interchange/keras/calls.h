@@ -21,8 +21,9 @@ struct Call {
 Call read_call(const Json& node, const std::string& layer, const std::string& type, bool is_frozen,
                bool is_keras_2);
 
-/// Keras 3's {"args", "kwargs"} for a layer in Glia's words at these places.
-Json write_call(const Json& layer, const Json& places);
+/// Keras 3's {"args", "kwargs"} for a layer in Glia's words at these places. `mask`: the place of one that Keras does not find by itself;
+/// null where there is none.
+Json write_call(const Json& layer, const Json& places, const Json& mask);
 
 /// Takes what Keras says in calls out of a layer's options.
 void take_call_options(const std::string& type, Json& config);

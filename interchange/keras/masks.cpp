@@ -105,15 +105,20 @@ Masks::Mask Masks::made(const Json& layer, const Json& place) {
   const auto application = static_cast<std::size_t>(whole_or(place.members[1].value, 0));
   const Json& inputs = layer.find("inbound_nodes")->members[application].value;
   const Json& input = inputs.members[0].value;
-  if (type == "Embedding" && is_true(*layer.find("config"), "mask_zero"))
-    return {operation({input}), numbers_.of(key_of_place(input))};
-  if (type == "Masking")  // not_equal, and any over the features
-    return {operation({operation({input})}), numbers_.of(key_of_place(input))};
-  return merges(type) ? merged(type, inputs) : Mask{};
+  const Json& config = *layer.find("config");
+  if (type == "Embedding" && is_true(config, "mask_zero"))
+    return {operation("NotEqual", {input}, Json(Kind::object), Json::of(0)),
+            numbers_.of(key_of_place(input))};
+  if (type == "Masking") {
+    const Json* const value = config.find("mask_value");
+    Json counts = operation("NotEqual", {input}, Json(Kind::object), value ? *value : Json::of(0));
+    return {any_feature(std::move(counts)), numbers_.of(key_of_place(input))};
+  }
+  return merges(type) ? merged(layer, inputs) : Mask{};
 }
 
 /// Of layers with several inputs: what counts in any of them, where all have a mask.
-Masks::Mask Masks::merged(const std::string& type, const Json& inputs) {
+Masks::Mask Masks::merged(const Json& layer, const Json& inputs) {
   std::vector<Json> places;
   int number = MaskNumbers::none;
   for (const Json::Member& input : inputs.members) {
@@ -123,21 +128,33 @@ Masks::Mask Masks::merged(const std::string& type, const Json& inputs) {
     number = numbers_.either(number, mask.number);
   }
   Json place = places[0];
-  if (type ==
-      "Concatenate") {  // each as wide as its input, then behind each other, then any over the features
-    for (std::size_t i = 0; i < places.size(); ++i)
-      places[i] = operation({operation({places[i]}), operation({inputs.members[i].value})});
-    place = operation({operation(std::move(places))});
+  if (is_text(layer.find("class_name"), "Concatenate")) {  // each as wide as its input
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      Json wide = operation("ExpandDims", {places[i]}, pair_of("axis", Json::of(-1)));
+      Json zeros = operation("ZerosLike", {inputs.members[i].value}, pair_of("dtype", Json::of("bool")));
+      places[i] = operation("LogicalOr", {std::move(wide), std::move(zeros)});
+    }
+    const Json* const axis = layer.find("config")->find("axis");
+    place = any_feature(
+        operation("Concatenate", std::move(places), pair_of("axis", axis ? *axis : Json::of(-1))));
   } else {
-    for (std::size_t i = 1; i < places.size(); ++i) place = operation({place, places[i]});
+    for (std::size_t i = 1; i < places.size(); ++i) place = operation("LogicalOr", {place, places[i]});
   }
   return {place, number};
 }
 
-Json Masks::operation(std::vector<Json> reads) {
-  operations_.push_back(
-      {"/mask_" + std::to_string(operations_.size()), std::move(reads)});  // no layer's name
-  return list_of(operations_.back().name, 0, 0);
+Json Masks::any_feature(Json counts) {
+  Json config = pair_of("axis", Json::of(-1));
+  config.add("keepdims", Json::of(false));
+  return operation("Any", {std::move(counts)}, std::move(config));
+}
+
+Json Masks::operation(const char* type, std::vector<Json> reads, Json config, Json number) {
+  std::string name = "mask_" + std::to_string(operations_.size());
+  while (layers_.count(name) != 0) name += "_of_keras";
+  put(config, "name", Json::of(name));
+  operations_.push_back({name, type, std::move(config), std::move(reads), std::move(number)});
+  return list_of(name, 0, 0);
 }
 
 bool ReadMasks::take(const Json& keras) {

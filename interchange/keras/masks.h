@@ -38,10 +38,12 @@ class MaskNumbers {
 /// Masks of what the layers of a graph give, its inputs being unmasked.
 class Masks {
  public:
-  /// An operation on masks, and what it reads.
+  /// One of Keras's operations, and what it reads.
   struct Operation {
-    std::string name;
+    std::string name, type;  ///< type: "NotEqual"
+    Json config;
     std::vector<Json> reads;  ///< places of layers or of other such operations
+    Json number = {};         ///< what it compares them with, where it does
   };
   struct Mask {
     Json place = {};  ///< of the operation that gives it; null where there is none
@@ -58,8 +60,10 @@ class Masks {
 
  private:
   Mask made(const Json& layer, const Json& place);
-  Mask merged(const std::string& type, const Json& inputs);
-  Json operation(std::vector<Json> reads);
+  Mask merged(const Json& layer, const Json& inputs);
+  Json any_feature(Json counts);
+  Json operation(const char* type, std::vector<Json> reads, Json config = Json(Json::Kind::object),
+                 Json number = {});
 
   MaskNumbers& numbers_;
   std::map<std::string, const Json*> layers_;

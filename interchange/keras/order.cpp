@@ -59,7 +59,7 @@ class Ordering {
       for (std::size_t i = 0; i < nodes.members.size() && is_told_mask(layer->find("class_name")->text);
            ++i) {
         const Json& inputs = nodes.members[i].value;
-        if (inputs.members.size() != 1) continue;  // recurrent layers with initial states are told none
+        if (inputs.members.empty()) continue;
         const Masks::Mask& mask = masks.of(inputs.members[0].value);
         if (mask.number == MaskNumbers::none) continue;
         Json& with_mask = with_masks_[{name, static_cast<long long>(i)}] = inputs;

@@ -97,6 +97,7 @@ class ModelWriter {
     MaskNumbers numbers;
     Masks masks(*config.find("layers"), numbers);
     for (const Json::Member& layer : config.find("layers")->members) layers.add(node(layer.value, masks));
+    for (const Masks::Operation& operation : masks.operations()) layers.add(write_mask(operation));
     written.add("input_layers", places_of(*config.find("input_layers")));
     written.add("output_layers", places_of(*config.find("output_layers")));
     Json model = keras_object("keras.src.models.functional", "Functional", std::move(written));
@@ -168,7 +169,8 @@ class ModelWriter {
       put(config, "merge_mode", Json());
   }
 
-  /// A layer in a Functional, with what it is applied to.
+  /// A layer in a Functional, with what it is applied to. Keras 3 finds masks by itself, but not those of recurrent layers that are given
+  /// initial states.
   Json node(const Json& glia, Masks& masks) const {
     const std::string type = text_or(glia, "class_name", "");
     if (is_operation_in_keras(type)) return write_operation(glia);
@@ -177,9 +179,8 @@ class ModelWriter {
     Json& nodes = written.add("inbound_nodes", Json(Kind::array));
     for (const Json::Member& places : glia.find("inbound_nodes")->members) {
       const bool has_states = is_told_mask(type) && places.value.members.size() > 1;
-      if (has_states && masks.of(places.value.members[0].value).number != MaskNumbers::none)
-        refuse(glia, "is given initial states and masked steps, whose mask Keras 3 forgets there");
-      nodes.add(write_call(glia, places.value));
+      nodes.add(write_call(glia, places.value,
+                           has_states ? masks.of(places.value.members[0].value).place : Json()));
     }
     return written;
   }

@@ -237,6 +237,25 @@ def test_masks():
     assert_travels(chain, "masked_chain", rows=masked_rows)
 
 
+def test_masks_of_layers_with_initial_states():
+    """Keras 2 told them, and so does Glia; Keras 3 does where it is told."""
+    with zipfile.ZipFile(pathlib.Path(__file__).parent.parent / "golden" / "keras.zip") as archive:
+        archive.extractall(folder, ["keras_2_decoder.h5", "keras_2_decoder.npz"])
+    glia("copy", folder / "keras_2_decoder.h5", folder / "copy.keras")
+    model = keras.models.load_model(folder / "copy.keras")
+    with np.load(folder / "keras_2_decoder.npz") as arrays:
+        assert_close(predicted(model, [arrays["input_0"], arrays["input_1"]]), [arrays["output_0"]], "decoder")
+    assert_travels(model, "decoder", rows=masked_rows)
+    numbers, x, h = keras.Input((5,), name="numbers"), keras.Input(STEPS, name="x"), keras.Input((3,))
+    words, series = layers.Embedding(5, 4, mask_zero=True)(numbers), layers.Masking(0.0)(x)
+    for i, merged in enumerate([layers.Concatenate(), layers.Concatenate(axis=1), layers.Add()]):
+        y = merged([words, series])
+        both = layers.Bidirectional(layers.GRU(3))
+        model = keras.Model([numbers, x, h], [both(y, initial_state=[h, h], mask=y._keras_mask), layers.Dense(2)(y)])
+        again = assert_travels(model, f"merged_{i}", rows=masked_rows)
+        assert any(layer.name.startswith("mask_") for layer in again.operations)
+
+
 def test_masks_make_layers_deeper():
     """Keras's own operations on masks take part in the order of layers, and so in the places of their weights."""
     x = keras.Input(STEPS)
@@ -338,11 +357,24 @@ OPTIMIZERS = [lambda: optimizers.Adam(0.01), lambda: optimizers.Adam(schedules.C
               lambda: optimizers.Adadelta(0.5), lambda: optimizers.Lion(0.003, clipnorm=1.0)]
 
 
+def of_dense_layers():
+    return keras.Sequential([layers.Input(ROW), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)])
+
+
+def of_sequences():
+    """Optimizers keep something of each of its weights: of those within layers, of numbers, of tensors of three axes."""
+    x = keras.Input(STEPS)
+    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(layers.Masking()(x))
+    z = layers.MultiHeadAttention(2, 3)(y, y)
+    z = layers.Attention(use_scale=True, score_mode="concat")([layers.GroupQueryAttention(3, 2, 1)(z, y), layers.TimeDistributed(layers.Dense(6))(y)])
+    return keras.Model(x, layers.Dense(2)(layers.GRU(3)(layers.LayerNormalization(axis=[1, 2])(z))))
+
+
 def test_training_goes_on_in_glia_and_back_in_keras():
-    x, y = random.uniform(-1, 1, (16, 6)).astype("float32"), random.uniform(0, 1, (16, 2)).astype("float32")
-    np.savez(folder / "data.npz", x=x, y=y)
-    for make in OPTIMIZERS:
-        model = keras.Sequential([layers.Input(ROW), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)])
+    for of, make in [*((of_dense_layers, make) for make in OPTIMIZERS), (of_sequences, OPTIMIZERS[0]), (of_sequences, OPTIMIZERS[5])]:
+        model = of()
+        x, y = random.uniform(-1, 1, (16, *model.input_shape[1:])).astype("float32"), random.uniform(0, 1, (16, 2)).astype("float32")
+        np.savez(folder / "data.npz", x=x, y=y)
         model.compile(make(), "mse", metrics=["mae"])
         said = model.optimizer.__class__.__name__ + str(len(model.optimizer.variables))
         for _ in range(2):
@@ -381,7 +413,7 @@ def test_what_compile_was_told():
 
 
 def test_models_made_in_glia():
-    shapes = {"chain": [(8, 8, 3)], "formulas": [(4,), (4,)], "branching": [(6,), (6,)]}
+    shapes = {"chain": [(8, 8, 3)], "formulas": [(4,), (4,)], "branching": [(6,), (6,)], "sequences": [(5, 4), (3,)]}
     for name, inputs in shapes.items():
         rows = [random.uniform(0.2, 1.8, (3, *shape)).astype("float32") for shape in inputs]
         np.savez(folder / "in.npz", *rows)
