@@ -2,104 +2,13 @@
 # whoever saved them, train on to the same weights, and what Glia has not is refused by its name.
 # SPDX-License-Identifier: Apache-2.0
 import json
-import os
-import pathlib
-import subprocess
-import sys
-import tempfile
-import traceback
-import warnings
 import zipfile
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-warnings.filterwarnings("ignore")
-
 import numpy as np
-from absl import logging
 
-import keras
+from keras_and_glia import assert_close, assert_trains_on, assert_travels, folder, glia, keras, of_one_layer, predicted, random, refused, rows_for, run, scramble
 from keras import activations, constraints, initializers, layers, losses, metrics, ops, optimizers, regularizers
 from keras.optimizers import schedules
-
-logging.set_verbosity(logging.ERROR)  # that .h5 is an old form is known
-bridge = sys.argv[1]
-folder = pathlib.Path(tempfile.mkdtemp())
-random = np.random.default_rng(7)
-
-
-class GliaError(Exception):
-    """What Glia threw, in its words."""
-
-
-def glia(*words):
-    done = subprocess.run([bridge, *map(str, words)], capture_output=True, text=True)
-    if done.returncode:
-        raise GliaError(done.stderr.strip() or f"ended with {done.returncode}")
-    return done.stdout
-
-
-def rows_for(model, count=3):
-    """Inputs at which no function of the tests is at its edge; whole numbers where an Embedding reads them."""
-    rows = []
-    for tensor in model.inputs:
-        shape = (count, *tensor.shape[1:])
-        whole = tensor.name.startswith("numbers")
-        rows.append((random.integers(0, 5, shape) if whole else random.uniform(0.2, 1.8, shape)).astype("float32"))
-    return rows
-
-
-def predicted(model, rows):
-    outputs = model(rows if len(rows) > 1 else rows[0], training=False)  # at once, without compiling it
-    return [np.asarray(output) for output in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
-
-
-def scramble(model):
-    """Weights that tell one layer from another, and variances above 0."""
-    for weight in model.weights:
-        if "seed" in weight.path or weight.dtype == "int32":
-            continue
-        low = 0.3 if "variance" in weight.path else -0.6
-        weight.assign(random.uniform(low, 0.9, weight.shape).astype(weight.dtype))
-    for layer in model.layers:
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()
-
-
-def predicted_by_glia(path, rows):
-    np.savez(folder / "in.npz", *rows)
-    glia("predict", path, folder / "in.npz", folder / "out.npz")
-    with np.load(folder / "out.npz") as outputs:
-        return [outputs[name] for name in outputs.files]
-
-
-def assert_close(got, expected, what):
-    assert len(got) == len(expected), f"{what}: {len(got)} outputs, expected {len(expected)}"
-    for i, (one, other) in enumerate(zip(got, expected)):
-        assert one.shape == other.shape, f"{what}, output {i}: {one.shape}, expected {other.shape}"
-        scale = max(1.0, float(np.abs(other).max(initial=0)))
-        worst = float(np.abs(one - other).max(initial=0)) / scale
-        assert worst < 1e-5, f"{what}, output {i}: off by {worst}"
-
-
-def assert_travels(model, name, kinds=(".keras", ".h5"), rows=rows_for):
-    """Keras saves, Glia predicts; Glia saves, Keras predicts."""
-    scramble(model)
-    rows = rows(model)
-    expected = predicted(model, rows)
-    for kind in kinds:
-        path = folder / f"{name}{kind}"
-        model.save(path)
-        assert_close(predicted_by_glia(path, rows), expected, f"{name}{kind} in Glia")
-        glia("copy", path, folder / "copy.keras")
-        again = keras.models.load_model(folder / "copy.keras")
-        assert_close(predicted(again, rows), expected, f"{name}{kind} copied by Glia")
-    return again
-
-
-def of_one_layer(layer, shape, name="x"):
-    x = keras.Input(shape, name=name)
-    return keras.Model(x, layer(x))
-
 
 IMAGE, ROW = (8, 7, 3), (6,)
 LAYERS = {
@@ -154,31 +63,6 @@ LAYERS = {
     "random_translation": (lambda: layers.RandomTranslation(0.1, (-0.2, 0.1), fill_mode="constant", fill_value=0.5), IMAGE),
     "random_erasing": (lambda: layers.RandomErasing(factor=0.5, fill_value=0.25), IMAGE),
 }
-STEPS = (5, 4)
-RECURRENT = dict(kernel_initializer="he_uniform", recurrent_initializer=initializers.Orthogonal(0.7), bias_initializer="ones", dropout=0.1,
-                 recurrent_dropout=0.2, kernel_regularizer="l2", recurrent_regularizer=regularizers.L1(0.01), bias_constraint="non_neg")
-LAYERS |= {
-    "layer_normalization_axes": (lambda: layers.LayerNormalization(axis=[1, 2]), STEPS),
-    "layer_normalization_first_axis": (lambda: layers.LayerNormalization(axis=1), STEPS),
-    "simple_rnn": (lambda: layers.SimpleRNN(3), STEPS),
-    "simple_rnn_options": (lambda: layers.SimpleRNN(3, activation="relu", return_sequences=True, go_backwards=True, unroll=True, **RECURRENT), STEPS),
-    "lstm": (lambda: layers.LSTM(3), STEPS),
-    "lstm_options": (lambda: layers.LSTM(3, activation=layers.LeakyReLU(0.15), recurrent_activation="hard_sigmoid", return_sequences=True,
-                                         go_backwards=True, **RECURRENT), STEPS),
-    "lstm_bare": (lambda: layers.LSTM(3, use_bias=False, unit_forget_bias=False), STEPS),
-    "gru": (lambda: layers.GRU(3, return_sequences=True), STEPS),
-    "gru_before": (lambda: layers.GRU(3, reset_after=False, recurrent_activation="tanh", **RECURRENT), STEPS),
-    "bidirectional": (lambda: layers.Bidirectional(layers.LSTM(3, return_sequences=True, **RECURRENT), merge_mode="sum"), STEPS),
-    "bidirectional_named": (lambda: layers.Bidirectional(layers.GRU(3, name="mine"), backward_layer=layers.SimpleRNN(3, go_backwards=True, name="yours")),
-                            STEPS),
-    "bidirectional_mul": (lambda: layers.Bidirectional(layers.SimpleRNN(3), merge_mode="mul"), STEPS),
-    "bidirectional_ave": (lambda: layers.Bidirectional(layers.GRU(3, reset_after=False), merge_mode="ave"), STEPS),
-    "time_distributed": (lambda: layers.TimeDistributed(layers.Dense(3, activation="tanh")), STEPS),
-    "time_distributed_image": (lambda: layers.TimeDistributed(layers.Conv2D(3, 2)), (2, 4, 4, 2)),
-    "time_distributed_chain": (lambda: layers.TimeDistributed(keras.Sequential([layers.Input((4,)), layers.Dense(3), layers.BatchNormalization()])), STEPS),
-    "masking": (lambda: layers.Masking(0.5), STEPS),
-    "global_average_1d": (lambda: layers.GlobalAveragePooling1D(keepdims=True), STEPS),
-}
 ACTIVATIONS = ["linear", "relu", "sigmoid", "tanh", "softmax", "log_softmax", "relu6", "leaky_relu", "elu", "selu", "celu", "hard_sigmoid",
                "softplus", "softsign", "silu", "hard_silu", "gelu", "mish", "exponential"]
 INITIALIZERS = ["zeros", "ones", "random_normal", "truncated_normal", "random_uniform", "glorot_uniform", "glorot_normal", "he_uniform",
@@ -189,98 +73,6 @@ def test_every_layer():
     for name, (make, shape) in LAYERS.items():
         assert_travels(of_one_layer(make(), shape), name)
     assert_travels(of_one_layer(layers.Embedding(5, 3), (4,), "numbers"), "embedding")
-
-
-def masked_rows(model, count=3):
-    """Rows for a model's inputs, of which the last steps are 0, so that masks count."""
-    rows = rows_for(model, count)
-    for row in rows:
-        if row.ndim > 1 and row.shape[1] == STEPS[0]:
-            row[1, 3:] = 0
-            row[2, 2:] = 0
-    return rows
-
-
-def test_states_and_both_ways():
-    x, h, c = keras.Input(STEPS), keras.Input((3,)), keras.Input((3,))
-    y, last, cell = layers.LSTM(3, return_sequences=True, return_state=True)(x, initial_state=[h, c])
-    sequence, state = layers.GRU(3, return_sequences=True, return_state=True)(x, initial_state=h)
-    ahead, back, *states = layers.Bidirectional(layers.GRU(3, return_sequences=True, return_state=True), merge_mode=None)(x, initial_state=[h, c])
-    merged = layers.Bidirectional(layers.LSTM(2, return_state=True))(y)
-    shared = layers.SimpleRNN(3, name="shared")
-    outputs = [y, last, cell, sequence, state, ahead, back, *states, *merged, shared(x, initial_state=h), shared(x)]
-    assert_travels(keras.Model([x, h, c], outputs), "states")
-
-
-def test_stateful_layers():
-    model = keras.Sequential([layers.Input(STEPS, batch_size=3), layers.LSTM(3, stateful=True, return_sequences=True),
-                              layers.Bidirectional(layers.GRU(2, stateful=True)), layers.Dense(2)])
-    again = assert_travels(model, "stateful")
-    assert again.layers[0].stateful and again.inputs[0].shape[0] == 3
-
-
-def test_masks():
-    numbers, x = keras.Input((5,), name="numbers"), keras.Input(STEPS, name="x")
-    h = keras.Input((4,), name="h")
-    words, series = layers.Embedding(5, 4, mask_zero=True)(numbers), layers.Masking()(x)
-    told = layers.LSTM(4, return_sequences=True, name="told")(series)
-    outputs = [layers.GRU(3)(words), layers.Bidirectional(layers.LSTM(3, return_sequences=True))(series), layers.GRU(2)(told),
-               layers.GlobalAveragePooling1D()(layers.LayerNormalization()(layers.Dense(3)(words))),
-               layers.GlobalAveragePooling1D()(layers.Add()([words, series, told])), layers.GRU(2)(layers.Concatenate()([words, series])),
-               layers.GRU(2)(layers.Concatenate(axis=1)([words, series])), layers.TimeDistributed(layers.Dense(2))(series),
-               layers.GRU(4)(series, initial_state=h),  # whose mask Keras forgets
-               layers.SimpleRNN(2)(layers.Attention()([words, series])),
-               keras.Sequential([layers.Input(STEPS), layers.Dense(3), layers.GRU(2)])(series)]
-    model = keras.Model([numbers, x, h], outputs)
-    assert_travels(model, "masks", rows=masked_rows)
-    chain = keras.Sequential([layers.Input((5,), name="numbers"), layers.Embedding(5, 3, mask_zero=True), layers.LSTM(3, return_sequences=True), layers.GRU(2)])
-    assert_travels(chain, "masked_chain", rows=masked_rows)
-
-
-def test_masks_of_layers_with_initial_states():
-    """Keras 2 told them, and so does Glia; Keras 3 does where it is told."""
-    with zipfile.ZipFile(pathlib.Path(__file__).parent.parent / "golden" / "keras.zip") as archive:
-        archive.extractall(folder, ["keras_2_decoder.h5", "keras_2_decoder.npz"])
-    glia("copy", folder / "keras_2_decoder.h5", folder / "copy.keras")
-    model = keras.models.load_model(folder / "copy.keras")
-    with np.load(folder / "keras_2_decoder.npz") as arrays:
-        assert_close(predicted(model, [arrays["input_0"], arrays["input_1"]]), [arrays["output_0"]], "decoder")
-    assert_travels(model, "decoder", rows=masked_rows)
-    numbers, x, h = keras.Input((5,), name="numbers"), keras.Input(STEPS, name="x"), keras.Input((3,))
-    words, series = layers.Embedding(5, 4, mask_zero=True)(numbers), layers.Masking(0.0)(x)
-    for i, merged in enumerate([layers.Concatenate(), layers.Concatenate(axis=1), layers.Add()]):
-        y = merged([words, series])
-        both = layers.Bidirectional(layers.GRU(3))
-        model = keras.Model([numbers, x, h], [both(y, initial_state=[h, h], mask=y._keras_mask), layers.Dense(2)(y)])
-        again = assert_travels(model, f"merged_{i}", rows=masked_rows)
-        assert any(layer.name.startswith("mask_") for layer in again.operations)
-
-
-def test_masks_make_layers_deeper():
-    """Keras's own operations on masks take part in the order of layers, and so in the places of their weights."""
-    x = keras.Input(STEPS)
-    one = layers.Dense(4, name="a")(layers.Dense(4, name="b")(x))
-    other = layers.LSTM(4)(layers.Masking()(layers.Dense(4, name="c")(x)))
-    late = layers.Dense(4, name="e")(layers.LSTM(4)(layers.Dense(4, name="d")(one)))
-    assert_travels(keras.Model(x, [layers.Add()([other, late]), layers.GRU(2)(one)]), "deeper")
-    y = layers.GRU(4, name="g")(layers.Masking()(layers.Dense(4, name="p")(x)))
-    z = layers.GRU(4, name="h")(layers.Dropout(0.5)(layers.Dense(4, name="q")(x)))
-    assert_travels(keras.Model(x, layers.Concatenate()([z, y])), "deeper_by_a_mask")
-
-
-def test_attention():
-    q, v, k, seen = keras.Input((4, 6)), keras.Input((5, 6)), keras.Input((5, 6)), keras.Input((4, 5), name="numbers_seen")
-    heads = layers.MultiHeadAttention(2, 3, value_dim=4, output_shape=5, dropout=0.1, kernel_regularizer="l2", bias_constraint="non_neg")
-    y, scores = heads(q, v, return_attention_scores=True, use_causal_mask=True)
-    shared = layers.MultiHeadAttention(2, 3, name="shared")
-    outputs = [y, scores, layers.MultiHeadAttention(2, 3, use_bias=False)(q, v, k), layers.MultiHeadAttention(2, 3)(query=q, value=v, key=k),
-               layers.GroupQueryAttention(3, 4, 2)(q, v), layers.GroupQueryAttention(3, 4, 2, use_bias=False)(q, v, key=k, use_causal_mask=True),
-               layers.Attention()([q, v]), layers.Attention(use_scale=True, score_mode="concat")([q, v, k], use_causal_mask=True),
-               *layers.Attention(use_scale=True)([q, v], return_attention_scores=True), layers.AdditiveAttention()([q, v]),
-               *layers.AdditiveAttention(use_scale=False, dropout=0.1)([q, v, k], return_attention_scores=True), shared(q, v), shared(v, k)]
-    assert_travels(keras.Model([q, v, k], outputs), "attention")
-    outputs = [layers.MultiHeadAttention(2, 3)(q, v, attention_mask=seen), layers.MultiHeadAttention(2, 3)(q, v, key=k, attention_mask=seen)]
-    assert_travels(keras.Model([q, v, k, seen], outputs), "attention_masks", [".keras"], rows=lambda m: [*rows_for(m)[:3], np.tril(np.ones((3, 4, 5), "float32"))])
 
 
 def test_every_activation_and_initializer():
@@ -357,42 +149,10 @@ OPTIMIZERS = [lambda: optimizers.Adam(0.01), lambda: optimizers.Adam(schedules.C
               lambda: optimizers.Adadelta(0.5), lambda: optimizers.Lion(0.003, clipnorm=1.0)]
 
 
-def of_dense_layers():
-    return keras.Sequential([layers.Input(ROW), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)])
-
-
-def of_sequences():
-    """Optimizers keep something of each of its weights: of those within layers, of numbers, of tensors of three axes."""
-    x = keras.Input(STEPS)
-    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(layers.Masking()(x))
-    z = layers.MultiHeadAttention(2, 3)(y, y)
-    z = layers.Attention(use_scale=True, score_mode="concat")([layers.GroupQueryAttention(3, 2, 1)(z, y), layers.TimeDistributed(layers.Dense(6))(y)])
-    return keras.Model(x, layers.Dense(2)(layers.GRU(3)(layers.LayerNormalization(axis=[1, 2])(z))))
-
-
 def test_training_goes_on_in_glia_and_back_in_keras():
-    for of, make in [*((of_dense_layers, make) for make in OPTIMIZERS), (of_sequences, OPTIMIZERS[0]), (of_sequences, OPTIMIZERS[5])]:
-        model = of()
-        x, y = random.uniform(-1, 1, (16, *model.input_shape[1:])).astype("float32"), random.uniform(0, 1, (16, 2)).astype("float32")
-        np.savez(folder / "data.npz", x=x, y=y)
-        model.compile(make(), "mse", metrics=["mae"])
-        said = model.optimizer.__class__.__name__ + str(len(model.optimizer.variables))
-        for _ in range(2):
-            model.train_on_batch(x, y)
-        model.save(folder / "begun.keras")
-        glia("train", folder / "begun.keras", folder / "data.npz", folder / "on.keras")
-        other = keras.models.load_model(folder / "on.keras")
-        for _ in range(3):
-            model.train_on_batch(x, y)
-        for _ in range(3):  # and on, in Keras, from what Glia saved
-            assert_near(other, model, said)
-            model.train_on_batch(x, y), other.train_on_batch(x, y)
-        assert int(other.optimizer.iterations) == 8, said
-
-
-def assert_near(one, other, what):
-    for got, expected in zip(one.get_weights(), other.get_weights()):
-        assert np.abs(got - expected).max() < 2e-4, f"{what}: off by {np.abs(got - expected).max()}"
+    for make in OPTIMIZERS:
+        model = keras.Sequential([layers.Input(ROW), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(2)])
+        assert_trains_on(model, make())
 
 
 def test_what_compile_was_told():
@@ -445,20 +205,8 @@ def test_files_of_weights():
         assert_close(predicted(other, rows), predicted(model, rows), weights)
 
 
-def refused(model, *parts):
-    model.save(folder / "refused.keras")
-    try:
-        glia("copy", folder / "refused.keras", folder / "copy.keras")
-    except GliaError as error:
-        for part in ("GliaError", *parts):
-            assert part in str(error), f"no {part!r} in: {error}"
-        return
-    raise AssertionError(f"not refused: {parts}")
-
-
 def test_what_glia_has_not_is_named():
     for layer, shape, *parts in [
-        (layers.ConvLSTM1D(3, 2, name="memory"), (5, 6, 2), '"memory" (ConvLSTM1D)'),
         (layers.Conv3D(3, 2), (4, 4, 4, 1), "Conv3D"),
         (layers.Conv1D(3, 2, padding="causal"), (5, 6), "causal"),
         (layers.Dropout(0.5, noise_shape=(None, 1)), (6,), "noise_shape"),
@@ -491,23 +239,6 @@ def test_what_glia_has_not_is_named():
     refused(model, "Dice")
     model.compile("adam", "mse", metrics=[metrics.MeanIoU(2)])
     refused(model, "mean_io_u")
-
-
-def run(cases):
-    failed = count = 0
-    for name, case in sorted(cases.items()):
-        if not name.startswith("test_") or (len(sys.argv) > 2 and sys.argv[2] not in name):
-            continue
-        count += 1
-        try:
-            case()
-            print("ok     ", name, flush=True)
-        except Exception:
-            failed += 1
-            print("FAILED ", name)
-            traceback.print_exc(file=sys.stdout)
-    print(f"{count} cases, {failed} failed; Keras {keras.__version__}")
-    sys.exit(1 if failed or count == 0 else 0)
 
 
 run(globals())
