@@ -21,10 +21,12 @@ if(GLIA_HAS_KERAS AND NOT GLIA_SANITIZE)
   glia_target_defaults(keras_bridge)
   glia_compiles_faster(keras_bridge)
   target_link_libraries(keras_bridge PRIVATE glia::keras)
-  add_test(NAME python/files_keras COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" keras
-    "${CMAKE_CURRENT_SOURCE_DIR}/python/files_keras.py" $<TARGET_FILE:keras_bridge>)
-  set_tests_properties(python/files_keras PROPERTIES LABELS "python;thorough" TIMEOUT 900 SKIP_RETURN_CODE 77
-    ENVIRONMENT "KERAS_BACKEND=jax")  # of Keras's numerics the one that trains and is small
+  foreach(name files_keras files_keras_sequences)
+    add_test(NAME python/${name} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/python/run.sh" keras
+      "${CMAKE_CURRENT_SOURCE_DIR}/python/${name}.py" $<TARGET_FILE:keras_bridge>)
+    set_tests_properties(python/${name} PROPERTIES LABELS "python;thorough" TIMEOUT 900 SKIP_RETURN_CODE 77
+      ENVIRONMENT "KERAS_BACKEND=jax")  # of Keras's numerics the one that trains and is small
+  endforeach()
 endif()
 if(GLIA_HAS_ONNX AND NOT GLIA_SANITIZE)
   add_executable(onnx_models python/onnx_models.cpp)

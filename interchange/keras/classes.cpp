@@ -16,6 +16,13 @@ constexpr Extra one_group{"groups", "1", nullptr}, no_kernel{"kernel_initializer
     no_regularizer{"kernel_regularizer", "null", nullptr},
     no_constraint{"kernel_constraint", "null", nullptr};
 constexpr Extra no_output_padding{"output_padding", "null", nullptr};
+/// Of recurrent layers, of which Keras 2 says two more.
+constexpr Extra zero_output{"zero_output_for_mask", "false", nullptr},
+    implementation{"implementation", "*", nullptr}, time_major{"time_major", "false", nullptr};
+/// Of attention layers with heads; Keras 2 says what they were applied to.
+constexpr Extra no_gate{"use_gate", "false", nullptr}, no_window{"sliding_window", "null", nullptr},
+    attention_axes{"attention_axes", "null|[1]|1", nullptr}, query_shape{"query_shape", "*", nullptr},
+    key_shape{"key_shape", "*", nullptr}, value_shape{"value_shape", "*", nullptr};
 
 const std::vector<LayerClass>& all() {
   static const std::vector<LayerClass> classes = {
@@ -78,6 +85,17 @@ const std::vector<LayerClass>& all() {
       {"Minimum"},
       {"Concatenate"},
       {"Dot"},
+      {"Masking"},
+      {"GlobalAveragePooling1D", {channels_last}},
+      {"SimpleRNN", {seed, zero_output, implementation, time_major}},
+      {"LSTM", {seed, zero_output, implementation, time_major}},
+      {"GRU", {seed, zero_output, implementation, time_major}},
+      {"Bidirectional"},
+      {"TimeDistributed"},
+      {"MultiHeadAttention", {seed, no_gate, no_window, attention_axes, query_shape, key_shape, value_shape}},
+      {"GroupQueryAttention", {seed, no_gate, no_window}},
+      {"Attention", {seed}},
+      {"AdditiveAttention", {seed}},
   };
   return classes;
 }
@@ -138,12 +156,20 @@ void take_extras(Json& config, const std::vector<Extra>& extras, const std::stri
   }
 }
 
-std::vector<std::string> weights_of(const std::string& class_name, const Json& config, bool in_keras) {
+std::vector<std::string> weights_of(const std::string& class_name, const Json& config) {
   if (class_name == "Dense" || class_name == "Conv1D" || class_name == "Conv2D" ||
       class_name == "Conv2DTranspose" || class_name == "DepthwiseConv2D")
     return with_bias(config, {"kernel"});
   if (class_name == "SeparableConv2D") return with_bias(config, {"depthwise_kernel", "pointwise_kernel"});
   if (class_name == "Embedding") return {"embeddings"};
+  if (class_name == "SimpleRNN" || class_name == "LSTM" || class_name == "GRU")
+    return with_bias(config, {"kernel", "recurrent_kernel"});
+  if (class_name == "AdditiveAttention" || class_name == "Attention") {
+    std::vector<std::string> weights;
+    if (!is_off(config, "use_scale")) weights.emplace_back("scale");
+    if (is_text(config.find("score_mode"), "concat")) weights.emplace_back("concat_score_weight");
+    return weights;
+  }
   if (class_name == "PReLU") return {"alpha"};
   if (class_name == "RMSNormalization") return {"scale"};
   if (class_name == "Normalization") {
@@ -151,7 +177,6 @@ std::vector<std::string> weights_of(const std::string& class_name, const Json& c
     const bool is_given = mean && !(mean->is(Kind::array) && mean->members.empty()) && !is_null(mean);
     const Json* const adapted = config.find("adapted");
     const bool keeps = !is_given || (adapted && adapted->text == "true");
-    if (!in_keras) return {"mean", "variance"};
     return keeps ? std::vector<std::string>{"mean", "variance", "count"} : std::vector<std::string>{};
   }
   std::vector<std::string> weights;
@@ -162,6 +187,21 @@ std::vector<std::string> weights_of(const std::string& class_name, const Json& c
       weights.emplace_back("moving_mean"), weights.emplace_back("moving_variance");
   }
   return weights;
+}
+
+std::vector<WeightsBelow> weights_below(const std::string& class_name, const Json& config) {
+  if (class_name == "SimpleRNN" || class_name == "LSTM" || class_name == "GRU")
+    return {{"/cell", weights_of(class_name, config)}};
+  const bool is_grouped = class_name == "GroupQueryAttention";
+  if (!is_grouped && class_name != "MultiHeadAttention") return {{"", weights_of(class_name, config)}};
+  std::vector<WeightsBelow> parts;
+  for (const char* part : {"query", "key", "value", "attention_output"}) {
+    const std::string place = std::string_view(part) == "attention_output" ? "output" : part;
+    std::vector<std::string> weights = with_bias(config, {"kernel"});
+    for (std::string& weight : weights) weight = std::string(part) + '/' + weight;
+    parts.push_back({(is_grouped ? "/_" : "/") + place + "_dense", std::move(weights)});
+  }
+  return parts;
 }
 
 bool is_trained_weight(const std::string& weight) {
@@ -183,11 +223,22 @@ int rank_behind(const std::string& class_name, const Json& config, int rank) {
     return target ? static_cast<int>(target->members.size()) + 1 : 0;
   }
   if (class_name == "Embedding") return rank > 0 ? rank + 1 : 0;
+  if (class_name == "SimpleRNN" || class_name == "LSTM" || class_name == "GRU")
+    return is_true(config, "return_sequences") ? 3 : 2;
+  if (class_name == "Bidirectional" || class_name == "TimeDistributed") {
+    const Json& within = config.find("layers")->members.at(0).value;
+    const bool is_each = class_name == "TimeDistributed";
+    const int behind = rank_behind(text_or(within, "class_name", class_name), *within.find("config"),
+                                   rank > 0 ? rank - is_each : 0);
+    return behind > 0 ? behind + is_each : 0;
+  }
+  if (class_name.ends_with("Attention")) return 3;
+  if (class_name == "GlobalAveragePooling1D") return is_true(config, "keepdims") ? 3 : 2;
   if (class_name.find("Global") == 0) {
-    const Json* const keeps = config.find("keepdims");
-    return keeps && keeps->text == "true" ? 4 : 2;
+    return is_true(config, "keepdims") ? 4 : 2;
   }
   if (class_name == "Conv1D") return 3;
+  if (class_name == "Sequential" || class_name == "Functional") return 0;
   if (class_name.find("2D") != std::string::npos) return 4;
   if (class_name == "Dot" || class_name == "Sum" || class_name == "Mean") return 0;
   return rank;

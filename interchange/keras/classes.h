@@ -32,9 +32,17 @@ std::vector<std::string> layer_class_names();
 /// for what Glia has not.
 void take_extras(Json& config, const std::vector<Extra>& extras, const std::string& layer);
 
-/// The names of a layer's weights in Glia, in Keras's order, by its class and Glia's config. `in_keras`: those that Keras keeps, which
-/// are none where a Normalization was given mean and variance, and else have a "count" of rows behind them, which Glia does not have.
-std::vector<std::string> weights_of(const std::string& class_name, const Json& config, bool in_keras);
+/// The names in Glia of the weights that Keras keeps of a layer, in its order, by its class and Glia's config. A Normalization that was
+/// given mean and variance has none, and else a "count" of rows behind them, which Glia does not have.
+std::vector<std::string> weights_of(const std::string& class_name, const Json& config);
+
+/// Weights by the part of a layer that has them: Keras's path of it below the layer's, "/query_dense", or "" for the layer itself.
+struct WeightsBelow {
+  std::string path;
+  std::vector<std::string> weights;
+};
+/// Of a layer without layers within it, those that Keras keeps, as weights_of says them.
+std::vector<WeightsBelow> weights_below(const std::string& class_name, const Json& config);
 
 /// Of weights_of, whether an optimizer changes it.
 bool is_trained_weight(const std::string& weight);

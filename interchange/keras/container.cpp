@@ -128,14 +128,19 @@ std::vector<Container::Group> Container::groups() const {
 }
 
 std::vector<std::string> Container::datasets_of(const PlacedLayer& layer) const {
-  std::vector<std::string> found = numbered(*file_, layer.path + "/vars");
-  if (found.empty()) {  // Keras 2.13 and its kin
-    std::string older = layer.path;
+  std::vector<std::string> paths = {layer.path};
+  const std::size_t part = layer.path.rfind('/') + 1;
+  if (layer.path.ends_with("_dense") && layer.path[part] != '_')  // Keras 2's parts of attention layers
+    paths.push_back(layer.path.substr(0, part) + '_' + layer.path.substr(part));
+  for (std::size_t i = paths.size(); i-- > 0;) {  // Keras 2.13 and its kin
+    std::string older = paths[i];
     for (std::size_t at = older.find("layers/"); at != std::string::npos; at = older.find("layers/", at + 31))
       older.replace(at, 7, "_layer_checkpoint_dependencies/");
-    found = numbered(*file_, older + "/vars");
+    paths.push_back(std::move(older));
   }
-  return found;
+  for (const std::string& path : paths)
+    if (std::vector<std::string> found = numbered(*file_, path + "/vars"); !found.empty()) return found;
+  return {};
 }
 
 std::vector<std::string> Container::all_datasets() const {

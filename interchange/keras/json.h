@@ -19,6 +19,11 @@ using Kind = Json::Kind;
 inline bool is_text(const Json* json, std::string_view text) {
   return json && json->is(Kind::text) && json->text == text;
 }
+/// Whether an option is true.
+inline bool is_true(const Json& config, std::string_view option) {
+  const Json* const found = config.find(option);
+  return found && found->is(Kind::boolean) && found->text == "true";
+}
 inline bool is_null(const Json* json) { return !json || json->is(Kind::null); }
 /// What there is of that name, but for null.
 inline const Json* given(const Json& object, std::string_view name) {

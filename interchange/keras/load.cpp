@@ -68,7 +68,7 @@ void add_given_statistics(const Json& graph, const std::string& prefix, const Po
     const std::string name = prefix + text_or(layer, "name", text_or(config, "name", "")) + '/';
     const std::string type = text_or(layer, "class_name", "");
     if (type == "Sequential" || type == "Functional") add_given_statistics(layer, name, policies, tensors);
-    if (type != "Normalization" || !weights_of(type, config, true).empty()) continue;
+    if (type != "Normalization" || !weights_of(type, config).empty()) continue;
     for (const char* statistic : {"mean", "variance"}) {
       std::vector<double> values;
       for (const Json::Member& value : config.find(statistic)->members) {
@@ -81,6 +81,15 @@ void add_given_statistics(const Json& graph, const std::string& prefix, const Po
                          Tensor(values).cast(policies.dtype == "float64" ? DType::float64 : DType::float32)});
     }
   }
+}
+
+/// Shape and numbers of a weight as Glia has them: what is one number in Keras is a tensor (1,).
+Shape weight_shape(const Hdf5Reader& file, const std::string& dataset) {
+  const Shape shape = file.shape(dataset);
+  return shape.rank() == 0 ? Shape{1} : shape;
+}
+Tensor weight_in(const Hdf5Reader& file, const std::string& dataset, DType dtype) {
+  return file.read(dataset, dtype).reshape(weight_shape(file, dataset));
 }
 
 /// Whether weights are to be matched one after the other: where that is asked for, and as Keras does where names of layers differ, which
@@ -110,6 +119,7 @@ class Loading {
     const std::vector<PlacedLayer> layers = placed_layers(graph);
     take_weights(layers);
     add_given_statistics(graph, "", policies_, parts_.tensors);
+    add_states(layers);
     Json description(Kind::object);
     description.add("format_version", Json::of(1));
     Json& root = description.add("graph", graph);
@@ -163,9 +173,22 @@ class Loading {
       if (is_count(source.weight)) continue;
       GLIA_CHECK(!source.dataset.empty(), FileError, container_.file().name(), " has no weight \"",
                  detail::escaped(source.weight), "\" of the model that it describes; save the model again");
-      parts_.tensors.push_back({source.weight, container_.file().read(source.dataset, dtype())});
+      parts_.tensors.push_back({source.weight, weight_in(container_.file(), source.dataset, dtype())});
       shapes_[source.weight] = parts_.tensors.back().tensor.shape();
     }
+  }
+
+  /// Recurrent layers that are stateful begin with zeros: Keras saves no states.
+  void add_states(const std::vector<PlacedLayer>& layers) {
+    constexpr std::int64_t most = 1 << 26;  // no file bounds how many rows it says that a batch has
+    for (const PlacedLayer& layer : layers)
+      for (const PlacedState& state : layer.states) {
+        const std::int64_t rows = state.shape[0], units = state.shape[1];
+        GLIA_CHECK(rows >= 1 && units >= 1 && rows <= most / units, ValueError, "\"",
+                   detail::escaped(state.name), "\" has the shape ", state.shape,
+                   ", expected at least 1 row and unit, and at most ", most, " numbers");
+        parts_.tensors.push_back({state.name, Tensor::zeros(state.shape, dtype())});
+      }
   }
 
   void add_training(Json compile, const std::vector<PlacedLayer>& layers, std::size_t outputs,
@@ -244,9 +267,9 @@ LoadedWeights load_weights(Model& model, const std::string& path, const LoadWeig
         report.missing.push_back(source.weight);
         continue;
       }
-      const bool fits = container.file().shape(source.dataset) == value.shape();
+      const bool fits = weight_shape(container.file(), source.dataset) == value.shape();
       (fits ? report.loaded : report.mismatched).push_back(source.weight);
-      if (fits) value = container.file().read(source.dataset, value.dtype());
+      if (fits) value = weight_in(container.file(), source.dataset, value.dtype());
     }
     for (const std::string& dataset : container.all_datasets())
       if (used.count(dataset) == 0) report.unused.push_back(dataset);

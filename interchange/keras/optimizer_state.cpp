@@ -91,9 +91,11 @@ OptimizerState read_state(const Hdf5Reader& file, const std::vector<std::string>
   for (const std::vector<int>& group : layout.groups)
     for (const std::string& weight : trained)
       for (const int row : group) {
-        if (file.shape(paths[next]) != shapes.at(weight))
+        const Shape shape = file.shape(paths[next]), &expected_shape = shapes.at(weight);
+        if (shape != expected_shape && !(shape.rank() == 0 && expected_shape == Shape{1}))
           return why = "variables of the optimizer have other shapes than the weights", OptimizerState{};
-        state.tensors.push_back({kept_name(row, weight), file.read(paths[next++], dtype)});
+        state.tensors.push_back(
+            {kept_name(row, weight), file.read(paths[next++], dtype).reshape(expected_shape)});
       }
   for (const int row : layout.zeros)
     for (const std::string& weight : trained)
@@ -118,7 +120,7 @@ void write_state(Hdf5Writer& file, const Json& compile, double learning_rate, co
       for (const int row : group) {
         const auto found = kept.find(kept_name(row, weight));
         if (found != kept.end())
-          file.dataset(place(), *found->second);
+          file.dataset(place(), found->second->reshape(shapes.at(weight)));
         else
           file.dataset(place(), Tensor::zeros(shapes.at(weight), dtype));
       }

@@ -9,6 +9,8 @@
 #include <set>
 #include <utility>
 
+#include "interchange/keras/calls.h"  // defines: is_told_mask
+#include "interchange/keras/masks.h"
 #include "interchange/keras/places.h"
 
 namespace glia::keras {
@@ -25,6 +27,7 @@ class Ordering {
   explicit Ordering(const Json& config) {
     for (const Json::Member& member : config.find("layers")->members)
       layers_[member.value.find("name")->text] = &member.value;
+    add_masks(*config.find("layers"));
     for (const Json::Member& output : config.find("output_layers")->members) visit(key_of(output.value));
     for (auto node = finished_.rbegin(); node != finished_.rend(); ++node) settle(*node);
     for (const Json::Member& input : config.find("input_layers")->members) {  // one that no output reads
@@ -41,13 +44,36 @@ class Ordering {
       return deep_a != deep_b ? deep_a > deep_b : met_.at(a) < met_.at(b);
     });
     Json list(Kind::array);
-    for (const std::string& name : names) list.add(*layers_.at(name));
+    for (const std::string& name : names)
+      if (const auto layer = layers_.find(name); layer != layers_.end()) list.add(*layer->second);
     return list;
   }
 
  private:
+  /// Keras's own operations on masks are nodes, too, and what they read lies deeper for it.
+  void add_masks(const Json& layers) {
+    MaskNumbers numbers;
+    Masks masks(layers, numbers);
+    for (const auto& [name, layer] : layers_) {
+      const Json& nodes = *layer->find("inbound_nodes");
+      for (std::size_t i = 0; i < nodes.members.size() && is_told_mask(layer->find("class_name")->text);
+           ++i) {
+        const Json& inputs = nodes.members[i].value;
+        if (inputs.members.empty()) continue;
+        const Masks::Mask& mask = masks.of(inputs.members[0].value);
+        if (mask.number == MaskNumbers::none) continue;
+        Json& with_mask = with_masks_[{name, static_cast<long long>(i)}] = inputs;
+        with_mask.add(mask.place);
+      }
+    }
+    for (const Masks::Operation& operation : masks.operations()) {
+      Json& reads = with_masks_[{operation.name, 0}] = Json(Kind::array);
+      for (const Json& place : operation.reads) reads.add(place);
+    }
+  }
   const Json& inputs_of(const NodeKey& node) const {
     static const Json none(Kind::array);
+    if (const auto found = with_masks_.find(node); found != with_masks_.end()) return found->second;
     const Json& nodes = *layers_.at(node.first)->find("inbound_nodes");
     return static_cast<std::size_t>(node.second) < nodes.members.size()
                ? nodes.members[static_cast<std::size_t>(node.second)].value
@@ -83,6 +109,7 @@ class Ordering {
   }
 
   std::map<std::string, const Json*> layers_;
+  std::map<NodeKey, Json> with_masks_;  // what nodes read, of those that read masks or are operations on them
   std::map<NodeKey, bool> seen_;
   std::map<std::string, int> met_;  // when each layer was met first
   std::vector<NodeKey> finished_;

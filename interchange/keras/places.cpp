@@ -25,34 +25,53 @@ class Placing {
     for (const Json::Member& member : expect(config.find("layers"), Kind::array, "layers").members) {
       const Json& layer = member.value;
       const std::string& type = expect(layer.find("class_name"), Kind::text, "class_name of a layer").text;
-      const Json& options = expect(layer.find("config"), Kind::object, "config of a layer");
       const bool is_unlisted = (is_chain && is_first && type == "InputLayer") || is_operation_in_keras(type);
       is_first = false;
       if (is_unlisted) continue;
-      std::string place = snake_case(type);
+      std::string place = snake_case(type == "GroupQueryAttention" ? "GroupedQueryAttention" : type);
       const int count = used[place]++;
       if (count > 0) place += '_' + std::to_string(count);
       place = path + "layers/" + place;
-      const std::string name = text_or(layer, "name", text_or(options, "name", ""));
-      std::vector<std::string> within = around;
-      within.push_back(name);
-      const Json* const trainable = options.find("trainable");
-      const bool trains = is_trainable && !(trainable && trainable->text == "false");
-      const bool is_flat = layer.find("flat") != nullptr;  // a Residual, whose layers are its model's own
-      if (type == "Sequential" || type == "Functional")
-        visit(layer, place + '/', is_flat ? prefix : prefix + name + '/', within, trains);
-      else
-        add(layer, type, place, prefix + name + '/', within, trains);
+      place_one(layer, place, prefix, around, is_trainable);
     }
   }
 
  private:
-  void add(const Json& layer, const std::string& type, const std::string& path, const std::string& prefix,
+  /// A layer, or one within another, at a path of its own.
+  void place_one(const Json& layer, const std::string& path, const std::string& prefix,
+                 std::vector<std::string> around, bool is_trainable) {
+    const std::string& type = expect(layer.find("class_name"), Kind::text, "class_name of a layer").text;
+    const Json& options = expect(layer.find("config"), Kind::object, "config of a layer");
+    const std::string name = text_or(layer, "name", text_or(options, "name", ""));
+    around.push_back(name);
+    const Json* const trainable = options.find("trainable");
+    const bool trains = is_trainable && !(trainable && trainable->text == "false");
+    const bool is_flat = layer.find("flat") != nullptr;  // a Residual, whose layers are its model's own
+    const std::string below = is_flat ? prefix : prefix + name + '/';
+    if (type == "Sequential" || type == "Functional") {
+      visit(layer, path + '/', below, around, trains);
+    } else if (type == "Bidirectional" || type == "TimeDistributed") {
+      const auto& layers = expect(options.find("layers"), Kind::array, "layers within a layer").members;
+      for (std::size_t i = 0; i < layers.size(); ++i)
+        place_one(layers[i].value, path + within(type, i), below, around, trains);
+    } else {
+      add(options, type, path, below, around, trains);
+    }
+  }
+  static const char* within(const std::string& type, std::size_t i) {
+    return type == "TimeDistributed" ? "/layer" : i == 0 ? "/forward_layer" : "/backward_layer";
+  }
+  void add(const Json& options, const std::string& type, const std::string& path, const std::string& prefix,
            const std::vector<std::string>& around, bool is_trainable) {
-    PlacedLayer placed{path, type, around, {}, is_trainable};
-    for (const std::string& weight : weights_of(type, *layer.find("config"), true))
-      placed.weights.push_back(prefix + weight);
-    placed_.push_back(std::move(placed));
+    for (const WeightsBelow& part : weights_below(type, options)) {
+      PlacedLayer placed{path + part.path, type, around, {}, is_trainable};
+      for (const std::string& weight : part.weights) placed.weights.push_back(prefix + weight);
+      placed_.push_back(std::move(placed));
+    }
+    if (!is_true(options, "stateful")) return;
+    const Shape shape{whole_or(*options.find("batch_size"), 0), whole_or(*options.find("units"), 0)};
+    placed_.back().states.push_back({prefix + "state", shape});
+    if (type == "LSTM") placed_.back().states.push_back({prefix + "carry", shape});
   }
 
   std::vector<PlacedLayer>& placed_;

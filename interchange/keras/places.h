@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <glia/shape.h>
+
 #include <string>
 #include <vector>
 
@@ -9,7 +11,14 @@
 
 namespace glia::keras {
 
-/// A layer with what belongs to it in files. Of a model within the model, whose layers come behind it, there is none.
+/// A state that a recurrent layer keeps from batch to batch, which no file has.
+struct PlacedState {
+  std::string name;  ///< in Glia: "lstm/carry"
+  Shape shape;       ///< (rows of a batch, units)
+};
+
+/// A layer, or a part of one that keeps weights by itself, with what belongs to it in files. Of a model within the model, whose layers
+/// come behind it, there is none.
 struct PlacedLayer {
   std::string path;                 ///< in .weights.h5: "layers/functional/layers/dense"
   std::string type;                 ///< "Dense"
@@ -17,6 +26,9 @@ struct PlacedLayer {
   std::vector<std::string>
       weights;  ///< names in Glia, in Keras's order of those that it keeps: "encoder/dense/kernel"
   bool is_trainable = true;  ///< it, and the models around it
+  std::vector<PlacedState> states = {};
+  /// Whether Keras has numbers where Glia has tensors (1,): Attention's factors.
+  bool keeps_numbers() const { return type == "Attention"; }
 };
 
 /// All layers of a model in Keras's order, given Glia's description of its graph. Residual blocks must have been expanded.

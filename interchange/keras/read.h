@@ -15,7 +15,14 @@ struct Policies {
   bool is_keras_2 = false;
   std::string dtype = {};      ///< "float32" or "float64"; empty until a layer says it
   std::string precision = {};  ///< "mixed_bfloat16" where a layer has that
+  Json rows = {};              ///< how many each batch has, where an input says it
 };
+
+/// Notes the first size of a batch's shape.
+inline void note_rows(const Json& batch_shape, Policies& policies) {
+  if (!batch_shape.members.empty() && batch_shape.members[0].value.is(Kind::number))
+    policies.rows = batch_shape.members[0].value;
+}
 
 // ---- options: read_options.cpp
 Json read_activation(const Json& keras, const std::string& layer, const Policies& policies);
@@ -34,10 +41,6 @@ ReadLayer read_layer(const Json& keras, int rank, Policies& policies);
 /// "layer "dense" (Dense)", for messages.
 std::string layer_said(const Json& keras);
 
-/// Of Keras 3's word for a symbol, {"class_name": "__keras_tensor__", ...}: its place, [layer, application, output]; null for
-/// anything else.
-const Json* place_of_symbol(const Json& keras);
-
 // ---- operations: read_operations.cpp
 /// Whether it is no layer but an operation on symbols.
 bool is_operation(const Json& keras);
@@ -48,6 +51,8 @@ std::vector<Json> read_operation(const Json& keras);
 // ---- graphs: read_graph.cpp
 /// {"class_name", "config"}: a Sequential or Functional as Glia describes it. `rank` as read_layer's.
 ReadLayer read_graph(const Json& keras, int rank, Policies& policies);
+/// A layer, or a model within the model.
+ReadLayer read_any(const Json& keras, int rank, Policies& policies);
 /// Places in a Functional's "input_layers", or "output_layers", one behind the other.
 Json read_places(const Json& keras, const std::string& what);
 

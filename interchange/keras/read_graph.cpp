@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <map>
 
+#include "interchange/keras/calls.h"
 #include "interchange/keras/classes.h"
+#include "interchange/keras/masks.h"
 #include "interchange/keras/read.h"
 
 namespace glia::keras {
@@ -12,18 +14,6 @@ namespace {
 
 bool is_graph(const std::string& type) {
   return type == "Sequential" || type == "Functional" || type == "Model";
-}
-
-/// A list of places, ["dense", 0, 0], of which one alone is a place, too.
-bool is_place(const Json& json) {
-  return json.is(Kind::array) && json.members.size() >= 3 && json.members[0].value.is(Kind::text) &&
-         json.members[1].value.is(Kind::number) && json.members[2].value.is(Kind::number);
-}
-
-Json place_of(const Json& json) {
-  Json place(Kind::array);
-  for (std::size_t i = 0; i < 3; ++i) place.add(json.members[i].value);
-  return place;
 }
 
 /// All places in a structure of lists and objects; those of an object by its keys, in their order, as Keras flattens.
@@ -41,67 +31,8 @@ void put_places(const Json& json, const std::string& what, Json& places) {
   }
 }
 
-/// The symbols among the arguments of a call, in their order; of anything else says whether it may be there.
-void put_symbols(const Json& args, const std::string& layer, Json& places) {
-  if (const Json* const place = place_of_symbol(args)) {
-    places.add(place_of(*place));
-    return;
-  }
-  if (args.is(Kind::null)) return;
-  GLIA_CHECK(args.is(Kind::array), ValueError, layer, " is called with ", shown(args),
-             ", expected symbols alone");
-  for (const Json::Member& member : args.members) put_symbols(member.value, layer, places);
-}
-
-/// What a layer is called with beside its inputs. Keras 3 keeps what `training` was when the model was made, and uses what it is when
-/// the model runs; Keras 2 obeyed what was said.
-void check_arguments(const Json* arguments, const std::string& layer, const Json& config, bool is_keras_2) {
-  if (!arguments) return;
-  for (const Json::Member& argument : arguments->members) {
-    const Json& value = argument.value;
-    if (is_null(&value)) continue;
-    const bool is_frozen = config.find("trainable") && config.find("trainable")->text == "false";
-    const bool is_training = argument.key == "training" && value.is(Kind::boolean);
-    if (is_training && (!is_keras_2 || (is_frozen && value.text == "false"))) continue;
-    throw ValueError(detail::concat(
-        layer, " is called with ", argument.key, '=', shown(value),
-        ", which Glia has not; call it with its inputs alone, or freeze it (trainable = False)"));
-  }
-}
-
-/// The inputs of one application, as [[layer, application, output], ...].
-Json read_node(const Json& node, const std::string& layer, const Json& config, bool is_keras_2) {
-  Json places(Kind::array);
-  if (node.is(Kind::object)) {  // Keras 3: {"args", "kwargs"}
-    put_symbols(expect(node.find("args"), Kind::array, "args of a layer"), layer, places);
-    check_arguments(node.find("kwargs"), layer, config, is_keras_2);
-    return places;
-  }
-  GLIA_CHECK(node.is(Kind::array), ValueError, layer, " is applied to ", shown(node), ", expected places");
-  const auto put = [&](const Json& one) {
-    GLIA_CHECK(is_place(one), ValueError, layer, " is applied to ", shown(one), ", expected a place");
-    places.add(place_of(one));
-    if (one.members.size() > 3) check_arguments(&one.members[3].value, layer, config, is_keras_2);
-  };
-  if (is_place(node))
-    put(node);
-  else
-    for (const Json::Member& one : node.members) put(one.value);
-  return places;
-}
-
-/// A layer, or a model within the model.
-ReadLayer read_any(const Json& keras, int rank, Policies& policies) {
-  GLIA_CHECK(keras.is(Kind::object), ValueError, "the model's config has ", shown(keras),
-             " where a layer is expected");
-  GLIA_CHECK(!given(keras, "shared_object_id"), ValueError, layer_said(keras),
-             " is in two models, one within the other, whose weights Glia's reader of Keras's files cannot "
-             "share; make a model in which it is once");
-  if (is_graph(text_or(keras, "class_name", ""))) return read_graph(keras, rank, policies);
-  return read_layer(keras, rank, policies);
-}
-
 ReadLayer read_chain(const Json& config, int rank, Policies& policies) {
+  if (const Json* const shape = given(config, "build_input_shape")) note_rows(*shape, policies);
   Json layers(Kind::array);
   for (const Json::Member& member : expect(config.find("layers"), Kind::array, "layers").members) {
     ReadLayer layer = read_any(member.value, rank, policies);
@@ -122,11 +53,13 @@ class FunctionalReader {
       const Json& keras = member.value;
       GLIA_CHECK(keras.is(Kind::object), ValueError, "the model's config has ", shown(keras),
                  " where a layer is expected");
+      if (read_masks_.take(keras)) continue;
       if (is_operation(keras))
         for (Json& layer : read_operation(keras)) add(std::move(layer));
       else
         add_layer(keras);
     }
+    if (!policies_.is_keras_2) check_masks();
     Json glia(Kind::object);
     glia.add("layers", std::move(layers_));
     for (const char* name : {"input_layers", "output_layers"})
@@ -142,12 +75,21 @@ class FunctionalReader {
     const auto found = ranks_.find(place.members[0].value.text);
     return found == ranks_.end() ? 0 : found->second;
   }
+  /// Of what a layer is applied to first. Throws ValueError for masks.
+  int rank_before(const Json& nodes, const std::string& layer) const {
+    for (const Json::Member& node : nodes.members)
+      for (const Json::Member& place : node.value.members) {
+        const std::string& name = place.value.members[0].value.text;
+        GLIA_CHECK(!read_masks_.has(name), ValueError, layer, " reads what the operation \"",
+                   detail::escaped(name), "\" gives, which Glia has for masks alone");
+      }
+    return nodes.members.empty() || nodes.members[0].value.members.empty()
+               ? 0
+               : rank_at(nodes.members[0].value.members[0].value);
+  }
   /// A layer in Glia's words, which computes on as many axes as its first input has.
   void add(Json layer) {
-    int rank = 0;
-    const Json& nodes = *layer.find("inbound_nodes");
-    if (!nodes.members.empty() && !nodes.members[0].value.members.empty())
-      rank = rank_at(nodes.members[0].value.members[0].value);
+    const int rank = rank_before(*layer.find("inbound_nodes"), layer_said(layer));
     ranks_[layer.find("name")->text] =
         rank_behind(layer.find("class_name")->text, *layer.find("config"), rank);
     layers_.add(std::move(layer));
@@ -155,19 +97,70 @@ class FunctionalReader {
   void add_layer(const Json& keras) {
     const std::string said = layer_said(keras);
     const Json& config = expect(keras.find("config"), Kind::object, "config of a layer");
+    const std::string type = text_or(keras, "class_name", "");
+    const bool is_frozen = config.find("trainable") && config.find("trainable")->text == "false";
     Json nodes(Kind::array);
+    std::vector<Call> calls;
     for (const Json::Member& node :
-         expect(keras.find("inbound_nodes"), Kind::array, "inbound_nodes of a layer").members)
-      nodes.add(read_node(node.value, said, config, policies_.is_keras_2));
-    int rank = 0;
-    if (!nodes.members.empty() && !nodes.members[0].value.members.empty())
-      rank = rank_at(nodes.members[0].value.members[0].value);
+         expect(keras.find("inbound_nodes"), Kind::array, "inbound_nodes of a layer").members) {
+      calls.push_back(read_call(node.value, said, type, is_frozen, policies_.is_keras_2));
+      nodes.add(calls.back().places);
+    }
+    const int rank = rank_before(nodes, said);
     ReadLayer layer = read_any(keras, rank, policies_);
     const std::string& name = expect(keras.find("name"), Kind::text, "name of a layer").text;
     ranks_[name] = layer.rank;
     layer.json.add("name", Json::of(name));
     layer.json.add("inbound_nodes", std::move(nodes));
+    for (const Call& call : calls) {
+      GLIA_CHECK(call.options == calls[0].options, ValueError, said, " is called with ", shown(call.options),
+                 " and with ", shown(calls[0].options),
+                 ", expected the same in all its calls: these are options of the layer here");
+    }
+    if (!calls.empty())
+      for (Json::Member& option : calls[0].options.members)
+        put(*layer.json.find("config"), option.key, std::move(option.value));
     layers_.add(std::move(layer.json));
+    if (is_told_mask(type)) told_.push_back({said, name, layers_.members.size() - 1, std::move(calls)});
+  }
+
+  /// Keras 3 says of each layer which mask it is told. Glia tells it that of its input: where Keras tells none, such as to a recurrent
+  /// layer that is given initial states, the mask ends before the layer.
+  void check_masks() {
+    Json ends(Kind::array);
+    for (const bool is_last : {false, true}) {
+      Masks masks(layers_, numbers_);
+      for (const Told& told : told_)
+        for (std::size_t i = 0; i < told.calls.size(); ++i) {
+          Json& inputs = layers_.members[told.layer].value.find("inbound_nodes")->members[i].value;
+          if (inputs.members.empty()) continue;
+          const Call& call = told.calls[i];
+          if (call.shape.members.size() < 2) continue;  // a file of Glia's, which leaves masks to Keras
+          const bool is_told = !call.mask.is(Kind::null);
+          const int own = masks.of(inputs.members[0].value).number,
+                    said = is_told ? read_masks_.number_of(call.mask) : MaskNumbers::none;
+          if (is_last || is_told || own == said) {
+            GLIA_CHECK(!is_last || own == said, ValueError, told.said, " is called with the mask ",
+                       shown(call.mask), ", which is not the one that goes along with its input");
+            continue;
+          }
+          const std::string name = told.name + "_unmasked" + (i > 0 ? '_' + std::to_string(i) : "");
+          ends.add(end_of_mask(name, call));
+          inputs.members[0].value = list_of(name, 0, 0);
+        }
+      for (Json::Member& end : ends.members) layers_.add(std::move(end.value));
+      ends.members.clear();
+    }
+  }
+  /// Its input as it is, by a layer at which masks end.
+  static Json end_of_mask(const std::string& name, const Call& call) {
+    Json row(Kind::array), config(Kind::object), nodes(Kind::array);
+    for (std::size_t i = 1; i < call.shape.members.size(); ++i) row.add(call.shape.members[i].value);
+    config.add("name", Json::of(name)), config.add("target_shape", std::move(row));
+    nodes.add(Json(Kind::array)).add(call.places.members[0].value);
+    Json layer = object_of("Reshape", std::move(config));
+    layer.add("name", Json::of(name)), layer.add("inbound_nodes", std::move(nodes));
+    return layer;
   }
 
   /// Keras 2 counted the making of a model within the model as its first application, number 0, which no list of them has.
@@ -198,20 +191,30 @@ class FunctionalReader {
     }
   }
 
+  struct Told {
+    std::string said, name;
+    std::size_t layer;  // its place in the list
+    std::vector<Call> calls;
+  };
+
   Policies& policies_;
   Json layers_{Kind::array};
+  MaskNumbers numbers_;
+  ReadMasks read_masks_{numbers_};    // operations of the file
+  std::vector<Told> told_;            // layers that Keras tells masks
   std::map<std::string, int> ranks_;  // of what layers give, by their names
 };
 
 }  // namespace
 
-const Json* place_of_symbol(const Json& keras) {
-  if (!keras.is(Kind::object) || !is_text(keras.find("class_name"), "__keras_tensor__")) return nullptr;
-  const Json* const config = keras.find("config");
-  const Json* const place = config ? config->find("keras_history") : nullptr;
-  GLIA_CHECK(place && is_place(*place), ValueError, "the model's config has the symbol ", shown(keras),
-             ", expected one with keras_history, such as [\"dense\", 0, 0]");
-  return place;
+ReadLayer read_any(const Json& keras, int rank, Policies& policies) {
+  GLIA_CHECK(keras.is(Kind::object), ValueError, "the model's config has ", shown(keras),
+             " where a layer is expected");
+  GLIA_CHECK(!given(keras, "shared_object_id"), ValueError, layer_said(keras),
+             " is in two models, one within the other, whose weights Glia's reader of Keras's files cannot "
+             "share; make a model in which it is once");
+  if (is_graph(text_or(keras, "class_name", ""))) return read_graph(keras, rank, policies);
+  return read_layer(keras, rank, policies);
 }
 
 Json read_places(const Json& keras, const std::string& what) {

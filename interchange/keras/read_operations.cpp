@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "interchange/keras/calls.h"  // defines: place_of_symbol
 #include "interchange/keras/classes.h"
 #include "interchange/keras/read.h"
 

@@ -36,6 +36,10 @@ class Saving {
     dtype_ = text_or(graph, "dtype", "float32") == "float64" ? DType::float64 : DType::float32;
     ordered_ = keras_ordered(graph);
     layers_ = placed_layers(ordered_);
+    for (const PlacedLayer& layer : layers_)
+      if (layer.keeps_numbers())
+        for (const std::string& weight : layer.weights)
+          weights_[weight] = weights_.at(weight).reshape({}), shapes_[weight] = {};
     if (const Json* const compile = description_.find("compile"); compile && model_is_told_losses(*compile)) {
       outputs_ = model.output_names();
       learning_rate_ = model.learning_rate();

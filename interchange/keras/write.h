@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "interchange/keras/json.h"
+#include "interchange/keras/masks.h"
 
 namespace glia::keras {
 
@@ -14,6 +15,9 @@ Json write_model(const Json& graph, const std::string& policy);
 
 /// An operation's "class_name", "config" and arguments: write_operations.cpp. `nodes`: the places that the layer is applied to.
 Json write_operation(const Json& layer);
+
+/// One of Keras's own on masks, likewise.
+Json write_mask(const Masks::Operation& operation);
 
 /// A symbol as Keras 3's configs have it. Its shape is Keras's to find.
 Json symbol_at(const Json& place);

@@ -23,7 +23,33 @@ Json slices(const Json& config) {
   return list;
 }
 
+/// An operation without its calls; its config says its name.
+Json operation_of(const char* module, const std::string& type, Json config) {
+  const Json name = *config.find("name");
+  Json written = keras_object(module, type, std::move(config));
+  put(written, "registered_name", Json::of(type));
+  written.add("name", name);
+  return written;
+}
+void add_call(Json args, Json& nodes) {
+  Json& node = nodes.add(Json(Kind::object));
+  node.add("args", std::move(args)), node.add("kwargs", Json(Kind::object));
+}
+
 }  // namespace
+
+Json write_mask(const Masks::Operation& operation) {
+  Json written = operation_of("keras.src.ops.numpy", operation.type, operation.config);
+  Json args(Kind::array), symbols(Kind::array);
+  for (const Json& place : operation.reads) symbols.add(symbol_at(place));
+  if (operation.type == "Concatenate")
+    args.add(std::move(symbols));
+  else
+    args = std::move(symbols);
+  if (!operation.number.is(Kind::null)) args.add(operation.number);
+  add_call(std::move(args), written.add("inbound_nodes", Json(Kind::array)));
+  return written;
+}
 
 Json write_operation(const Json& layer) {
   const Json& glia = *layer.find("config");
@@ -36,17 +62,14 @@ Json write_operation(const Json& layer) {
   if (type == "Slice") behind.add(slices(glia)), type = "GetItem";
   if (type == "Divide") type = "TrueDivide";
   if (type == "Abs") type = "Absolute";
-  Json written = keras_object(type == "StopGradient" ? "keras.src.ops.core" : "keras.src.ops.numpy", type,
+  Json written = operation_of(type == "StopGradient" ? "keras.src.ops.core" : "keras.src.ops.numpy", type,
                               std::move(config));
-  put(written, "registered_name", Json::of(type));
-  written.add("name", *layer.find("name"));
   Json& nodes = written.add("inbound_nodes", Json(Kind::array));
   for (const Json::Member& places : layer.find("inbound_nodes")->members) {
     Json args(Kind::array);
     for (const Json::Member& place : places.value.members) args.add(symbol_at(place.value));
     for (const Json::Member& argument : behind.members) args.add(argument.value);
-    Json& node = nodes.add(Json(Kind::object));
-    node.add("args", std::move(args)), node.add("kwargs", Json(Kind::object));
+    add_call(std::move(args), nodes);
   }
   return written;
 }

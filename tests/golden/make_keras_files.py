@@ -51,6 +51,45 @@ def graph():
     return model
 
 
+def sequences():
+    """The layers for sequences, with masks and states, and what attention is told in its call. Only one with heads reads a masked tensor: in
+    Keras 3 it takes the mask off for those that come after it."""
+    numbers, x, h = keras.Input((5,), name="numbers"), keras.Input((5, 4), name="x"), keras.Input((4,), name="h")
+    words, steps = layers.Embedding(6, 4, mask_zero=True, name="words")(numbers), layers.Masking(0.25, name="steps")(x)
+    told, state, cell = layers.LSTM(4, return_sequences=True, return_state=True, name="told")(x, initial_state=[h, h])
+    ahead, back = layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode=None, name="both")(steps)
+    ways = layers.Bidirectional(layers.LSTM(3, return_sequences=True), backward_layer=layers.SimpleRNN(3, return_sequences=True, go_backwards=True),
+                                name="ways")(words)
+    heads, scores = layers.MultiHeadAttention(2, 3, value_dim=2, output_shape=5, name="heads")(x, words, use_causal_mask=True,
+                                                                                            return_attention_scores=True)
+    outputs = [told, state, cell, ahead, layers.GRU(3, reset_after=False, name="before")(back), layers.SimpleRNN(2, go_backwards=True, name="last")(ways),
+               heads, scores, layers.MultiHeadAttention(2, 3, use_bias=False, name="keyed")(x, told, key=x),
+               layers.Attention(use_scale=True, name="dots")([x, steps], use_causal_mask=True), layers.AdditiveAttention(name="sums")([x, steps, told]),
+               layers.TimeDistributed(layers.Dense(3, activation="tanh"), name="each")(steps), layers.LayerNormalization(axis=[1, 2], name="norm")(told),
+               layers.GlobalAveragePooling1D(name="mean")(layers.Add(name="sum")([words, steps]))]
+    model = keras.Model([numbers, x, h], outputs, name="sequences")
+    model.compile("sgd", "mse")
+    return model
+
+
+def decoder():
+    """A recurrent layer with initial states and a mask, which Keras 3 forgets, and Keras 2 does not."""
+    x, h = keras.Input((5, 3), name="x"), keras.Input((4,), name="h")
+    y = layers.GRU(4, name="told")(layers.Masking(0.25, name="steps")(x), initial_state=h)
+    model = keras.Model([x, h], y, name="decoder")
+    model.compile("sgd", "mse")
+    return model
+
+
+def stateful():
+    shape = {"batch_input_shape": (2, 5, 3)} if is_2 else {}
+    first = [] if is_2 else [keras.Input((5, 3), batch_size=2)]
+    model = keras.Sequential([*first, layers.LSTM(4, stateful=True, return_sequences=True, **shape), layers.Bidirectional(layers.GRU(3, stateful=True)),
+                              layers.Dense(2)], name="stateful")
+    model.compile("sgd", "mse")
+    return model
+
+
 def scramble(model):
     for weight in model.weights:
         name = getattr(weight, "path", weight.name)
@@ -61,7 +100,12 @@ def scramble(model):
 def save(model, name, kinds):
     scramble(model)
     inputs = model.inputs
-    rows = [random.uniform(-1, 1, (2, *tensor.shape[1:])).astype("float32") for tensor in inputs]
+    rows = []
+    for tensor in inputs:
+        shape = (2, *tensor.shape[1:])
+        rows.append((random.integers(1, 6, shape) if tensor.name.startswith("numbers") else random.uniform(-1, 1, shape)).astype("float32"))
+        if shape[1] == 5 and tensor.name[0] in "nx":  # steps that are masked
+            rows[-1][0, 3:] = 0 if tensor.name[0] == "n" else 0.25
     outputs = model(rows if len(rows) > 1 else rows[0], training=False)
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     for kind in kinds:
@@ -70,25 +114,39 @@ def save(model, name, kinds):
     np.savez(folder / f"{version}_{name}.npz", **arrays)
 
 
-def trained():
-    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(2)], name="trained")
+def trained(model, name):
     model.compile(keras.optimizers.Adam(0.05), "mse")
-    x, y = random.uniform(-1, 1, (8, 3)).astype("float32"), random.uniform(-1, 1, (8, 2)).astype("float32")
+    x, y = random.uniform(-1, 1, (8, *model.inputs[0].shape[1:])).astype("float32"), random.uniform(-1, 1, (8, 2)).astype("float32")
     for _ in range(2):
         model.train_on_batch(x, y)
-    model.save(folder / f"{version}_trained.keras")
+    model.save(folder / f"{version}_{name}.keras")
     for _ in range(2):
         model.train_on_batch(x, y)
-    np.savez(folder / f"{version}_trained.npz", x=x, y=y, **{f"weight_{i}": w for i, w in enumerate(model.get_weights())})
+    np.savez(folder / f"{version}_{name}.npz", x=x, y=y, **{f"weight_{i}": w for i, w in enumerate(model.get_weights())})
+
+
+def trained_sequences():
+    x = keras.Input((5, 3))
+    y = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(layers.Masking(0.25)(x))
+    z = layers.MultiHeadAttention(2, 3)(y, y)
+    y = layers.LayerNormalization(axis=[1, 2])(layers.Attention(use_scale=True)([z, layers.TimeDistributed(layers.Dense(8))(y)]))
+    return keras.Model(x, layers.Dense(2)(layers.GRU(3)(y)), name="trained_sequences")
 
 
 if is_2:
     save(chain(), "chain", [".h5"])
     save(graph(), "graph", [".h5", ".keras", "_weights.h5"])
+    save(sequences(), "sequences", [".h5", ".keras", "_weights.h5"])
+    save(decoder(), "decoder", [".h5"])
+    save(stateful(), "stateful", [".h5"])
 else:
     save(chain(), "chain", [".keras", ".h5"])
     save(graph(), "graph", [".keras", ".weights.h5"])
-    trained()
+    trained(keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(2)], name="trained"), "trained")
+    save(sequences(), "sequences", [".keras", ".h5", ".weights.h5"])
+    save(decoder(), "decoder", [".keras"])
+    save(stateful(), "stateful", [".keras"])
+    trained(trained_sequences(), "trained_sequences")
 
 archive = pathlib.Path(__file__).parent / "keras.zip"
 members = {}

@@ -5,6 +5,7 @@
 #include <glia/keras.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "tests/close.h"
 #include "tests/expect_error.h"
 #include "tests/interchange/keras_golden.h"
+#include "tests/layer_samples.h"
 #include "tests/temporary_folder.h"
 #include "tests/zip_bytes.h"
 
@@ -45,10 +47,20 @@ void expect_outputs(Model& model, const NamedTensors& arrays) {
 struct Saved {
   const char *file, *arrays;
 };
-constexpr Saved models[] = {
-    {"keras_2_chain.h5", "keras_2_chain.npz"},    {"keras_2_graph.h5", "keras_2_graph.npz"},
-    {"keras_2_graph.keras", "keras_2_graph.npz"}, {"keras_3_chain.keras", "keras_3_chain.npz"},
-    {"keras_3_chain.h5", "keras_3_chain.npz"},    {"keras_3_graph.keras", "keras_3_graph.npz"}};
+constexpr Saved models[] = {{"keras_2_chain.h5", "keras_2_chain.npz"},
+                            {"keras_2_graph.h5", "keras_2_graph.npz"},
+                            {"keras_2_graph.keras", "keras_2_graph.npz"},
+                            {"keras_3_chain.keras", "keras_3_chain.npz"},
+                            {"keras_3_chain.h5", "keras_3_chain.npz"},
+                            {"keras_3_graph.keras", "keras_3_graph.npz"},
+                            {"keras_2_sequences.h5", "keras_2_sequences.npz"},
+                            {"keras_2_sequences.keras", "keras_2_sequences.npz"},
+                            {"keras_3_sequences.keras", "keras_3_sequences.npz"},
+                            {"keras_3_sequences.h5", "keras_3_sequences.npz"},
+                            {"keras_2_stateful.h5", "keras_2_stateful.npz"},
+                            {"keras_3_stateful.keras", "keras_3_stateful.npz"},
+                            {"keras_2_decoder.h5", "keras_2_decoder.npz"},
+                            {"keras_3_decoder.keras", "keras_3_decoder.npz"}};
 
 TEST(KerasFiles, What_Keras_saved_predicts_as_it_did_there) {
   for (const Saved& saved : models) {
@@ -79,15 +91,22 @@ TEST(KerasFiles, Layers_keep_their_names_and_are_frozen_as_they_were) {
   }
 }
 
+constexpr const char* trained[] = {"keras_3_trained", "keras_3_trained_sequences"};
+
 TEST(KerasFiles, Training_goes_on_where_Keras_left_it) {
-  Model model = loaded(golden_file("keras_3_trained.keras"));
-  const NamedTensors arrays = golden_arrays("keras_3_trained.npz");
-  EXPECT_EQ(model.iterations(), 2);
-  for (int step = 0; step < 2; ++step) model.train_on_batch(arrays["x"], arrays["y"]);
-  const std::vector<Tensor> weights = model.get_weights(), expected = arrays_of(arrays, "weight_");
-  ASSERT_EQ(weights.size(), expected.size());
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    EXPECT_TRUE(test::close(weights[i], expected[i], {.relative = 1e-4, .absolute = 1e-5})) << "weight";
+  for (const std::string name : trained) {
+    SCOPED_TRACE(name);
+    Model model = loaded(golden_file(name + ".keras"));
+    const NamedTensors arrays = golden_arrays(name + ".npz");
+    EXPECT_EQ(model.iterations(), 2);
+    for (int step = 0; step < 2; ++step) model.train_on_batch(arrays["x"], arrays["y"]);
+    const std::vector<Tensor> weights = model.get_weights(), expected = arrays_of(arrays, "weight_");
+    ASSERT_EQ(weights.size(), expected.size());
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      EXPECT_TRUE(test::close(weights[i], expected[i].reshape(weights[i].shape()),
+                              {.relative = 1e-4, .absolute = 1e-5}))
+          << model.weight_names()[i];
+  }
 }
 
 TEST(KerasFiles, What_Glia_saves_comes_back_to_the_bit_and_goes_on_alike) {
@@ -107,15 +126,18 @@ TEST(KerasFiles, What_Glia_saves_comes_back_to_the_bit_and_goes_on_alike) {
     for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].tensor.values(), other[i].tensor.values());
     EXPECT_EQ(again.metrics_names(), model.metrics_names());
   }
-  Model model = loaded(golden_file("keras_3_trained.keras"));
-  const NamedTensors arrays = golden_arrays("keras_3_trained.npz");
-  model.train_on_batch(arrays["x"], arrays["y"]);
-  keras::save(model, folder / "on.keras");
-  Model again = keras::load(folder / "on.keras", {.device = Device::cpu()});
-  EXPECT_EQ(again.iterations(), 3);
-  model.train_on_batch(arrays["x"], arrays["y"]), again.train_on_batch(arrays["x"], arrays["y"]);
-  const std::vector<Tensor> weights = model.get_weights(), others = again.get_weights();
-  for (std::size_t i = 0; i < weights.size(); ++i) EXPECT_EQ(weights[i].values(), others[i].values());
+  for (const std::string name : trained) {
+    SCOPED_TRACE(name);
+    Model model = loaded(golden_file(name + ".keras"));
+    const NamedTensors arrays = golden_arrays(name + ".npz");
+    model.train_on_batch(arrays["x"], arrays["y"]);
+    keras::save(model, folder / "on.keras");
+    Model again = keras::load(folder / "on.keras", {.device = Device::cpu()});
+    EXPECT_EQ(again.iterations(), 3);
+    model.train_on_batch(arrays["x"], arrays["y"]), again.train_on_batch(arrays["x"], arrays["y"]);
+    const std::vector<Tensor> weights = model.get_weights(), others = again.get_weights();
+    for (std::size_t i = 0; i < weights.size(); ++i) EXPECT_EQ(weights[i].values(), others[i].values());
+  }
 }
 
 TEST(KerasFiles, A_file_without_the_optimizer_is_not_compiled) {
@@ -134,7 +156,11 @@ TEST(KerasFiles, Weights_come_from_every_kind_of_file) {
   };
   for (const auto& [file, of] :
        {Case{"keras_3_graph.weights.h5", "keras_3_graph"}, Case{"keras_3_graph.keras", "keras_3_graph"},
-        Case{"keras_2_graph_weights.h5", "keras_2_graph"}, Case{"keras_2_graph.h5", "keras_2_graph"}}) {
+        Case{"keras_2_graph_weights.h5", "keras_2_graph"}, Case{"keras_2_graph.h5", "keras_2_graph"},
+        Case{"keras_3_sequences.weights.h5", "keras_3_sequences"},
+        Case{"keras_3_sequences.keras", "keras_3_sequences"},
+        Case{"keras_2_sequences_weights.h5", "keras_2_sequences"},
+        Case{"keras_2_sequences.h5", "keras_2_sequences"}}) {
     SCOPED_TRACE(file);
     Model model = loaded(golden_file(std::string(of) + ".keras"));
     std::vector<Tensor> ones;
@@ -206,6 +232,55 @@ TEST(KerasFiles, Residual_blocks_and_formulas_are_said_in_Keras_s_words) {
   }
 }
 
+/// A model of one layer, with weights that tell each from the others.
+Model of_one_layer(const test::Sample& sample) {
+  std::vector<Symbol> inputs;
+  for (const Shape& rows : sample.rows) inputs.push_back(Input(rows));
+  const Layer layer = sample.make();
+  Model model(inputs, layer.apply(inputs), {.name = "sample"});
+  TensorList weights = model.get_weights();
+  for (std::size_t i = 0; i < weights.size() && sample.type != "Normalization"; ++i)
+    weights[i] = test::drawn(20 + static_cast<int>(i), weights[i].shape()) * 0.3 + 0.5;
+  model.set_weights(weights);
+  model.reset_states();  // which no file has
+  return model;
+}
+
+TEST(KerasFiles, Every_layer_that_Keras_has_comes_back_with_its_options) {
+  TemporaryFolder folder;
+  int travelled = 0;
+  for (const test::Sample& sample : test::samples()) {
+    SCOPED_TRACE(sample.type);
+    Model model = of_one_layer(sample);
+    const std::string json = model.to_json(),
+                      mean = json.substr(std::min(json.find("\"mean\":["), json.size()));
+    if (!mean.empty() && mean.find(']') < mean.find(','))
+      continue;  // one for all features: nothing says how many
+    if (sample.type == "Cutout" || sample.type == "PositionEmbedding" ||
+        json.find(R"("gelu","config")") != std::string::npos) {
+      expect_error<ValueError>([&] { keras::save(model, folder / "x.keras"); }, {"no file of Keras can say"});
+      continue;
+    }
+    keras::save(model, folder / "x.keras");
+    Model again = keras::load(folder / "x.keras", {.device = Device::cpu()});
+    ++travelled;
+    const bool becomes_a_model = sample.type == "Residual";
+    EXPECT_TRUE(becomes_a_model || again.weight_names() == model.weight_names());
+    std::vector<Tensor> inputs;
+    for (const Shape& rows : sample.rows)
+      inputs.push_back(sample.type == "Embedding" ? Tensor::ones(rows.prepend(7))
+                                                  : test::drawn(40, rows.prepend(7)));
+    const NamedTensors one = model.predict_all(Tensors(inputs), {.batch_size = 7, .verbose = 0}),
+                       other = again.predict_all(Tensors(inputs), {.batch_size = 7, .verbose = 0});
+    ASSERT_EQ(one.size(), other.size());
+    for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].tensor.values(), other[i].tensor.values());
+    keras::save(again, folder / "y.keras");
+    EXPECT_TRUE(becomes_a_model || read_text(folder / "x.keras") == read_text(folder / "y.keras"))
+        << "an option is lost";
+  }
+  EXPECT_GE(travelled, 60);
+}
+
 TEST(KerasFiles, What_Keras_has_not_is_named) {
   TemporaryFolder folder;
   const auto refused = [&](Model model, const std::vector<std::string>& says) {
@@ -220,6 +295,10 @@ TEST(KerasFiles, What_Keras_has_not_is_named) {
   refused(chain(Cutout(2)), {"Cutout"});
   refused(chain(Activation("step", {}, "jump")), {"\"jump\"", "step"});
   refused(chain(Dense(2, Gelu{.approximate = true})), {"gelu"});
+  refused(chain(TimeDistributed(PositionEmbedding(4))), {"PositionEmbedding"});
+  Symbol x = Input({3, 4});
+  refused(Model({x}, {GroupQueryAttention(2, 2, 1, {.output_dim = 3})({x, x})}),
+          {"GroupQueryAttention", "output_dim"});
   refused(chain(Lambda([](const Symbol& x) { return x * 2.0; })), {"Lambda"});
   Sequential model{Dense(3, "softmax", {.input_shape = {2}})};
   model.compile({.optimizer = "adam", .loss = "cce", .metrics = {"confusion_matrix"}, .device = "cpu"});
@@ -231,10 +310,11 @@ TEST(KerasFiles, What_Keras_has_not_is_named) {
   refused(std::move(cycle), {"OneCycle"});
 }
 
-/// The chain of Keras 3 with one text of its config in the place of another.
-std::string with_config(const std::string& from, const std::string& to) {
+/// A file of Keras 3 with one text of its config in the place of another.
+std::string with_config(const std::string& from, const std::string& to,
+                        const std::string& file = "keras_3_chain.keras") {
   TemporaryFolder folder;
-  write_text(folder / "x.keras", golden_file("keras_3_chain.keras"));
+  write_text(folder / "x.keras", golden_file(file));
   const io::ZipReader archive(folder / "x.keras");
   std::vector<testing::ZipPart> parts;
   for (std::size_t i = 0; i < archive.members().size(); ++i) {
@@ -257,7 +337,7 @@ TEST(KerasFiles, What_Glia_has_not_is_named) {
     SCOPED_TRACE(to);
     expect_error<FileError>([&] { loaded(with_config(from, to)); }, says);
   };
-  refused("\"class_name\": \"Conv2D\"", "\"class_name\": \"LSTM\"", {"(LSTM)", "unknown layer"});
+  refused("\"class_name\": \"Conv2D\"", "\"class_name\": \"ConvLSTM2D\"", {"(ConvLSTM2D)", "unknown layer"});
   refused("\"data_format\": \"channels_last\"", "\"data_format\": \"channels_first\"",
           {"(Conv2D)", "data_format", "channels_first"});
   refused("\"groups\": 1", "\"groups\": 1, \"holes\": 7", {"holes"});
@@ -274,6 +354,41 @@ TEST(KerasFiles, What_Glia_has_not_is_named) {
   EXPECT_NO_THROW(loaded(with_config("\"loss\": \"categorical_crossentropy\"", "\"loss\": \"dice\""), false));
   expect_error<FileError>([&] { loaded(golden_file("keras_3_graph.weights.h5")); },
                           {"weights alone", "load_weights"});
+}
+
+TEST(KerasFiles, What_Glia_has_not_of_layers_for_sequences_is_named) {
+  const auto refused = [](const std::string& from, const std::string& to,
+                          const std::vector<std::string>& says) {
+    SCOPED_TRACE(to);
+    expect_error<FileError>([&] { loaded(with_config(from, to, "keras_3_sequences.keras")); }, says);
+  };
+  refused(R"("units": 4, )", "", {"LSTM", "units"});
+  refused(R"("units": 4, )", R"("units": -4, )", {"LSTM", "units"});
+  refused(R"("units": 4, )", R"("units": 5, )", {"\"told\" (LSTM)", "initial state", "(5,)"});
+  refused(R"("units": 4, )", R"("units": "many", )", {"LSTM", "units"});
+  refused(R"("recurrent_activation": "sigmoid")", R"("recurrent_activation": "softmax")", {"softmax"});
+  refused(R"("zero_output_for_mask": false)", R"("zero_output_for_mask": true)",
+          {"\"told\" (LSTM)", "zero_output_for_mask"});
+  refused(R"("stateful": false)", R"("stateful": true)", {"(LSTM)", "stateful", "batch_shape"});
+  refused(R"("class_name": "GRU")", R"("class_name": "RNN")", {"(RNN)", "unknown layer"});
+  refused(R"("merge_mode": "concat")", R"("merge_mode": "max")", {"Bidirectional", "merge_mode", "max"});
+  refused(R"("backward_layer": {)", R"("backward_layer": 7, "was": {)",
+          {"(Bidirectional)", "backward_layer is 7"});
+  refused(R"("merge_mode": "concat", "layer")", R"("merge_mode": "concat", "lair")",
+          {"(Bidirectional)", "layer is null"});
+  refused(R"("attention_axes": [1])", R"("attention_axes": [1, 2])", {"\"heads\"", "attention_axes"});
+  refused(R"("use_gate": false)", R"("use_gate": true)", {"\"heads\"", "use_gate"});
+  refused(R"("output_shape": [5])", R"("output_shape": [5, 2])", {"\"heads\"", "output_shape"});
+  refused(R"("num_heads": 2, )", "", {"MultiHeadAttention", "num_heads"});
+  refused(R"("value_dim": 2)", R"("value_dim": 4)", {"heads/value/kernel", "shape"});
+  refused(R"("use_causal_mask": true)", R"("use_causal_mask": 1)", {"use_causal_mask=1"});
+  refused(R"("use_causal_mask": true)", R"("query_mask": true)", {"query_mask=true"});
+  refused(R"("score_mode": "dot")", R"("score_mode": "cosine")", {"Attention", "cosine"});
+  refused(R"("axis": [1, 2])", R"("axis": [1, 7])", {"\"norm\" (LayerNormalization)"});
+  refused(R"("keras_history": ["any", 0, 0])", R"("keras_history": ["x", 0, 0])",
+          {"is called with the mask", "goes along with its input"});
+  refused(R"("keras_history": ["steps", 0, 0])", R"("keras_history": ["any", 0, 0])",
+          {"reads what the operation \"any\" gives"});
 }
 
 }  // namespace

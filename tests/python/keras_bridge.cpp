@@ -57,6 +57,23 @@ glia::Model made(const std::string& name) {
     return glia::Model({a, b},
                        {glia::Dense(2, {.name = "x"})(x), glia::Dense(2, {.name = "all"})(all), part});
   }
+  if (name == "sequences") {
+    Symbol x = glia::Input({5, 4}, "x"), h = glia::Input({3}, "h");
+    Symbol masked = glia::Masking()(x);
+    const std::vector<Symbol> told =
+        glia::GRU(3, {.return_sequences = true, .return_state = true}).apply({masked, h});
+    Symbol both =
+        glia::Bidirectional(glia::SimpleRNN(2, {.return_sequences = true}), {.merge_mode = "ave"})(told[0]);
+    Symbol seen =
+        glia::MultiHeadAttention(2, 3, {.use_causal_mask = true, .output_dim = 3})({both, told[0], x});
+    Symbol sum = glia::Attention({.use_scale = true})({seen, told[0]});
+    Symbol last = glia::LSTM(4)(glia::LayerNormalization({.axis = {1, 2}})(sum));
+    glia::Model model({x, h}, {glia::Dense(2, "softmax")(glia::concatenate({last, told[1]}))});
+    model.compile({.optimizer = glia::Adam{.learning_rate = 0.01},
+                   .loss = "categorical_crossentropy",
+                   .device = "cpu"});
+    return model;
+  }
   // Branches of unlike depths, shared layers, models within the model.
   Symbol a = glia::Input({6}, "a"), b = glia::Input({6}, "b");
   glia::Dense shared(6, "tanh");
