@@ -37,33 +37,36 @@ struct NoiseKernel {
     const auto range = block.elements((draws + each - 1) / each);
     for (std::int64_t b = range.begin; b < range.end; b += range.stride) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
-      if ((b + 1) * each <= draws && (Block::tile == 1 ? packed : positions == 1)) {
-        if constexpr (Block::tile == 1)
-          apply_pack<each>(b * each, random.word);
-        else
-          for (int j = 0; j < each; ++j) apply_one(b * each + j, random.word + j * words);
-        continue;
+      if constexpr (!is_of_all) {
+        if ((b + 1) * each <= draws && (Block::tile == 1 ? packed : positions == 1)) {
+          if constexpr (Block::tile == 1)
+            apply_pack<each>(b * each, random.word);
+          else
+            for (int j = 0; j < each; ++j) apply_one(b * each + j, random.word + j * words);
+          continue;
+        }
       }
       for (int j = 0; j < each && b * each + j < draws; ++j) apply(b * each + j, random.word + j * words);
     }
   }
 
  private:
+  /// Whether the function is one of all elements that share a draw.
+  static constexpr bool is_of_all = requires(const Function& f, const T* x, T* y, const std::uint32_t* word) {
+    f.forward(x, y, 1, 1, word);
+  };
+
   template <int each>
   GLIA_HD void apply_pack(std::int64_t i, const std::uint32_t* word) const {
     const PackStrip<each> strip;
     const auto x = strip.load(in + i);
-    strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words, 0); });
+    strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words); });
   }
 
-  GLIA_HD void apply_one(std::int64_t i, const std::uint32_t* word) const { out[i] = of(in[i], word, 0); }
+  GLIA_HD void apply_one(std::int64_t i, const std::uint32_t* word) const { out[i] = of(in[i], word); }
 
-  /// What becomes of an element at this of the positions that share its draw.
-  GLIA_HD T of(T x, const std::uint32_t* word, std::int64_t position) const {
-    if constexpr (requires { function.forward(x, word, position); })
-      return backward ? function.backward(x, word, position) : function.forward(x, word, position);
-    else
-      return backward ? function.backward(x, word) : function.forward(x, word);
+  GLIA_HD T of(T x, const std::uint32_t* word) const {
+    return backward ? function.backward(x, word) : function.forward(x, word);
   }
 
   /// To the elements that share draw `draw`.
@@ -73,9 +76,13 @@ struct NoiseKernel {
       const std::int64_t row = channels.quotient(draw), channel = draw - row * channels.divisor();
       first = row * positions * channels.divisor() + channel;
     }
-    for (std::int64_t p = 0; p < positions; ++p) {
-      const std::int64_t i = first + p * channels.divisor();
-      out[i] = of(in[i], word, p);
+    if constexpr (is_of_all) {
+      if (backward)
+        function.backward(in + first, out + first, positions, channels.divisor(), word);
+      else
+        function.forward(in + first, out + first, positions, channels.divisor(), word);
+    } else {
+      for (std::int64_t p = 0; p < positions; ++p) apply_one(first + p * channels.divisor(), word);
     }
   }
 };
