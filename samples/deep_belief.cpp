@@ -88,11 +88,16 @@ void compare(const glia::DeepBelief& dbn, const glia::TrainTest& data, const Opt
   std::cout << '\n';
 }
 
-/// The last machine of another stack learns features and labels together.
+/// The last machine of another stack learns features and labels together. Chains that are to go far from where they begin want to have
+/// been longer in training, too, and steps that get shorter.
 void dream(const glia::TrainTest& data, const Options& options) {
-  glia::DeepBelief memory(pixels, {options.hidden, 2 * options.hidden},
-                          {.rbm = machines(options), .classes = classes});
   const glia::FitOptions fit{.epochs = options.epochs, .batch_size = 100, .verbose = 0};
+  const auto updates =
+      static_cast<double>(std::max<std::int64_t>(options.epochs * data.train.x.rows() / fit.batch_size, 1));
+  glia::RbmOptions rbm = machines(options);
+  rbm.gibbs_steps = 5;
+  rbm.optimizer = glia::SGD{.learning_rate = glia::PolynomialDecay{0.05, updates, 0}, .momentum = 0.5};
+  glia::DeepBelief memory(pixels, {options.hidden, 2 * options.hidden}, {.rbm = rbm, .classes = classes});
   memory.fit(data.train.x, data.train.y, fit);
   const glia::Tensor said = memory.predict(data.test.x).argmax(1);
   std::cout << "The label that a memory of images and labels finds likeliest is right for "
