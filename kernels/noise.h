@@ -36,13 +36,13 @@ struct NoiseKernel {
     const std::int64_t draws = n / positions;
     const auto range = block.elements((draws + each - 1) / each);
     std::int64_t first = range.begin;
-    if constexpr (Block::tile > 1) {
+    if constexpr (Block::tile > 1 && !is_of_all) {
       const std::int64_t whole = draws / each;
       if (positions == 1) first = apply_blocks(philox, first, whole < range.end ? whole : range.end);
     }
     for (std::int64_t b = first; b < range.end; b += range.stride) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
-      if constexpr (Block::tile == 1) {
+      if constexpr (Block::tile == 1 && !is_of_all) {
         if (packed && (b + 1) * each <= draws) {
           apply_pack<each>(b * each, random.word);
           continue;
@@ -53,6 +53,11 @@ struct NoiseKernel {
   }
 
  private:
+  /// Whether the function is one of all elements that share a draw.
+  static constexpr bool is_of_all = requires(const Function& f, const T* x, T* y, const std::uint32_t* word) {
+    f.forward(x, y, 1, 1, word);
+  };
+
   /// The elements of whole blocks, each with a draw of its own; where those end. Nothing in the loop depends on the element but what
   /// is done with it, so that a processor's vectors have blocks beside each other.
   GLIA_HD std::int64_t apply_blocks(const Philox& philox, std::int64_t first, std::int64_t last) const {
@@ -68,8 +73,11 @@ struct NoiseKernel {
     constexpr int words = Function::words, each = 4 / words;
     for (std::int64_t b = first; b < last; ++b) {
       const PhiloxBlock random = philox.block(static_cast<std::uint64_t>(b));
-      for (int j = 0; j < each; ++j)
-        out[b * each + j] = of<is_backward>(function, in[b * each + j], random.word + j * words, 0);
+      for (int j = 0; j < each; ++j) {
+        const std::int64_t i = b * each + j;
+        out[i] = is_backward ? function.backward(in[i], random.word + j * words)
+                             : function.forward(in[i], random.word + j * words);
+      }
     }
   }
 
@@ -77,19 +85,11 @@ struct NoiseKernel {
   GLIA_HD void apply_pack(std::int64_t i, const std::uint32_t* word) const {
     const PackStrip<each> strip;
     const auto x = strip.load(in + i);
-    strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words, 0); });
+    strip.store(out + i, [&](auto j) { return of(x[j], word + j * Function::words); });
   }
 
-  /// What becomes of an element at this of the positions that share its draw.
-  GLIA_HD T of(T x, const std::uint32_t* word, std::int64_t position) const {
-    return backward ? of<true>(function, x, word, position) : of<false>(function, x, word, position);
-  }
-  template <bool is_backward>
-  GLIA_HD static T of(const Function& function, T x, const std::uint32_t* word, std::int64_t position) {
-    if constexpr (requires { function.forward(x, word, position); })
-      return is_backward ? function.backward(x, word, position) : function.forward(x, word, position);
-    else
-      return is_backward ? function.backward(x, word) : function.forward(x, word);
+  GLIA_HD T of(T x, const std::uint32_t* word) const {
+    return backward ? function.backward(x, word) : function.forward(x, word);
   }
 
   /// To the elements that share draw `draw`.
@@ -99,9 +99,16 @@ struct NoiseKernel {
       const std::int64_t row = channels.quotient(draw), channel = draw - row * channels.divisor();
       first = row * positions * channels.divisor() + channel;
     }
-    for (std::int64_t p = 0; p < positions; ++p) {
-      const std::int64_t i = first + p * channels.divisor();
-      out[i] = of(in[i], word, p);
+    if constexpr (is_of_all) {
+      if (backward)
+        function.backward(in + first, out + first, positions, channels.divisor(), word);
+      else
+        function.forward(in + first, out + first, positions, channels.divisor(), word);
+    } else {
+      for (std::int64_t p = 0; p < positions; ++p) {
+        const std::int64_t i = first + p * channels.divisor();
+        out[i] = of(in[i], word);
+      }
     }
   }
 };

@@ -103,6 +103,9 @@ TEST_P(Stacks, Dream_of_a_class) {
                  .verbose = 0,
                  .validation_data = ValidationData(kinds.x, kinds.labels)});
     EXPECT_LT(histories.back()["val_loss"].back(), histories.back()["val_loss"].front());
+    const Tensor classes = dbn.predict(kinds.x);
+    ASSERT_EQ(classes.shape(), Shape({300, 2}));
+    EXPECT_GT(((classes.columns(1, 2).reshape({300}) > 0.5) == kinds.labels).mean(), 0.97);
     for (const std::int64_t label : {0, 1}) {
       const Tensor dreams = dbn.sample_class(label, {.rows = 40, .steps = 50, .seed = 1});
       ASSERT_EQ(dreams.shape(), Shape({40, width}));
@@ -124,6 +127,10 @@ TEST_P(Stacks, What_cannot_be_is_refused) {
   expect_error<StateError>([&] { plain.fit(kinds.x, kinds.labels); }, {"no units for labels"});
   expect_error<StateError>([&] { labelled.fit(kinds.x); }, {"2 classes"});
   expect_error<StateError>([&] { plain.sample_class(0); }, {"no classes"});
+  expect_error<StateError>([&] { plain.predict(kinds.x); }, {"no classes"});
+  DeepBeliefOptions twice = options(2);
+  twice.rbm.softmax_units = 3;
+  expect_error<ValueError>([&] { DeepBelief(width, {4}, twice); }, {"3 softmax_units", ".classes"});
   expect_error<ValueError>([&] { labelled.sample_class(2); }, {"class 2", "0 to 1"});
   expect_error<ValueError>([&] { labelled.sample_class(0, {.clamped = 1}); }, {"clamped"});
   const FitOptions quiet{.verbose = 0};

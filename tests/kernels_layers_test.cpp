@@ -27,7 +27,8 @@ const Noises noises[] = {DropoutNoise{1u << 30, 4.0 / 3},
                          MultiplicativeNoise{0.25},
                          AlphaDropoutNoise{1u << 30, 1.25, 0.5, -1.75},
                          BernoulliNoise{},
-                         FlipNoise{1}};
+                         FlipNoise{},
+                         CategoricalNoise{}};
 
 TEST_P(Elements, Noise_does_not_depend_on_the_cut) {
   const std::int64_t n = GetParam();
@@ -54,6 +55,39 @@ TEST_P(Elements, Noise_writes_every_element_and_none_beyond) {
       for (std::int64_t i = n; i < n + 64; ++i) ASSERT_EQ(out[i], -77.0f) << i;
     }
   }
+}
+
+/// (n, 5 positions, 3 channels), of which each channel's draw puts one on; what has no weight never, and NaN stays.
+TEST(Categories, One_of_the_positions_is_on_as_often_as_its_weight_says) {
+  constexpr std::int64_t n = 1000, positions = 5, channels = 3;
+  const View in = arena({n, positions, channels}, 0), out = arena({n, positions, channels}, 65536);
+  const float weights[positions] = {0.5f, 0, 1, 2, 0};
+  op::Noise noise{CategoricalNoise{}, in, out, 99};
+  noise.positions = positions, noise.channels = channels;
+  double shares[positions] = {};
+  Memories m;
+  float *const x = m.at<float>(in), *const y = m.at<float>(out);
+  const auto each = [&](const auto& visit) {
+    for (std::int64_t i = 0; i < in.elements(); ++i) visit(i, i / channels % positions, i % channels);
+  };
+  // The first channel has no weights at all, and in the last row NaN.
+  each([&](std::int64_t i, std::int64_t p, std::int64_t c) { x[i] = c == 0 ? 0 : weights[p]; });
+  x[(n - 1) * positions * channels + channels] = NAN;
+  kernels::lower(noise, m.bindings(), Launcher{cuts[0]});
+  each([&](std::int64_t i, std::int64_t p, std::int64_t c) {
+    if (c > 0) shares[p] += y[i] / (2.0 * n);
+    if (c == 0 && i / channels / positions < n - 1) {
+      EXPECT_EQ(y[i], 0) << i;
+    }
+  });
+  for (std::int64_t p = 0; p < positions; ++p)
+    EXPECT_NEAR(shares[p], weights[p] / 3.5, weights[p] > 0 ? 0.05 : 0) << p;
+  EXPECT_NEAR(shares[0] + shares[2] + shares[3], 1, 1e-9);
+  EXPECT_TRUE(std::isnan(y[(n - 1) * positions * channels + channels]));
+  expect_same_for_all_cuts({out}, 0, [&](Memories& other, const Launcher& launch) {
+    std::copy(x, x + in.elements(), other.at<float>(in));
+    kernels::lower(noise, other.bindings(), launch);
+  });
 }
 
 TEST_P(Elements, Accumulation_averages_momentum_and_combinations_do_not_depend_on_the_cut) {

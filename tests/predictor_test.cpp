@@ -97,6 +97,14 @@ TEST_P(Predictors, Take_and_fill_views_and_tensors_of_others) {
   EXPECT_TRUE(all_close(predictor.predict(x), expected, 1e-5, 1e-6));
   const Tensor many = waves({11, 6});
   EXPECT_TRUE(all_close(predictor.predict(many), model.predict(many, {.verbose = 0}), 1e-5, 1e-6));
+  Tensor into = Tensor::zeros({11, 3}), few = Tensor::zeros({4, 3}), wide = few.cast(DType::float64);
+  predictor.predict(many, into);
+  EXPECT_TRUE(array_equal(into, predictor.predict(many)));
+  expect_error<ShapeError>([&] { predictor.predict(many, few); }, {"output 0", "(4, 3)", "(11, 3)"});
+  expect_error<ValueError>([&] { predictor.predict(x, wide); }, {"output 0", "float64"});
+  if (context().device().is_cuda()) {
+    expect_error<DeviceError>([&] { predictor.predict(x, y); }, {"expected the host"});
+  }
   Tensor narrow = on_device(Tensor::zeros({4, 2})), fewer = on_device(Tensor::zeros({3, 3}));
   expect_error<ShapeError>([&] { predictor.enqueue(x_there, narrow); }, {"output 0", "(4, 2)", "(4, 3)"});
   expect_error<ShapeError>([&] { predictor.enqueue(x_there, fewer); }, {"output 0", "(3, 3)"});

@@ -37,15 +37,21 @@ class RbmReference {
         [&](std::size_t i, std::size_t j) { return weights_[0][i * hidden_ + j]; }, true);
   }
   Numbers visible_means(const Numbers& h) const {
-    return product(
-        h, hidden_, visible_, weights_[2],
-        [&](std::size_t j, std::size_t i) { return weights_[0][i * hidden_ + j]; }, is_binary());
+    const auto kernel = [&](std::size_t j, std::size_t i) { return weights_[0][i * hidden_ + j]; };
+    Numbers means = product(h, hidden_, visible_, weights_[2], kernel, is_binary());
+    const Numbers inputs = product(h, hidden_, visible_, weights_[2], kernel, false);
+    for (std::size_t r = 0; r < means.size(); r += visible_) {
+      double all = 0;
+      for (std::size_t i = first_softmax(); i < visible_; ++i) all += std::exp(inputs[r + i]);
+      for (std::size_t i = first_softmax(); i < visible_; ++i) means[r + i] = std::exp(inputs[r + i]) / all;
+    }
+    return means;
   }
   double free_energy(const double* v) const {
     double energy = 0;
     for (std::size_t i = 0; i < visible_; ++i) {
       const double apart = v[i] - weights_[2][i];
-      energy += is_binary() ? -weights_[2][i] * v[i] : apart * apart / 2;
+      energy += is_binary() || i >= first_softmax() ? -weights_[2][i] * v[i] : apart * apart / 2;
     }
     for (std::size_t j = 0; j < hidden_; ++j) {
       double input = weights_[1][j];
@@ -63,7 +69,7 @@ class RbmReference {
     Numbers h = persists ? chains_ : drawn(of_rows, true), v;
     for (int step = 0; step < options_.gibbs_steps; ++step) {
       if (step > 0) h = drawn(hidden_means(v), true);
-      v = drawn(visible_means(h), is_binary());
+      v = drawn_visible(visible_means(h));
     }
     const Numbers of_chains = hidden_means(v);
     if (persists) chains_ = drawn(of_chains, true);
@@ -79,6 +85,7 @@ class RbmReference {
 
  private:
   static std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
+  std::size_t first_softmax() const { return visible_ - size(options_.softmax_units); }
   bool is_binary() const { return options_.visible_units == VisibleUnits::bernoulli; }
 
   template <class Kernel>
@@ -103,6 +110,22 @@ class RbmReference {
         result[i] = draws.uniform(i) < means[i];
       else
         result[i] += math::normal_of<double>(draws.word(2 * i), draws.word(2 * i + 1));
+    }
+    return result;
+  }
+
+  /// Of a softmax group the first unit up to which probabilities add up to more than a uniform number.
+  Numbers drawn_visible(const Numbers& means) {
+    Numbers result = drawn(means, is_binary());
+    if (options_.softmax_units == 0) return result;
+    const Philox draws{options_.seed ^ (0x9E3779B97F4A7C15u * ++draws_), Purpose::dropout, iteration_};
+    for (std::size_t r = 0; r < means.size() / visible_; ++r) {
+      double left = draws.uniform(r);
+      for (std::size_t i = first_softmax(); i < visible_; ++i) {
+        const double mean = means[r * visible_ + i];
+        result[r * visible_ + i] = left >= 0 && left < mean;
+        left -= mean;
+      }
     }
     return result;
   }

@@ -68,7 +68,11 @@ std::vector<Case> cases() {
             .seed = 5}},
           {"gaussian", {.visible_units = VisibleUnits::gaussian, .seed = 6}},
           {"gaussian_persistent",
-           {.visible_units = VisibleUnits::gaussian, .gibbs_steps = 2, .persistent_chains = 5, .seed = 7}}};
+           {.visible_units = VisibleUnits::gaussian, .gibbs_steps = 2, .persistent_chains = 5, .seed = 7}},
+          {"softmax", {.softmax_units = 4, .gibbs_steps = 2, .seed = 8}},
+          {"softmax_persistent", {.softmax_units = 3, .persistent_chains = 5, .seed = 9}},
+          {"softmax_gaussian",
+           {.visible_units = VisibleUnits::gaussian, .softmax_units = 3, .gibbs_steps = 2, .seed = 10}}};
 }
 
 class Updates : public test::OnDevice, public ::testing::WithParamInterface<std::tuple<Device, Case>> {
@@ -90,7 +94,11 @@ TEST_P(Updates, Are_those_of_float64_with_the_same_draws) {
   set_drawn_weights(rbm, 0.75);
   RbmReference reference(rbm);
   const std::int64_t rows = 11, batch = 3;  // the last batch has two
-  const Tensor x = random_rows(rows, 9, options.visible_units == VisibleUnits::bernoulli);
+  Tensor x = random_rows(rows, 9, options.visible_units == VisibleUnits::bernoulli);
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t unit = 9 - options.softmax_units; unit < 9; ++unit)
+      x.set({row, unit},
+            unit - (9 - options.softmax_units) == row % std::max<std::int64_t>(options.softmax_units, 1));
   const std::vector<double> numbers = x.values();
   const History history = rbm.fit(x, {.epochs = 2, .batch_size = batch, .verbose = 0, .shuffle = false});
   for (int epoch = 0; epoch < 2; ++epoch) {

@@ -1,7 +1,7 @@
 // DeepBelief: a stack of machines, and what goes up and down in it.
 // SPDX-License-Identifier: Apache-2.0
 #include <glia/deep_belief.h>
-#include <glia/math/philox.h>
+#include <host/energy/machine.h>   // defines: even_odds
 #include <host/tensor/elements.h>  // defines: labels_of, for_each_element, expect_cpu, expect_same_rows
 #include <host/training/using.h>
 
@@ -20,13 +20,16 @@ class DeepBelief::Stack {
                "a DeepBelief got no hidden units, expected a number for each of its machines");
     GLIA_CHECK(classes_ == 0 || classes_ >= 2, ValueError, "a DeepBelief got ", classes_,
                " classes, expected at least 2, or 0 for none");
+    GLIA_CHECK(options.rbm.softmax_units == 0, ValueError, "a DeepBelief got ", options.rbm.softmax_units,
+               " softmax_units of its machines, expected none: .classes gives them to the last machine");
     RbmOptions of_rbm = options.rbm;
     for (std::size_t i = 0; i < hidden.size(); ++i) {
       if (i > 0) {
         of_rbm.visible_units = VisibleUnits::bernoulli, of_rbm.seed = options.rbm.seed + i;
         of_rbm.context = machines_.front().model().context();
       }
-      machines_.emplace_back(visible + (i + 1 == hidden.size() ? classes_ : 0), hidden[i], of_rbm);
+      if (i + 1 == hidden.size()) of_rbm.softmax_units = classes_;
+      machines_.emplace_back(visible + of_rbm.softmax_units, hidden[i], of_rbm);
       visible = hidden[i];
     }
   }
@@ -38,7 +41,9 @@ class DeepBelief::Stack {
 
   std::vector<History> fit(const TensorView& x, const std::optional<TensorView>& labels,
                            const FitOptions& options);
-  Tensor up(const TensorView& x, const PredictOptions& options);
+  /// What the last machine makes of rows by `read`, which is given what that sees.
+  template <class Read>
+  Tensor up(const TensorView& x, const PredictOptions& options, const Read& read);
   Tensor down(Tensor rows);
 
  private:
@@ -109,13 +114,13 @@ std::vector<History> DeepBelief::Stack::fit(const TensorView& x, const std::opti
   return histories;
 }
 
-Tensor DeepBelief::Stack::up(const TensorView& x, const PredictOptions& options) {
-  if (machines_.size() == 1)
-    return classes_ > 0 ? last().transform(with_labels(x, {}), options) : last().transform(x, options);
+template <class Read>
+Tensor DeepBelief::Stack::up(const TensorView& x, const PredictOptions& options, const Read& read) {
+  if (machines_.size() == 1) return classes_ > 0 ? read(with_labels(x, {})) : read(x);
   Tensor rows;
   for (std::size_t i = 0; i + 1 < machines_.size(); ++i)
     rows = above(i, i == 0 ? x : TensorView(rows), {}, options);
-  return last().transform(rows, options);
+  return read(rows);
 }
 
 Tensor DeepBelief::Stack::down(Tensor rows) {
@@ -157,7 +162,15 @@ std::vector<History> DeepBelief::fit(const TensorView& x, const TensorView& labe
 }
 
 Tensor DeepBelief::transform(const TensorView& x, const PredictOptions& options) {
-  return stack().up(x, options);
+  return stack().up(x, options,
+                    [&](const TensorView& rows) { return stack().last().transform(rows, options); });
+}
+Tensor DeepBelief::predict(const TensorView& x, const PredictOptions& options) {
+  GLIA_CHECK(classes() > 0, StateError,
+             "this DeepBelief has no units for labels, and so no classes to predict: say .classes when it is "
+             "made, or train what to_model gives");
+  return stack().up(x, options,
+                    [&](const TensorView& rows) { return stack().last().predict(rows, options); });
 }
 
 Tensor DeepBelief::sample(const SampleOptions& options) {
@@ -174,13 +187,11 @@ Tensor DeepBelief::sample_class(std::int64_t label, const SampleOptions& options
              " rows, or a start or clamped units, expected at least 1 row and neither of those: the "
              "label is what is clamped");
   const std::int64_t width = stack().features(), all = width + classes();
-  Tensor start = Tensor::zeros({options.rows, all});
-  const Philox draws{options.seed, Purpose::initial_weights, 0};
-  for (std::int64_t i = 0; i < start.size(); ++i) {
-    const std::int64_t unit = i % all;
-    start.data<float>()[i] = unit < width
-                                 ? static_cast<float>(draws.word(static_cast<std::uint64_t>(i)) >> 31)
-                                 : static_cast<float>(unit - width == label);
+  Tensor start(even_odds(options.rows, all, classes(), options.seed), {options.rows, all});
+  for (std::int64_t row = 0; row < options.rows; ++row) {
+    float* const group = start.data<float>() + row * all + width;
+    std::fill_n(group, classes(), 0.0f);
+    group[label] = 1;
   }
   SampleOptions clamped = options;
   clamped.start = start, clamped.clamped = classes();

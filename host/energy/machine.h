@@ -9,11 +9,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
 namespace glia {
 
 /// Chains of Gibbs sampling, as Rbm::sample says.
 Tensor sample_chains(Core& core, const BoltzmannNode& machine, const SampleOptions& options);
+/// Rows of bits at even odds, the last `softmax_units` of each a group of which one is on, each as likely: (rows, visible).
+std::vector<float> even_odds(std::int64_t rows, std::int64_t visible, std::int64_t softmax_units,
+                             std::uint64_t seed);
 
 class Rbm::Machine {
  public:
@@ -27,6 +32,7 @@ class Rbm::Machine {
   Layer layer;
   Model training;
   Model hidden, reconstruction, free_energy, visible;
+  std::optional<Model> softmax_units;  // of a machine that has some
 
  private:
   explicit Machine(const Layer& machine);

@@ -12,6 +12,9 @@ namespace {
 Layer made_machine(std::int64_t visible, std::int64_t hidden, const RbmOptions& o) {
   GLIA_CHECK(visible >= 1 && hidden >= 1, ValueError, "an Rbm got ", visible, " visible and ", hidden,
              " hidden units, expected at least 1 of each");
+  GLIA_CHECK(o.softmax_units == 0 || (o.softmax_units >= 2 && o.softmax_units < visible), ValueError,
+             "an Rbm of ", visible, " visible units got ", o.softmax_units,
+             " softmax_units, expected at least 2 and fewer than there are, or 0 for none");
   GLIA_CHECK(o.gibbs_steps >= 1, ValueError, "an Rbm got ", o.gibbs_steps,
              " gibbs_steps, expected at least 1: the k of CD-k");
   GLIA_CHECK(o.persistent_chains >= 0, ValueError, "an Rbm got ", o.persistent_chains,
@@ -56,7 +59,10 @@ Rbm::Machine::Machine(const Layer& machine, const Symbol& rows, const Symbol& hi
       hidden({rows}, {reading_of(layer, BoltzmannReading::hidden)({rows})}),
       reconstruction({rows}, {reading_of(layer, BoltzmannReading::reconstruction)({rows})}),
       free_energy({rows}, {reading_of(layer, BoltzmannReading::free_energy)({rows})}),
-      visible({hidden_rows}, {reading_of(layer, BoltzmannReading::visible)({hidden_rows})}) {}
+      visible({hidden_rows}, {reading_of(layer, BoltzmannReading::visible)({hidden_rows})}) {
+  if (node().options().softmax_units > 0)
+    softmax_units.emplace(Symbols{rows}, Symbols{reading_of(layer, BoltzmannReading::softmax_units)({rows})});
+}
 
 Rbm::Rbm(std::int64_t visible, std::int64_t hidden, const RbmOptions& options)
     : machine_(std::make_unique<Machine>(visible, hidden, options)) {}
@@ -98,6 +104,13 @@ Tensor Rbm::inverse_transform(const TensorView& h, const PredictOptions& options
 Tensor Rbm::free_energy(const TensorView& x, const PredictOptions& options) {
   Tensor energies = machine().free_energy.predict(as_rows(x, machine().node(), "free_energy"), options);
   return std::move(energies).reshape({-1});
+}
+
+Tensor Rbm::predict(const TensorView& x, const PredictOptions& options) {
+  GLIA_CHECK(
+      machine().softmax_units, StateError,
+      "predict says which softmax unit is on, and this Rbm has none: say .softmax_units when it is made");
+  return machine().softmax_units->predict(as_rows(x, machine().node(), "predict"), options);
 }
 
 double Rbm::pseudo_likelihood(const TensorView& x, const EvaluateOptions& options) {

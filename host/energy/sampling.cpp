@@ -16,6 +16,9 @@ void check(const SampleOptions& o, const BoltzmannNode& machine) {
   GLIA_CHECK(o.clamped >= 0 && o.clamped < machine.visible() && (o.clamped == 0 || o.start), ValueError,
              "sample got ", o.clamped, " clamped units of ", machine.visible(),
              ", expected fewer, and a start that says what they are");
+  GLIA_CHECK(o.clamped == 0 || o.clamped >= machine.options().softmax_units, ValueError, "sample got ",
+             o.clamped, " clamped units of a softmax group of ", machine.options().softmax_units,
+             ", of which one is on: clamp all of them, or none");
   if (!o.start) return;
   detail::expect_cpu(*o.start, "sample");
   GLIA_CHECK(
@@ -25,7 +28,7 @@ void check(const SampleOptions& o, const BoltzmannNode& machine) {
   machine.check_input(*o.start);
 }
 
-/// Where chains begin; empty for normal numbers.
+/// Where chains begin; empty for normal numbers, in the place of softmax units, too, until the first step draws one.
 std::vector<float> start_of(const SampleOptions& o, const BoltzmannNode& machine) {
   std::vector<float> values;
   if (o.start) {
@@ -34,9 +37,7 @@ std::vector<float> start_of(const SampleOptions& o, const BoltzmannNode& machine
       values[static_cast<std::size_t>(i)] = static_cast<float>(number);
     });
   } else if (machine.options().visible_units == VisibleUnits::bernoulli) {
-    values.resize(static_cast<std::size_t>(o.rows * machine.visible()));
-    const Philox draws{o.seed, Purpose::initial_weights, 0};
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(draws.word(i) >> 31);
+    values = even_odds(o.rows, machine.visible(), machine.options().softmax_units, o.seed);
   }
   return values;
 }
@@ -73,6 +74,21 @@ std::vector<Descriptor> emit_step(const Chains& chains, const BoltzmannNode& mac
 }
 
 }  // namespace
+
+std::vector<float> even_odds(std::int64_t rows, std::int64_t visible, std::int64_t softmax_units,
+                             std::uint64_t seed) {
+  std::vector<float> values(static_cast<std::size_t>(rows * visible));
+  const Philox draws{seed, Purpose::initial_weights, 0};
+  const std::int64_t others = visible - softmax_units;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto first = static_cast<std::size_t>(row * visible),
+               group = first + static_cast<std::size_t>(others);
+    for (std::size_t i = first; i < group; ++i) values[i] = static_cast<float>(draws.word(i) >> 31);
+    if (softmax_units > 0)
+      values[group + (draws.word(group) * static_cast<std::uint64_t>(softmax_units) >> 32)] = 1;
+  }
+  return values;
+}
 
 Tensor sample_chains(Core& core, const BoltzmannNode& machine, const SampleOptions& options) {
   check(options, machine);

@@ -1,7 +1,7 @@
 // Restricted Boltzmann machines: chains of Gibbs sampling, free energies, and the gradients of contrastive divergence.
 // SPDX-License-Identifier: Apache-2.0
 #include <host/layers/boltzmann.h>
-#include <host/layers/formulas.h>  // defines: emit_binary, emit_sum
+#include <host/layers/formulas.h>  // defines: contiguous_copy, emit_binary, emit_sum
 #include <host/tensor/elements.h>  // defines: for_each_element
 
 #include <cmath>
@@ -42,6 +42,13 @@ void BoltzmannUnits::emit_visible(Emitter& e, const View& h, const View& mean) c
   product.bias = visible_bias;
   e.add(product);
   if (is_binary) e.add(op::Map{Sigmoid{}, product.out, mean});
+  if (softmax_units == 0) return;
+  const View input = e.temporary({h.shape[0], softmax_units}), shares = e.temporary(input.shape);
+  op::Matmul of_group{h, kernel.part(0, others(), softmax_units).transposed(), input};
+  of_group.bias = visible_bias.part(0, others(), softmax_units);
+  e.add(of_group);
+  e.add(op::SoftmaxRows{input, shares});
+  e.add(op::Copy{shares, mean.part(1, others(), softmax_units)});
 }
 
 void BoltzmannUnits::emit_hidden_draw(Emitter& e, const View& mean, const View& h) const {
@@ -51,18 +58,53 @@ void BoltzmannUnits::emit_hidden_draw(Emitter& e, const View& mean, const View& 
 void BoltzmannUnits::emit_visible_draw(Emitter& e, const View& mean, const View& v) const {
   const Noises draw = visible == VisibleUnits::bernoulli ? Noises(BernoulliNoise{}) : AdditiveNoise{1};
   e.add(op::Noise{draw, mean, v, e.noise_seed()});
+  if (softmax_units == 0) return;
+  const View shares = group_of(e, mean), drawn = e.temporary(shares.shape);
+  op::Noise one{CategoricalNoise{}, shares, drawn, e.noise_seed()};
+  one.positions = softmax_units;
+  e.add(one);
+  e.add(op::Copy{drawn, v.part(1, others(), softmax_units)});
+}
+
+View BoltzmannUnits::others_of(Emitter& e, const View& v) const {
+  return contiguous_copy(e, v.part(1, 0, others()));
+}
+
+View BoltzmannUnits::group_of(Emitter& e, const View& v) const {
+  return contiguous_copy(e, v.part(1, others(), softmax_units));
 }
 
 View BoltzmannUnits::emit_free_energy(Emitter& e, const View& v, const View& input) const {
   const View of_hidden = emit_sum(e, emit_map(e, Softplus{}, input), 1);
-  if (visible == VisibleUnits::gaussian) {
-    const View bias = visible_bias.reshaped({1, v.shape[1]});
-    const View apart = emit_binary(e, binary::Subtract{}, v, bias, v.shape);
-    return emit_combination(e, 1, emit_sum(e, emit_map(e, Square{}, apart), 1, 0.5), -1, of_hidden);
-  }
-  const View of_visible = e.temporary({v.shape[0], 1});
-  e.add(op::Matmul{v, visible_bias.reshaped({v.shape[1], 1}), of_visible});
-  return emit_combination(e, -1, of_visible, -1, of_hidden);
+  const auto weighed = [&](const View& units, const View& bias) {  // (n, 1): the sum of bias * units
+    const View sum = e.temporary({v.shape[0], 1});
+    e.add(op::Matmul{units, bias.reshaped({units.shape[1], 1}), sum});
+    return sum;
+  };
+  if (visible == VisibleUnits::bernoulli)
+    return emit_combination(e, -1, weighed(v, visible_bias), -1, of_hidden);
+  const View x = others_of(e, v), bias = visible_bias.part(0, 0, others()).reshaped({1, others()});
+  const View apart = emit_binary(e, binary::Subtract{}, x, bias, x.shape);
+  const View energy =
+      emit_combination(e, 1, emit_sum(e, emit_map(e, Square{}, apart), 1, 0.5), -1, of_hidden);
+  if (softmax_units == 0) return energy;
+  return emit_combination(e, 1, energy, -1,
+                          weighed(group_of(e, v), visible_bias.part(0, others(), softmax_units)));
+}
+
+/// With unit k on, -F is b_k + sum_j softplus(input_j + W_kj), and what the others add to all of them.
+View BoltzmannUnits::emit_softmax_units(Emitter& e, const View& v, bool logarithm) const {
+  const std::int64_t n = v.shape[0], k = softmax_units, hidden = kernel.shape[1];
+  const View input = e.temporary({n, hidden}), shares = e.temporary({n, k});
+  op::Matmul product{others_of(e, v), kernel.part(0, 0, others()), input};
+  product.bias = hidden_bias;
+  e.add(product);
+  const View of_unit = kernel.part(0, others(), k).reshaped({1, k, hidden});
+  const View inputs = emit_binary(e, binary::Add{}, input.reshaped({n, 1, hidden}), of_unit, {n, k, hidden});
+  const View sums = emit_sum(e, emit_map(e, Softplus{}, inputs), 2).reshaped({n, k});
+  const View bias = visible_bias.part(0, others(), k).reshaped({1, k});
+  e.add(op::SoftmaxRows{emit_binary(e, binary::Add{}, sums, bias, {n, k}), shares, logarithm});
+  return shares;
 }
 
 void BoltzmannNode::describe(Config&) {
@@ -71,15 +113,25 @@ void BoltzmannNode::describe(Config&) {
       "it taught with DeepBelief::to_model");
 }
 
-void BoltzmannNode::check_input(const TensorView& x) const {
+void BoltzmannNode::check_rows(const TensorView& x, bool unknown) const {
   const bool is_binary = options_.visible_units == VisibleUnits::bernoulli;
+  const std::int64_t first = visible_ - options_.softmax_units;
+  double sum = 0;  // of the row's softmax units so far
   detail::for_each_element(x, [&](std::int64_t i, double number) {
-    GLIA_CHECK(is_binary ? number >= 0 && number <= 1 : std::isfinite(number), ValueError, "an Rbm with ",
-               is_binary ? "bernoulli" : "gaussian", " visible units got ", number, " in row ",
-               i / x.row_elements(), ", expected ",
-               is_binary ? "probabilities of a 1, from 0 to 1: scale the rows, or take "
-                           "VisibleUnits::gaussian for standardised features"
-                         : "finite numbers");
+    const std::int64_t row = i / x.row_elements(), unit = i % x.row_elements();
+    const bool is_share = is_binary || unit >= first;
+    GLIA_CHECK(is_share ? number >= 0 && number <= 1 : std::isfinite(number), ValueError, "an Rbm with ",
+               is_binary ? "bernoulli" : "gaussian", " visible units got ", number, " in row ", row,
+               ", expected ",
+               !is_share   ? "finite numbers"
+               : is_binary ? "probabilities of a 1, from 0 to 1: scale the rows, or take "
+                             "VisibleUnits::gaussian for standardised features"
+                           : "of its softmax units probabilities, from 0 to 1");
+    if (unit < first) return;
+    sum = unit == first ? number : sum + number;
+    GLIA_CHECK(unit + 1 < visible_ || std::abs(sum - 1) < 1e-3 || (unknown && sum == 0), ValueError,
+               "an Rbm got a sum of ", sum, " in row ", row, ", of its last ", options_.softmax_units,
+               " units, expected 1: exactly one of a softmax group is on");
   });
 }
 
@@ -180,21 +232,32 @@ void BoltzmannNode::emit_sparsity(Emitter& e, const Phases& phases, const View& 
   e.add(op::Binary{binary::Add{}, weighted, slope.broadcast_to(weighted.shape), weighted});
 }
 
-/// -visible * log sigmoid(F(flipped) - F(x)), (rows, 1), of rows in each of which one unit is flipped.
+/// -n * log sigmoid(F(flipped) - F(x)), (rows, 1), of rows in each of which one of n units is flipped; less log p(unit | the others) of
+/// a softmax group.
 View BoltzmannNode::emit_pseudo_likelihood(Emitter& e, const View& x) const {
   const BoltzmannUnits units = this->units(e);
-  const std::int64_t n = x.shape[0];
+  const std::int64_t n = x.shape[0], others = units.others();
   const Phases phases{n, n, e.temporary({2 * n, visible_}), e.temporary({2 * n, hidden_}), {}};
   e.add(op::Copy{x, phases.positive(phases.v)});
-  op::Noise flip{FlipNoise{static_cast<std::uint64_t>(visible_)}, x, phases.negative(phases.v),
+  const View bits = units.others_of(e, x);
+  const bool is_grouped = options_.softmax_units > 0;
+  op::Noise flip{FlipNoise{}, bits, is_grouped ? e.temporary(bits.shape) : phases.negative(phases.v),
                  e.noise_seed()};
-  flip.positions = visible_, flip.counts_rows = true;
+  flip.positions = others, flip.counts_rows = true;
   e.add(flip);
+  if (is_grouped) {
+    e.add(op::Copy{x, phases.negative(phases.v)});
+    e.add(op::Copy{flip.out, phases.negative(phases.v).part(1, 0, others)});
+  }
   units.emit_hidden_input(e, phases.v, phases.input);
   const View energies = units.emit_free_energy(e, phases.v, phases.input);
   const View higher =
       emit_combination(e, 1, phases.positive(energies), -1, phases.negative(energies));  // by how much x is
-  return emit_map(e, Rescale{static_cast<double>(visible_), 0}, emit_map(e, Softplus{}, higher));
+  const View cost = emit_map(e, Rescale{static_cast<double>(others), 0}, emit_map(e, Softplus{}, higher));
+  if (!is_grouped) return cost;
+  const View group = units.group_of(e, x), logs = units.emit_softmax_units(e, x, true);
+  const View of_group = emit_sum(e, emit_binary(e, binary::Multiply{}, group, logs, group.shape), 1);
+  return emit_combination(e, 1, cost, -1, of_group);
 }
 
 /// Half the squared error of a reconstruction, (rows, 1).
@@ -233,7 +296,8 @@ class ReadingNode final : public LayerNode {
   bool gives_input_gradient() const override { return false; }
   void describe(Config& config) override { machine().describe(config); }
   void check_input(const TensorView& x) const override {
-    if (reading_ != BoltzmannReading::visible) machine().check_input(x);
+    if (reading_ != BoltzmannReading::visible)
+      machine().check_rows(x, reading_ != BoltzmannReading::free_energy);
   }
   Shapes output_shapes(const Shapes& inputs) const override {
     if (reading_ != BoltzmannReading::visible) machine().output_shapes(inputs);  // which checks them
@@ -242,6 +306,8 @@ class ReadingNode final : public LayerNode {
         return {{machine().hidden()}};
       case BoltzmannReading::free_energy:
         return {{1}};
+      case BoltzmannReading::softmax_units:
+        return {{machine().options().softmax_units}};
       default:
         return {{machine().visible()}};
     }
@@ -260,6 +326,7 @@ class ReadingNode final : public LayerNode {
  private:
   View emit_reading(Emitter& e, const View& x) const {
     const BoltzmannUnits units = machine().units(e);
+    if (reading_ == BoltzmannReading::softmax_units) return units.emit_softmax_units(e, x, false);
     const std::int64_t n = x.shape[0];
     View h = x;
     if (reading_ != BoltzmannReading::visible) h = e.temporary({n, machine().hidden()});

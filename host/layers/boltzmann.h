@@ -15,6 +15,7 @@ namespace glia {
 /// A machine's weights in a program, and what is emitted of them.
 struct BoltzmannUnits {
   VisibleUnits visible;
+  std::int64_t softmax_units;  ///< the last of the visible ones
   View kernel, hidden_bias, visible_bias;
 
   /// input (n, hidden) = v kernel + hidden_bias.
@@ -28,6 +29,14 @@ struct BoltzmannUnits {
   void emit_visible_draw(Emitter& e, const View& mean, const View& v) const;
   /// (n, 1): F of rows v, whose hidden inputs are given.
   View emit_free_energy(Emitter& e, const View& v, const View& input) const;
+  /// (n, softmax units): log p(unit | the others of v), or, not `logarithm`, p.
+  View emit_softmax_units(Emitter& e, const View& v, bool logarithm) const;
+
+  /// How many are outside of the softmax group.
+  std::int64_t others() const { return visible_bias.elements() - softmax_units; }
+  /// The columns outside of the softmax group, and within it; copies, but where they are all there are.
+  View others_of(Emitter& e, const View& v) const;
+  View group_of(Emitter& e, const View& v) const;
 };
 
 /// Holds a machine's weights: kernel, hidden and visible bias; persistent chains and mean activations, where it has them. Its output
@@ -42,7 +51,9 @@ class BoltzmannNode final : public LayerNode {
   bool can_train() const override { return true; }
   bool gives_input_gradient() const override { return false; }
   void describe(Config& config) override;
-  void check_input(const TensorView& x) const override;
+  void check_input(const TensorView& x) const override { check_rows(x, false); }
+  /// `unknown`: softmax units may be all 0, too.
+  void check_rows(const TensorView& x, bool unknown) const;
   Shapes output_shapes(const Shapes& inputs) const override;
   std::vector<Variable> variables_for(const Shapes& inputs) const override;
   Emission emit(Emitter& e, const std::vector<Operand>& inputs) const override;
@@ -52,8 +63,8 @@ class BoltzmannNode final : public LayerNode {
   const RbmOptions& options() const { return options_; }
   template <class Place>
   BoltzmannUnits units(const Place& place) const {
-    return {options_.visible_units, place.value(variables[0]), place.value(variables[1]),
-            place.value(variables[2])};
+    return {options_.visible_units, options_.softmax_units, place.value(variables[0]),
+            place.value(variables[1]), place.value(variables[2])};
   }
 
  private:
@@ -78,7 +89,7 @@ class BoltzmannNode final : public LayerNode {
 };
 
 /// What is read of a machine: a layer on its weights. `visible` takes hidden units, the others visible ones.
-enum class BoltzmannReading { hidden, reconstruction, free_energy, visible };
+enum class BoltzmannReading { hidden, reconstruction, free_energy, softmax_units, visible };
 Layer reading_of(const Layer& machine, BoltzmannReading reading);
 
 }  // namespace glia

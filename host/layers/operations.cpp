@@ -134,21 +134,21 @@ class SliceNode final : public SimpleLayer {
   Emitted emit(Emitter& e, const View& x) const override {
     const int axis = 1 + row_axis(*this, axis_, x.shape.row());
     const View out = e.temporary(shape_for(x.shape.row()).prepend(x.shape[0]));
-    e.add(op::Shift{as_images(x, axis), as_images(out, axis), -first_, 0});
+    e.add(op::Copy{x.part(axis, first_, count_), out});
     return {out, [axis, first = first_, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
               if (!wanted) return View{};
               const View dx = e.temporary(shape);
-              e.add(op::Shift{as_images(gradient, axis), as_images(dx, axis), first, 0});
+              e.add(op::Shift{as_images(gradient, axis), as_images(dx, axis), 0, first});
               return dx;
             }};
   }
 
  private:
-  /// (all before, axis, 1, all behind): cutting is cropping, and its gradient padding.
+  /// (all before, 1, axis, all behind), so that the gradient is padding.
   static View as_images(const View& view, int axis) {
     std::int64_t before = 1, behind = 1;
     for (int i = 0; i < view.shape.rank(); ++i) (i < axis ? before : behind) *= i == axis ? 1 : view.shape[i];
-    return view.reshaped({before, view.shape[axis], 1, behind});
+    return view.reshaped({before, 1, view.shape[axis], behind});
   }
 
   int axis_;

@@ -31,6 +31,7 @@ void Predictor::enqueue(const std::vector<TensorView>& x, const std::vector<Muta
   engine().enqueue(x, y, stream);
 }
 Tensor Predictor::predict(const TensorView& x) { return engine().predict(x); }
+void Predictor::predict(const TensorView& x, const MutableTensorView& y) { engine().predict(x, y); }
 void Predictor::update(const std::vector<TensorView>& weights, std::optional<void*> stream) {
   engine().update(weights, stream);
 }

@@ -210,6 +210,13 @@ void Predictor::Engine::enqueue(std::span<const TensorView> x, std::span<const M
 }
 
 Tensor Predictor::Engine::predict(const TensorView& x) {
+  check_counts(1, 1);
+  Tensor result = Tensor::uninitialized(output_shapes_[0].prepend(x.rows()), dtype_);
+  predict(x, result);
+  return result;
+}
+
+void Predictor::Engine::predict(const TensorView& x, const MutableTensorView& y) {
   const Using use(*this);
   check_counts(1, 1);
   Backend& backend = context_.backend();
@@ -220,7 +227,10 @@ Tensor Predictor::Engine::predict(const TensorView& x) {
                  ? x
                  : TensorView::of(x.raw(), x.shape(), x.dtype(), context_.device(), x.scale()),
              row, rows, input_dtype_, "input", 0);
-  Tensor result = Tensor::uninitialized(row_of_result.prepend(rows), dtype_);
+  GLIA_CHECK(y.device().is_cpu(), DeviceError, "the output of a predictor's call is on ", y.device(),
+             ", expected the host: enqueue writes to ", context_.device());
+  check_view(MutableTensorView::of(y.raw(), y.shape(), y.dtype(), context_.device()), row_of_result, rows,
+             dtype_, "output", 0);
   const auto bytes = [&](const Shape& of, DType dtype, std::int64_t count) {
     return static_cast<std::size_t>(count * of.elements() * size_of(dtype));
   };
@@ -230,14 +240,13 @@ Tensor Predictor::Engine::predict(const TensorView& x) {
   for (std::int64_t first = 0; first < rows; first += most) {
     const std::int64_t batch = std::min(most, rows - first);
     const TensorView part = x.rows(first, first + batch);
-    auto* const out = static_cast<std::byte*>(result.raw()) + bytes(row_of_result, dtype_, first);
+    auto* const out = static_cast<std::byte*>(y.raw()) + bytes(row_of_result, dtype_, first);
     if (!is_here) backend.upload(rows_in_->data(), part.raw(), bytes(row, input_dtype_, batch));
     sources_[0] = {is_here ? const_cast<void*>(part.raw()) : rows_in_->data(), x.scale()};
     sources_[1] = {is_cpu ? out : rows_out_->data(), 1};
     run(program_for(batch), batch, {});
     if (!is_cpu) backend.download(out, rows_out_->data(), bytes(row_of_result, dtype_, batch));
   }
-  return result;
 }
 
 /// Those on the CPU of another dtype, converted; empty ones for those that are right.

@@ -30,6 +30,7 @@ class Predictor::Engine {
   void enqueue(std::span<const TensorView> x, std::span<const MutableTensorView> y,
                std::optional<void*> stream);
   Tensor predict(const TensorView& x);
+  void predict(const TensorView& x, const MutableTensorView& y);
   void update(const std::vector<TensorView>& weights, std::optional<void*> stream);
   void synchronize();
   /// Has calls recorded from now on. Throws StateError where another profiler watches.

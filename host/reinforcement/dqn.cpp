@@ -135,6 +135,9 @@ Dqn::Engine::Engine(const Environment& environment, Model network, const DqnOpti
   learner_.emplace(learning_.learner());
   actor_.emplace(online_.predictor({.max_batch = options.environments}));
   zeros_ = Tensor::zeros({options.batch_size, 1}).to(context_);
+  before_ = environments_.observations().clone();
+  worths_ = Tensor::zeros({options.environments, replay_.layout().actions});
+  actions_.resize(static_cast<std::size_t>(options.environments));
 
   const std::vector<MutableTensorView> views = learner_->weights();
   const std::vector<std::string> names = learning_.weight_names();
@@ -174,54 +177,53 @@ TensorView Dqn::Engine::on_device(const Tensor& tensor) const {
 
 /// One update, from a batch of the buffer.
 void Dqn::Engine::learn() {
-  const ReplayBatch batch =
-      replay_.sample(options_.batch_size, std::clamp(options_.beta.at(steps_), 0.0, 1.0));
-  const Tensors rows = on_device(batch.rows), zeros = on_device(zeros_);
+  replay_.sample(batch_, options_.batch_size, std::clamp(options_.beta.at(steps_), 0.0, 1.0));
+  const Tensors rows = on_device(batch_.rows), zeros = on_device(zeros_);
   if (replay_.prioritized()) {
-    replay_.set_errors(batch.indices, learning_.predict_on_batch(rows).values());
-    learner_->enqueue_train(rows, zeros, on_device(batch.weights));
+    replay_.set_errors(batch_.indices, learning_.predict_on_batch(rows).values());
+    learner_->enqueue_train(rows, zeros, on_device(batch_.weights));
   } else {
     learner_->enqueue_train(rows, zeros);
   }
   if (++updates_ % options_.target_frequency == 0) follow();
 }
 
-std::vector<std::int64_t> Dqn::Engine::greedy(const TensorView& observations) {
-  const Shape& shape = actor_->input_shapes()[0];
-  const Tensor q =
-      actor_->predict(TensorView::of(observations.raw(), shape.prepend(observations.rows()), DType::float32));
-  std::vector<std::int64_t> actions;
-  const float* row = q.data<float>();
-  const std::int64_t count = q.shape().back();
-  for (std::int64_t i = 0; i < q.rows(); ++i, row += count)
-    actions.push_back(std::max_element(row, row + count) - row);
-  return actions;
+const float* Dqn::Engine::worths(const TensorView& observations) {
+  const std::int64_t rows = observations.rows();
+  actor_->predict(TensorView::of(observations.raw(), actor_->input_shapes()[0].prepend(rows), DType::float32),
+                  MutableTensorView(worths_).rows(0, rows));
+  return worths_.data<float>();
+}
+
+std::int64_t Dqn::Engine::best_of(const float* worths) const {
+  return std::max_element(worths, worths + replay_.layout().actions) - worths;
 }
 
 /// Each action by chance, or the best.
-std::vector<std::int64_t> Dqn::Engine::explored(const TensorView& observations) {
+void Dqn::Engine::explore(const TensorView& observations) {
   const double epsilon = options_.epsilon.at(steps_);
   const Philox philox{options_.seed, Purpose::exploration, static_cast<std::uint64_t>(steps_)};
-  const auto actions = static_cast<std::uint64_t>(replay_.layout().actions);
-  std::vector<std::int64_t> chosen(static_cast<std::size_t>(observations.rows()), -1);
-  for (std::size_t i = 0; i < chosen.size(); ++i)
+  const std::int64_t actions = replay_.layout().actions;
+  std::fill(actions_.begin(), actions_.end(), -1);
+  for (std::size_t i = 0; i < actions_.size(); ++i)
     if (philox.uniform(2 * i) < epsilon)
-      chosen[i] = static_cast<std::int64_t>(philox.word(2 * i + 1) * actions >> 32);
-  if (std::find(chosen.begin(), chosen.end(), -1) == chosen.end()) return chosen;
-  const std::vector<std::int64_t> best = greedy(observations);
-  for (std::size_t i = 0; i < chosen.size(); ++i)
-    if (chosen[i] < 0) chosen[i] = best[i];
-  return chosen;
+      actions_[i] =
+          static_cast<std::int64_t>(philox.word(2 * i + 1) * static_cast<std::uint64_t>(actions) >> 32);
+  if (std::find(actions_.begin(), actions_.end(), -1) == actions_.end()) return;
+  const float* row = worths(observations);
+  for (std::size_t i = 0; i < actions_.size(); ++i, row += actions)
+    if (actions_[i] < 0) actions_[i] = best_of(row);
 }
 
 void Dqn::Engine::act_and_learn(const std::function<void(double)>& ended) {
-  const Tensor before = environments_.observations().clone();
-  const std::vector<std::int64_t> actions = explored(before);
-  const std::vector<EnvironmentStep> led_to = environments_.step(actions);
+  const Tensor& now = environments_.observations();
+  std::copy_n(now.data<float>(), now.size(), before_.data<float>());
+  explore(before_);
+  const std::vector<EnvironmentStep> led_to = environments_.step(actions_);
   const std::int64_t size = replay_.layout().observation_size;
   for (std::size_t i = 0; i < led_to.size(); ++i) {
-    const float* const first = before.data<float>() + static_cast<std::int64_t>(i) * size;
-    waiting_[i].push({first, first + size}, actions[i], led_to[i],
+    const float* const first = before_.data<float>() + static_cast<std::int64_t>(i) * size;
+    waiting_[i].push({first, first + size}, actions_[i], led_to[i],
                      [&](const Transition& transition) { replay_.add(transition); });
     returns_[i] += led_to[i].reward;
     if (led_to[i].ends()) ended(std::exchange(returns_[i], 0));
@@ -234,8 +236,12 @@ void Dqn::Engine::act_and_learn(const std::function<void(double)>& ended) {
 }
 
 std::int64_t Dqn::Engine::act(const std::vector<float>& observation) {
-  check_observation(*player_, observation);
-  return greedy(TensorView::of(observation.data(), {1, static_cast<std::int64_t>(observation.size())}))[0];
+  const bool is_one =
+      static_cast<std::int64_t>(observation.size()) == replay_.layout().observation_size &&
+      std::none_of(observation.begin(), observation.end(), [](float x) { return std::isnan(x); });
+  if (!is_one) check_observation(*player_, observation);  // throws; it asks for the space, which allocates
+  return best_of(
+      worths(TensorView::of(observation.data(), {1, static_cast<std::int64_t>(observation.size())})));
 }
 
 EpisodeReturns Dqn::Engine::evaluate(std::int64_t episodes, std::uint64_t seed) {

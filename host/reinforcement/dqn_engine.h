@@ -33,8 +33,11 @@ class Dqn::Engine {
   std::int64_t updates() const { return updates_; }
 
  private:
-  std::vector<std::int64_t> greedy(const TensorView& observations);
-  std::vector<std::int64_t> explored(const TensorView& observations);
+  /// What the actions of observations, no more than there are environments, are worth: (rows, actions). Valid until the next call.
+  const float* worths(const TensorView& observations);
+  std::int64_t best_of(const float* worths) const;
+  /// For each environment, in actions_.
+  void explore(const TensorView& observations);
   /// One step of each environment; calls ended(return) for each episode that ended.
   void act_and_learn(const std::function<void(double)>& ended);
   void learn();
@@ -57,6 +60,10 @@ class Dqn::Engine {
   Model learning_;  // both, and the temporal difference of a row of the buffer
   std::optional<Predictor> actor_;
   std::optional<Learner> learner_;
+  Tensor before_;                      // what actions_ answer
+  std::vector<std::int64_t> actions_;  // of the environments
+  Tensor worths_;                      // (environments, actions), on the CPU
+  ReplayBatch batch_;
   Tensor zeros_;                      // what temporal differences are to be: (batch, 1), on the device
   std::optional<Program> following_;  // moves the target network, where tau is below 1
   std::vector<std::pair<MutableTensorView, MutableTensorView>> weights_;  // online and target

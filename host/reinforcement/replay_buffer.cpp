@@ -4,6 +4,8 @@
 #include <glia/error.h>
 #include <glia/math/philox.h>
 #include <glia/replay_buffer.h>
+#include <glia/tensor_work.h>
+#include <host/device/context_memory.h>
 
 #include <algorithm>
 #include <bit>
@@ -15,6 +17,12 @@ namespace {
 /// A multiple of 2^-53 in [0, 1).
 double uniform(const PhiloxBlock& block) {
   return static_cast<double>((std::uint64_t{block.word[0]} << 32 | block.word[1]) >> 11) * 0x1p-53;
+}
+
+bool lies_in(const Tensor& tensor, const Context& context) {
+  if (context.device().is_cpu()) return tensor.device().is_cpu();
+  const auto* const memory = dynamic_cast<const ContextMemory*>(tensor.memory());
+  return memory && &memory->context().backend() == &context.backend();
 }
 
 }  // namespace
@@ -93,32 +101,78 @@ std::int64_t ReplayBuffer::find(double sum) const {
 }
 
 ReplayBatch ReplayBuffer::sample(std::int64_t batch, double beta) {
+  ReplayBatch result;
+  sample(result, batch, beta);
+  return result;
+}
+
+void ReplayBuffer::sample(ReplayBatch& into, std::int64_t batch, double beta) {
   GLIA_CHECK(batch >= 1, ValueError, "a replay buffer got a batch of ", batch, ", expected at least 1");
   GLIA_CHECK(batch <= size_, StateError, "a replay buffer of ", size_,
              " transitions was asked for a batch of ", batch, ": add as many first, or ask for fewer");
   GLIA_CHECK(beta >= 0 && beta <= 1, ValueError, "a replay buffer got beta ", beta, ", expected 0 to 1");
-  ReplayBatch result;
-  result.indices.resize(static_cast<std::size_t>(batch));
+  make_room(into, batch);
   const Philox philox{options_.seed, Purpose::replay, static_cast<std::uint64_t>(draws_)};
   const double part = prioritized() ? total() / static_cast<double>(batch) : 0;
-  for (std::size_t i = 0; i < result.indices.size(); ++i) {
+  for (std::size_t i = 0; i < into.indices.size(); ++i) {
     const PhiloxBlock block = philox.block(i);
     // 32 bits over at most 2^31 transitions: each is drawn as often as any other, but for one in size / 2^32.
-    result.indices[i] =
+    into.indices[i] =
         prioritized() ? find((static_cast<double>(i) + uniform(block)) * part)
                       : static_cast<std::int64_t>(block.word[0] * static_cast<std::uint64_t>(size_) >> 32);
   }
   ++draws_;
-  result.rows = rows_.rows(result.indices);
-  if (!prioritized()) return result;
-  std::vector<double> weights;
-  for (const std::int64_t index : result.indices)
-    weights.push_back(std::pow(static_cast<double>(size_) * probability(index), -beta));
-  const double greatest = *std::max_element(weights.begin(), weights.end());
-  std::vector<float> scaled;
-  for (const double weight : weights) scaled.push_back(static_cast<float>(weight / greatest));
-  result.weights = Tensor(scaled).to(context_);
-  return result;
+  gather(into);
+  if (prioritized()) weigh(into, beta);
+}
+
+/// Tensors of a batch as long as this, on the buffer's device.
+void ReplayBuffer::make_room(ReplayBatch& into, std::int64_t batch) const {
+  const auto fit = [&](Tensor& tensor, const Shape& shape, DType dtype) {
+    if (tensor.shape() == shape && tensor.dtype() == dtype && lies_in(tensor, context_)) return;
+    tensor = Tensor::zeros(shape, dtype).to(context_);
+  };
+  into.indices.resize(static_cast<std::size_t>(batch));
+  fit(into.rows, {batch, layout_.row_size()}, DType::float32);
+  if (!rows_.device().is_cpu()) fit(into.indices_there, {batch}, DType::int64);
+  if (prioritized()) fit(into.weights, {batch}, DType::float32);
+}
+
+/// The rows of into.indices.
+void ReplayBuffer::gather(ReplayBatch& into) const {
+  const std::int64_t size = layout_.row_size();
+  if (rows_.device().is_cpu()) {
+    float* to = into.rows.data<float>();
+    for (const std::int64_t index : into.indices)
+      to = std::copy_n(rows_.data<float>() + index * size, size, to);
+    return;
+  }
+  Backend& backend = context_.backend();
+  const detail::InUse::Hold mark(backend.in_use(), Backend::in_use_elsewhere);
+  backend.upload(into.indices_there.raw(), into.indices.data(),
+                 static_cast<std::size_t>(into.indices_there.bytes()));
+  backend.compute({tensor_work::Rearrange{.in = rows_.raw(),
+                                          .out = into.rows.raw(),
+                                          .element_bytes = sizeof(float),
+                                          .rows = into.rows.rows(),
+                                          .columns = size,
+                                          .row_stride = size,
+                                          .column_stride = 1,
+                                          .row_indices = into.indices_there.data<std::int64_t>()}});
+  dynamic_cast<const ContextMemory&>(*into.rows.memory()).begin();  // who views them waits
+}
+
+/// into.weights, those of into.indices.
+void ReplayBuffer::weigh(ReplayBatch& into, double beta) {
+  unscaled_.clear();
+  for (const std::int64_t index : into.indices)
+    unscaled_.push_back(std::pow(static_cast<double>(size_) * probability(index), -beta));
+  const double greatest = *std::max_element(unscaled_.begin(), unscaled_.end());
+  scaled_.clear();
+  for (const double weight : unscaled_) scaled_.push_back(static_cast<float>(weight / greatest));
+  Backend& backend = context_.backend();
+  const detail::InUse::Hold mark(backend.in_use(), Backend::in_use_elsewhere);
+  backend.upload(into.weights.raw(), scaled_.data(), scaled_.size() * sizeof(float));
 }
 
 void ReplayBuffer::set_errors(const std::vector<std::int64_t>& indices, const std::vector<double>& errors) {

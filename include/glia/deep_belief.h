@@ -15,7 +15,8 @@ namespace GLIA_API glia {
 struct DeepBeliefOptions {
   /// Of every machine; visible_units are those of the first, the others' are bernoulli. The i-th draws by seed + i.
   RbmOptions rbm = {};
-  /// Units for labels, one for each class, beside the features that the last machine sees: it learns both together.
+  /// Units for labels, one for each class, beside the features that the last machine sees: a softmax group, which it learns
+  /// together with them. `rbm` has none.
   std::int64_t classes = 0;
 };
 
@@ -60,6 +61,9 @@ class DeepBelief {
   /// The features of the last machine, (rows, its hidden units); its label units, where it has some, are 0. Lies where x does, with
   /// classes on the CPU.
   Tensor transform(const TensorView& x, const PredictOptions& options = {.verbose = 0});
+  /// p(class | features), by the last machine's free energies: (rows, classes). Lies on the CPU. Throws StateError where there are no
+  /// classes.
+  Tensor predict(const TensorView& x, const PredictOptions& options = {.verbose = 0});
   /// Images: chains in the last machine, then the means of each layer from those of the one above: (rows, visible), on the CPU.
   /// Options as Rbm::sample has them; `start` is of the last machine's visible units, `clamped` and `binary` are of its chains.
   Tensor sample(const SampleOptions& options = {});

@@ -87,6 +87,8 @@ class Predictor {
   /// one input and one output. Allocates the result and, at its first call on a GPU, room there for max_batch rows of each. Throws
   /// as the others.
   Tensor predict(const TensorView& x);
+  /// The same into y, on the host, of the output's shape and dtype: allocates no more than its first call does.
+  void predict(const TensorView& x, const MutableTensorView& y);
 
   /// New weights, in the order of Model::get_weights(), in the old ones' place, for the model and all of its predictors: at once
   /// for those, and no call sees some old and some new. Enqueued on the predictor's stream, or on this one; weights of another

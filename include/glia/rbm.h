@@ -23,6 +23,9 @@ enum class VisibleUnits { bernoulli, gaussian };
 
 struct RbmOptions {
   VisibleUnits visible_units = VisibleUnits::bernoulli;
+  /// How many of the last visible units are a softmax group, of which exactly one is on, as labels are; 0: none. They are binary,
+  /// whatever the others are.
+  std::int64_t softmax_units = 0;
   int gibbs_steps = 1;  ///< the k of CD-k: steps of the chains in an update
   /// How many chains go on from update to update (persistent contrastive divergence); 0: chains begin at the rows of each batch.
   std::int64_t persistent_chains = 0;
@@ -43,10 +46,12 @@ struct RbmOptions {
 struct SampleOptions {
   std::int64_t rows = 16;  ///< chains, each a row of the result; where `start` is given, as many as that has
   std::int64_t steps = 1000;
-  /// Where chains begin, (rows, visible). Unless given: each visible unit on or off at even odds, or a normal number.
+  /// Where chains begin, (rows, visible). Unless given: each visible unit on or off at even odds, or a normal number; of a softmax
+  /// group one, each as likely.
   std::optional<TensorView> start = {};
-  std::int64_t clamped = 0;  ///< how many of the last visible units stay as `start` has them
-  bool binary = false;       ///< the last draws themselves, in place of the means that they were drawn from
+  /// How many of the last visible units stay as `start` has them; of a softmax group all or none.
+  std::int64_t clamped = 0;
+  bool binary = false;  ///< the last draws themselves, in place of the means that they were drawn from
   std::uint64_t seed = 0;
 };
 
@@ -56,6 +61,9 @@ struct SampleOptions {
 ///     E(v, h) = -b.v - c.h - v.W h                      bernoulli
 ///     E(v, h) = |v - b|^2 / 2 - c.h - v.W h             gaussian
 ///     F(v)    = -log sum over h of e^-E = -b.v - sum_j softplus(c_j + (v W)_j)    (or |v - b|^2 / 2 - ...)
+///
+/// over all v of which exactly one of the softmax units, where there are any, is 1: given h that one is drawn by a softmax over their
+/// inputs (Hinton, Osindero and Teh 2006).
 ///
 /// fit follows the contrastive divergence of Hinton 2002, with persistent chains where they are asked for (Tieleman 2008): the
 /// loss is mean F(rows) - mean F(chains), whose gradient, the chains being taken as they are, is that of an update. Weight decay,
@@ -83,12 +91,14 @@ class Rbm {
 
   /// Trains, in the engine's own loop: options, callbacks and History are Model::fit's. "loss" is the difference of free
   /// energies above, which need not fall. "val_loss", of validation rows, is what to watch: minus their log pseudo-likelihood a row,
-  /// estimated from one flipped unit of each (the same ones in each epoch), or of gaussian units half the squared error of
-  /// their reconstruction. A further fit goes on, with its chains. Throws ShapeError for rows of another width, ValueError for rows
-  /// on the CPU that are not in [0, 1] (gaussian: not finite), and as Model::fit.
+  /// estimated from one flipped unit of each (the same ones in each epoch) and exact in a softmax group, or of gaussian units half
+  /// the squared error of their reconstruction. A further fit goes on, with its chains. Throws ShapeError for rows of another width,
+  /// ValueError for rows on the CPU that are not in [0, 1] (gaussian: not finite), or whose softmax units do not sum to 1, and as
+  /// Model::fit.
   History fit(const TensorView& x, const FitOptions& options = {});
 
-  /// p(h = 1 | v): (rows, hidden). This and the next three return their result where x lives, and throw as fit.
+  /// p(h = 1 | v): (rows, hidden). This and the next four return their result where x lives, and throw as fit. Here and in the
+  /// next, softmax units may also be all 0, where they are not known.
   Tensor transform(const TensorView& x, const PredictOptions& options = {.verbose = 0});
   /// The means of the visible units given those of the hidden ones: (rows, visible). Nothing is drawn.
   Tensor reconstruct(const TensorView& x, const PredictOptions& options = {.verbose = 0});
@@ -96,8 +106,12 @@ class Rbm {
   Tensor inverse_transform(const TensorView& h, const PredictOptions& options = {.verbose = 0});
   /// F(v): (rows,).
   Tensor free_energy(const TensorView& x, const PredictOptions& options = {.verbose = 0});
-  /// The mean over rows of visible * log sigmoid(F(v with one unit flipped) - F(v)), the unit drawn for each row: an estimate of the
-  /// log pseudo-likelihood (Besag 1975) as scikit-learn's score_samples makes it. Throws StateError for gaussian units.
+  /// p(softmax unit | the other visible ones), a softmax over -F with each of them on: (rows, softmax_units). Which of them
+  /// is on in x, if any, does not count. Throws StateError for a machine without such units.
+  Tensor predict(const TensorView& x, const PredictOptions& options = {.verbose = 0});
+  /// The mean over rows of n * log sigmoid(F(v with one unit flipped) - F(v)), the unit drawn for each row among all n outside of a
+  /// softmax group: an estimate of the log pseudo-likelihood (Besag 1975) as scikit-learn's score_samples makes it. A softmax group
+  /// adds log p(its unit | the others). Throws StateError for gaussian units.
   double pseudo_likelihood(const TensorView& x, const EvaluateOptions& options = {.verbose = 0});
 
   /// Chains of Gibbs sampling: (rows, visible), on the CPU. A step draws all hidden units, then all visible ones; the same seed

@@ -48,6 +48,7 @@ struct ReplayBufferOptions {
 struct ReplayBatch {
   Tensor rows;  ///< (batch, row_size), float32, on the device
   std::vector<std::int64_t> indices;
+  Tensor indices_there;  ///< the same on a GPU, where rows are gathered by them; on the CPU shape (0,)
   /// (batch,), float32, on the device: w_i = (size P(i))^-beta over the greatest of the batch, which makes up for what is drawn too
   /// often; of a buffer that draws all alike shape (0,).
   Tensor weights;
@@ -82,6 +83,9 @@ class ReplayBuffer {
   /// Allocates the batch and gathers it on the device, in order with the rest of its context; waits for nothing. Throws StateError
   /// where fewer than `batch` are stored, ValueError for a batch below 1 and a beta outside [0, 1].
   ReplayBatch sample(std::int64_t batch, double beta = 1);
+  /// The same into a batch that the caller keeps: where it has room for as many rows, as behind an earlier call, nothing is
+  /// allocated.
+  void sample(ReplayBatch& into, std::int64_t batch, double beta = 1);
   /// Makes |error| + epsilon the priorities of these; of an index given twice the last counts. Throws StateError where alpha is 0,
   /// ValueError for an index that is not stored and an error that is not finite, ShapeError for other numbers of both; nothing changes
   /// then.
@@ -102,6 +106,9 @@ class ReplayBuffer {
   void set_state(const ReplayBufferState& state);
 
  private:
+  void make_room(ReplayBatch& into, std::int64_t batch) const;
+  void gather(ReplayBatch& into) const;
+  void weigh(ReplayBatch& into, double beta);
   void check_index(std::int64_t index) const;
   void set_priority(std::int64_t index, double priority);
   double total() const { return sums_[1]; }
@@ -110,8 +117,10 @@ class ReplayBuffer {
   TransitionLayout layout_;
   ReplayBufferOptions options_;
   Context context_;
-  Tensor rows_;             // (capacity, row_size), on the device
-  std::vector<float> row_;  // that is being added
+  Tensor rows_;                   // (capacity, row_size), on the device
+  std::vector<float> row_;        // that is being added
+  std::vector<double> unscaled_;  // weights of the batch that is being drawn
+  std::vector<float> scaled_;
   std::int64_t size_ = 0, next_ = 0, draws_ = 0;
   // Node i has the sum of nodes 2 i and 2 i + 1; leaves, the priorities, begin in the middle. A sum is made anew of both, so that it
   // follows from the leaves alone.

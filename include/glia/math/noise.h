@@ -27,7 +27,8 @@ GLIA_HD T normal_of(std::uint32_t radius_word, std::uint32_t angle_word) {
 // Each has
 //   words                  how many 32-bit words an element takes: a block of Philox serves 4 / words elements
 //   forward(x, words), backward(gradient, words)
-//                          or forward(x, words, position), where elements that share a draw are told apart by their places
+//                          or forward(in, out, positions, stride, words), of all elements that share a draw, which lie `stride`
+//                          apart; out may be in
 
 /// Zero with probability `rate`, else x / (1 - rate). An integer comparison decides, so that every device drops the
 /// same elements.
@@ -113,28 +114,59 @@ struct BernoulliNoise {
   }
 };
 
-/// 1 - x at one of the `positions` that share a draw, each as likely, x at the others: a bit of each row is flipped.
+/// 1 - x at one of the positions that share a draw, each as likely, x at the others: a bit of each row is flipped.
 struct FlipNoise {
   static constexpr auto name = "flip";
   static constexpr int words = 1;
-  std::uint64_t positions = 1;
 
   template <class T>
-  GLIA_HD T forward(T x, const std::uint32_t* word, std::int64_t position) const {
-    return is_flipped(*word, position) ? T(1) - x : x;
+  GLIA_HD void forward(const T* in, T* out, std::int64_t positions, std::int64_t stride,
+                       const std::uint32_t* word) const {
+    const std::int64_t flipped = chosen(positions, *word);
+    for (std::int64_t p = 0; p < positions; ++p)
+      out[p * stride] = p == flipped ? T(1) - in[p * stride] : in[p * stride];
   }
   template <class T>
-  GLIA_HD T backward(T gradient, const std::uint32_t* word, std::int64_t position) const {
-    return is_flipped(*word, position) ? -gradient : gradient;
+  GLIA_HD void backward(const T* gradient, T* out, std::int64_t positions, std::int64_t stride,
+                        const std::uint32_t* word) const {
+    const std::int64_t flipped = chosen(positions, *word);
+    for (std::int64_t p = 0; p < positions; ++p)
+      out[p * stride] = p == flipped ? -gradient[p * stride] : gradient[p * stride];
   }
 
  private:
-  GLIA_HD bool is_flipped(std::uint32_t word, std::int64_t position) const {
-    return word * positions >> 32 == static_cast<std::uint64_t>(position);
+  GLIA_HD static std::int64_t chosen(std::int64_t positions, std::uint32_t word) {
+    return static_cast<std::int64_t>(word * static_cast<std::uint64_t>(positions) >> 32);
+  }
+};
+
+/// 1 at one of the positions that share a draw, 0 at the others: each with a probability in proportion to its x, which are at least
+/// 0. Of x that are all 0 none is 1; NaN stays. The first whose sum with those before it is above u * the sum of all, u a uniform
+/// number of 24 bits: one whose x is 0 never is. Backward the gradient passes.
+struct CategoricalNoise {
+  static constexpr auto name = "categorical";
+  static constexpr int words = 1;
+
+  template <class T>
+  GLIA_HD void forward(const T* in, T* out, std::int64_t positions, std::int64_t stride,
+                       const std::uint32_t* word) const {
+    T all = 0, sum = 0;
+    for (std::int64_t p = 0; p < positions; ++p) all += in[p * stride];
+    const T limit = static_cast<T>(*word >> 8) * T(1.0 / 16777216.0) * all;
+    for (std::int64_t p = 0; p < positions; ++p) {
+      const T x = in[p * stride], before = sum;
+      sum += x;
+      out[p * stride] = static_cast<T>(before <= limit && sum > limit) + (x - x);
+    }
+  }
+  template <class T>
+  GLIA_HD void backward(const T* gradient, T* out, std::int64_t positions, std::int64_t stride,
+                        const std::uint32_t*) const {
+    for (std::int64_t p = 0; p < positions; ++p) out[p * stride] = gradient[p * stride];
   }
 };
 
 using Noises = std::variant<DropoutNoise, AdditiveNoise, MultiplicativeNoise, AlphaDropoutNoise,
-                            BernoulliNoise, FlipNoise>;
+                            BernoulliNoise, FlipNoise, CategoricalNoise>;
 
 }  // namespace glia
