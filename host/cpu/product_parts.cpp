@@ -8,11 +8,16 @@
 namespace glia::cpu {
 namespace {
 
-// A product is cut where a slice has at least this much work, two operations for each multiply-add, and then
-// into at most this many slices: small enough to share out, large enough that oneDNN packs its operands once
-// for many uses.
-constexpr std::int64_t slice_operations = 1'000'000;
-constexpr std::int64_t max_slices = 64;
+// A product is cut where a slice has at least this much work, two operations for each multiply-add, into a few slices, and into more
+// where those are large: small enough to share out, large enough that oneDNN packs its operands once for many uses, and its
+// registers have columns enough.
+constexpr std::int64_t slice_operations = 1'000'000, large_slice_operations = 8'000'000;
+constexpr std::int64_t few_slices = 16, max_slices = 64;
+
+std::int64_t slices_of(std::int64_t operations, std::int64_t most) {
+  const std::int64_t few = std::min(operations / slice_operations, few_slices);
+  return std::clamp<std::int64_t>(std::max(few, operations / large_slice_operations), 1, most);
+}
 
 // The gradient of weights is a product of a transposed matrix over k that is the batch. oneDNN packs that matrix anew in each call,
 // which over many k takes as long as multiplying by a narrow slice: there it is cut into blocks of so many rows, and of twice as many
@@ -37,7 +42,7 @@ std::vector<Region> regions_of(const op::Matmul& d, std::int64_t most) {
   if (d.a.strides[0] == 1 && m > 1 && k >= least_k_of_blocks) return blocks_of(m, n, most);
   const bool by_rows = m >= n;
   const std::int64_t length = by_rows ? m : n;
-  const std::int64_t wanted = std::clamp<std::int64_t>(2 * m * n * k / slice_operations, 1, most);
+  const std::int64_t wanted = slices_of(2 * m * n * k, most);
   const std::int64_t piece = ((length + wanted - 1) / wanted + 15) / 16 * 16;
   std::vector<Region> regions;
   for (std::int64_t first = 0; first < length; first += piece) {
@@ -58,8 +63,7 @@ std::vector<PartOfProduct> parts_of(const op::Matmul& d) {
   const op::Matmul one = d.matrix_at(0);
   const std::int64_t m = one.out.shape[0], n = one.out.shape[1], batch = d.batch();
   const std::vector<Region> regions = regions_of(one, std::max<std::int64_t>(max_slices / batch, 1));
-  const std::int64_t wanted =
-      std::clamp<std::int64_t>(2 * batch * m * n * d.k() / slice_operations, 1, max_slices);
+  const std::int64_t wanted = slices_of(2 * batch * m * n * d.k(), max_slices);
   const std::int64_t together = regions.size() > 1 ? 1 : (batch + wanted - 1) / wanted;
   for (std::int64_t first = 0; first < batch; first += together) {
     const std::int64_t count = std::min(together, batch - first);
