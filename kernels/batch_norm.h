@@ -21,44 +21,78 @@ Patches<T> chunks_as_rows(const Patches<T>& chunks, bool packed) {
   return {chunks.pieces(), chunks.columns(), chunks.pieces(), packed};
 }
 
+/// What is loaded of a row, and whether the row counts.
+template <class A>
+struct Row {
+  A values;
+  bool counts;
+};
+template <class A>
+Row(A, bool) -> Row<A>;
+
+/// Which rows count: all, or where there is a mask (rows,) those where it is not 0.
+template <class T, bool masked>
+struct CountedRows {
+  const T* mask;
+  GLIA_HD bool counts(std::int64_t row) const {
+    if constexpr (masked)
+      return mask[row] != T(0);
+    else
+      return true;
+  }
+};
+
 /// partials (chunks, 3, columns): the mean of each chunk's rows, the sum of their squared distances from it, and what
 /// rounding left of the mean: where columns lie far from 0 beside how far they spread, that is as large as what is to be
-/// found. The mean is taken twice, of the rows and of what the first leaves.
-template <class T>
+/// found. The mean is taken twice, of the rows and of what the first leaves. Masked, (chunks, 4, columns): all that of the
+/// rows that count, and how many do.
+template <class T, bool masked>
 struct MomentsKernel {
   Patches<T> chunks;
+  CountedRows<T, masked> counted;
   const T* x;
   T* partials;
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.template each_piece<Block::tile>(
+    chunks.template each_piece<Block::tile, masked>(
         block, [&](const auto& strip, const Place& place) { find(block, strip, place); });
   }
 
  private:
   template <class Block, class Strip>
   GLIA_HD void find(Block& block, const Strip& strip, const Place& place) const {
-    constexpr int most = Strip::most;
+    constexpr int most = Strip::most, terms = masked ? 2 : 1;
     const std::int64_t columns = chunks.columns();
     const double rows = static_cast<double>(chunks.rows_of(place.piece));
     const T* const in = x + place.column;
-    const auto load = [&](std::int64_t row) { return strip.load(in + row * columns); };
-    double about[most], sums[2 * most];
-    sum_rows<T, 1>(block, strip, place, about, load,
-                   [](auto& leaf, const auto& v, auto j) { leaf[0][j] += v[j]; });
+    const auto load = [&](std::int64_t row) {
+      return Row{strip.load(in + row * columns), counted.counts(row)};
+    };
+    double about[terms * most], sums[2 * most];
+    sum_rows<T, terms>(block, strip, place, about, load, [](auto& leaf, const auto& v, auto j) {
+      leaf[0][j] += v.counts ? v.values[j] : T(0);
+      if constexpr (masked) leaf[1][j] += v.counts ? T(1) : T(0);
+    });
+    // A chunk of which nothing counts has a mean of 0.
+    const auto divisor = [&](auto j) {
+      if constexpr (masked)
+        return about[most + j] > 0 ? about[most + j] : 1.0;
+      else
+        return rows;
+    };
     T mean[most];
-    strip.for_each([&](auto j) { mean[j] = static_cast<T>(about[j] / rows); });
+    strip.for_each([&](auto j) { mean[j] = static_cast<T>(about[j] / divisor(j)); });
     sum_rows<T, 2>(block, strip, place, sums, load, [&](auto& leaf, const auto& v, auto j) {
-      const T d = v[j] - mean[j];
+      const T d = v.counts ? v.values[j] - mean[j] : T(0);
       leaf[0][j] += d;
       leaf[1][j] += d * d;
     });
     if (!place.writes()) return;
-    T* const out = partials + place.piece * 3 * columns + place.column;
+    T* const out = partials + place.piece * (masked ? 4 : 3) * columns + place.column;
     T rest[most];
     strip.for_each([&](auto j) {
-      const double by = sums[j] / rows, first = static_cast<double>(mean[j]);
+      const double by = sums[j] / divisor(j), first = static_cast<double>(mean[j]);
       mean[j] = static_cast<T>(first + by);
       rest[j] = static_cast<T>((first - static_cast<double>(mean[j])) + by);
       sums[most + j] -= by * sums[j];
@@ -67,14 +101,17 @@ struct MomentsKernel {
     strip.store(out + columns,
                 [&](auto j) { return sums[most + j] < 0 ? T(0) : static_cast<T>(sums[most + j]); });
     strip.store(out + 2 * columns, [&](auto j) { return rest[j]; });
+    if constexpr (masked)
+      strip.store(out + 3 * columns, [&](auto j) { return static_cast<T>(about[most + j]); });
   }
 };
 
 /// saved (3, columns): the mean of all rows, 1 / sqrt(variance + epsilon), and the rest of the mean. moving_mean and
 /// moving_variance go to mean and variance by 1 - momentum where `moves`. All in float64: the mean is the first chunk's and
 /// the others' mean distance from that; the squares of a chunk about the mean of all are those about its own, and what lies
-/// between the two.
-template <class T>
+/// between the two. Masked, sums are divided as Keras divides them, by how many rows count and 1e-7, in T, which shows where
+/// none or one does; saved (4, columns) has 1 by that, too.
+template <class T, bool masked>
 struct BatchStatisticsKernel {
   Patches<T> chunks, parts;
   const T* partials;
@@ -86,16 +123,22 @@ struct BatchStatisticsKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    parts.template each_piece<Block::tile>(
+    parts.template each_piece<Block::tile, masked>(
         block, [&](const auto& strip, const Place& place) { fold(block, strip, place); });
   }
 
  private:
-  /// A chunk's mean in two parts, its squares and rows.
+  /// A chunk's mean in two parts, its squares, and rows, or those that count.
   template <class A>
   struct Part {
-    A mean, rest, squares;
+    A mean, rest, squares, counted;
     double rows;
+    GLIA_HD double rows_at(std::int64_t j) const {
+      if constexpr (masked)
+        return static_cast<double>(counted[static_cast<int>(j)]);
+      else
+        return rows;
+    }
     GLIA_HD double mean_at(std::int64_t j) const {
       return static_cast<double>(mean[static_cast<int>(j)]) + static_cast<double>(rest[static_cast<int>(j)]);
     }
@@ -106,36 +149,51 @@ struct BatchStatisticsKernel {
 
   template <class Block, class Strip>
   GLIA_HD void fold(Block& block, const Strip& strip, const Place& place) const {
-    constexpr int most = Strip::most;
+    constexpr int most = Strip::most, terms = masked ? 2 : 1;
     const std::int64_t columns = chunks.columns();
-    const double rows = static_cast<double>(chunks.rows());
     const auto load = [&](std::int64_t chunk) {
-      const T* const at = partials + chunk * 3 * columns + place.column;
-      return Part<decltype(strip.load(at))>{strip.load(at), strip.load(at + 2 * columns),
-                                            strip.load(at + columns),
-                                            static_cast<double>(chunks.rows_of(chunk))};
+      const T* const at = partials + chunk * (masked ? 4 : 3) * columns + place.column;
+      return Part<decltype(strip.load(at))>{
+          strip.load(at), strip.load(at + 2 * columns), strip.load(at + columns),
+          strip.load(masked ? at + 3 * columns : at), static_cast<double>(chunks.rows_of(chunk))};
     };
     const auto first = load(0);
-    double mean[most], squares[most];
-    sum_rows<double, 1, 4>(block, strip, place, mean, load, [&](auto& leaf, const auto& part, auto j) {
-      leaf[0][j] += part.rows * (part.mean_at(j) - first.mean_at(j));
+    double sums[terms * most], mean[most], variance[most];
+    sum_rows<double, terms, 4>(block, strip, place, sums, load, [&](auto& leaf, const auto& part, auto j) {
+      leaf[0][j] += part.rows_at(j) * (part.mean_at(j) - first.mean_at(j));
+      if constexpr (masked) leaf[1][j] += part.rows_at(j);
     });
-    strip.for_each([&](auto j) { mean[j] = first.mean_at(j) + mean[j] / rows; });
-    sum_rows<double, 1, 4>(block, strip, place, squares, load, [&](auto& leaf, const auto& part, auto j) {
+    const auto divisor = [&](auto j) {
+      if constexpr (masked)
+        return static_cast<double>(static_cast<T>(sums[most + j]) + T(1e-7));
+      else
+        return static_cast<double>(chunks.rows());
+    };
+    strip.for_each([&](auto j) {
+      if constexpr (masked)
+        mean[j] = (first.mean_at(j) * sums[most + j] + sums[j]) / divisor(j);
+      else
+        mean[j] = first.mean_at(j) + sums[j] / divisor(j);
+    });
+    sum_rows<double, 1, 4>(block, strip, place, variance, load, [&](auto& leaf, const auto& part, auto j) {
       const double away = part.mean_at(j) - mean[j];
-      leaf[0][j] += part.squares_at(j) + part.rows * away * away;
+      leaf[0][j] += part.squares_at(j) + part.rows_at(j) * away * away;
     });
-    if (place.writes()) write(strip, place.column, mean, squares, rows);
+    strip.for_each([&](auto j) { variance[j] /= divisor(j); });
+    if (!place.writes()) return;
+    write(strip, place.column, mean, variance);
+    if constexpr (masked)
+      strip.store(saved + 3 * columns + place.column, [&](auto j) { return static_cast<T>(1 / divisor(j)); });
   }
 
   template <class Strip>
   GLIA_HD void write(const Strip& strip, std::int64_t column, const double (&mean)[Strip::most],
-                     const double (&squares)[Strip::most], double rows) const {
+                     const double (&variance)[Strip::most]) const {
     const std::int64_t columns = chunks.columns();
     T* const to = saved + column;
     strip.store(to, [&](auto j) { return static_cast<T>(mean[j]); });
     strip.store(to + columns,
-                [&](auto j) { return T(1) / math::sqrt(static_cast<T>(squares[j] / rows) + epsilon); });
+                [&](auto j) { return T(1) / math::sqrt(static_cast<T>(variance[j]) + epsilon); });
     strip.store(to + 2 * columns, [&](auto j) {
       return static_cast<T>(mean[j] - static_cast<double>(static_cast<T>(mean[j])));
     });
@@ -145,7 +203,7 @@ struct BatchStatisticsKernel {
     strip.store(moving_mean + column,
                 [&](auto j) { return old_mean[j] * momentum + static_cast<T>(mean[j]) * (T(1) - momentum); });
     strip.store(moving_variance + column, [&](auto j) {
-      return old_variance[j] * momentum + static_cast<T>(squares[j] / rows) * (T(1) - momentum);
+      return old_variance[j] * momentum + static_cast<T>(variance[j]) * (T(1) - momentum);
     });
   }
 };
@@ -296,10 +354,15 @@ struct ChunkTotalsKernel {
   }
 };
 
-/// dx = gamma / deviation * (dy - mean(dy) - x_hat mean(dy x_hat)), the sums in `sums` (2, columns).
-template <class T>
+/// dx = gamma / deviation * (dy - mean(dy) - x_hat mean(dy x_hat)), the sums in `sums` (2, columns). Masked, these are sums over all
+/// rows, since all are normalised, divided by the n that mean and variance were; the mean's part is of rows that count, as
+/// others have no say in it. And the variance has a slope by a mean that is not quite that of what counts:
+///
+///     dx = gamma / deviation * (dy - w (sum(dy) + (x_hat - 1e-7 mean / (n deviation)) sum(dy x_hat)) / n)
+template <class T, bool masked>
 struct BatchNormGradientKernel {
   Patches<T> chunks;
+  CountedRows<T, masked> counted;
   const T* x;
   const T* dy;
   const T* gamma;
@@ -309,7 +372,7 @@ struct BatchNormGradientKernel {
 
   template <class Block>
   GLIA_HD void operator()(Block& block) const {
-    chunks.template each_piece<Block::tile>(
+    chunks.template each_piece<Block::tile, masked>(
         block, [&](const auto& strip, const Place& place) { spread(strip, place); });
   }
 
@@ -317,7 +380,8 @@ struct BatchNormGradientKernel {
   template <class Strip>
   GLIA_HD void spread(const Strip& strip, const Place& place) const {
     const std::int64_t columns = chunks.columns(), column = place.column;
-    const T share = T(1) / static_cast<T>(chunks.rows());
+    const T of_rows = T(1) / static_cast<T>(chunks.rows());
+    const auto shares = strip.load((masked ? saved + 3 * columns : saved) + column);
     const auto m = strip.load(saved + column), inverse = strip.load(saved + columns + column);
     const auto rest = strip.load(saved + 2 * columns + column);
     const auto g = strip.load((gamma ? gamma : saved) + column);
@@ -326,18 +390,22 @@ struct BatchNormGradientKernel {
     strip.for_each([&](auto j) {
       mean[j] = m[j];
       scale[j] = inverse[j] * (gamma ? g[j] : T(1));
+      const T share = masked ? shares[j] : of_rows;
       dot[j] = of_dot[j] * share * inverse[j];
       sum[j] = of_dy[j] * share - rest[j] * dot[j];
+      if constexpr (masked) sum[j] -= T(1e-7) * share * mean[j] * dot[j];
     });
     each_row(
         strip, place,
         [&](std::int64_t row) {
           const std::int64_t i = row * columns + column;
-          return Both{strip.load(dy + i), strip.load(x + i)};
+          return Row{Both{strip.load(dy + i), strip.load(x + i)}, counted.counts(row)};
         },
         [&](std::int64_t row, const auto& v) {
+          const auto& gradient = v.values.first;
+          const auto& in = v.values.second;
           strip.store(dx + row * columns + column, [&](auto j) {
-            return scale[j] * (v.first[j] - sum[j] - (v.second[j] - mean[j]) * dot[j]);
+            return scale[j] * (v.counts ? gradient[j] - sum[j] - (in[j] - mean[j]) * dot[j] : gradient[j]);
           });
         });
   }

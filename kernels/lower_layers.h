@@ -115,6 +115,15 @@ void lower_totals(const Patches<T>& chunks, bool packed, T* partials, T* dgamma,
   launch(ChunkTotalsKernel<T>{{parts, partials, dgamma, dbeta}}, fold_work(parts));
 }
 
+/// f(whether there is a mask), as a type: without one, kernels have nothing of it.
+template <class F>
+void by_mask(const View& mask, const F& f) {
+  if (mask)
+    f(std::true_type{});
+  else
+    f(std::false_type{});
+}
+
 template <class Launch>
 void lower(const op::BatchNorm& d, const Bindings& at, Launch&& launch) {
   visit_floating(d.out.dtype, [&](auto type) {
@@ -130,13 +139,15 @@ void lower(const op::BatchNorm& d, const Bindings& at, Launch&& launch) {
     const T momentum = static_cast<T>(d.momentum), epsilon = static_cast<T>(d.epsilon);
     const bool packed = are_aligned(x, gamma, beta, out, saved, partials, mean, variance);
     const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
-    if (saved) {
-      launch(MomentsKernel<T>{chunks, x, partials}, sums_work(chunks));
+    const auto find = [&](auto masked) {
+      const CountedRows<T, masked> counted{at.template address<T>(d.mask)};
+      launch(MomentsKernel<T, masked>{chunks, counted, x, partials}, sums_work(chunks));
       const Patches<T> parts = chunks_as_rows(chunks, packed);
-      launch(BatchStatisticsKernel<T>{chunks, parts, partials, saved, mean, variance, momentum, epsilon,
-                                      d.moves},
+      launch(BatchStatisticsKernel<T, masked>{chunks, parts, partials, saved, mean, variance, momentum,
+                                              epsilon, d.moves},
              fold_work(parts));
-    }
+    };
+    if (saved) by_mask(d.mask, find);
     launch(BatchNormKernel<T>{chunks, x, gamma, beta, saved, mean, variance, out, epsilon,
                               d.relu ? T(0) : T(-HUGE_VALF)},
            rows_work(chunks));
@@ -159,7 +170,12 @@ void lower(const op::BatchNormGradient& d, const Bindings& at, Launch&& launch) 
     const Patches<T> chunks = in_chunks<T>(d.x.shape[0], d.x.shape[1], packed);
     launch(BatchNormSumsKernel<T>{{chunks, partials, dgamma, dbeta}, x, dy, saved}, sums_work(chunks));
     lower_totals(chunks, packed, partials, dgamma, dbeta, launch);
-    if (dx) launch(BatchNormGradientKernel<T>{chunks, x, dy, gamma, saved, partials, dx}, rows_work(chunks));
+    const auto spread = [&](auto masked) {
+      const CountedRows<T, masked> counted{at.template address<T>(d.mask)};
+      launch(BatchNormGradientKernel<T, masked>{chunks, counted, x, dy, gamma, saved, partials, dx},
+             rows_work(chunks));
+    };
+    if (dx) by_mask(d.mask, spread);
   });
 }
 

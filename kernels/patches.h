@@ -88,8 +88,8 @@ class Patches {
   }
 
   /// f(strip, place) for each piece, and of its columns those of the thread; a processor's thread has `most` at a time. Every
-  /// thread of a block comes as often as the others.
-  template <int most, class Block, class F>
+  /// thread of a block comes as often as the others. `plain`: of no width is the compiler told, for less code.
+  template <int most, bool plain = false, class Block, class F>
   GLIA_HD void each_piece(Block& block, const F& f) const {
     if (columns_ == 0 || pieces_ == 0) return;
     if constexpr (Block::tile > 1) {
@@ -98,9 +98,12 @@ class Patches {
       std::int64_t piece = range.begin / strips, column = range.begin % strips * most;
       for (std::int64_t i = range.begin; i < range.end; i += range.stride) {
         const std::int64_t begin = piece * piece_rows_;
-        visit_width<most>(columns_ - column, [&](const auto& strip) {
-          f(strip, Place{piece, begin, begin + rows_of(piece), column});
-        });
+        const Place place{piece, begin, begin + rows_of(piece), column};
+        const std::int64_t left = columns_ - column;
+        if constexpr (plain)
+          f(WideStrip<most>{{}, left < most ? left : most}, place);
+        else
+          visit_width<most>(left, [&](const auto& strip) { f(strip, place); });
         column += most;
         if (column >= columns_) column = 0, ++piece;
       }

@@ -347,14 +347,6 @@ TEST(AttentionLayers, What_cannot_be_is_refused) {
   expect_error<ShapeError>([] { PositionEmbedding(3)(Input({4, 5})); }, {"1 to 3 steps", "(4, 5)"});
   expect_error<ValueError>([] { LayerNormalization({.axis = {1, -2}})(Input({4, 5})); }, {"axis twice"});
   expect_error<ValueError>([] { LayerNormalization({.axis = {3}})(Input({4, 5})); }, {"axis 3", "(4, 5)"});
-  expect_error<ValueError>(
-      [] {
-        const Symbol x = Input({4});
-        Model model({x}, {BatchNormalization()(Embedding(3, 2, {.mask_zero = true})(x))});
-        model.compile({.loss = "mse", .device = "cpu"});
-        model.count_params();
-      },
-      {"(BatchNormalization)", "masked steps"});
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ least=4
 # there is no such loop, a thread has but one turn, and the whole kernel is looked at.
 kernels='
 stores BatchNormKernel<float>
-stores BatchNormGradientKernel<float>
+stores BatchNormGradientKernel<float
 stores BiasActivationKernel<.*float>
 stores CombineKernel<float>
 stores DerivativeKernel<(Relu|Sigmoid|Tanh), float>
@@ -24,11 +24,11 @@ stores PlainBinaryKernel<.*float>
 stores PoolKernel<float>
 stores ^TransposeKernel<float>
 adds BatchNormSumsKernel<float>
-adds BatchStatisticsKernel<float>
+adds BatchStatisticsKernel<float
 adds ChunkTotalsKernel<float>
 adds FewRowsKernel<float>
 adds LayerNormWeightsKernel<float>
-adds MomentsKernel<float>
+adds MomentsKernel<float
 adds PreluGradientKernel<float>
 adds ReduceColumnsKernel<float
 adds ReducePatchesKernel<float

@@ -281,6 +281,30 @@ Model merged(bool both_masked) {
   return Model({a, b}, {Dense(1, {.name = "head"})(Merging()({left, right}))});
 }
 
+template <class Merging>
+Model merged_three(bool last_masked) {
+  Symbol a = Input({5, 2}), b = Input({5, 2}), c = Input({5, 2});
+  Symbol first = Dense(2, "tanh", {.name = "first"})(Masking()(a));
+  Symbol second = Dense(2, "tanh", {.name = "second"})(Masking()(b));
+  Symbol third = Dense(2, "tanh", {.name = "third"})(masked_if(last_masked, c));
+  return Model({a, b, c}, {Dense(1, {.name = "head"})(Merging()({first, second, third}))});
+}
+
+/// What is masked has no say in mean and variance, and is masked still behind them.
+inline Model normalized(BatchNormalizationOptions options) {
+  Symbol x = Input({5, 3});
+  options.momentum = 0.8, options.name = "norm";
+  Symbol y = Dense(4, "tanh", {.name = "first"})(Masking()(x));
+  y = Activation("relu")(BatchNormalization(options)(y));
+  return Model({x}, {Dense(1, {.name = "steps"})(y), SimpleRNN(2, {.name = "last"})(y)});
+}
+
+inline Model normalized_words(std::int64_t steps) {
+  Symbol x = Input({steps});
+  Symbol y = BatchNormalization({.momentum = 0.8, .name = "norm"})(words(x, 3));
+  return Model({x}, {Dense(3, "softmax", {.name = "head"})(y)});
+}
+
 inline Model kept_mask() {
   Symbol x = Input({5, 3});
   Symbol y = LayerNormalization({.name = "norm"})(Masking(1.5)(x));
@@ -419,6 +443,23 @@ inline std::vector<GraphCase> mask_cases() {
       {"mask_add", [] { return merged<Add>(true); }, plain},
       {"mask_add_one", [] { return merged<Add>(false); }, plain},
       {"mask_concatenate", [] { return merged<Concatenate>(true); }, plain},
+      {"mask_subtract", [] { return merged<Subtract>(true); }, plain},
+      {"mask_average", [] { return merged<Average>(true); }, plain},
+      {"mask_multiply", [] { return merged<Multiply>(true); }, plain},
+      {"mask_multiply_one", [] { return merged<Multiply>(false); }, plain},
+      {"mask_multiply_three", [] { return merged_three<Multiply>(true); }, plain},
+      {"mask_maximum", [] { return merged<Maximum>(true); }, plain},
+      {"mask_maximum_one", [] { return merged<Maximum>(false); }, plain},
+      {"mask_maximum_three", [] { return merged_three<Maximum>(true); }, plain},
+      {"mask_minimum", [] { return merged<Minimum>(true); }, plain},
+      {"mask_minimum_two_of_three", [] { return merged_three<Minimum>(false); }, plain},
+      {"mask_batch_norm", [] { return normalized({}); }, steps_and_last},
+      {"mask_batch_norm_plain", [] { return normalized({.center = false, .scale = false}); }, steps_and_last},
+      {"mask_batch_norm_frozen", [] { return normalized({.trainable = false}); }, steps_and_last},
+      {"mask_batch_norm_empty_batch",
+       [] { return normalized_words(5); },
+       {.optimizer = adam, .loss = sparse, .metrics = "accuracy"}},
+      {"mask_batch_norm_one_step", [] { return normalized_words(1); }, {.optimizer = sgd, .loss = sparse}},
       {"mask_kept", kept_mask, {.optimizer = sgd, .loss = "mse", .metrics = "mae"}},
       {"mask_flatten", flattened, plain},
       {"mask_reshape", reshaped, plain},

@@ -205,6 +205,63 @@ TEST_P(Rows, Batch_normalisation_and_its_gradient_do_not_depend_on_the_cut) {
   }
 }
 
+/// Which rows count: all, none, every third, the first alone, or those behind the first chunk.
+void fill_mask(float* mask, std::int64_t rows, int pattern) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const bool counts[] = {true, false, i % 3 == 1, i == 0, i >= op::chunk_rows};
+    mask[i] = counts[pattern] ? 1.0f : 0.0f;
+  }
+}
+constexpr int mask_patterns = 5;
+
+TEST_P(Rows, A_masked_batch_normalisation_is_of_the_rows_that_count_for_every_cut) {
+  const auto [rows, columns] = GetParam();
+  const View saved = arena({4, columns}, 6 << 17), mask = arena({rows}, 7 << 17);
+  const View partials = arena({op::chunks_of(rows), 4, columns}, 5 << 17);
+  const View sums = arena({op::chunks_of(rows), 2, columns}, 4 << 17);
+  const View gamma = column_vector(0), beta = column_vector(1), mean = column_vector(2),
+             variance = column_vector(3), dgamma = column_gradient(0), dbeta = column_gradient(1);
+  const op::BatchNorm forward{matrix(0), gamma, beta, mean, variance, matrix(1), saved,
+                              partials,  0,     0.5,  true, false,    mask};
+  const op::BatchNormGradient backward{matrix(0), matrix(2), gamma, saved, sums,
+                                       matrix(3), dgamma,    dbeta, mask};
+  for (int pattern = 0; pattern < mask_patterns; ++pattern) {
+    SCOPED_TRACE(pattern);
+    const auto launch_both = [&, rows = rows](Memories& m, const Launcher& launch) {
+      fill_mask(m.at<float>(mask), rows, pattern);
+      kernels::lower(forward, m.bindings(), launch);
+      kernels::lower(backward, m.bindings(), launch);
+    };
+    expect_same_for_all_cuts({matrix(1), matrix(3), saved, mean, variance, dgamma, dbeta}, 0, launch_both);
+    Memories m;
+    launch_both(m, Launcher{cuts[0]});
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const auto at = [&, columns = columns](int number, std::int64_t row) {
+        return static_cast<double>(m.at<float>(matrix(number))[row * columns + c]);
+      };
+      const auto counts = [&](std::int64_t row) { return m.at<float>(mask)[row] != 0; };
+      double n = 1e-7, first = 0, second = 0, of_dy = 0, of_dot = 0;
+      for (std::int64_t row = 0; row < rows; ++row) n += counts(row) ? 1 : 0;
+      for (std::int64_t row = 0; row < rows; ++row) first += counts(row) ? at(0, row) / n : 0;
+      for (std::int64_t row = 0; row < rows; ++row)
+        second += counts(row) ? std::pow(at(0, row) - first, 2) / n : 0;
+      const double inverse = 1 / std::sqrt(second + 0.5), scale = inverse * m.at<float>(gamma)[c];
+      for (std::int64_t row = 0; row < rows; ++row) {
+        of_dy += at(2, row), of_dot += at(2, row) * (at(0, row) - first) * inverse;
+        EXPECT_NEAR(at(1, row), (at(0, row) - first) * scale + m.at<float>(beta)[c], rounding) << row;
+      }
+      EXPECT_NEAR(m.at<float>(mean)[c], first, rounding);
+      EXPECT_NEAR(m.at<float>(variance)[c], second, rounding);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const double share = counts(row) ? 1 / n : 0;
+        const double expected =
+            scale * (at(2, row) - share * (of_dy + (at(0, row) - first) * inverse * of_dot));
+        EXPECT_NEAR(at(3, row), expected, rounding * (1 + std::abs(expected))) << row;
+      }
+    }
+  }
+}
+
 TEST_P(Rows, A_relu_in_a_batch_normalisation_cuts_what_is_below_0_and_keeps_NaN) {
   op::BatchNorm d{matrix(0),
                   column_vector(0),

@@ -203,6 +203,14 @@ std::vector<Sum> sums_of(float c) {
   }
   {
     Layout at;
+    const View x = at.add({n, 1}), y = at.add({n, 1}), saved = at.add({4, 1}), mean = at.add({1});
+    const View variance = at.add({1}), partials = at.add({op::chunks_of(n), 4, 1}), mask = at.add({n});
+    const op::BatchNorm d{x, {}, {}, mean, variance, y, saved, partials, 0, 0, true, false, mask};
+    sums.push_back({"BatchNorm, masked, mean", d, {{x, c}, {mask, 1}}, mean, wide});
+    sums.push_back({"BatchNorm, masked, variance", d, {{x, c, true}, {mask, 1}}, variance, wide * wide});
+  }
+  {
+    Layout at;
     const View x = at.add({n, 1}), dy = at.add({n, 1}), saved = at.add({3, 1});
     const View partials = at.add({op::chunks_of(n), 2, 1}), dgamma = at.add({1}), dbeta = at.add({1});
     const op::BatchNormGradient d{x, dy, {}, saved, partials, {}, dgamma, dbeta};

@@ -75,9 +75,10 @@ class OperandRules {
       if (one) vector(one, columns, "a weight");
     require(static_cast<bool>(d.saved) == static_cast<bool>(d.partials), "saved and partials go together");
     require(!d.moves || d.saved, "moving averages move without statistics");
-    if (d.saved) require(d.saved.shape == Shape({3, columns}), "saved is not (3, columns)");
+    require(!d.mask || d.saved, "a mask without statistics");
+    if (d.saved) statistics(d, columns);
     if (d.partials)
-      require(d.partials.shape == Shape({op::chunks_of(d.x.shape[0]), 3, columns}),
+      require(d.partials.shape == Shape({op::chunks_of(d.x.shape[0]), d.saved.shape[0], columns}),
               "partials of another shape");
   }
   void operator()(const op::BatchNormGradient& d) {
@@ -86,7 +87,7 @@ class OperandRules {
     if (d.in_gradient) alike(d.x, d.in_gradient);
     for (const View& one : {d.gamma, d.gamma_gradient, d.beta_gradient})
       if (one) vector(one, columns, "a weight");
-    require(d.saved.shape == Shape({3, columns}), "saved is not (3, columns)");
+    statistics(d, columns);
     require(d.partials.shape == Shape({op::chunks_of(d.x.shape[0]), 2, columns}),
             "partials of another shape");
   }
@@ -311,6 +312,14 @@ class OperandRules {
   void state(const View& view, const Recurrent& d, const char* what) {
     if (view)
       require(view.shape == Shape({d.rows(), d.units()}), detail::concat(what, " is not (rows, units)"));
+  }
+  /// What a batch normalisation and its gradient have in common.
+  template <class Normalization>
+  void statistics(const Normalization& d, std::int64_t columns) {
+    const std::int64_t numbers = op::BatchNorm::numbers_of_column(static_cast<bool>(d.mask));
+    require(d.saved.shape == Shape({numbers, columns}),
+            detail::concat("saved is not (", numbers, ", columns)"));
+    if (d.mask) require(d.mask.shape == Shape({d.x.shape[0]}), "the mask is not one a row");
   }
   /// What a recurrent layer and its gradient have in common.
   template <class Recurrent>

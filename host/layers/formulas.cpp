@@ -66,6 +66,12 @@ View with_rank(const View& view, int rank) {
   return view.reshaped(shape);
 }
 
+View beside_features(const View& mask, const View& x) {
+  Shape shape = mask.shape;
+  while (shape.rank() < x.shape.rank()) shape.push_back(1);
+  return mask.reshaped(shape);
+}
+
 View emit_binary(Emitter& e, const BinaryFunction& function, const View& a, const View& b,
                  const Shape& shape) {
   const View out = e.temporary(shape);
@@ -120,7 +126,9 @@ std::pair<View, View> binary_gradients(Emitter& e, const BinaryFunction& functio
           const binary::ShareOfMaximum share;
           if (wants_a) da = of(multiply, g, greater ? of(share, a, b) : of(share, b, a));
           if (wants_b) db = of(multiply, g, greater ? of(share, b, a) : of(share, a, b));
-        }  // a share has no gradient
+        } else if constexpr (std::is_same_v<Function, binary::Keep>) {
+          if (wants_a) da = of(binary::Keep{}, g, b);  // a mask has none
+        }                                              // a share has no gradient
       },
       function);
   return {wants_a && da ? sum_to(e, da, a.shape) : View{}, wants_b && db ? sum_to(e, db, b.shape) : View{}};

@@ -27,6 +27,9 @@ View sum_to(Emitter& emitter, const View& gradient, const Shape& shape);
 /// A batch (n, ...) as (n, 1, ..., 1, ...) of this rank.
 View with_rank(const View& view, int rank);
 
+/// The mask of x, (n, steps), as it lies beside x: (n, steps, 1, ...).
+View beside_features(const View& mask, const View& x);
+
 /// out = function(a, b), where shapes are repeated; of `shape`.
 View emit_binary(Emitter& emitter, const BinaryFunction& function, const View& a, const View& b,
                  const Shape& shape);

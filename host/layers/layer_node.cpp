@@ -78,8 +78,9 @@ const Shape& SimpleLayer::only(const Shapes& inputs) const {
 }
 
 Emission SimpleLayer::emit(Emitter& emitter, const std::vector<Operand>& inputs) const {
-  const View mask = emit_mask(emitter, inputs[0].view, inputs[0].mask);
-  const Emitted one = emit(emitter, inputs[0].view);
+  const Operand& in = inputs[0];
+  const View mask = emit_mask(emitter, in.view, in.mask);
+  const Emitted one = in.mask ? emit_masked(emitter, in.view, in.mask) : emit(emitter, in.view);
   return {{{one.output, mask}},
           [one](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
             return std::vector<View>{one.backward(e, gradients[0], wanted[0])};

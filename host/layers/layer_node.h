@@ -124,6 +124,8 @@ class SimpleLayer : public LayerNode {
   virtual std::vector<Variable> weights_for(const Shape&) const { return {}; }
   /// x (rows, ...).
   virtual Emitted emit(Emitter& emitter, const View& x) const = 0;
+  /// Where steps of x are masked.
+  virtual Emitted emit_masked(Emitter& emitter, const View& x, const View&) const { return emit(emitter, x); }
   /// Of its output, given that of its input x.
   virtual View emit_mask(Emitter&, const View&, const View& mask) const {
     return keeps_mask() ? mask : View{};

@@ -17,13 +17,6 @@ void expect_steps(const LayerNode& node, const Shape& rows) {
              ") needs rows of shape (steps, features), at least one of each, got rows of shape ", rows);
 }
 
-/// A mask (rows, steps) as what it multiplies, (rows, steps, 1, ...).
-View beside_features(const View& mask, const View& x) {
-  Shape shape = mask.shape;
-  while (shape.rank() < x.shape.rank()) shape.push_back(1);
-  return mask.reshaped(shape);
-}
-
 class MaskingNode final : public LayerNode {
  public:
   explicit MaskingNode(double mask_value) : mask_value_(mask_value) {}

@@ -7,7 +7,9 @@
 #include <host/layers/merging.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -15,14 +17,26 @@ namespace glia {
 namespace {
 
 /// What is not masked in any of them; nothing is masked where one has no mask, as in Keras.
-View emit_common_mask(Emitter& e, const std::vector<Operand>& inputs) {
+View emit_common_mask(Emitter& e, const LayerNode& layer, const std::vector<Operand>& inputs) {
   View common = inputs[0].mask;
   for (std::size_t i = 1; i < inputs.size(); ++i) {
     const View& mask = inputs[i].mask;
-    if (!common || !mask || mask.shape != common.shape) return {};
-    common = emit_binary(e, binary::Maximum{}, common, mask, mask.shape);
+    if (!common || !mask || mask.shape.rank() != common.shape.rank() ||
+        inputs[i].view.shape.rank() != inputs[0].view.shape.rank())
+      return {};
+    const Shape steps = broadcast_shape(layer, common.shape.row(), mask.shape.row());
+    common = emit_binary(e, binary::Maximum{}, common, mask, steps.prepend(mask.shape[0]));
   }
   return common;
+}
+
+/// x where `mask`, which lies beside its features, is not 0; else a number.
+View emit_kept(Emitter& e, const LayerNode& layer, const View& x, const View& mask, double otherwise) {
+  const Shape row = broadcast_shape(layer, x.shape.row(), mask.shape.row());
+  return emit_binary(e, binary::Keep{otherwise}, x, mask, row.prepend(x.shape[0]));
+}
+View kept_gradient(Emitter& e, const View& x, const View& mask, const View& kept, const View& gradient) {
+  return binary_gradients(e, binary::Keep{}, x, mask, kept, gradient, true, false).first;
 }
 
 /// A function of two, from the first input to the last.
@@ -33,6 +47,8 @@ class MergeNode final : public LayerNode {
     BinaryFunction function;
     bool is_average = false;  ///< of the sum
     bool of_two = false;      ///< and no more
+    /// What says nothing to the function, and stands in the place of what is masked; none where masked elements are like others.
+    std::optional<double> neutral = {};
   };
   explicit MergeNode(const Kind& kind) : kind_(kind) {}
 
@@ -49,12 +65,17 @@ class MergeNode final : public LayerNode {
   }
 
   Emission emit(Emitter& e, const std::vector<Operand>& inputs) const override {
-    std::vector<View> steps{inputs[0].view};  // what came of the inputs up to each
-    Shape row = inputs[0].view.shape.row();
-    for (std::size_t i = 1; i < inputs.size(); ++i) {
-      row = broadcast_shape(*this, row, inputs[i].view.shape.row());
-      steps.push_back(
-          emit_binary(e, kind_.function, steps.back(), inputs[i].view, row.prepend(steps[0].shape[0])));
+    const View common = emit_common_mask(e, *this, inputs);
+    const std::vector<View> masks = masks_of_values(e, inputs, common);
+    std::vector<View> parts;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      parts.push_back(masks[i] ? emit_kept(e, *this, inputs[i].view, masks[i], *kind_.neutral)
+                               : inputs[i].view);
+    std::vector<View> steps{parts[0]};  // what came of the inputs up to each
+    Shape row = parts[0].shape.row();
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      row = broadcast_shape(*this, row, parts[i].shape.row());
+      steps.push_back(emit_binary(e, kind_.function, steps.back(), parts[i], row.prepend(steps[0].shape[0])));
     }
     View out = steps.back();
     const double share = kind_.is_average ? 1.0 / static_cast<double>(inputs.size()) : 1;
@@ -62,9 +83,12 @@ class MergeNode final : public LayerNode {
       out = e.temporary(out.shape);
       e.add(op::Map{Rescale{share, 0}, steps.back(), out});
     }
-    return {{{out, emit_common_mask(e, inputs)}},
+    const bool zeroes = common && std::holds_alternative<binary::Multiply>(kind_.function);
+    const View product = out, counted = zeroes ? beside_features(common, out) : View{};
+    if (zeroes) out = emit_kept(e, *this, product, counted, 0);
+    return {{{out, common}},
             [=, this](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
-              View gradient = gradients[0];
+              View gradient = zeroes ? kept_gradient(e, product, counted, out, gradients[0]) : gradients[0];
               if (kind_.is_average) {
                 gradient = e.temporary(gradients[0].shape);
                 e.add(op::Map{Rescale{share, 0}, gradients[0], gradient});
@@ -74,16 +98,39 @@ class MergeNode final : public LayerNode {
                 bool wants_before = false;
                 for (std::size_t before = 0; before < i; ++before)
                   wants_before = wants_before || wanted[before];
-                std::tie(gradient, result[i]) =
-                    binary_gradients(e, kind_.function, steps[i - 1], inputs[i].view, steps[i], gradient,
-                                     wants_before, wanted[i]);
+                std::tie(gradient, result[i]) = binary_gradients(e, kind_.function, steps[i - 1], parts[i],
+                                                                 steps[i], gradient, wants_before, wanted[i]);
               }
               result[0] = gradient;
+              for (std::size_t i = 0; i < inputs.size(); ++i)
+                if (masks[i] && result[i])
+                  result[i] = kept_gradient(e, inputs[i].view, masks[i], parts[i], result[i]);
               return result;
             }};
   }
 
  private:
+  /// By which what is masked of each input is left out, empty where nothing is. Where all inputs have a mask and a step counts in
+  /// none, a maximum or minimum is what the first input has, as in Keras.
+  std::vector<View> masks_of_values(Emitter& e, const std::vector<Operand>& inputs,
+                                    const View& common) const {
+    std::vector<View> masks(inputs.size());
+    if (!kind_.neutral) return masks;
+    int rank = 0;
+    for (const Operand& input : inputs) rank = std::max(rank, input.view.shape.rank());
+    // Keras loses the masks of inputs to which it gives axes.
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i].mask && inputs[i].view.shape.rank() == rank)
+        masks[i] = beside_features(inputs[i].mask, inputs[i].view);
+    if (common && !std::holds_alternative<binary::Multiply>(kind_.function)) {
+      const View in_none = e.temporary(common.shape);
+      e.add(op::Map{Rescale{-1, 1}, common, in_none});
+      masks[0] = beside_features(emit_binary(e, binary::Maximum{}, inputs[0].mask, in_none, common.shape),
+                                 inputs[0].view);
+    }
+    return masks;
+  }
+
   Kind kind_;
 };
 
@@ -151,7 +198,7 @@ class ConcatenateNode final : public LayerNode {
       first += count;
     }
     // Along the steps, masks lie behind each other as they do.
-    return {{{out, axis > 1 ? emit_common_mask(e, inputs) : emit_joint_mask(e, inputs)}},
+    return {{{out, axis > 1 ? emit_common_mask(e, *this, inputs) : emit_joint_mask(e, inputs)}},
             [=](Emitter& e, const std::vector<View>& gradients, const std::vector<bool>& wanted) {
               std::vector<View> result(places.size());
               for (std::size_t i = 0; i < places.size(); ++i)
@@ -190,10 +237,13 @@ Layer divide_layer() { return merging({"Divide", binary::Divide{}, false, true},
 Add::Add(const std::string& name) : Layer(merging({"Add", binary::Add{}}, name)) {}
 Subtract::Subtract(const std::string& name)
     : Layer(merging({"Subtract", binary::Subtract{}, false, true}, name)) {}
-Multiply::Multiply(const std::string& name) : Layer(merging({"Multiply", binary::Multiply{}}, name)) {}
+Multiply::Multiply(const std::string& name)
+    : Layer(merging({"Multiply", binary::Multiply{}, false, false, 1}, name)) {}
 Average::Average(const std::string& name) : Layer(merging({"Average", binary::Add{}, true}, name)) {}
-Maximum::Maximum(const std::string& name) : Layer(merging({"Maximum", binary::Maximum{}}, name)) {}
-Minimum::Minimum(const std::string& name) : Layer(merging({"Minimum", binary::Minimum{}}, name)) {}
+Maximum::Maximum(const std::string& name)
+    : Layer(merging({"Maximum", binary::Maximum{}, false, false, -HUGE_VAL}, name)) {}
+Minimum::Minimum(const std::string& name)
+    : Layer(merging({"Minimum", binary::Minimum{}, false, false, HUGE_VAL}, name)) {}
 Concatenate::Concatenate(int axis, const std::string& name) : Layer(make_node<ConcatenateNode>(axis)) {
   node().name = name;
 }

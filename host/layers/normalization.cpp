@@ -31,6 +31,7 @@ class BatchNormalizationNode final : public SimpleLayer {
   explicit BatchNormalizationNode(const BatchNormalizationOptions& options) : options_(options) {}
 
   const char* type() const override { return "BatchNormalization"; }
+  bool keeps_mask() const override { return true; }
   void describe(Config& config) override { list_weights(config, options_); }
   bool can_train() const override { return options_.scale || options_.center; }
   Shape shape_for(const Shape& input_shape) const override {
@@ -52,15 +53,12 @@ class BatchNormalizationNode final : public SimpleLayer {
     return weights;
   }
 
-  View emit_mask(Emitter&, const View&, const View& mask) const override {
-    GLIA_CHECK(!mask, ValueError, "layer \"", name,
-               "\" (BatchNormalization) got masked steps, which Keras leaves out of "
-               "its statistics, and Glia has none without them: use LayerNormalization, or end the mask "
-               "before it, by a "
-               "Reshape say");
-    return {};
-  }
-  Emitted emit(Emitter& e, const View& x) const override {
+  Emitted emit(Emitter& e, const View& x) const override { return emit_masked(e, x, {}); }
+  Emitted emit_masked(Emitter& e, const View& x, const View& steps) const override {
+    GLIA_CHECK(!steps || steps.elements() == x.elements() / x.shape.back(), ShapeError, "layer \"", name,
+               "\" (BatchNormalization) got rows of shape ", x.shape.row(), " with a mask of shape ",
+               steps.shape.row(), ", expected one of shape ", x.shape.slice(1, x.shape.rank() - 1),
+               ": normalise before the dimensions between are made, or end the mask by a Reshape");
     const std::size_t moving = variables.size() - 2;
     const Variable* const gamma = options_.scale ? &variables[0] : nullptr;
     const Variable* const beta = options_.center ? &variables[moving - 1] : nullptr;
@@ -69,14 +67,16 @@ class BatchNormalizationNode final : public SimpleLayer {
     const View in = x.matrix(), y = e.temporary(x.shape);
     const std::int64_t chunks = op::chunks_of(in.shape[0]);
     const Shape sums{chunks, 2, in.shape[1]};
-    const View saved = trains ? e.temporary({3, in.shape[1]}) : View{};
-    const View partials = trains ? e.temporary({chunks, 3, in.shape[1]}) : View{};
+    const View mask = trains && steps ? steps.reshaped({in.shape[0]}) : View{};
+    const std::int64_t numbers = op::BatchNorm::numbers_of_column(static_cast<bool>(mask));
+    const View saved = trains ? e.temporary({numbers, in.shape[1]}) : View{};
+    const View partials = trains ? e.temporary({chunks, numbers, in.shape[1]}) : View{};
     const View mean = e.value(variables[moving]), variance = e.value(variables[moving + 1]);
     e.add(op::BatchNorm{in, scale, offset, mean, variance, y.matrix(), saved, partials, options_.momentum,
-                        options_.epsilon, trains && e.keeps_statistics()});
+                        options_.epsilon, trains && e.keeps_statistics(), false, mask});
     if (!trains) return {y, frozen_backward(x.shape, scale, mean, variance)};
     return {y, [=, shape = x.shape](Emitter& e, const View& gradient, bool wanted) {
-              op::BatchNormGradient back{in, {}, scale, saved, {}, {}, {}, {}};
+              op::BatchNormGradient back{in, {}, scale, saved, {}, {}, {}, {}, mask};
               if (gamma) back.gamma_gradient = e.gradient(*gamma);
               if (beta) back.beta_gradient = e.gradient(*beta);
               const View dx = wanted ? e.temporary(shape) : View{};

@@ -132,9 +132,11 @@ std::string words(const op::Noise& d) {
 }
 std::string words(const op::BatchNorm& d) {
   return detail::concat("of ", d.x.shape, d.saved ? ", by the batch" : ", by moving averages",
-                        d.relu ? ", relu" : "");
+                        d.mask ? ", masked" : "", d.relu ? ", relu" : "");
 }
-std::string words(const op::BatchNormGradient& d) { return detail::concat("of ", d.x.shape); }
+std::string words(const op::BatchNormGradient& d) {
+  return detail::concat("of ", d.x.shape, d.mask ? ", masked" : "");
+}
 std::string words(const op::LayerNorm& d) {
   return detail::concat("of ", d.x.shape, d.centers ? "" : ", root mean square");
 }

@@ -27,7 +27,7 @@ struct TensorWork;  // what tensors on a device compute; <glia/tensor_work.h>
 
 /// The number a backend's library must answer with: raised whenever this header changes what a library must
 /// do.
-inline constexpr int backend_abi = 15;
+inline constexpr int backend_abi = 16;
 
 /// An owned allocation on a device, at least tensor_alignment aligned.
 class Memory {

@@ -207,15 +207,20 @@ struct Noise {
 /// Batch normalisation of each column of x (rows, columns). In training by the batch's mean and variance, kept in
 /// `saved` (3, columns), towards which the moving ones go where `moves`; else, saved empty, by the moving ones.
 /// `partials` (chunks_of(rows), 3, columns) is room to work in, empty with `saved`. With `relu` a ReLU follows.
+/// Rows whose `mask` is 0 are left out of the batch's mean and variance, which are sums over those that count divided by their
+/// number and 1e-7, and are normalised like the others; `saved` and `partials` are then (..., 4, columns).
 struct BatchNorm {
   static constexpr auto name = "BatchNorm";
   View x, gamma, beta, moving_mean, moving_variance, out, saved, partials;
   double momentum, epsilon;
   bool moves = false;
   bool relu = false;
+  View mask = {};  ///< (rows,), in training alone
+  /// How many numbers of each column are `saved`, and how many `partials` has of each chunk.
+  static std::int64_t numbers_of_column(bool masked) { return masked ? 4 : 3; }
   template <class F>
   void operands(F&& f) {
-    f(x, Access::read), f(gamma, Access::read), f(beta, Access::read);
+    f(x, Access::read), f(gamma, Access::read), f(beta, Access::read), f(mask, Access::read);
     f(moving_mean, moves ? Access::update : Access::read);
     f(moving_variance, moves ? Access::update : Access::read);
     f(out, Access::write), f(saved, Access::write), f(partials, Access::write);
@@ -223,14 +228,16 @@ struct BatchNorm {
 };
 
 /// Gradients of a BatchNorm in training; in_gradient, gamma_gradient and beta_gradient may be empty. `partials`
-/// (chunks_of(rows), 2, columns).
+/// (chunks_of(rows), 2, columns). `mask` as of the BatchNorm.
 struct BatchNormGradient {
   static constexpr auto name = "BatchNormGradient";
   View x, out_gradient, gamma, saved, partials, in_gradient, gamma_gradient, beta_gradient;
+  View mask = {};
   template <class F>
   void operands(F&& f) {
     f(x, Access::read), f(out_gradient, Access::read), f(gamma, Access::read), f(saved, Access::read);
-    f(in_gradient, Access::write), f(gamma_gradient, Access::write), f(beta_gradient, Access::write);
+    f(mask, Access::read), f(in_gradient, Access::write), f(gamma_gradient, Access::write),
+        f(beta_gradient, Access::write);
     f(partials, Access::write);
   }
 };

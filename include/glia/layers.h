@@ -216,7 +216,9 @@ struct BatchNormalizationOptions {
 };
 
 /// (x - mean) / sqrt(variance + epsilon) * gamma + beta of each feature (the last axis): by the batch while training,
-/// by moving averages else. Weights: gamma, beta, moving_mean, moving_variance; the last two are not trained.
+/// by moving averages else. Masked steps (docs/sequences.md) have no say in the batch's mean and variance. Weights: gamma,
+/// beta, moving_mean, moving_variance; the last two are not trained. Throws ShapeError where rows have more axes between the
+/// mask's and the features.
 class BatchNormalization : public Layer {
  public:
   explicit BatchNormalization(const BatchNormalizationOptions& options = {});

@@ -13,7 +13,8 @@ namespace GLIA_API glia {
 
 /// Sum, difference, product, mean, maximum and minimum, element by element, of two or more symbols (a difference of two). Rows of
 /// shapes that are not the same are repeated as in Keras: axes of length 1 along the others', those that are missing in front.
-/// Throws ShapeError where that does not make them the same, and for other numbers of symbols.
+/// Throws ShapeError where that does not make them the same, and for other numbers of symbols. Of masked steps (docs/sequences.md)
+/// products, maxima and minima are those of the symbols in which the step counts.
 ///
 ///     glia::Symbol sum = glia::Add()({a, b, c});
 ///     glia::Symbol same = glia::add({a, b, c});

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run:  python3 -m pip install keras torch safetensors;  python3 tests/golden/make_keras_sequences.py
 
-keras_models.py says what the file has.
+keras_models.py says what sequences.safetensors has, stateful() what stateful.safetensors has.
 
 In masked steps before the first that counts Glia gives the state that it was given, as Keras does with JAX; with
 Torch, which makes these values, Keras gives zeros. Where there are both masks and initial states, the step that is
@@ -11,17 +11,19 @@ computed first is therefore never masked. A layer that is given initial states K
 sequence, silently: here it is told (mask_of). Nor are all steps of a row before a GlobalAveragePooling1D: NaN.
 """
 
-from keras_models import ACCURACY, BINARY, SPARSE, Graph, adam, model_values  # first: sets Keras's backend
+from keras_models import ACCURACY, BINARY, SPARSE, Graph, adam, model_values, sgd  # first: sets Keras's backend
 from keras_attention import ATTENTION
-from keras_values import write
+from keras_values import golden, inputs_of, make_weights, normal, numbers, prefixed, random, targets_of, write
 from keras_words import gaps, mask_of, texts, texts_and_an_empty_batch, words
 from make_keras import hard_sigmoid
 
 from functools import partial
 
+import keras
+import numpy as np
 from keras import Input, Model, Sequential, constraints, layers as kl, regularizers
-from keras.layers import GRU, LSTM, Bidirectional, Concatenate, Conv2D, Dense, GlobalAveragePooling1D
-from keras.layers import Masking, SimpleRNN, TimeDistributed
+from keras.layers import GRU, LSTM, BatchNormalization, Bidirectional, Concatenate, Conv2D, Dense
+from keras.layers import GlobalAveragePooling1D, Masking, SimpleRNN, TimeDistributed
 
 # --- one kind of recurrent layer: `cell` makes each ---
 
@@ -254,6 +256,28 @@ def merged(merge, masking_of_b=Masking):
     return Model([a, b], Dense(1, name="head")(merge()(parts)))
 
 
+def merged_three(merge, masking_of_last=Masking):
+    inputs, maskings = [Input((5, 2)) for _ in range(3)], [Masking, Masking, masking_of_last]
+    parts = [
+        Dense(2, "tanh", name=name)(masking()(x))
+        for name, masking, x in zip(["first", "second", "third"], maskings, inputs)
+    ]
+    return Model(inputs, Dense(1, name="head")(merge()(parts)))
+
+
+def normalized(**options):
+    """What is masked has no say in mean and variance, and is masked still behind them."""
+    x = Input((5, 3))
+    y = Dense(4, "tanh", name="first")(Masking()(x))
+    y = kl.Activation("relu")(BatchNormalization(momentum=0.8, name="norm", **options)(y))
+    return Model(x, [Dense(1, name="steps")(y), SimpleRNN(2, name="last")(y)])
+
+
+def normalized_words(steps):
+    x = Input((steps,))
+    return Model(x, Dense(3, "softmax", name="head")(BatchNormalization(momentum=0.8, name="norm")(words(x, 3))))
+
+
 def kept_mask():
     x = Input((5, 3))
     y = kl.LayerNormalization(name="norm")(Masking(1.5)(x))
@@ -302,6 +326,7 @@ def distributed_model():
 LABELS, PROBABILITY = {"head": SPARSE}, {"head": BINARY}
 BOTH_ACCURACIES = ACCURACY | {"weighted_metrics": ["accuracy"]}
 TEXTS, BOTH_MASKED = {"inputs": {0: texts}}, {"inputs": {0: gaps, 1: gaps}}
+ALL_MASKED = {"inputs": {0: gaps, 1: gaps, 2: gaps}}
 MERGE_MODES = ["concat", "sum", "mul", "ave"]
 
 SEQUENCES = {name: case for kind, cell in CELLS.items() for name, case in of_one_kind(kind, cell).items()}
@@ -348,6 +373,23 @@ SEQUENCES |= {
     "mask_add": Graph(partial(merged, kl.Add), **BOTH_MASKED),
     "mask_add_one": Graph(partial(merged, kl.Add, kl.Identity), **BOTH_MASKED),
     "mask_concatenate": Graph(partial(merged, Concatenate), **BOTH_MASKED),
+    "mask_subtract": Graph(partial(merged, kl.Subtract), **BOTH_MASKED),
+    "mask_average": Graph(partial(merged, kl.Average), **BOTH_MASKED),
+    "mask_multiply": Graph(partial(merged, kl.Multiply), **BOTH_MASKED),
+    "mask_multiply_one": Graph(partial(merged, kl.Multiply, kl.Identity), **BOTH_MASKED),
+    "mask_multiply_three": Graph(partial(merged_three, kl.Multiply), **ALL_MASKED),
+    "mask_maximum": Graph(partial(merged, kl.Maximum), **BOTH_MASKED),
+    "mask_maximum_one": Graph(partial(merged, kl.Maximum, kl.Identity), **BOTH_MASKED),
+    "mask_maximum_three": Graph(partial(merged_three, kl.Maximum), **ALL_MASKED),
+    "mask_minimum": Graph(partial(merged, kl.Minimum), **BOTH_MASKED),
+    "mask_minimum_two_of_three": Graph(partial(merged_three, kl.Minimum, kl.Identity), **ALL_MASKED),
+    "mask_batch_norm": Graph(normalized, LAST_AND_STEPS, **MASKED),
+    "mask_batch_norm_plain": Graph(partial(normalized, center=False, scale=False), LAST_AND_STEPS, **MASKED),
+    "mask_batch_norm_frozen": Graph(partial(normalized, trainable=False), LAST_AND_STEPS, **MASKED),
+    "mask_batch_norm_empty_batch": Graph(
+        partial(normalized_words, 5), LABELS, adam, ACCURACY, inputs={0: texts_and_an_empty_batch}
+    ),
+    "mask_batch_norm_one_step": Graph(partial(normalized_words, 1), LABELS, **TEXTS),
     "mask_kept": Graph(kept_mask, options={"metrics": ["mae"]}, inputs={0: partial(gaps, value=1.5)}),
     "mask_flatten": Graph(flattened, **MASKED),
     "mask_reshape": Graph(reshaped, **MASKED),
@@ -356,9 +398,59 @@ SEQUENCES |= {
     "distributed_model": Graph(distributed_model, optimizer=adam),
 }
 
+
 def sequences():
     return model_values("sequences", SEQUENCES | ATTENTION)
 
 
+# --- states that go on from batch to batch ---
+
+SERIES = 4  # rows of a batch, each of which goes on in the next
+
+
+def fresh_stateful(cell, weights=None):
+    """Its states are copied for each batch, as Keras writes over those that Torch reads once more for gradients."""
+    x, rnn = Input(batch_shape=(SERIES, 3, 2)), cell(3, stateful=True, name="rnn")
+    loop = rnn.inner_loop
+
+    def loop_over_copies(initial_state, **rest):
+        return loop(initial_state=[keras.ops.copy(state) for state in initial_state], **rest)
+
+    rnn.inner_loop = loop_over_copies
+    model = Model(x, Dense(2, name="head")(rnn(x)))
+    model.compile(optimizer=sgd(), loss="mse")
+    for variable, weight in zip(model.trainable_weights, weights or [], strict=bool(weights)):
+        variable.assign(weight)
+    return model
+
+
+def compute_stateful(cell, weights, x, y):
+    """What a model gives, call after call: predictions, which go on, an evaluation, and two epochs."""
+    model, options = fresh_stateful(cell, weights), {"batch_size": SERIES, "verbose": 0}
+    x, y = inputs_of(x), targets_of(y)
+    values = {"first": model.predict(x, **options), "second": model.predict(x, **options)}
+    values["evaluated"] = np.array([model.evaluate(x, y, **options)], keras.config.floatx())
+    model.get_layer("rnn").reset_state()
+    values["reset"] = model.predict(x, **options)
+    history = model.fit(x, y, epochs=2, shuffle=False, **options).history
+    values["loss"] = np.array(history["loss"], keras.config.floatx())
+    values["third"] = model.predict(x, **options)
+    after = [keras.ops.convert_to_numpy(variable.value) for variable in model.trainable_weights]
+    return values | prefixed("after", numbers(after))
+
+
+def stateful():
+    """Of each kind of layer x, y, weights/0 ... as they are trained, and what compute_stateful() says."""
+    out = {}
+    for kind, cell in CELLS.items():
+        generator = random("stateful", kind)
+        shapes = [variable.shape for variable in fresh_stateful(cell).trainable_weights]
+        weights = make_weights(generator, shapes)
+        x, y = normal(generator, (3 * SERIES, 3, 2)), normal(generator, (3 * SERIES, 2))
+        values = {"x": x, "y": y} | prefixed("weights", numbers(weights))
+        out |= prefixed(kind, values | golden(kind, lambda: compute_stateful(cell, weights, x, y)))
+    return out
+
+
 if __name__ == "__main__":
-    write(sequences)
+    write(sequences, stateful)

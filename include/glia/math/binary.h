@@ -63,6 +63,16 @@ struct Minimum {
   }
 };
 
+/// a where b is not 0, else `otherwise`: of a mask b what it leaves of a.
+struct Keep {
+  static constexpr auto name = "keep";
+  double otherwise = 0;
+  template <class T>
+  GLIA_HD T forward(T a, T b) const {
+    return b != T(0) ? a : static_cast<T>(otherwise);
+  }
+};
+
 /// How much of the gradient of max(a, b) goes to a: 1 where a is greater, 0 where b is, and of equal numbers half to each, as
 /// PyTorch and JAX have it; NaN where either is. Of min(a, b) it is share_of_maximum(b, a).
 struct ShareOfMaximum {
@@ -78,6 +88,6 @@ struct ShareOfMaximum {
 }  // namespace binary
 
 using BinaryFunction = std::variant<binary::Add, binary::Subtract, binary::Multiply, binary::Divide,
-                                    binary::Maximum, binary::Minimum, binary::ShareOfMaximum>;
+                                    binary::Maximum, binary::Minimum, binary::Keep, binary::ShareOfMaximum>;
 
 }  // namespace glia
