@@ -32,6 +32,7 @@ bool passes(const std::string& type, const Json& config, long long output) {
                                                  "Rescaling",
                                                  "Normalization",
                                                  "StopGradient",
+                                                 "BatchNormalization",
                                                  "LayerNormalization",
                                                  "RMSNormalization",
                                                  "SimpleRNN",

@@ -82,7 +82,7 @@ def test_masks():
                keras.Sequential([layers.Input(STEPS), layers.Dense(3), layers.GRU(2)])(series)]
     model = keras.Model([numbers, x, h], outputs)
     assert_travels(model, "masks", rows=masked_rows)
-    chain = keras.Sequential([layers.Input((5,), name="numbers"), layers.Embedding(5, 3, mask_zero=True), layers.LSTM(3, return_sequences=True), layers.GRU(2)])
+    chain = keras.Sequential([layers.Input((5,), name="numbers"), layers.Embedding(5, 3, mask_zero=True), layers.BatchNormalization(), layers.LSTM(3, return_sequences=True), layers.GRU(2)])
     assert_travels(chain, "masked_chain", rows=masked_rows)
 
 
