@@ -5,7 +5,9 @@
 #include <host/cpu/recurrent.h>
 
 #include <algorithm>
+#include <atomic>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,10 +19,58 @@ constexpr std::int64_t rows_of_slice = 16;
 constexpr std::int64_t max_slices = 64;
 /// With fewer rows the weights are not packed, which takes as long as some products.
 constexpr std::int64_t least_packed_rows = 8;
-/// Products of those are as fast as weights come through the caches: large ones are cut into columns of so much memory, and no more
-/// of them, which threads share out.
-constexpr std::int64_t bytes_of_part = 64 << 10;
-constexpr int most_parts = 4;
+/// Products of those are as fast as weights come through the caches: of at least so many bytes two threads have half of them each.
+constexpr std::int64_t shared_bytes = 128 << 10;
+
+/// Stages that two threads go through together. One leads; the other helps from when it comes on, and nobody waits for it until then.
+/// They meet twice a stage, in less time than a launch of the pool takes.
+class Pair {
+ public:
+  void reset() { asked_ = 0, done_ = 0, has_come_ = false; }
+
+  /// The leader's: half(0) and half(1) of a stage, numbered from 1 on, the other of them at the same time where it is there.
+  template <class Half>
+  void share(std::int64_t stage, const Half& half) {
+    const bool shares = has_come_.load(std::memory_order_acquire);
+    if (shares) asked_.store(stage, std::memory_order_release);
+    half(0);
+    if (!shares) return half(1);
+    wait_while([&] { return done_.load(std::memory_order_acquire) != stage; });
+  }
+  /// The leader's at the end.
+  void end() { asked_.store(over, std::memory_order_release); }
+
+  /// The other's: help(stage) for each that it is asked for, until the end.
+  template <class Help>
+  void help(const Help& help) {
+    has_come_.store(true, std::memory_order_release);
+    for (std::int64_t last = 0;;) {
+      std::int64_t stage = 0;
+      wait_while([&] { return (stage = asked_.load(std::memory_order_acquire)) == last; });
+      if (stage == over) return;
+      help(stage);
+      done_.store(stage, std::memory_order_release);
+      last = stage;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t over = -1;
+
+  template <class Condition>
+  static void wait_while(const Condition& condition) {
+    constexpr int spins = 4000;
+    for (int spin = 0; condition(); ++spin)
+      if (spin < spins)
+        pause();
+      else
+        std::this_thread::yield();
+  }
+
+  alignas(64) std::atomic<std::int64_t> asked_{0};
+  std::atomic<bool> has_come_{false};
+  alignas(64) std::atomic<std::int64_t> done_{0};
+};
 
 BoundKernel kernel_of(const KernelTable& kernels, const op::Recurrent& d, const RecurrentStage& stage,
                       const RowRange& rows, const Bindings& at) {
@@ -50,7 +100,13 @@ class RecurrentOp final : public Op {
     const bool transposed = std::any_of(factors_.begin(), factors_.end(), [](const Factor& factor) {
       return factor.weights.column_stride != 1;
     });
-    if (factors_.empty() || (d.rows() < least_packed_rows && !transposed)) return;
+    if (factors_.empty()) return;
+    if (d.rows() < least_packed_rows && !transposed) {
+      const Weights& weights = factors_.front().weights;
+      shares_ = pool.threads() > 1 && slices_.size() == 1 &&
+                weights.k * weights.n * std::int64_t{sizeof(float)} >= shared_bytes;
+      return;
+    }
     std::int64_t size = 0;
     for (Factor& factor : factors_) {
       factor.packed = size;
@@ -66,8 +122,8 @@ class RecurrentOp final : public Op {
         const Factor& factor = factors_[static_cast<std::size_t>(i / parts)];
         kernels_.pack_weights(factor.weights, i % parts, parts, packed_of(factor));
       });
-    if (slices_.size() == 1)
-      run_alone(slices_.front());
+    if (shares_)
+      run_shared(slices_.front());
     else
       pool_.run(static_cast<std::int64_t>(slices_.size()),
                 [this](std::int64_t i, int) { run_slice(slices_[static_cast<std::size_t>(i)]); });
@@ -123,33 +179,37 @@ class RecurrentOp final : public Op {
 
   void run_slice(const std::vector<Stage>& slice) const {
     for (const Stage& stage : slice) {
-      if (stage.factor >= 0) {
-        const Factor& factor = factors_[static_cast<std::size_t>(stage.factor)];
-        kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, factor.weights,
-                               packed_ ? packed_of(factor) : nullptr, stage.out, stage.out_stride);
-      }
+      if (stage.factor >= 0) multiply(stage, 0, 1);
       finish(stage);
     }
   }
-  /// The only slice: threads share its products where the weights are many.
-  void run_alone(const std::vector<Stage>& slice) const {
-    if (packed_) return run_slice(slice);
-    for (const Stage& stage : slice) {
-      if (stage.factor >= 0) {
-        const Weights& all = factors_[static_cast<std::size_t>(stage.factor)].weights;
-        const std::int64_t bytes = all.k * all.n * std::int64_t{sizeof(float)};
-        const std::int64_t parts =
-            std::clamp<std::int64_t>(bytes / bytes_of_part, 1, std::min(most_parts, pool_.threads()));
-        const std::int64_t columns = ((all.n + parts - 1) / parts + 15) / 16 * 16;
-        pool_.run((all.n + columns - 1) / columns, [this, &stage, &all, columns](std::int64_t i, int) {
-          Weights part = all;
-          part.data += i * columns, part.n = std::min(columns, all.n - i * columns);
-          kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, part, nullptr, stage.out + i * columns,
-                                 stage.out_stride);
-        });
-      }
-      finish(stage);
+  /// A part, of so many, of a stage's columns.
+  void multiply(const Stage& stage, std::int64_t index, std::int64_t parts) const {
+    const Factor& factor = factors_[static_cast<std::size_t>(stage.factor)];
+    Weights part = factor.weights;
+    const std::int64_t columns = (part.n / parts + 15) / 16 * 16, first = index * columns;
+    if (parts > 1) {
+      part.n = std::min(columns, part.n - first);
+      part.data += first;
     }
+    kernels_.multiply_rows(stage.a, stage.a_stride, stage.rows, part, packed_ ? packed_of(factor) : nullptr,
+                           stage.out + first, stage.out_stride);
+  }
+  /// The only slice, whose products two threads share.
+  void run_shared(const std::vector<Stage>& slice) {
+    pair_.reset();
+    const auto stage_at = [&](std::int64_t number) -> const Stage& {
+      return slice[static_cast<std::size_t>(number - 1)];
+    };
+    pool_.run(2, [&](std::int64_t role, int) {
+      if (role == 1) return pair_.help([&](std::int64_t number) { multiply(stage_at(number), 1, 2); });
+      for (std::int64_t number = 1; number <= static_cast<std::int64_t>(slice.size()); ++number) {
+        const Stage& stage = stage_at(number);
+        if (stage.factor >= 0) pair_.share(number, [&](std::int64_t half) { multiply(stage, half, 2); });
+        finish(stage);
+      }
+      pair_.end();
+    });
   }
   static void finish(const Stage& stage) {
     for (std::int64_t i = 0; i < stage.plain.slices; ++i) stage.plain.run(i, stage.plain.slices);
@@ -161,6 +221,8 @@ class RecurrentOp final : public Op {
   std::vector<Factor> factors_;
   std::vector<std::vector<Stage>> slices_;
   std::unique_ptr<Memory> packed_;
+  bool shares_ = false;
+  Pair pair_;
 };
 
 }  // namespace

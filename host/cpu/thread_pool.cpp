@@ -15,15 +15,6 @@
 namespace glia::cpu {
 namespace {
 
-/// A pause of the spinning thread, about 50 ns.
-inline void pause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 // The fields of ThreadPool::launch_.
 constexpr std::uint64_t one_worker = 1, workers_mask = 0xffff;
 constexpr std::uint64_t one_share = 1 << 16, shares_mask = 0x7fff;
@@ -102,6 +93,14 @@ void ThreadPool::stop() {
   launch_.notify_all();
   for (std::thread& worker : workers_) worker.join();
   workers_.clear();
+}
+
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
 }
 
 void ThreadPool::run_erased(std::int64_t count, Function function, const void* task) {

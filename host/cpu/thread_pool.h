@@ -68,6 +68,9 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
 };
 
+/// A pause of a spinning thread, about 50 ns.
+void pause();
+
 /// Puts the calling thread into the mode the pool's workers compute in, and back at the end. Costs nothing within another.
 class ComputeMode {
  public:
