@@ -115,23 +115,29 @@ void BoltzmannNode::describe(Config&) {
 
 void BoltzmannNode::check_rows(const TensorView& x, bool unknown) const {
   const bool is_binary = options_.visible_units == VisibleUnits::bernoulli;
-  const std::int64_t first = visible_ - options_.softmax_units;
-  double sum = 0;  // of the row's softmax units so far
   detail::for_each_element(x, [&](std::int64_t i, double number) {
-    const std::int64_t row = i / x.row_elements(), unit = i % x.row_elements();
-    const bool is_share = is_binary || unit >= first;
-    GLIA_CHECK(is_share ? number >= 0 && number <= 1 : std::isfinite(number), ValueError, "an Rbm with ",
-               is_binary ? "bernoulli" : "gaussian", " visible units got ", number, " in row ", row,
-               ", expected ",
-               !is_share   ? "finite numbers"
-               : is_binary ? "probabilities of a 1, from 0 to 1: scale the rows, or take "
-                             "VisibleUnits::gaussian for standardised features"
-                           : "of its softmax units probabilities, from 0 to 1");
-    if (unit < first) return;
-    sum = unit == first ? number : sum + number;
-    GLIA_CHECK(unit + 1 < visible_ || std::abs(sum - 1) < 1e-3 || (unknown && sum == 0), ValueError,
-               "an Rbm got a sum of ", sum, " in row ", row, ", of its last ", options_.softmax_units,
+    GLIA_CHECK(is_binary ? number >= 0 && number <= 1 : std::isfinite(number), ValueError, "an Rbm with ",
+               is_binary ? "bernoulli" : "gaussian", " visible units got ", number, " in row ",
+               i / x.row_elements(), ", expected ",
+               is_binary ? "probabilities of a 1, from 0 to 1: scale the rows, or take "
+                           "VisibleUnits::gaussian for standardised features"
+                         : "finite numbers");
+  });
+  if (options_.softmax_units == 0) return;
+  const std::int64_t first = visible_ - options_.softmax_units;
+  double sum = 0;         // of the row's softmax units so far
+  std::int64_t unit = 0;  // of the row
+  detail::for_each_element(x, [&](std::int64_t i, double number) {
+    if (unit >= first) {
+      GLIA_CHECK(number >= 0 && number <= 1, ValueError, "an Rbm got ", number, " in row ",
+                 i / x.row_elements(), ", expected of its softmax units probabilities, from 0 to 1");
+      sum += number;
+    }
+    if (++unit < visible_) return;
+    GLIA_CHECK(std::abs(sum - 1) < 1e-3 || (unknown && sum == 0), ValueError, "an Rbm got a sum of ", sum,
+               " in row ", i / x.row_elements(), ", of its last ", options_.softmax_units,
                " units, expected 1: exactly one of a softmax group is on");
+    unit = 0, sum = 0;
   });
 }
 
