@@ -276,6 +276,25 @@ TEST_P(RecurrentKind, Bits_do_not_depend_on_the_number_of_threads) {
     for (const std::size_t run : {1u, 2u}) EXPECT_TRUE(array_equal(weights[0][i], weights[run][i])) << i;
 }
 
+TEST_P(RecurrentKind, Threads_that_share_the_products_of_few_rows_give_the_same_bits) {
+  Draws draws(11);
+  const Tensor x = floats(draws, {7, 9, 3});
+  std::vector<Tensor> alone;
+  for (const int threads : {1, 2, 3}) {
+    Sequential model{GetParam().make(200, {.input_shape = {9, 3}})};
+    model.set_seed(3);
+    model.compile({.loss = "mse", .context = Context({.threads = threads})});
+    for (const std::int64_t rows : {1, 2, 7})
+      for (int again = 0; again < (threads == 1 ? 1 : 20); ++again) {
+        Tensor y = model.predict(x.rows(0, rows), {.verbose = 0});
+        if (threads == 1)
+          alone.push_back(std::move(y));
+        else
+          EXPECT_TRUE(array_equal(y, alone[rows == 1 ? 0 : rows == 2 ? 1 : 2])) << threads << ", " << rows;
+      }
+  }
+}
+
 class RecurrentOn : public DeviceTest {};
 INSTANTIATE_TEST_SUITE_P(Devices, RecurrentOn, ::testing::ValuesIn(test_devices()), device_name);
 

@@ -17,10 +17,10 @@ endif()
 set(of_numbers accuracy added_loss augmented_training bfloat16 callback_calls callback_files callback_hooks callbacks
   check_gradients clone cost cuda_double[a-z_]* custom_errors custom_loss determinism errors extremes focal frozen_layers
   functional_data functional_errors functional_freezing functional_sharing functional_steps golden golden_gradients
-  golden_graphs golden_image_gradients golden_images golden_sequences golden_training gradient_check gradient_images
+  golden_graphs golden_image_gradients golden_images golden_sequences golden_stateful golden_training gradient_check gradient_images
   gradient_layers gradient_losses graph_laws graph_plot history image_errors image_layers initializers interrupt kernels
   kernels_attention kernels_augment kernels_few_rows kernels_images kernels_layers kernels_merge keras_names layer_errors
-  layer_handles layers_determinism locale log long_products long_sums math merge_descriptors metrics metrics_law
+  layer_handles layers_determinism locale log long_products long_sums masked_layers math merge_descriptors metrics metrics_law
   mixed_precision model_in_callbacks named noise_layers onnx_memory optimizer_options plain_models plots preprocessing
   printed_numbers profiler progress schedules search signals specification summary tensor_order tensor_print tensor_reduce
   tensorboard thrust)
