@@ -238,12 +238,12 @@ Add::Add(const std::string& name) : Layer(merging({"Add", binary::Add{}}, name))
 Subtract::Subtract(const std::string& name)
     : Layer(merging({"Subtract", binary::Subtract{}, false, true}, name)) {}
 Multiply::Multiply(const std::string& name)
-    : Layer(merging({"Multiply", binary::Multiply{}, false, false, 1}, name)) {}
+    : Layer(merging({.type = "Multiply", .function = binary::Multiply{}, .neutral = 1}, name)) {}
 Average::Average(const std::string& name) : Layer(merging({"Average", binary::Add{}, true}, name)) {}
 Maximum::Maximum(const std::string& name)
-    : Layer(merging({"Maximum", binary::Maximum{}, false, false, -HUGE_VAL}, name)) {}
+    : Layer(merging({.type = "Maximum", .function = binary::Maximum{}, .neutral = -HUGE_VAL}, name)) {}
 Minimum::Minimum(const std::string& name)
-    : Layer(merging({"Minimum", binary::Minimum{}, false, false, HUGE_VAL}, name)) {}
+    : Layer(merging({.type = "Minimum", .function = binary::Minimum{}, .neutral = HUGE_VAL}, name)) {}
 Concatenate::Concatenate(int axis, const std::string& name) : Layer(make_node<ConcatenateNode>(axis)) {
   node().name = name;
 }

@@ -27,11 +27,11 @@ void check_spaces(const Environment& environment) {
 
 }  // namespace
 
-void check_observation(const Environment& environment, const std::vector<float>& observation) {
-  const Shape shape = environment.observation_space().shape;
-  GLIA_CHECK(static_cast<std::int64_t>(observation.size()) == shape.elements(), ShapeError,
-             environment.type(), " gave an observation of ", observation.size(), " numbers, expected ",
-             shape.elements(), ", as its observation_space has: ", shape);
+void check_observation(const Environment& environment, std::int64_t size,
+                       const std::vector<float>& observation) {
+  GLIA_CHECK(static_cast<std::int64_t>(observation.size()) == size, ShapeError, environment.type(),
+             " gave an observation of ", observation.size(), " numbers, expected ", size,
+             ", as its observation_space has: ", environment.observation_space().shape);
   for (std::size_t i = 0; i < observation.size(); ++i)
     GLIA_CHECK(!std::isnan(observation[i]), ValueError, environment.type(), " gave NaN as number ", i,
                " of an observation: nothing can be learned from it; look for a division by 0 in its step");
@@ -54,7 +54,7 @@ void VectorEnvironment::begin_episode(std::size_t i) {
 }
 
 void VectorEnvironment::observe(std::size_t i, const std::vector<float>& observation) {
-  check_observation(*environments_[i], observation);
+  check_observation(*environments_[i], observations_.shape()[1], observation);
   std::copy(observation.begin(), observation.end(), observations_.data<float>() + i * observation.size());
 }
 

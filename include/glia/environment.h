@@ -107,8 +107,9 @@ class VectorEnvironment {
   Tensor observations_;
 };
 
-/// Throws ValueError, naming the environment, for an observation with NaN; ShapeError for one of another size than its space
-/// says.
-void check_observation(const Environment& environment, const std::vector<float>& observation);
+/// Throws ValueError, naming the environment, for an observation with NaN; ShapeError for one of another size than this, which its
+/// space says: that is not asked, since a space is allocated and steps are many.
+void check_observation(const Environment& environment, std::int64_t size,
+                       const std::vector<float>& observation);
 
 }  // namespace glia

@@ -87,7 +87,8 @@ class Predictor {
   /// one input and one output. Allocates the result and, at its first call on a GPU, room there for max_batch rows of each. Throws
   /// as the others.
   Tensor predict(const TensorView& x);
-  /// The same into y, on the host, of the output's shape and dtype: allocates no more than its first call does.
+  /// The same into y (rows, ...), on the host, of the output's shape and dtype: returns when it is written, and allocates nothing but,
+  /// at its first call on a GPU, that room. Throws as the others, also where y is another.
   void predict(const TensorView& x, const MutableTensorView& y);
 
   /// New weights, in the order of Model::get_weights(), in the old ones' place, for the model and all of its predictors: at once
